@@ -30,7 +30,7 @@ class Problem:
 class Commit:
     sha: str
     author: str
-    at: Optional[datetime]
+    at: datetime | None
     message: str
 
 
@@ -42,24 +42,24 @@ class JobSummary:
     name: str
     namespace: str
     path: str
-    schedule: List[str]
-    timezone: Optional[str]
+    schedule: list[str]
+    timezone: str | None
     enabled: bool
     paused: bool
     valid: bool
-    errors: List[Problem]
-    next_run: Optional[datetime]
+    errors: list[Problem]
+    next_run: datetime | None
     state: str
-    endpoints: List[str]
+    endpoints: list[str]
     sha: str
     words: str = ""
     changed_by: str = ""
-    changed_at: Optional[datetime] = None
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class JobList:
-    jobs: List[JobSummary]
+    jobs: list[JobSummary]
     count: int
     source: str
     repository: str
@@ -70,13 +70,13 @@ class JobDetail:
     """One job with its file as it is in Git: ``yaml`` is the text, ``sha`` the blob's sha for ``If-Match``."""
 
     job: JobSummary
-    manifest: Optional[Dict[str, Any]]
+    manifest: dict[str, Any] | None
     yaml: str
     valid: bool
-    errors: List[Problem]
-    lints: List[Problem]
+    errors: list[Problem]
+    lints: list[Problem]
     sha: str
-    commit: Optional[Commit]
+    commit: Commit | None
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ class InstanceStatus:
     outcome: str
     reason: str
     commit: str
-    last_run_id: Optional[str] = None
-    last_run_status: Optional[str] = None
-    last_run_at: Optional[datetime] = None
+    last_run_id: str | None = None
+    last_run_status: str | None = None
+    last_run_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ class ChangeStatus:
     state: str
     operation: str
     path: str
-    commit: Optional[str]
-    error: Optional[str]
+    commit: str | None
+    error: str | None
     author: str
     created_at: datetime
     applied: int = 0
@@ -115,7 +115,7 @@ class ChangeStatus:
 
 @dataclass(frozen=True)
 class JobSaved:
-    job: Optional[JobSummary]
+    job: JobSummary | None
     change: ChangeStatus
 
 
@@ -147,17 +147,17 @@ class Run:
     job_id: str
     job_name: str
     namespace: str
-    endpoint_id: Optional[str]
+    endpoint_id: str | None
     endpoint_name: str
     status: str
-    flags: List[str]
-    slot: Optional[datetime]
-    started_at: Optional[datetime]
-    finished_at: Optional[datetime]
+    flags: list[str]
+    slot: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
     received_at: datetime
-    duration_s: Optional[float]
-    exit_code: Optional[int]
-    signal: Optional[int]
+    duration_s: float | None
+    exit_code: int | None
+    signal: int | None
     attempt: int
     commit: str
 
@@ -171,11 +171,11 @@ class RunDetail:
 
 @dataclass(frozen=True)
 class RunList:
-    runs: List[Run]
+    runs: list[Run]
     total: int
     page: int
     page_size: int
-    next_cursor: Optional[str]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True)
@@ -187,9 +187,9 @@ class RunAggregate:
     total: int
     succeeded: int
     failed: int
-    success_rate: Optional[float]
-    p50_s: Optional[float]
-    p95_s: Optional[float]
+    success_rate: float | None
+    p50_s: float | None
+    p95_s: float | None
     health: str
 
 
@@ -202,11 +202,11 @@ class Endpoint:
     agent_version: str
     timezone: str
     utc_offset: int
-    labels: Dict[str, str]
-    capabilities: Dict[str, Any]
+    labels: dict[str, str]
+    capabilities: dict[str, Any]
     status: str
     state: str
-    last_seen_at: Optional[datetime]
+    last_seen_at: datetime | None
     head_applied: str
     jobs: int
     created_at: datetime
@@ -215,7 +215,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class EndpointList:
-    endpoints: List[Endpoint]
+    endpoints: list[Endpoint]
     total: int
     page: int
     page_size: int
@@ -225,7 +225,7 @@ class EndpointList:
 class AgentList:
     """The same rows under the first Crontopus' name."""
 
-    agents: List[Endpoint]
+    agents: list[Endpoint]
     total: int
     page: int
     page_size: int
@@ -241,13 +241,16 @@ class EnrollRequest:
     agent_version: str = ""
     timezone: str = ""
     utc_offset: int = 0
-    labels: Dict[str, str] = field(default_factory=dict)
-    capabilities: Dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    capabilities: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class GitAccess:
-    """Where the tenant's repository is and a credential that can only read it; ``token`` is given once, at enrolment."""
+    """Where the tenant's repository is and a credential that can only read it.
+
+    ``token`` is given once, at enrolment.
+    """
 
     url: str
     branch: str
@@ -266,17 +269,17 @@ class Enrolled:
 
 @dataclass(frozen=True)
 class WatchAnswer:
-    """Answer of ``GET /api/endpoints/me/watch?head=SHA&timeout=S``: the tenant's head as soon as it differs from ``head``, or after the timeout.
+    """Answer of ``GET /api/endpoints/me/watch?head=SHA&timeout=S``.
 
-    ``wake`` is true when somebody asked this endpoint to make a pass now. ``prune_confirmed`` names the head for which somebody
-    confirmed a pass that deletes much.
+    It comes as soon as the tenant's head differs from ``head``, somebody asked for a pass (``wake``), or the timeout passed.
+    ``prune_confirmed`` names the head for which somebody confirmed a pass that deletes much.
     """
 
     head: str
     git: GitAccess
     server_time: datetime
     wake: bool = False
-    prune_confirmed: Optional[str] = None
+    prune_confirmed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -294,7 +297,7 @@ class EntryOutcome:
 
 @dataclass(frozen=True)
 class CrontabLine:
-    """One line of the host's crontab with its standing; secrets in foreign lines are masked before they leave the host."""
+    """One line of the host's crontab with its standing; secrets are masked before they leave the host."""
 
     __pydantic_config__ = STRICT
     text: str
@@ -310,15 +313,15 @@ class Drift:
     expected: str
     found: str
     owner: str = ""
-    modified_at: Optional[datetime] = None
-    logged_in: List[str] = field(default_factory=list)
+    modified_at: datetime | None = None
+    logged_in: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class PassReport:
     """Body of ``POST /api/endpoints/me/report``: always sent at the end of a pass.
 
-    ``status`` is Applied, Kept, Waiting, Blocked or Failed; ``head`` the commit that was looked at, ``applied`` the one in force.
+    ``status`` is Applied, Kept, Waiting, Blocked or Failed; ``head`` is the commit looked at, ``applied`` the one in force.
     """
 
     __pydantic_config__ = STRICT
@@ -328,14 +331,14 @@ class PassReport:
     started_at: datetime
     duration_s: float
     message: str = ""
-    entries: List[EntryOutcome] = field(default_factory=list)
-    drift: List[Drift] = field(default_factory=list)
-    crontab: List[CrontabLine] = field(default_factory=list)
+    entries: list[EntryOutcome] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
+    crontab: list[CrontabLine] = field(default_factory=list)
     agent_version: str = ""
     timezone: str = ""
     utc_offset: int = 0
-    labels: Dict[str, str] = field(default_factory=dict)
-    capabilities: Dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    capabilities: dict[str, Any] = field(default_factory=dict)
     spool: int = 0
 
 
@@ -349,7 +352,10 @@ class CheckinOutput:
 
 @dataclass(frozen=True)
 class Checkin:
-    """One message about a run; ``kind`` is start, success, fail, log, heartbeat or skipped; ``id`` makes it idempotent."""
+    """One message about a run; ``id`` makes it idempotent.
+
+    ``kind`` is start, success, fail, log, heartbeat or skipped.
+    """
 
     __pydantic_config__ = STRICT
     id: str
@@ -358,14 +364,14 @@ class Checkin:
     kind: str
     at: datetime
     attempt: int = 1
-    slot: Optional[datetime] = None
-    started_at: Optional[datetime] = None
-    duration_s: Optional[float] = None
-    exit_code: Optional[int] = None
-    signal: Optional[int] = None
+    slot: datetime | None = None
+    started_at: datetime | None = None
+    duration_s: float | None = None
+    exit_code: int | None = None
+    signal: int | None = None
     timed_out: bool = False
-    flags: List[str] = field(default_factory=list)
-    output: Optional[CheckinOutput] = None
+    flags: list[str] = field(default_factory=list)
+    output: CheckinOutput | None = None
     error: str = ""
     commit: str = ""
     line_hash: str = ""
@@ -389,10 +395,10 @@ class LegacyCheckin:
     job_name: str
     namespace: str
     status: str
-    exit_code: Optional[int] = None
-    duration: Optional[float] = None
-    output: Optional[str] = None
-    error_message: Optional[str] = None
+    exit_code: int | None = None
+    duration: float | None = None
+    output: str | None = None
+    error_message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -413,7 +419,7 @@ class LoginRequest:
 @dataclass(frozen=True)
 class AccessToken:
     access_token: str
-    token_type: str = "bearer"  # noqa: S105 -- the scheme's name, not a secret
+    token_type: str = "bearer"
 
 
 @dataclass(frozen=True)
@@ -433,8 +439,8 @@ class Me:
 class EnrollmentTokenRequest:
     __pydantic_config__ = STRICT
     name: str
-    expires_in_days: Optional[int] = None
-    max_uses: Optional[int] = None
+    expires_in_days: int | None = None
+    max_uses: int | None = None
 
 
 @dataclass(frozen=True)
@@ -443,11 +449,11 @@ class EnrollmentToken:
 
     id: str
     name: str
-    expires_at: Optional[datetime]
-    max_uses: Optional[int]
+    expires_at: datetime | None
+    max_uses: int | None
     uses: int
     created_at: datetime
-    token: Optional[str] = None
+    token: str | None = None
     revoked: bool = False
 
 
@@ -455,19 +461,19 @@ class EnrollmentToken:
 class ApiTokenRequest:
     __pydantic_config__ = STRICT
     name: str
-    scopes: List[str]
-    expires_in_days: Optional[int] = None
+    scopes: list[str]
+    expires_in_days: int | None = None
 
 
 @dataclass(frozen=True)
 class ApiToken:
     id: str
     name: str
-    scopes: List[str]
+    scopes: list[str]
     created_at: datetime
-    expires_at: Optional[datetime]
-    last_used_at: Optional[datetime]
-    token: Optional[str] = None
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    token: str | None = None
     revoked: bool = False
 
 
@@ -483,4 +489,4 @@ class Part:
 @dataclass(frozen=True)
 class Health:
     ok: bool
-    parts: List[Part]
+    parts: list[Part]
