@@ -1,0 +1,24 @@
+"""All tables; importing this package makes them known to the metadata."""
+
+from crontopus_app.models.base import metadata
+from crontopus_app.models.hosts import Endpoint, EnrollmentToken
+from crontopus_app.models.jobs import Change, JobIndex, Monitor
+from crontopus_app.models.people import ApiToken, Audit, LoginSession, Tenant, User
+from crontopus_app.models.runs import CheckIn, Run, RunOutput
+
+__all__ = [
+    "ApiToken",
+    "Audit",
+    "Change",
+    "CheckIn",
+    "Endpoint",
+    "EnrollmentToken",
+    "JobIndex",
+    "LoginSession",
+    "Monitor",
+    "Run",
+    "RunOutput",
+    "Tenant",
+    "User",
+    "metadata",
+]

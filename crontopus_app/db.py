@@ -1,0 +1,75 @@
+"""The engine and its sessions, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import Session, create_engine
+
+from crontopus_app.errors import Unavailable
+from crontopus_app.settings import settings
+
+BUSY_TIMEOUT_S = 20
+
+
+@lru_cache(maxsize=1)
+def engine() -> Engine:
+    """This process's engine for the configured database."""
+    return make_engine(settings().database_url)
+
+
+def make_engine(url: str) -> Engine:
+    if url.startswith("sqlite"):
+        made = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+        event.listen(made, "connect", _prepare_sqlite)
+        event.listen(made, "begin", _begin_immediate)
+        return made
+    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args={"connect_timeout": 5})
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling would begin late and deferred; ours begins in _begin_immediate.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    """A reader that turns writer fails at once whatever the timeout, so writers say so from the start."""
+    reading = connection.get_execution_options().get("crontopus_reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session that only reads: on SQLite it takes no lock that a writer waits for."""
+    with _translated(), engine().connect().execution_options(crontopus_reading=True) as connection:
+        with Session(connection, expire_on_commit=False) as session:
+            yield session
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """A session whose transaction is committed when the block ends, and rolled back when it raises."""
+    with _translated(), Session(engine(), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """A database that is away becomes an Unavailable that says so."""
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable("The database does not answer: try again shortly.", part="database") from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise Unavailable("The database connection was lost: try again shortly.", part="database") from error

@@ -1,0 +1,50 @@
+"""Events for the dashboards: ids, never data, so nothing leaks between tenants."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+
+from redis import asyncio as aioredis
+from redis.exceptions import RedisError
+
+from crontopus_app.queue import redis
+from crontopus_app.settings import settings
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "crontopus:live"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something of a tenant changed: ``kind`` is run, job, endpoint, change or tenant; ``id`` which one."""
+
+    tenant_id: str
+    kind: str
+    id: str
+
+
+def publish(*events: Event) -> None:
+    """Tells every web process, after the commit. Never raises: a dashboard that is late cannot fail a check-in."""
+    try:
+        pipe = redis().pipeline(transaction=False)
+        for event in events:
+            pipe.publish(CHANNEL, json.dumps(asdict(event)))
+        pipe.execute()
+    except RedisError as error:
+        log.warning("Redis is away, %d events were not told: %s", len(events), error)
+
+
+async def subscribe() -> AsyncIterator[Event]:
+    """Events as they come, until cancelled; raises RedisError when Redis goes away (the caller starts again)."""
+    client = aioredis.Redis.from_url(settings().redis_url, socket_connect_timeout=2)
+    try:
+        async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
+            await pubsub.subscribe(CHANNEL)
+            async for message in pubsub.listen():
+                yield Event(**json.loads(message["data"]))
+    finally:
+        await client.aclose()

@@ -1,0 +1,54 @@
+"""Endpoints, and the tokens that enrol them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from crontopus_app.models.base import Instant, new_id
+
+
+class EnrollmentToken(SQLModel, table=True):
+    """A ``cet_…`` token. ``uses`` is counted by a conditional UPDATE, so no more than ``max_uses`` hosts get in."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    tenant_id: str = Field(foreign_key="tenant.id", index=True)
+    name: str
+    token_hmac: str = Field(unique=True)
+    max_uses: int | None = None
+    uses: int = 0
+    created_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime | None = Field(default=None, sa_type=Instant)
+    revoked_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class Endpoint(SQLModel, table=True):
+    """A machine with an enrolled agent. ``status`` is active or revoked; revoked is final for this row's token."""
+
+    __table_args__ = (UniqueConstraint("tenant_id", "machine_id"),)
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    tenant_id: str = Field(foreign_key="tenant.id", index=True)
+    machine_id: str
+    name: str
+    hostname: str
+    platform: str = ""
+    agent_version: str = ""
+    timezone: str = ""
+    utc_offset: int = 0
+    labels: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    capabilities: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    status: str = "active"
+    token_hmac: str = Field(unique=True)
+    git_token_name: str = ""
+    created_at: datetime = Field(sa_type=Instant)
+    last_seen_at: datetime | None = Field(default=None, sa_type=Instant)
+    wake_at: datetime | None = Field(default=None, sa_type=Instant)
+    prune_confirmed: str | None = None
+    pass_status: str = ""
+    pass_message: str = ""
+    head_applied: str = ""
+    reported_at: datetime | None = Field(default=None, sa_type=Instant)
+    drift: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    crontab: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
