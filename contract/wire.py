@@ -271,7 +271,7 @@ class Enrolled:
 class WatchAnswer:
     """Answer of ``GET /api/endpoints/me/watch?head=SHA&timeout=S``.
 
-    It comes as soon as the tenant's head differs from ``head``, somebody asked for a pass (``wake``), or the timeout passed.
+    It comes when the tenant's head differs from ``head``, somebody asked for a pass (``wake``), or the time is up.
     ``prune_confirmed`` names the head for which somebody confirmed a pass that deletes much.
     """
 
@@ -321,7 +321,7 @@ class Drift:
 class PassReport:
     """Body of ``POST /api/endpoints/me/report``: always sent at the end of a pass.
 
-    ``status`` is Applied, Kept, Waiting, Blocked or Failed; ``head`` is the commit looked at, ``applied`` the one in force.
+    ``status`` is Applied, Kept, Waiting, Blocked or Failed; ``head`` was looked at, ``applied`` is in force.
     """
 
     __pydantic_config__ = STRICT
@@ -419,7 +419,7 @@ class LoginRequest:
 @dataclass(frozen=True)
 class AccessToken:
     access_token: str
-    token_type: str = "bearer"
+    token_type: str = "bearer"  # noqa: S105 -- the scheme's name, not a secret
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,12 @@ def _begin_immediate(connection: Any) -> None:
 @contextmanager
 def reading() -> Iterator[Session]:
     """A session that only reads: on SQLite it takes no lock that a writer waits for."""
-    with _translated(), engine().connect().execution_options(crontopus_reading=True) as connection:
-        with Session(connection, expire_on_commit=False) as session:
-            yield session
+    with (
+        _translated(),
+        engine().connect().execution_options(crontopus_reading=True) as connection,
+        Session(connection, expire_on_commit=False) as session,
+    ):
+        yield session
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Redis and the bell for the workers. Losing Redis loses no fact: rows say what is to be done, a ring only says it soon."""
+"""Redis and the bell for the workers.
+
+Losing Redis loses no fact: rows say what is to be done, a ring only says it soon.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def redis() -> Redis:
 
 
 def ring(task: str, *args: str) -> bool:
-    """Asks a worker to run ``worker.tasks.<task>(*args)`` soon; False where Redis is away (a sweep will find the row)."""
+    """Asks a worker to run ``worker.tasks.<task>(*args)`` soon; False where Redis is away (a sweep finds the row)."""
     try:
         Queue(QUEUE, connection=redis()).enqueue(f"worker.tasks.{task}", *args, result_ttl=60, failure_ttl=86400)
     except RedisError as error:

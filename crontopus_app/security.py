@@ -18,60 +18,12 @@ MIN_PASSWORD = 10
 USERNAME = re.compile(r"^[a-z0-9](-?[a-z0-9]){1,38}$")
 # Forgejo's own reserved names, and words that would read as ours in an address.
 RESERVED = frozenset(
-    [
-        "admin",
-        "administrator",
-        "api",
-        "assets",
-        "attachments",
-        "avatars",
-        "captcha",
-        "commits",
-        "crontopus",
-        "debug",
-        "devtest",
-        "error",
-        "explore",
-        "favicon",
-        "forge",
-        "forgejo",
-        "ghost",
-        "gitea",
-        "help",
-        "install",
-        "issues",
-        "login",
-        "logout",
-        "metrics",
-        "milestones",
-        "new",
-        "notifications",
-        "operator",
-        "org",
-        "orgs",
-        "ping",
-        "pulls",
-        "raw",
-        "register",
-        "repo",
-        "repos",
-        "robots",
-        "root",
-        "search",
-        "serviceworker",
-        "stars",
-        "static",
-        "svc-crontopus",
-        "svc-root",
-        "swagger",
-        "system",
-        "template",
-        "user",
-        "users",
-        "v1",
-        "v2",
-        "well-known",
-    ]
+    (
+        "admin administrator api assets attachments avatars captcha commits crontopus debug devtest error explore "
+        "favicon forge forgejo ghost gitea help install issues login logout metrics milestones new notifications "
+        "operator org orgs ping pulls raw register repo repos robots root search serviceworker stars static "
+        "svc-crontopus svc-root swagger system template user users v1 v2 well-known"
+    ).split()
 )
 
 
@@ -100,7 +52,7 @@ def _bad(field: str, message: str) -> BadInput:
 
 
 def hash_password(password: str) -> str:
-    """bcrypt over SHA-256, so that nothing beyond bcrypt's 72 bytes is cut off. Slow on purpose: keep it off the event loop."""
+    """bcrypt over SHA-256, so nothing beyond bcrypt's 72 bytes is cut off. Slow on purpose: not for the event loop."""
     return bcrypt.hashpw(_prehash(password), bcrypt.gensalt()).decode()
 
 

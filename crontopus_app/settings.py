@@ -191,7 +191,8 @@ def _secret(values: Mapping[str, str], name: str, path: Path) -> str:
         pass
     except OSError as error:
         raise ConfigurationError(
-            f"The data folder {path.parent.parent} cannot be written ({error.strerror}): make it writable or set CRONTOPUS_HOME."
+            f"The data folder {path.parent.parent} cannot be written ({error.strerror}): "
+            "make it writable or set CRONTOPUS_HOME."
         ) from error
     secret = path.read_text().strip()
     if not secret:

@@ -42,7 +42,7 @@ class JobIndex(SQLModel, table=True):
 class Change(SQLModel, table=True):
     """An edit of the repository on its way to a commit. The row is the queue; Redis only rings.
 
-    ``state`` is pending, done or failed. ``base_sha`` is the blob the author saw; a different one in Git refuses the change.
+    ``state`` is pending, done or failed. ``base_sha`` is the blob the author saw; where Git has another the change fails.
     """
 
     __table_args__ = (Index("ix_change_tenant_state", "tenant_id", "state"),)

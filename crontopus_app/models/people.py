@@ -14,7 +14,7 @@ class Tenant(SQLModel, table=True):
     ``head`` is the branch head that is known, ``indexed_head`` the one that the index shows.
     """
 
-    id: str = Field(primary_key=True, max_length=39)
+    id: str = Field(primary_key=True, max_length=77)
     repository: str
     branch: str = "main"
     provisioning: str = "pending"
