@@ -42,7 +42,7 @@ class JobIndex(SQLModel, table=True):
 class Change(SQLModel, table=True):
     """An edit of the repository on its way to a commit. The row is the queue; Redis only rings.
 
-    ``state`` is pending, done or failed. ``base_sha`` is the blob the author saw; where Git has another the change fails.
+    ``state`` is pending, done or failed. ``base_sha`` is the blob the author saw.
     """
 
     __table_args__ = (Index("ix_change_tenant_state", "tenant_id", "state"),)
@@ -81,7 +81,6 @@ class Monitor(SQLModel, table=True):
     job_name: str
     namespace: str
     state: str = "waiting"
-    running: int = 0
     outcome: str = ""
     reason: str = ""
     applied_commit: str = ""

@@ -1,0 +1,192 @@
+"""Registering, signing in and out, and who a credential belongs to."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, func, select
+
+from contract import wire
+from crontopus_app import queue, security
+from crontopus_app.errors import BadInput, Conflict, Forbidden, NotAuthenticated, NotFound
+from crontopus_app.models import ApiToken, LoginSession, Tenant, User
+from crontopus_app.services.actor import Actor
+
+SESSION_LIFE = timedelta(days=30)
+SEEN_EVERY = timedelta(minutes=1)
+ORG = "crontopus"
+EMAIL = re.compile(r"^[^@\s]{1,64}@[^@\s]{1,190}$")
+
+
+def register(session: Session, form: wire.RegisterRequest, *, loopback: bool, now: datetime) -> User:
+    """A new user with their tenant. The first one, while the server listens on loopback only, becomes operator.
+
+    Call ``provision_soon(user.tenant_id)`` after the commit. Raises BadInput, Conflict.
+    """
+    username = security.clean_username(form.username)
+    security.check_password(form.password, username)
+    if not EMAIL.match(form.email):
+        message = "That is not an e-mail address."
+        raise BadInput(message, problems=[wire.Problem(code="bad_value", message=message, field="email")])
+    first = session.exec(select(func.count()).select_from(User)).one() == 0
+    user = User(
+        tenant_id=username,
+        username=username,
+        email=form.email,
+        password_hash=security.hash_password(form.password),
+        role="operator" if first and loopback else "user",
+        created_at=now,
+    )
+    _insert(session, _new_tenant(username, now), user)
+    return user
+
+
+def _new_tenant(name: str, now: datetime) -> Tenant:
+    repository = f"{ORG}/job-manifests-{name}"
+    return Tenant(id=name, repository=repository, webhook_secret=security.new_token("whs"), created_at=now)
+
+
+def _insert(session: Session, tenant: Tenant, user: User) -> None:
+    try:
+        session.add(tenant)
+        session.flush()
+        session.add(user)
+        session.flush()
+    except IntegrityError as error:
+        raise Conflict(f"The name {tenant.id!r} is taken: choose another.", code="name_taken") from error
+
+
+def provision_soon(tenant_id: str) -> None:
+    """Rings a worker to make the tenant's repository; a lost ring is found by the sweep."""
+    queue.ring("provision_tenant", tenant_id)
+
+
+def check_login(session: Session, username: str, password: str) -> User:
+    """The user; raises NotAuthenticated, after the same time whether or not there is such a user."""
+    user = session.exec(select(User).where(User.username == username.strip().lower())).first()
+    matches = security.password_matches(password, user.password_hash if user else None)
+    if user is None or not matches:
+        raise NotAuthenticated("The user name or the password is wrong.", code="bad_credentials")
+    if not user.is_active:
+        raise Forbidden("This account is disabled.", code="disabled")
+    return user
+
+
+def open_session(session: Session, user: User, *, user_agent: str, now: datetime) -> str:
+    """A new session's token, to be kept in a cookie or by the CLI."""
+    token = security.new_token("cts")
+    session.add(
+        LoginSession(
+            user_id=user.id,
+            token_hmac=security.token_hmac(token),
+            user_agent=user_agent[:200],
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + SESSION_LIFE,
+        )
+    )
+    return token
+
+
+def actor_of(session: Session, token: str, *, now: datetime) -> Actor:
+    """Whose token this is: a session's (``cts_…``) or an API token (``ctp_…``). Raises NotAuthenticated, Forbidden."""
+    if token.startswith("cts_"):
+        return _session_actor(session, token, now)
+    if token.startswith("ctp_"):
+        return _token_actor(session, token, now)
+    raise NotAuthenticated("Sign in, or send an API token as `Authorization: Bearer ctp_…`.")
+
+
+def _session_actor(session: Session, token: str, now: datetime) -> Actor:
+    row = session.exec(select(LoginSession).where(LoginSession.token_hmac == security.token_hmac(token))).first()
+    if row is None or row.expires_at <= now:
+        raise NotAuthenticated("This session has ended: sign in again.", code="session_ended")
+    return _actor(session, row.user_id, kind="session", credential=row.id)
+
+
+def _token_actor(session: Session, token: str, now: datetime) -> Actor:
+    row = session.exec(select(ApiToken).where(ApiToken.token_hmac == security.token_hmac(token))).first()
+    if row is None or row.revoked_at is not None or (row.expires_at and row.expires_at <= now):
+        raise NotAuthenticated("This token is unknown, expired or revoked.", code="bad_token")
+    return _actor(session, row.user_id, kind="token", credential=row.id, scopes=frozenset(row.scopes))
+
+
+def _actor(
+    session: Session, user_id: str, *, kind: str, credential: str, scopes: frozenset[str] | None = None
+) -> Actor:
+    user = session.get(User, user_id)
+    if user is None or not user.is_active:
+        raise NotAuthenticated("This account is disabled.", code="disabled")
+    tenant = session.get(Tenant, user.tenant_id)
+    if tenant is None or tenant.suspended:
+        raise Forbidden("This tenant is suspended: ask the operator.", code="suspended")
+    return Actor(
+        user_id=user.id,
+        tenant_id=user.tenant_id,
+        username=user.username,
+        email=user.email,
+        role=user.role,
+        kind=kind,
+        scopes=scopes,
+        credential=credential,
+    )
+
+
+def touch(session: Session, actor: Actor, now: datetime) -> None:
+    """Notes that the actor's session or token was used; at most once a minute, so reading stays reading."""
+    if actor.kind == "session":
+        seen, table = LoginSession.last_seen_at, LoginSession
+        changes = {"last_seen_at": now, "expires_at": now + SESSION_LIFE}
+    else:
+        seen, table = ApiToken.last_used_at, ApiToken
+        changes = {"last_used_at": now}
+    stale = col(seen).is_(None) | (col(seen) < now - SEEN_EVERY)
+    session.execute(update(table).where(col(table.id) == actor.credential, stale).values(**changes))
+
+
+def logout(session: Session, token: str) -> None:
+    """Ends the session; a session that is gone already is fine."""
+    row = session.exec(select(LoginSession).where(LoginSession.token_hmac == security.token_hmac(token))).first()
+    if row is not None:
+        session.delete(row)
+
+
+def me(session: Session, actor: Actor) -> wire.Me:
+    user, tenant = session.get(User, actor.user_id), session.get(Tenant, actor.tenant_id)
+    if user is None or tenant is None:
+        raise NotFound("This account is gone.")
+    return wire.Me(
+        id=user.id,
+        tenant_id=tenant.id,
+        username=user.username,
+        email=user.email,
+        role=user.role,
+        is_active=user.is_active,
+        provisioning=tenant.provisioning,
+        provisioning_error=tenant.provisioning_error,
+        repository=tenant.repository,
+    )
+
+
+def change_password(session: Session, actor: Actor, current: str, new: str) -> None:
+    """Sets a new password and ends every other session of the user. Raises NotAuthenticated, BadInput."""
+    actor.require_person()
+    user = check_login(session, actor.username, current)
+    security.check_password(new, user.username)
+    user.password_hash = security.hash_password(new)
+    session.add(user)
+    others = select(LoginSession).where(LoginSession.user_id == user.id, LoginSession.id != actor.credential)
+    for row in session.exec(others):
+        session.delete(row)
+
+
+def grant_operator(session: Session, username: str) -> None:
+    """Makes the named user an operator; raises NotFound."""
+    user = session.exec(select(User).where(User.username == username.strip().lower())).first()
+    if user is None:
+        raise NotFound(f"There is no user {username!r}: they must register first.")
+    user.role = "operator"
+    session.add(user)
