@@ -1,0 +1,52 @@
+"""How migrations run: one transaction for all of them, one process at a time, on SQLite and PostgreSQL."""
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+from crontopus_app.db import make_engine
+from crontopus_app.models import metadata
+from crontopus_app.settings import settings
+
+# Any number that nothing else in this database takes an advisory lock with.
+LOCK = 7_206_314_559
+
+
+def _url() -> str:
+    return context.config.attributes.get("url") or settings().database_url
+
+
+def _migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_type=True,
+        render_as_batch=True,
+        # SQLite can, with the BEGIN IMMEDIATE of db.py: a migration that is cut off leaves nothing half done.
+        transactional_ddl=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run() -> None:
+    """Migrates under a lock: two that start together follow each other, and no stuck reader is waited without end."""
+    engine = make_engine(_url())
+    try:
+        with engine.connect() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SET lock_timeout = '60s'"))
+                connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
+                connection.commit()
+            else:
+                # A batch migration replaces a table: with foreign keys on, dropping the old one would empty others.
+                # SQLite ignores this inside a transaction, so it goes to the driver.
+                cursor = connection.connection.cursor()
+                cursor.execute("PRAGMA foreign_keys=OFF")
+                cursor.close()
+            _migrate(connection)
+            connection.commit()
+    finally:
+        engine.dispose()
+
+
+run()

@@ -1,0 +1,98 @@
+"""rq-dashboard behind the console's own login: operators only, and its buttons only from its own pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from a2wsgi import WSGIMiddleware
+from rq_dashboard.cli import make_flask_app
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from crontopus_app import clock, db
+from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
+from crontopus_app.services import auth
+
+COOKIE = "crontopus_session"
+
+
+def dashboard(redis_url: str, prefix: str) -> ASGIApp:
+    """The dashboard of ``redis_url`` under ``prefix``, for operators."""
+    return OperatorsOnly(_flask(redis_url, prefix), is_operator)
+
+
+def is_operator(token: str) -> None:
+    """Raises NotAuthenticated or Forbidden unless the session's user is an operator."""
+    with db.reading() as session:
+        actor = auth.actor_of(session, token, now=clock.now())
+    actor.require_person()
+    actor.require_operator()
+
+
+def _flask(redis_url: str, prefix: str) -> ASGIApp:
+    app = make_flask_app(None, None, None, prefix)
+    app.config.update(RQ_DASHBOARD_REDIS_URL=redis_url, RQ_DASHBOARD_POLL_INTERVAL=2500)
+    return _awaitable_receive(cast(ASGIApp, WSGIMiddleware(cast(Any, app))))
+
+
+def _awaitable_receive(app: ASGIApp) -> ASGIApp:
+    """granian's ``receive()`` gives a future, a2wsgi wants a coroutine: without this, requests with a body fail."""
+
+    async def adapted(scope: Scope, receive: Receive, send: Send) -> None:
+        async def coroutine() -> Message:
+            return await receive()
+
+        await app(scope, coroutine, send)
+
+    return adapted
+
+
+class OperatorsOnly:
+    """Lets operators through to ``app``; ``check(token)`` raises for all others, off the event loop."""
+
+    def __init__(self, app: ASGIApp, check: Callable[[str], None]) -> None:
+        self._app = app
+        self._check = check
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        answer = await self._refusal(scope["method"], headers)
+        await (answer or self._app)(scope, receive, send)
+
+    async def _refusal(self, method: str, headers: Headers) -> ASGIApp | None:
+        try:
+            await asyncio.to_thread(self._check, _session_cookie(headers))
+            _check_origin(method, headers)
+        except NotAuthenticated:
+            return RedirectResponse("/login", status_code=303) if method == "GET" else _refused("Sign in.", 401)
+        except CrontopusError as error:
+            return _refused(error.message, error.status)
+        return None
+
+
+def _refused(message: str, status: int) -> PlainTextResponse:
+    return PlainTextResponse(message, status_code=status)
+
+
+def _session_cookie(headers: Headers) -> str:
+    """The session's token; raises NotAuthenticated without one."""
+    try:
+        cookies = SimpleCookie(headers.get("cookie", ""))
+    except CookieError as error:
+        raise NotAuthenticated("The cookie cannot be read: sign in again.") from error
+    if COOKIE not in cookies:
+        raise NotAuthenticated("Sign in.")
+    return cookies[COOKIE].value
+
+
+def _check_origin(method: str, headers: Headers) -> None:
+    """Raises Forbidden for a state-changing request that a page of another origin sent (browsers always say which)."""
+    if method in {"GET", "HEAD", "OPTIONS"}:
+        return
+    if urlsplit(headers.get("origin", "")).netloc != headers.get("host"):
+        raise Forbidden("This request did not come from a page of this server.")

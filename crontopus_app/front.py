@@ -1,0 +1,85 @@
+"""The one ASGI callable that granian serves: hot and foreign paths go where they belong, all else to Reflex.
+
+Each prefix is matched on whole path segments, and its application sees the path unchanged.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from crontopus_app import frontend
+from crontopus_app.processes import die_with_parent
+from crontopus_app.settings import Settings, settings
+
+FORGE = "/forge"
+RQ = "/operator/rq"
+
+
+class Front:
+    """Hands a request to the application of the first path segment(s) that match, else to ``other``."""
+
+    def __init__(self, routes: Mapping[str, ASGIApp], other: ASGIApp) -> None:
+        self._routes = dict(routes)
+        self._other = other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._for(scope)(scope, receive, send)
+
+    def _for(self, scope: Scope) -> ASGIApp:
+        if scope["type"] != "http":
+            return self._other
+        path = scope["path"]
+        for prefix, app in self._routes.items():
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return app
+        return self._other
+
+
+def worker() -> ASGIApp:
+    """``factory()`` for a granian worker, which must not outlive its granian and keep the port."""
+    die_with_parent(signal.SIGKILL)
+    return factory()
+
+
+def factory() -> ASGIApp:
+    """The whole product as one ASGI callable, for one process."""
+    ours = settings()
+    os.environ.update(frontend.serving_environment(ours.public_url, ours.port))
+    # Imported after the environment is set: Reflex reads it at import.
+    from crontopus_app.crontopus_app import app
+
+    return Front(_routes(ours), app())
+
+
+def _routes(ours: Settings) -> dict[str, ASGIApp]:
+    from crontopus_app.api.rq import dashboard
+
+    routes: dict[str, ASGIApp] = {RQ: dashboard(ours.redis_url, RQ)}
+    if ours.embedded_forge:
+        routes[FORGE] = forge(ours)
+    return routes
+
+
+def forge_worker() -> ASGIApp:
+    """The embedded forge alone, for a granian worker."""
+    die_with_parent(signal.SIGKILL)
+    return forge(settings())
+
+
+def forge(ours: Settings) -> ASGIApp:
+    """The embedded forge over the repositories in the data folder."""
+    from crontopus_app.git.embedded import forge_app
+
+    public_url = f"{ours.public_url}{FORGE}" if ours.embedded_forge else ours.forgejo_url
+
+    return forge_app(
+        ours.home / "forge",
+        admin_user=ours.forgejo_admin_user,
+        admin_password=ours.forgejo_admin_password,
+        public_url=public_url,
+        prefix=FORGE,
+    )

@@ -1,0 +1,161 @@
+"""``crontopus-server``: the programs of the control plane and the operators' verbs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crontopus_app import frontend
+from crontopus_app.errors import CrontopusError
+from crontopus_app.processes import die_with_parent, supervised
+from crontopus_app.settings import Settings, settings
+
+
+class _Sentences(click.Group):
+    """An error of ours ends a verb with its sentence and exit status 1, never with a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CrontopusError as error:
+            raise click.ClickException(error.message) from error
+
+
+@click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The Crontopus control plane. Settings come from CRONTOPUS_… variables, see docs/operate.md."""
+    if supervised():
+        die_with_parent()
+
+
+@main.command()
+@click.option("--demo", is_flag=True, help="With a demo tenant, a demo endpoint and jobs of different fates.")
+def up(demo: bool) -> None:
+    """Run everything on this machine until Ctrl-C."""
+    from crontopus_app import supervise
+
+    supervise.up(settings(), demo=demo, say=_say)
+
+
+@main.command()
+def web() -> None:
+    """Serve the console, the REST API, check-ins and, where none is configured, the embedded forge."""
+    ours = settings()
+    _serve("crontopus_app.front:worker", ours, workers=ours.workers)
+
+
+@main.command()
+def worker() -> None:
+    """Run the tasks that the web processes ring for."""
+    _become("worker.main")
+
+
+@main.command()
+@click.option("--bind", metavar="HOST:PORT", help="Where to listen; default CRONTOPUS_BIND.")
+@click.option("--home", type=click.Path(path_type=Path), help="The data folder; default CRONTOPUS_HOME.")
+def forge(bind: str | None, home: Path | None) -> None:
+    """Serve the embedded forge alone, under /forge."""
+    for name, value in (("CRONTOPUS_BIND", bind), ("CRONTOPUS_HOME", home)):
+        if value is not None:
+            os.environ[name] = str(value)
+    _serve("crontopus_app.front:forge_worker", settings(), workers=1)
+
+
+@main.command()
+def build() -> None:
+    """Build the console's static files where their sources changed (needs the `build` extra)."""
+    if not frontend.is_current():
+        _say("Building the console: about half a minute the first time.")
+        frontend.build()
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to this release's tables."""
+    from crontopus_app import migrate
+
+    migrate.to_head(settings().database_url)
+    _say("The database is up to date.")
+
+
+@main.command()
+def doctor() -> None:
+    """Say of each part whether it answers; exit status 1 where one does not."""
+    from crontopus_app import doctor
+
+    findings = doctor.examine(settings())
+    for finding in findings:
+        _say(f"{'ok  ' if finding.fine else 'FAIL'}  {finding.part}: {finding.words}")
+    if not all(finding.fine for finding in findings):
+        sys.exit(1)
+
+
+@main.group()
+def admin() -> None:
+    """Verbs about users."""
+
+
+@admin.command()
+@click.argument("name")
+def grant(name: str) -> None:
+    """Make the registered user NAME an operator."""
+    from crontopus_app.db import writing
+    from crontopus_app.services import auth
+
+    with writing() as session:
+        auth.grant_operator(session, name)
+    _say(f"{name} is an operator now.")
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence)
+    sys.stdout.flush()
+
+
+def _become(module: str) -> None:
+    """Replaces this process by ``python -m module``: what the layers below may not import can still be run."""
+    with _in_project_folder(settings()):
+        os.execv(sys.executable, [sys.executable, "-m", module])  # noqa: S606 -- our own module, no shell
+
+
+def _serve(target: str, ours: Settings, *, workers: int) -> None:
+    """Serves until SIGINT or SIGTERM; raises ConfigurationError where the address is taken."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    from crontopus_app.supervise import check_port
+
+    check_port(ours.host, ours.port)
+    with _in_project_folder(ours):
+        Granian(
+            target,
+            address=ours.host,
+            port=ours.port,
+            interface=Interfaces.ASGI,
+            factory=True,
+            workers=workers,
+            respawn_failed_workers=True,
+            workers_kill_timeout=5,
+        ).serve()
+
+
+@contextmanager
+def _in_project_folder(ours: Settings) -> Iterator[None]:
+    """Reflex looks for its files in the working folder; a relative CRONTOPUS_HOME was meant from the old one."""
+    os.environ["CRONTOPUS_HOME"] = str(ours.home)
+    before = Path.cwd()
+    os.chdir(frontend.ROOT)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What every test stands on: no settings of this machine, no log record at ERROR, real servers on request."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crontopus_app.settings import settings
+
+pytest_plugins = [
+    "tests.fixtures.browser",
+    "tests.fixtures.database",
+    "tests.fixtures.redis_server",
+    "tests.fixtures.served",
+]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data folder of this session's own: a developer's settings and data are neither read nor written."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("CRONTOPUS_")]:
+            patch.delenv(name)
+        patch.setenv("CRONTOPUS_HOME", str(home))
+        settings.cache_clear()
+        yield home
+    settings.cache_clear()
+
+
+class _Errors(logging.Handler):
+    """Keeps the records at ERROR and above."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture(autouse=True)
+def _no_errors_logged(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that logs at ERROR (Reflex only logs a wrong assignment), unless it is marked ``logs_errors``."""
+    handler = _Errors()
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+    if handler.records and request.node.get_closest_marker("logs_errors") is None:
+        pytest.fail("logged at ERROR: " + "; ".join(record.getMessage() for record in handler.records))
