@@ -135,16 +135,25 @@ def _actor(
     )
 
 
-def touch(session: Session, actor: Actor, now: datetime) -> None:
-    """Notes that the actor's session or token was used; at most once a minute, so reading stays reading."""
+def is_stale(session: Session, actor: Actor, now: datetime) -> bool:
+    """Whether the last use that is noted is more than a minute ago, so that most requests only read."""
+    row: LoginSession | ApiToken | None
     if actor.kind == "session":
-        seen, table = LoginSession.last_seen_at, LoginSession
-        changes = {"last_seen_at": now, "expires_at": now + SESSION_LIFE}
+        row = session.get(LoginSession, actor.credential)
+        seen = row.last_seen_at if row else now
     else:
-        seen, table = ApiToken.last_used_at, ApiToken
-        changes = {"last_used_at": now}
-    stale = col(seen).is_(None) | (col(seen) < now - SEEN_EVERY)
-    session.execute(update(table).where(col(table.id) == actor.credential, stale).values(**changes))
+        row = session.get(ApiToken, actor.credential)
+        seen = row.last_used_at if row else now
+    return seen is None or seen < now - SEEN_EVERY
+
+
+def touch(session: Session, actor: Actor, now: datetime) -> None:
+    """Notes that the actor's session or token was used, and moves a session's end on."""
+    if actor.kind == "session":
+        mine = update(LoginSession).where(col(LoginSession.id) == actor.credential)
+        session.execute(mine.values(last_seen_at=now, expires_at=now + SESSION_LIFE))
+    else:
+        session.execute(update(ApiToken).where(col(ApiToken.id) == actor.credential).values(last_used_at=now))
 
 
 def logout(session: Session, token: str) -> None:
@@ -155,7 +164,13 @@ def logout(session: Session, token: str) -> None:
 
 
 def me(session: Session, actor: Actor) -> wire.Me:
-    user, tenant = session.get(User, actor.user_id), session.get(Tenant, actor.tenant_id)
+    return me_of(session, actor.user_id)
+
+
+def me_of(session: Session, user_id: str) -> wire.Me:
+    """The account as its owner sees it; raises NotFound."""
+    user = session.get(User, user_id)
+    tenant = session.get(Tenant, user.tenant_id) if user else None
     if user is None or tenant is None:
         raise NotFound("This account is gone.")
     return wire.Me(

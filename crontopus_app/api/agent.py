@@ -1,0 +1,96 @@
+"""The agent's side: enrol, wait, report, check in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from contract import wire
+from crontopus_app import clock
+from crontopus_app.api import limits, watchers
+from crontopus_app.api.deps import CurrentEndpoint, Now, bearer
+from crontopus_app.db import reading, writing
+from crontopus_app.git.forge import forge
+from crontopus_app.live import Event, publish
+from crontopus_app.models import Endpoint
+from crontopus_app.services import checkins, enrolment, reports
+from crontopus_app.settings import settings
+
+router = APIRouter(tags=["agent"])
+
+LONGEST_WATCH_S = 55
+
+
+@router.post("/endpoints/enroll")
+def enroll(form: wire.EnrollRequest, request: Request, now: Now) -> wire.Enrolled:
+    """A machine with a ``cet_…`` token becomes an endpoint of that token's tenant."""
+    limits.spend(limits.ENROLL, limits.address(request))
+    enrolled = enrolment.enroll(bearer(request), form, forge(), now)
+    publish(Event(enrolled.tenant_id, "endpoint", enrolled.endpoint_id))
+    return enrolled
+
+
+@router.post("/endpoints/me/heartbeat", status_code=204)
+def heartbeat(endpoint: CurrentEndpoint, now: Now) -> None:
+    reports.seen(endpoint.id, now)
+
+
+@router.post("/endpoints/me/report", status_code=204)
+def report(told: wire.PassReport, endpoint: CurrentEndpoint, now: Now) -> None:
+    with writing() as session:
+        reports.report(session, endpoint.id, told, now)
+    publish(Event(endpoint.tenant_id, "endpoint", endpoint.id))
+
+
+@router.get("/endpoints/me/watch")
+async def watch(
+    endpoint: CurrentEndpoint, head: str = "", timeout: Annotated[float, Query(ge=0, le=LONGEST_WATCH_S)] = 30
+) -> wire.WatchAnswer:
+    """Answers as soon as the tenant's head differs from ``head`` or a pass is asked for; it is the heartbeat too."""
+    deadline = asyncio.get_running_loop().time() + timeout
+    await asyncio.to_thread(reports.seen, endpoint.id, clock.now())
+    with watchers.waiting(endpoint.tenant_id) as changed:
+        while True:
+            changed.clear()
+            state = await asyncio.to_thread(_state, endpoint)
+            left = deadline - asyncio.get_running_loop().time()
+            if state.head != head or state.wake or left <= 0:
+                return state
+            await watchers.wait(changed, left)
+
+
+def _state(endpoint: Endpoint) -> wire.WatchAnswer:
+    with reading() as session:
+        return reports.watch_state(session, endpoint.id, settings().forgejo_url, clock.now())
+
+
+@router.post("/checkins")
+def check_in(told: wire.Checkin, endpoint: CurrentEndpoint, response: Response, now: Now) -> wire.CheckinAnswer:
+    """One check-in; answered after it is durable. An id seen before is answered again and changes nothing."""
+    limits.spend(limits.CHECKIN, endpoint.id, response)
+    with writing() as session:
+        answer = checkins.record(session, endpoint, told, now)
+    publish(Event(endpoint.tenant_id, "run", answer.run_id))
+    return answer
+
+
+@router.post("/checkins/batch")
+def check_in_batch(told: list[wire.Checkin], endpoint: CurrentEndpoint, now: Now) -> list[wire.CheckinAnswer]:
+    """Up to 500 check-ins, answered in their order."""
+    limits.spend(limits.CHECKIN, endpoint.id)
+    with writing() as session:
+        answers = checkins.record_batch(session, endpoint, told, now)
+    publish(*(Event(endpoint.tenant_id, "run", answer.run_id) for answer in answers))
+    return answers
+
+
+@router.post("/runs/check-in")
+def check_in_legacy(told: wire.LegacyCheckin, endpoint: CurrentEndpoint, now: Now) -> wire.CheckinAnswer:
+    """The first Crontopus' check-in."""
+    limits.spend(limits.CHECKIN, endpoint.id)
+    with writing() as session:
+        answer = checkins.record_legacy(session, endpoint, told, now)
+    publish(Event(endpoint.tenant_id, "run", answer.run_id))
+    return answer

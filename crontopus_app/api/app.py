@@ -1,0 +1,41 @@
+"""The REST API: routers, errors, limits. Served under ``/api`` beside the console."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from crontopus_app.api import agent, auth, changes, endpoints, git_webhook, jobs, problems, runs, system, tokens
+from crontopus_app.api.limits import BodyLimit, TrailingSlash
+from crontopus_app.errors import NotFound
+
+
+def build() -> FastAPI:
+    """The API as one FastAPI application."""
+    made = FastAPI(
+        title="Crontopus",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    under = APIRouter(prefix="/api")
+    # The agent's routes stand before those with an id in the same place of the path.
+    for module in (auth, tokens, agent, endpoints, runs, jobs, changes, git_webhook):
+        under.include_router(module.router)
+    under.add_api_route(
+        "/{rest:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
+    )
+    made.include_router(under)
+    made.include_router(system.router)
+    problems.install(made)
+    made.add_middleware(BodyLimit)
+    made.add_middleware(TrailingSlash)
+    return made
+
+
+def _unknown(rest: str) -> None:
+    raise NotFound(f"There is no /api/{rest}: see /api/docs.")
+
+
+api = build()

@@ -1,0 +1,95 @@
+"""Endpoints, as people and tools manage them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from contract import wire
+from crontopus_app.api.deps import CurrentActor, Now
+from crontopus_app.db import reading, writing
+from crontopus_app.git.forge import forge
+from crontopus_app.live import Event, publish
+from crontopus_app.services import endpoints, enrolment
+
+router = APIRouter(tags=["endpoints"])
+
+
+class Rename(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+
+
+@router.get("/endpoints")
+def list_endpoints(actor: CurrentActor, now: Now, page: int = 1, page_size: int = 50) -> wire.EndpointList:
+    with reading() as session:
+        return endpoints.list_page(session, actor, page=page, page_size=page_size, now=now)
+
+
+@router.get("/agents")
+def list_agents(actor: CurrentActor, now: Now, page: int = 1, page_size: int = 50) -> wire.AgentList:
+    """The same rows under the first Crontopus' name."""
+    found = list_endpoints(actor, now, page, page_size)
+    return wire.AgentList(agents=found.endpoints, total=found.total, page=found.page, page_size=found.page_size)
+
+
+@router.get("/endpoints/{endpoint_id}")
+def get_endpoint(endpoint_id: str, actor: CurrentActor, now: Now) -> wire.Endpoint:
+    with reading() as session:
+        return endpoints.get(session, actor, endpoint_id, now)
+
+
+@router.patch("/endpoints/{endpoint_id}")
+def rename(endpoint_id: str, form: Rename, actor: CurrentActor, now: Now) -> wire.Endpoint:
+    with writing() as session:
+        renamed = endpoints.rename(session, actor, endpoint_id, form.name, now)
+    publish(Event(actor.tenant_id, "endpoint", endpoint_id))
+    return renamed
+
+
+@router.delete("/endpoints/{endpoint_id}", status_code=204)
+def revoke(endpoint_id: str, actor: CurrentActor, now: Now) -> None:
+    """Its token is dead at once, its instances are retired; its history stays."""
+    with writing() as session:
+        git_token = endpoints.revoke(session, actor, endpoint_id, now)
+    publish(Event(actor.tenant_id, "endpoint", endpoint_id))
+    if git_token:
+        enrolment.drop_git_token(forge(), actor.tenant_id, git_token)
+
+
+@router.get("/endpoints/{endpoint_id}/jobs")
+def jobs(endpoint_id: str, actor: CurrentActor) -> list[wire.InstanceStatus]:
+    with reading() as session:
+        return endpoints.instances(session, actor, endpoint_id)
+
+
+@router.get("/endpoints/{endpoint_id}/crontab")
+def crontab(endpoint_id: str, actor: CurrentActor) -> list[wire.CrontabLine]:
+    with reading() as session:
+        return endpoints.crontab(session, actor, endpoint_id)
+
+
+@router.get("/endpoints/{endpoint_id}/drift")
+def drift(endpoint_id: str, actor: CurrentActor) -> list[dict[str, object]]:
+    with reading() as session:
+        return endpoints.drift(session, actor, endpoint_id)
+
+
+@router.post("/endpoints/{endpoint_id}/sync", status_code=202)
+def sync(endpoint_id: str, actor: CurrentActor, now: Now) -> wire.Endpoint:
+    """Asks the endpoint's agent for a pass now."""
+    with writing() as session:
+        endpoints.wake(session, actor, endpoint_id, now)
+        found = endpoints.get(session, actor, endpoint_id, now)
+    publish(Event(actor.tenant_id, "endpoint", endpoint_id))
+    return found
+
+
+@router.post("/endpoints/{endpoint_id}/confirm-prune", status_code=202)
+def confirm_prune(endpoint_id: str, head: str, actor: CurrentActor, now: Now) -> wire.Endpoint:
+    """Lets the agent apply the many deletions that ``head`` asks for."""
+    with writing() as session:
+        endpoints.confirm_prune(session, actor, endpoint_id, head, now)
+        found = endpoints.get(session, actor, endpoint_id, now)
+    publish(Event(actor.tenant_id, "endpoint", endpoint_id))
+    return found

@@ -1,0 +1,111 @@
+"""How much and how often: body sizes, and rates kept in Redis (which, away, limits nothing)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+from redis.exceptions import RedisError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from crontopus_app.api.problems import answer
+from crontopus_app.errors import RateLimited, TooLarge
+from crontopus_app.queue import redis
+from crontopus_app.settings import settings
+
+log = logging.getLogger(__name__)
+
+BODY_LIMIT = 1 << 20
+BATCH_LIMIT = 32 << 20
+
+
+@dataclass(frozen=True)
+class Rate:
+    """``count`` requests in ``seconds``."""
+
+    name: str
+    count: int
+    seconds: int
+
+
+LOGIN = Rate("login", 5, 60)
+REGISTER = Rate("register", 3, 3600)
+ENROLL = Rate("enroll", 10, 60)
+WRITE_JOBS = Rate("write-jobs", 30, 60)
+READ = Rate("read", 600, 60)
+CHECKIN = Rate("checkin", 6000, 60)
+
+
+def spend(rate: Rate, key: str, response: Response | None = None) -> None:
+    """Counts one request of ``key``; raises RateLimited past the rate. Redis away: nothing is limited."""
+    bucket = f"crontopus:rate:{rate.name}:{key}"
+    try:
+        pipe = redis().pipeline()
+        pipe.incr(bucket)
+        pipe.expire(bucket, rate.seconds, nx=True)
+        pipe.ttl(bucket)
+        used, _, left = pipe.execute()
+    except RedisError as error:
+        log.warning("Redis is away, %s is not limited: %s", rate.name, error)
+        return
+    if response is not None:
+        response.headers["X-RateLimit-Limit"] = str(rate.count)
+        response.headers["X-RateLimit-Remaining"] = str(max(0, rate.count - used))
+        response.headers["X-RateLimit-Reset"] = str(left)
+    if used > rate.count:
+        raise RateLimited(f"Too many requests: try again in {left} seconds.", retry_after=max(1, left))
+
+
+def address(request: Request) -> str:
+    """The caller's address; ``X-Forwarded-For`` counts only from the configured proxies."""
+    peer = request.client.host if request.client else ""
+    forwarded = request.headers.get("x-forwarded-for")
+    if forwarded and peer in settings().trusted_proxies:
+        return forwarded.split(",")[-1].strip()
+    return peer
+
+
+class BodyLimit:
+    """Answers 413 to a body above the limit, declared or streamed, before anything reads it whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/api/"):
+            await self.app(scope, receive, send)
+            return
+        limit = BATCH_LIMIT if scope["path"].startswith("/api/checkins/batch") else BODY_LIMIT
+        error = TooLarge(f"The body is larger than {limit} bytes.")
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > limit:
+            await answer(error)(scope, receive, send)
+            return
+        await self.app(scope, _counted(receive, limit, error), send)
+
+
+def _counted(receive: Receive, limit: int, error: TooLarge) -> Receive:
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise error
+        return message
+
+    return counted
+
+
+class TrailingSlash:
+    """A path of the API works with and without its trailing slash, without a redirect."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/api/") and scope["path"].endswith("/"):
+            scope = {**scope, "path": scope["path"].rstrip("/"), "raw_path": scope.get("raw_path", b"").rstrip(b"/")}
+        await self.app(scope, receive, send)

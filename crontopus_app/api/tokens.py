@@ -1,0 +1,48 @@
+"""Enrolment tokens and API tokens."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from contract import wire
+from crontopus_app.api.deps import CurrentActor, Now
+from crontopus_app.db import reading, writing
+from crontopus_app.services import tokens
+
+router = APIRouter(tags=["tokens"])
+
+
+@router.get("/enrollment-tokens")
+def list_enrollment(actor: CurrentActor) -> list[wire.EnrollmentToken]:
+    with reading() as session:
+        return tokens.list_enrollment(session, actor)
+
+
+@router.post("/enrollment-tokens", status_code=201)
+def create_enrollment(form: wire.EnrollmentTokenRequest, actor: CurrentActor, now: Now) -> wire.EnrollmentToken:
+    with writing() as session:
+        return tokens.create_enrollment(session, actor, form, now)
+
+
+@router.delete("/enrollment-tokens/{token_id}", status_code=204)
+def revoke_enrollment(token_id: str, actor: CurrentActor, now: Now) -> None:
+    with writing() as session:
+        tokens.revoke_enrollment(session, actor, token_id, now)
+
+
+@router.get("/tokens")
+def list_api(actor: CurrentActor) -> list[wire.ApiToken]:
+    with reading() as session:
+        return tokens.list_api(session, actor)
+
+
+@router.post("/tokens", status_code=201)
+def create_api(form: wire.ApiTokenRequest, actor: CurrentActor, now: Now) -> wire.ApiToken:
+    with writing() as session:
+        return tokens.create_api(session, actor, form, now)
+
+
+@router.delete("/tokens/{token_id}", status_code=204)
+def revoke_api(token_id: str, actor: CurrentActor, now: Now) -> None:
+    with writing() as session:
+        tokens.revoke_api(session, actor, token_id, now)

@@ -1,0 +1,71 @@
+"""Agents that wait: woken by Redis events, or, Redis away, by looking again every two seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from redis.exceptions import RedisError
+
+from crontopus_app.live import subscribe
+
+log = logging.getLogger(__name__)
+
+KINDS = frozenset({"tenant", "endpoint"})
+LOOK_AGAIN_S = 2.0
+TRUSTED_S = 10.0
+
+
+class _Hub:
+    """The waiting requests of this process, by tenant, and the task that listens for them."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self.listener: asyncio.Task[None] | None = None
+        self.listening = False
+
+    def start(self) -> None:
+        if self.listener is None or self.listener.done():
+            self.listener = asyncio.get_running_loop().create_task(self._listen())
+
+    async def _listen(self) -> None:
+        while self.waiting:
+            try:
+                await self._relay()
+            except RedisError as error:
+                self.listening = False
+                log.warning("Redis is away, waiting agents look every %.0f s: %s", LOOK_AGAIN_S, error)
+                await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def _relay(self) -> None:
+        self.listening = True
+        async for event in subscribe():
+            if event.kind in KINDS:
+                for changed in tuple(self.waiting.get(event.tenant_id, ())):
+                    changed.set()
+
+
+_hub = _Hub()
+
+
+@contextmanager
+def waiting(tenant_id: str) -> Iterator[asyncio.Event]:
+    """An event that is set whenever something of the tenant changed."""
+    changed = asyncio.Event()
+    _hub.waiting[tenant_id].add(changed)
+    _hub.start()
+    try:
+        yield changed
+    finally:
+        _hub.waiting[tenant_id].discard(changed)
+        if not _hub.waiting[tenant_id]:
+            del _hub.waiting[tenant_id]
+
+
+async def wait(changed: asyncio.Event, seconds: float) -> None:
+    """Returns when something changed, or when it is time to look again."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(changed.wait(), min(seconds, TRUSTED_S if _hub.listening else LOOK_AGAIN_S))

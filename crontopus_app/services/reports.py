@@ -1,0 +1,98 @@
+"""The agent's side: whose token it is, what it waits for, what it reports."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from contract import wire
+from crontopus_app import security
+from crontopus_app.db import writing
+from crontopus_app.errors import NotAuthenticated, NotFound
+from crontopus_app.git.index import sync_monitors
+from crontopus_app.models import Endpoint, Monitor, Tenant
+from crontopus_app.services.tenants import bot_name
+
+SEEN_EVERY = timedelta(seconds=15)
+DRIFT_KEPT = 20
+
+
+def git_access(tenant: Tenant, forge_url: str) -> wire.GitAccess:
+    """Where an agent of this tenant clones from, without the credential."""
+    url = f"{forge_url}/{tenant.repository}.git"
+    return wire.GitAccess(url=url, branch=tenant.branch, username=bot_name(tenant.id))
+
+
+def of_token(session: Session, token: str) -> Endpoint:
+    """The endpoint whose ``ep_…`` token this is; raises NotAuthenticated for unknown and revoked ones."""
+    if token.startswith("ep_"):
+        row = session.exec(select(Endpoint).where(Endpoint.token_hmac == security.token_hmac(token))).first()
+        if row is not None and row.status == "active":
+            return row
+    raise NotAuthenticated("This endpoint token is unknown or revoked: enrol the machine again.", code="bad_token")
+
+
+def seen(endpoint_id: str, now: datetime) -> None:
+    """Notes that the endpoint was heard; at most every 15 seconds."""
+    stale = col(Endpoint.last_seen_at).is_(None) | (col(Endpoint.last_seen_at) < now - SEEN_EVERY)
+    with writing() as session:
+        session.execute(update(Endpoint).where(col(Endpoint.id) == endpoint_id, stale).values(last_seen_at=now))
+
+
+def watch_state(session: Session, endpoint_id: str, forge_url: str, now: datetime) -> wire.WatchAnswer:
+    """What a waiting agent is told now."""
+    endpoint = session.get(Endpoint, endpoint_id)
+    tenant = session.get(Tenant, endpoint.tenant_id) if endpoint else None
+    if endpoint is None or tenant is None or endpoint.status != "active":
+        raise NotAuthenticated("This endpoint token is unknown or revoked: enrol the machine again.", code="bad_token")
+    waked = endpoint.wake_at is not None and (endpoint.reported_at is None or endpoint.wake_at > endpoint.reported_at)
+    return wire.WatchAnswer(
+        head=tenant.head,
+        git=git_access(tenant, forge_url),
+        server_time=now,
+        wake=waked,
+        prune_confirmed=endpoint.prune_confirmed,
+    )
+
+
+def report(session: Session, endpoint_id: str, told: wire.PassReport, now: datetime) -> None:
+    """Writes what the last pass did."""
+    endpoint = session.get(Endpoint, endpoint_id)
+    if endpoint is None:
+        raise NotFound("There is no such endpoint.")
+    endpoint.pass_status, endpoint.pass_message = told.status, told.message[:2000]
+    endpoint.head_applied, endpoint.reported_at, endpoint.last_seen_at = told.applied, now, now
+    endpoint.agent_version = told.agent_version or endpoint.agent_version
+    endpoint.timezone, endpoint.utc_offset = told.timezone or endpoint.timezone, told.utc_offset
+    endpoint.capabilities = dict(told.capabilities) or endpoint.capabilities
+    labels_changed = bool(told.labels) and dict(told.labels) != endpoint.labels
+    endpoint.labels = dict(told.labels) or endpoint.labels
+    if told.crontab:
+        endpoint.crontab = [asdict(line) for line in told.crontab]
+    endpoint.drift = ([_jsonable(drift, now) for drift in told.drift] + endpoint.drift)[:DRIFT_KEPT]
+    session.add(endpoint)
+    if labels_changed:
+        session.flush()
+        sync_monitors(session, endpoint.tenant_id, now)
+    _note_outcomes(session, endpoint, told, now)
+
+
+def _jsonable(drift: wire.Drift, now: datetime) -> dict[str, object]:
+    modified = drift.modified_at.isoformat() if drift.modified_at else None
+    return {**asdict(drift), "modified_at": modified, "seen_at": now.isoformat()}
+
+
+def _note_outcomes(session: Session, endpoint: Endpoint, told: wire.PassReport, now: datetime) -> None:
+    told_of = {entry.job_id: entry for entry in told.entries}
+    for monitor in session.exec(select(Monitor).where(Monitor.endpoint_id == endpoint.id)):
+        entry = told_of.get(monitor.job_id)
+        if entry is None:
+            continue
+        told_facts = (entry.outcome, entry.reason, entry.commit)
+        if told_facts != (monitor.outcome, monitor.reason, monitor.applied_commit):
+            monitor.outcome, monitor.reason, monitor.applied_commit = told_facts
+            monitor.updated_at = now
+            session.add(monitor)
