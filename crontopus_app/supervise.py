@@ -134,7 +134,7 @@ def _ready(url: str) -> bool:
 
 def run(children: Sequence[Program], home: Path) -> None:
     """Supervises the children until SIGINT, SIGTERM or SIGHUP; their output, a name before each line, goes to ours."""
-    _named_environment(home)
+    _prepare_process(home)
     pipes = {child.name: _labelled_pipe(child.name) for child in children}
     path = home / "supervisord.conf"
     with path.open("w") as file:
@@ -146,8 +146,9 @@ def run(children: Sequence[Program], home: Path) -> None:
     go(options)
 
 
-def _named_environment(home: Path) -> None:
-    """Children run in the project's folder, where Reflex looks for its files: a relative data folder must stay ours."""
+def _prepare_process(home: Path) -> None:
+    """What children inherit. They run in the project's folder, where Reflex looks for its files: home must be absolute."""
+    os.umask(0o077)
     os.environ["CRONTOPUS_HOME"] = str(home)
     os.environ["PYTHONUNBUFFERED"] = "1"
 

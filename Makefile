@@ -1,0 +1,66 @@
+# Everything that one does with Crontopus from its source. `make` alone lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARTEFACTS := artefacts
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo build install-dev test check bench docs screenshots lock clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name words; do printf '%-18s%s\n' "$$name" "$$words"; done
+
+up: build ## install, build, migrate and serve everything on http://127.0.0.1:8000 until Ctrl-C
+	@exec $(BIN)/crontopus-server up
+
+demo: build ## the same with a demo tenant whose jobs arrive within two minutes
+	@exec $(BIN)/crontopus-server up --demo
+
+build: $(VENV)/installed ## build the console's static files where their sources changed
+	@$(BIN)/crontopus-server build
+
+test: install-dev build ## prove it all: units, both databases, real cron, real browser (under 15 minutes)
+	scripts/install-system-parts
+	@mkdir -p $(ARTEFACTS)
+	$(BIN)/pytest --junitxml=$(ARTEFACTS)/pytest.xml --durations=15
+
+check: install-dev ## style, types and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	PYTHONPATH=. $(BIN)/lint-imports
+
+bench: install-dev build ## print the measured figures, a table for each question
+	@set -e; for each in benchmarks/bench_*.py; do $(BIN)/python $$each; done
+
+docs: install-dev ## prove that the links and commands in the documentation lead somewhere
+	$(BIN)/pytest tests/docs -q
+
+screenshots: install-dev build ## drive the journeys in Chromium; pictures in artefacts/screenshots
+	$(BIN)/pytest tests/e2e -q
+
+lock: install-dev ## pin the newest releases that fit pyproject.toml into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --strip-extras \
+	    --no-header --no-annotate --upgrade --quiet --output-file requirements.lock
+
+clean: ## remove what the commands above made, but never the data folder
+	rm -rf $(VENV) .web .states reflex.lock $(ARTEFACTS) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install-dev: $(VENV)/installed-dev
+
+# Two stamps: who only runs Crontopus needs no type checker and no browser driver.
+# requirements.lock constrains every release, so an installation is the same on every day.
+$(VENV)/installed: requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[server,embedded,build]'
+	@touch $@
+
+$(VENV)/installed-dev: requirements.lock pyproject.toml $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[server,embedded,build,dev]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Crontopus needs Python 3.11 or newer: make PYTHON=python3.11 up")'
+	@$(PYTHON) -c 'import ensurepip' || { echo 'This Python cannot make virtual environments: install python3-venv.'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
