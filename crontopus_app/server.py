@@ -68,6 +68,14 @@ def forge(bind: str | None, home: Path | None) -> None:
 
 
 @main.command()
+def demo() -> None:
+    """Set the demo tenant up and keep its agent and clock running; `up --demo` does it."""
+    from crontopus_app import demo
+
+    demo.run(settings(), _say)
+
+
+@main.command()
 def build() -> None:
     """Build the console's static files where their sources changed (needs the `build` extra)."""
     if not frontend.is_current():

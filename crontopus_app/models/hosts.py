@@ -12,6 +12,8 @@ from crontopus_app.models.base import Instant, new_id
 class EnrollmentToken(SQLModel, table=True):
     """A ``cet_…`` token. ``uses`` is counted by a conditional UPDATE, so no more than ``max_uses`` hosts get in."""
 
+    __tablename__ = "enrollment_token"
+
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id", index=True)
     name: str

@@ -15,6 +15,7 @@ class JobIndex(SQLModel, table=True):
     An invalid file has a row too (``valid`` false, ``errors`` filled); ``job_id`` is then the best that is known.
     """
 
+    __tablename__ = "job_index"
     __table_args__ = (UniqueConstraint("tenant_id", "path"), Index("ix_job_index_tenant_job", "tenant_id", "job_id"))
 
     id: str = Field(default_factory=new_id, primary_key=True)

@@ -47,6 +47,8 @@ class User(SQLModel, table=True):
 class LoginSession(SQLModel, table=True):
     """A browser's session or a login of the CLI; revoked by signing out."""
 
+    __tablename__ = "login_session"
+
     id: str = Field(default_factory=new_id, primary_key=True)
     user_id: str = Field(foreign_key="user_account.id", index=True)
     token_hmac: str = Field(unique=True)
@@ -58,6 +60,8 @@ class LoginSession(SQLModel, table=True):
 
 class ApiToken(SQLModel, table=True):
     """A ``ctp_…`` token of a user, limited to its scopes."""
+
+    __tablename__ = "api_token"
 
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id", index=True)

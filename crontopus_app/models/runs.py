@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Text
 from sqlmodel import Field, SQLModel
 
 from crontopus_app.models.base import Instant
@@ -47,10 +47,12 @@ class Run(SQLModel, table=True):
 class RunOutput(SQLModel, table=True):
     """Kept apart from its run, so that a page of runs never reads outputs."""
 
+    __tablename__ = "run_output"
+
     run_id: str = Field(primary_key=True, foreign_key="run.id")
     head: str = Field(default="", sa_type=Text)
     tail: str = Field(default="", sa_type=Text)
-    lost_bytes: int = 0
+    lost_bytes: int = Field(default=0, sa_type=BigInteger)
 
 
 class CheckIn(SQLModel, table=True):
@@ -66,7 +68,7 @@ class CheckIn(SQLModel, table=True):
     attempt: int = 1
     at: datetime = Field(sa_type=Instant)
     received_at: datetime = Field(sa_type=Instant, index=True)
-    seq: int = 0
+    seq: int = Field(default=0, sa_type=BigInteger)
     boot_id: str = ""
     line_hash: str = ""
     facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
