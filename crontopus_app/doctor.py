@@ -55,8 +55,7 @@ def _home(ours: Settings) -> str:
 
 
 def _console(_ours: Settings) -> str:
-    if not frontend.is_current():
-        raise ConfigurationError("not built from the present sources: run `crontopus-server build`")
+    frontend.check()
     return "built from the present sources"
 
 

@@ -55,6 +55,12 @@ def is_current(root: Path = ROOT) -> bool:
     return stamp.is_file() and stamp.read_text() == fingerprint(root) and (_client(root) / "index.html").is_file()
 
 
+def check(root: Path = ROOT) -> None:
+    """Raises ConfigurationError unless the built files are those of the present sources."""
+    if not is_current(root):
+        raise ConfigurationError("The console is not built from the present sources: run `crontopus-server build`.")
+
+
 def fingerprint(root: Path = ROOT) -> str:
     """A hash over names and contents of all that the built files are made from."""
     digest = hashlib.sha256(sys.version.encode())

@@ -47,6 +47,7 @@ def up(demo: bool) -> None:
 def web() -> None:
     """Serve the console, the REST API, check-ins and, where none is configured, the embedded forge."""
     ours = settings()
+    frontend.check()
     _serve("crontopus_app.front:worker", ours, workers=ours.workers)
 
 

@@ -59,7 +59,7 @@ def up(ours: Settings, *, demo: bool, say: Callable[[str], None]) -> None:
     """Runs everything until SIGINT or SIGTERM; raises ConfigurationError with a sentence where it cannot start."""
     with held(ours.home):
         check_port(ours.host, ours.port)
-        check_frontend()
+        frontend.check()
         if ours.embedded_redis:
             socket_path(ours.home)
         migrate.to_head(ours.database_url)
@@ -103,11 +103,6 @@ def check_port(host: str, port: int) -> None:
         ) from error
 
 
-def check_frontend() -> None:
-    if not frontend.is_current():
-        raise ConfigurationError("The console is not built from the present sources: run `crontopus-server build`.")
-
-
 def _local(ours: Settings) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ours.host, ours.host)  # noqa: S104 -- recognised, not bound
     return f"http://[{host}]:{ours.port}" if ":" in host else f"http://{host}:{ours.port}"
@@ -147,7 +142,7 @@ def run(children: Sequence[Program], home: Path) -> None:
 
 
 def _prepare_process(home: Path) -> None:
-    """What children inherit. They run in the project's folder, where Reflex looks for its files: home must be absolute."""
+    """What children inherit; they run in the project's folder, where Reflex looks for its files: home is absolute."""
     os.umask(0o077)
     os.environ["CRONTOPUS_HOME"] = str(home)
     os.environ["PYTHONUNBUFFERED"] = "1"
