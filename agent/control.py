@@ -1,0 +1,109 @@
+"""The control plane as the agent sees it: four calls over HTTP. Tokens travel in headers only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, TYPE_CHECKING
+
+import httpx
+
+from agent import VERSION
+from agent.errors import Refused, Revoked, ServerAway
+from contract.wire import Enrolled, EnrollRequest, GitAccess, PassReport, WatchAnswer
+
+if TYPE_CHECKING:
+    from agent.state import Identity
+
+CALL_SECONDS = 15.0
+
+
+def encode(shape: Any) -> bytes:
+    """A shape of ``contract.wire`` as JSON; times in ISO 8601."""
+    return json.dumps(asdict(shape), default=lambda value: value.isoformat()).encode()
+
+
+class Control:
+    """A client for one endpoint's token (or, to enrol, an enrollment token)."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}", "User-Agent": f"crontopus-agent/{VERSION}"}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=CALL_SECONDS)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def enroll(self, request: EnrollRequest) -> Enrolled:
+        """Make this machine an endpoint; a refusal is told in the server's words."""
+        try:
+            answer = self._call("POST", "/api/endpoints/enroll", encode(request))
+        except Revoked as problem:
+            raise Refused(f"The enrollment token was refused: {problem}") from problem
+        return Enrolled(
+            endpoint_id=answer["endpoint_id"],
+            agent_id=answer.get("agent_id", answer["endpoint_id"]),
+            token=answer["token"],
+            tenant_id=answer.get("tenant_id", ""),
+            git=_git(answer["git"]),
+        )
+
+    def watch(self, head: str, seconds: float) -> WatchAnswer:
+        """Wait until the tenant's head is not ``head``, at most ``seconds``."""
+        answer = self._call(
+            "GET",
+            "/api/endpoints/me/watch",
+            params={"head": head, "timeout": f"{seconds:g}"},
+            timeout=httpx.Timeout(CALL_SECONDS, read=seconds + CALL_SECONDS),
+        )
+        return WatchAnswer(
+            head=answer.get("head") or "",
+            git=_git(answer["git"]),
+            server_time=datetime.fromisoformat(answer["server_time"].replace("Z", "+00:00")),
+            wake=bool(answer.get("wake")),
+            prune_confirmed=answer.get("prune_confirmed"),
+        )
+
+    def report(self, report: PassReport) -> None:
+        self._call("POST", "/api/endpoints/me/report", encode(report))
+
+    def heartbeat(self) -> None:
+        self._call("POST", "/api/endpoints/me/heartbeat", b"")
+
+    def _call(self, method: str, path: str, body: bytes | None = None, **options: Any) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json"} if body else {}
+        try:
+            answer = self._http.request(method, path, content=body, headers=headers, **options)
+        except httpx.HTTPError as problem:
+            raise ServerAway(f"{self.url} does not answer: {problem or type(problem).__name__}") from problem
+        if answer.status_code in (401, 403):
+            raise Revoked(_detail(answer))
+        if answer.status_code >= 300:
+            raise ServerAway(f"{self.url}{path} answered {answer.status_code}: {_detail(answer)}")
+        return _object(answer)
+
+
+def connect(identity: Identity) -> Control:
+    return Control(identity.url, identity.token)
+
+
+def _git(raw: dict[str, Any]) -> GitAccess:
+    return GitAccess(raw["url"], raw.get("branch") or "main", raw.get("username") or "", raw.get("token") or "")
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    if not answer.content:
+        return {}
+    try:
+        raw = answer.json()
+    except ValueError as problem:
+        raise ServerAway(f"{answer.url} did not answer with JSON: is this the control plane?") from problem
+    return raw if isinstance(raw, dict) else {"items": raw}
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.reason_phrase

@@ -1,0 +1,59 @@
+"""The runner on this host: its program, its connection and its job files in the state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from importlib import resources
+from typing import Any, Iterable, Mapping
+
+from agent.errors import Refused
+from agent.state import Identity, State, write_atomic
+
+_AWKWARD = re.compile(r"[\s%\\'\"$`#;&|<>()*?\[\]~]")
+MANY = 20
+
+
+def check_runner_path(state: State) -> None:
+    """A crontab line names the runner without quotes, so its path must need none."""
+    if _AWKWARD.search(str(state.runner)):
+        raise Refused(f"The state folder {state.folder} has characters that a crontab line cannot hold: choose another with --state")
+
+
+def install_runner(state: State, identity: Identity) -> None:
+    """Put the runner and its connection where cron will find them. Nothing is written when both are current."""
+    source = (resources.files("agent") / "runner" / "run_job.py").read_bytes()
+    rest = source.split(b"\n", 1)[1] if source.startswith(b"#!") else source
+    program = b"#!%s -IS\n%s" % (os.fsencode(sys.executable), rest)
+    _replace(state.runner, program, 0o755)
+    connection = {"v": 1, "url": identity.url, "token": identity.token}
+    _replace(state.folder / "runner.json", json.dumps(connection).encode(), 0o600)
+
+
+def _replace(path: Any, data: bytes, mode: int) -> None:
+    if not path.exists() or path.read_bytes() != data:
+        write_atomic(path, data, mode)
+
+
+def write_jobs(state: State, jobs: Mapping[str, dict[str, Any]]) -> None:
+    """Write job files, durable before the crontab names them."""
+    many = len(jobs) > MANY
+    for job, content in jobs.items():
+        write_atomic(state.jobs / f"{job}.json", json.dumps(content).encode(), sync=not many)
+    if many:
+        os.sync()
+
+
+def missing_jobs(state: State, jobs: Iterable[str]) -> set[str]:
+    """Ids whose file somebody took away."""
+    there = {name[:-5] for name in os.listdir(state.jobs) if name.endswith(".json")}
+    return set(jobs) - there
+
+
+def drop_jobs(state: State, keep: set[str]) -> None:
+    """Remove the files of jobs that no line names any more."""
+    for name in os.listdir(state.jobs):
+        if name.endswith(".json") and name[:-5] not in keep:
+            (state.jobs / name).unlink(missing_ok=True)

@@ -1,0 +1,242 @@
+"""``crontopus-agent``: the verbs on an endpoint."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent import VERSION
+from agent.errors import AgentError, Refused, Revoked
+from agent.state import State, default_folder
+
+REVOKED_EXIT = 77
+
+
+class Group(click.Group):
+    """Errors of ours are one sentence on stderr and an exit code: 1, or 77 when the token is revoked."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Revoked as problem:
+            click.echo(f"crontopus-agent: {problem}", err=True)
+            ctx.exit(REVOKED_EXIT)
+        except AgentError as problem:
+            click.echo(f"crontopus-agent: {problem}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Group)
+@click.version_option(VERSION)
+@click.option("--state", "folder", type=click.Path(path_type=Path), help="State folder (CRONTOPUS_AGENT_STATE).")
+@click.option("--crontab", type=click.Path(dir_okay=False), help="Manage this file instead of the user's crontab; remembered at enrolment.")
+@click.pass_context
+def main(ctx: click.Context, folder: Path | None, crontab: str | None) -> None:
+    """Keeps this machine's crontab equal to the manifests in Git. It never runs a job."""
+    ctx.obj = (State(folder or default_folder()), crontab)
+
+
+@main.command()
+@click.option("--url", envvar="CRONTOPUS_URL", required=True, help="The control plane, like https://crontopus.example.org")
+@click.option("--token", envvar="CRONTOPUS_ENROLLMENT_TOKEN", help="An enrollment token (cet_…); else CRONTOPUS_ENROLLMENT_TOKEN or --token-file.")
+@click.option("--token-file", type=click.File("r"), help="Read the token from a file, or from - for stdin.")
+@click.option("--name", default="", help="This endpoint's name; default: the host name.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label for selectors; can be repeated.")
+@click.option("--machine-id", help="For cloned hosts: something unique to this one.")
+@click.pass_obj
+def enroll(obj: tuple[State, str | None], url: str, token: str | None, token_file: Any, name: str, labels: tuple[str, ...], machine_id: str | None) -> None:
+    """Make this machine an endpoint. The crontab is not touched yet."""
+    from agent.enroll import enroll as become
+
+    token = token or (token_file.read().strip() if token_file else "")
+    if not token:
+        raise Refused("An enrollment token is needed: --token, --token-file or CRONTOPUS_ENROLLMENT_TOKEN")
+    state, crontab = obj
+    identity = become(state, url, token, crontab, name, parse_labels(labels), machine_id)
+    where = identity.crontab or "the user's crontab"
+    click.echo(f"Enrolled as {identity.name} ({identity.endpoint_id}) of tenant {identity.tenant}; manages {where}.")
+
+
+@main.command()
+@click.option("--log-format", type=click.Choice(["plain", "json"]), default="plain", envvar="CRONTOPUS_LOG_FORMAT")
+@click.option("--verbose", is_flag=True)
+@click.pass_obj
+def run(obj: tuple[State, str | None], log_format: str, verbose: bool) -> None:
+    """Stay and keep the crontab equal to Git, until SIGTERM."""
+    from agent.control import connect
+    from agent.loop import Daemon, mark_revoked
+
+    configure_logging(log_format, verbose)
+    state = obj[0]
+    agent = assemble(*obj)
+    try:
+        Daemon(agent, connect(agent.identity)).run()
+    except Revoked as problem:
+        raise Revoked(mark_revoked(state, str(problem))) from problem
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def once(obj: tuple[State, str | None], as_json: bool) -> None:
+    """Make one pass now and report it. Exit 1 when it could not be applied."""
+    from agent.control import encode
+    from agent.loop import mark_revoked
+    from agent.replay import replay_spool
+
+    agent = assemble(*obj)
+    try:
+        report = agent.once()
+        replay_spool(agent.state, agent.identity)
+    except Revoked as problem:
+        raise Revoked(mark_revoked(obj[0], str(problem))) from problem
+    if as_json:
+        click.echo(encode(report).decode())
+    else:
+        show_report(report)
+    if report.status in ("Waiting", "Blocked", "Failed"):
+        sys.exit(1)
+
+
+@main.command()
+@click.pass_obj
+def plan(obj: tuple[State, str | None]) -> None:
+    """Show what the next pass would do, and change nothing."""
+    from agent.plan import show_diff
+
+    steps, before, after, stopped = assemble(*obj).preview()
+    for action in steps.actions:
+        click.echo(f"{action.kind:8} {action.entry.title} {action.entry.job_id}{'  ' + action.reason if action.reason else ''}")
+    click.echo(show_diff(before, after, "crontab"), nl=False)
+    if stopped:
+        click.echo(f"Would not be applied: {stopped}")
+    elif before == after:
+        click.echo("Nothing to do.")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def status(obj: tuple[State, str | None], as_json: bool) -> None:
+    """Show who this endpoint is and what is installed; asks nobody."""
+    state = obj[0]
+    identity, memory = state.identity(), state.memory()
+    installed = [entry for entry in memory.entries.values() if entry.lines]
+    problems = [entry for entry in memory.entries.values() if entry.problem]
+    facts = {
+        "endpoint": identity.name,
+        "endpoint_id": identity.endpoint_id,
+        "tenant": identity.tenant,
+        "url": identity.url,
+        "crontab": identity.crontab or "user",
+        "state": "revoked" if identity.revoked else "enrolled",
+        "applied": memory.applied,
+        "installed": len(installed),
+        "problems": {entry.path: entry.problem for entry in problems},
+        "spool": len(list(state.spool.glob("*.json"))),
+    }
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        click.echo(f"{name:12} {value if name != 'problems' else len(problems)}")
+    for entry in problems:
+        click.echo(f"  {entry.standing}: {entry.problem}")
+
+
+@main.command()
+@click.pass_obj
+def leave(obj: tuple[State, str | None]) -> None:
+    """Take our block out of the crontab and our files away."""
+    from agent.enroll import leave as go
+    from agent.enroll import say_goodbye
+    from agent.schedulers import scheduler_for
+
+    state, crontab = obj
+    identity = state.identity()
+    dropped = go(state, scheduler_for(crontab or identity.crontab))
+    say_goodbye(identity)
+    click.echo("The block is out of the crontab; this machine's state is removed.")
+    for line in dropped:
+        click.echo(f"Gone with it, from the first Crontopus: {line}")
+
+
+@main.command()
+@click.pass_obj
+def backups(obj: tuple[State, str | None]) -> None:
+    """List the crontabs kept before our last writes, newest first."""
+    from agent.state import backups as kept
+
+    for path in reversed(kept(obj[0].backups)):
+        click.echo(f"{int(path.name.split('-')[0])}  {path.name}  {path.stat().st_size} bytes")
+
+
+@main.command()
+@click.argument("number", type=int)
+@click.pass_obj
+def rollback(obj: tuple[State, str | None], number: int) -> None:
+    """Put the crontab of backup NUMBER back. A running agent then brings its own block up to date again."""
+    from agent.enroll import roll_back
+    from agent.schedulers import scheduler_for
+
+    state, crontab = obj
+    roll_back(state, scheduler_for(crontab or state.identity().crontab), number)
+    click.echo(f"The crontab is that of backup {number}.")
+
+
+def assemble(state: State, crontab: str | None) -> Any:
+    """The agent of an enrolled, not revoked machine."""
+    from agent.control import connect
+    from agent.host import this_host
+    from agent.install import install_runner
+    from agent.reconcile import Agent
+    from agent.schedulers import scheduler_for
+
+    identity = state.identity()
+    if identity.revoked:
+        raise Revoked(identity.revoked)
+    state.create()
+    install_runner(state, identity)
+    scheduler = scheduler_for(crontab or identity.crontab)
+    return Agent(state, scheduler, connect(identity), this_host(scheduler.name))
+
+
+def parse_labels(given: tuple[str, ...]) -> dict[str, str]:
+    labels = dict(item.partition("=")[::2] for item in given)
+    if any("=" not in item for item in given) or "" in labels:
+        raise Refused("A label is KEY=VALUE")
+    return labels
+
+
+def show_report(report: Any) -> None:
+    click.echo(f"{report.status} {report.head[:8]} {report.message}".rstrip())
+    for drift in report.drift:
+        click.echo(f"  drift: {drift.kind}: {drift.found or drift.expected}")
+    for entry in report.entries:
+        if entry.outcome != "Kept" or entry.reason:
+            click.echo(f"  {entry.outcome:8} {entry.path} {entry.reason}".rstrip())
+
+
+class JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        told = {"at": self.formatTime(record), "level": record.levelname.lower(), "message": record.getMessage()}
+        return json.dumps(told, ensure_ascii=False)
+
+
+def configure_logging(form: str, verbose: bool) -> None:
+    handler = logging.StreamHandler()
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(JsonLines() if form == "json" else plain)
+    logging.getLogger("crontopus").addHandler(handler)
+    logging.getLogger("crontopus").setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    main()

@@ -1,0 +1,302 @@
+"""One pass: fetch → observe → plan → apply → report. Level-based: it acts on what is there, not on what happened.
+
+The report is sent in a ``finally``; whatever cannot be read stops the pass, and a stopped pass removes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Callable
+
+from agent import VERSION, crontab
+from agent.control import Control
+from agent.errors import AgentError, FetchFailed, Revoked, SchedulerFailed, ServerAway, Stop
+from agent.host import Host, logged_in, owner_of
+from agent.install import drop_jobs, missing_jobs, write_jobs
+from agent.observe import drift_between, lines_for_report
+from agent.plan import BLOCKED, CREATE, DELETE, KEEP, UPDATE, Plan, body, brake, confirms_prune, make_plan
+from agent.policy import NO_POLICY, HostPolicy, policy_of
+from agent.render import Context
+from agent.schedulers import Scheduler
+from agent.source import Access, Source
+from agent.state import Entry, Identity, Memory, State, keep_backup
+from agent.wanted import POLICY, Wanted, build, decoder_for, fingerprint
+from contract.wire import Drift, EntryOutcome, GitAccess, PassReport
+
+
+@dataclass
+class Pass:
+    """What one pass found and did so far; the report is made from it, however the pass ended."""
+
+    memory: Memory
+    started: datetime
+    clock: float
+    head: str = ""
+    status: str = "Failed"
+    message: str = ""
+    policy: HostPolicy = NO_POLICY
+    policy_blob: str = ""
+    mark: str = ""
+    wanted: Wanted = field(default_factory=Wanted)
+    plan: Plan = field(default_factory=lambda: Plan(()))
+    data: bytes = b""
+    missing: bool = False
+    drift: list[Drift] = field(default_factory=list)
+    after: bytes = b""
+
+
+class Agent:
+    """The passes of one enrolled endpoint."""
+
+    def __init__(
+        self,
+        state: State,
+        scheduler: Scheduler,
+        control: Control,
+        host: Host,
+        clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        self.state = state
+        self.identity: Identity = state.identity()
+        self.scheduler = scheduler
+        self.control = control
+        self.host = host
+        self.source = Source(state.repo)
+        self.prune_confirmed: str | None = None
+        self.guard: Callable[[bool], None] = lambda writing: None
+        self._clock = clock
+        self._sent: tuple[object, ...] | None = None
+
+    def once(self, *, fetch: bool = True, always_report: bool = True) -> PassReport:
+        """One whole pass. ``fetch=False`` trusts the head applied last (a look at the crontab alone)."""
+        current = Pass(self.state.memory(), self._clock(), time.perf_counter())
+        current.head = current.memory.applied
+        stopping = False
+        try:
+            with self.state.lock():
+                current.memory = self.state.memory()
+                self._steps(current, fetch, dry=False)
+        except FetchFailed as problem:
+            current.status, current.message = "Waiting", str(problem)
+        except SchedulerFailed as problem:
+            current.status, current.message = "Failed", str(problem)
+        except Stop:
+            stopping = True
+            raise
+        finally:
+            report = self._report(current)
+            if not stopping:
+                self._send(report, always_report)
+        return report
+
+    def preview(self) -> tuple[Plan, bytes, bytes, str]:
+        """What a pass would do now: plan, crontab before and after, and why it would not be applied. Nothing is changed."""
+        current = Pass(self.state.memory(), self._clock(), time.perf_counter())
+        self._steps(current, fetch=True, dry=True)
+        return current.plan, current.data, current.after, current.message
+
+    def learn(self, git: GitAccess) -> None:
+        """Use the repository address that the server told last; the credential stays when none comes along."""
+        known = self.identity
+        told = replace(
+            known,
+            git_url=git.url or known.git_url,
+            git_branch=git.branch or known.git_branch,
+            git_username=git.username or known.git_username,
+            git_token=git.token or known.git_token,
+        )
+        if told != known:
+            self.identity = told
+            self.state.save_identity(told)
+
+    # -- the steps -----------------------------------------------------------------------------------
+
+    def _steps(self, current: Pass, fetch: bool, dry: bool) -> None:
+        self._want(current, fetch)
+        self._observe(current)
+        self._plan(current)
+        stopped = self._stopped(current)
+        if stopped:
+            current.status, current.message = stopped
+        elif not dry:
+            self.guard(True)
+            try:
+                self._apply(current)
+            finally:
+                self.guard(False)
+
+    def _want(self, current: Pass, fetch: bool) -> None:
+        """Fill ``wanted`` from Git; untouched entries are taken over without being looked at."""
+        memory = current.memory
+        access = self._access()
+        current.head = self.source.head(access) if fetch or not memory.applied else memory.applied
+        context = self._context(current.started)
+        same = memory.fingerprint == fingerprint(context, memory.policy_blob)
+        missing = missing_jobs(self.state, (e.job_id for e in memory.entries.values() if e.lines))
+        due = any(e.refresh_at is not None and e.refresh_at <= current.started.timestamp() for e in memory.entries.values())
+        if current.head == memory.applied and same and not missing and not due and memory.entries:
+            current.wanted = Wanted(dict(memory.entries))
+            current.policy, current.policy_blob = policy_of(memory.policy), memory.policy_blob
+            current.mark = memory.fingerprint
+            return
+        self._read(current, access, context, missing)
+
+    def _read(self, current: Pass, access: Access, context: Context, missing: set[str]) -> None:
+        memory = current.memory
+        snapshot = self.source.fetch(access)
+        current.head = snapshot.head
+        files = dict(snapshot.files)
+        blob = files.pop(POLICY, "")
+        text = self.source.read(blob).decode("utf-8", "replace") if blob else ""
+        current.policy, current.policy_blob = policy_of(text, memory.policy), blob
+        current.mark = fingerprint(context, blob)
+        decoder = decoder_for(self.identity.tenant)
+        keep = current.mark == memory.fingerprint
+        current.wanted = build(
+            files, memory.entries, keep, missing, self.source.read_all, decoder, context, snapshot.head
+        )
+
+    def _observe(self, current: Pass) -> None:
+        data = self.scheduler.read()
+        current.missing = data is None
+        current.data = data or b""
+        if current.memory.block is not None:
+            written = current.memory.block.encode("utf-8", "surrogateescape")
+            if crontab.block(current.data) != written or len(crontab.spans(current.data)) > 1:
+                owner, modified = owner_of(self.scheduler.path)
+                current.drift = drift_between(current.memory.block, current.data, owner, modified, logged_in())
+
+    def _plan(self, current: Pass) -> None:
+        memory = current.memory
+        rest, taken = crontab.take_first_crontopus(current.data)
+        for job, line in taken.items():
+            memory.migrated[job] = line.decode("utf-8", "surrogateescape")
+        current.plan = make_plan(current.wanted.entries, memory.entries, crontab.entries(current.data))
+        current.after = crontab.splice(rest, body(current.wanted.entries.values(), memory.migrated))
+
+    def _stopped(self, current: Pass) -> tuple[str, str] | None:
+        """Why this plan may not be applied now: a freeze, the prune brake, or a policy that only reports drift."""
+        frozen = current.policy.frozen(current.started)
+        if frozen and (current.plan.changes or current.drift):
+            return "Waiting", frozen
+        managed = len({e.job_id for e in current.memory.entries.values() if e.lines})
+        reason = brake(current.plan, managed, current.policy.prune_max_share)
+        if reason and not self._prune_allowed(current):
+            return "Blocked", reason
+        if current.drift and not current.policy.heal and current.head == current.memory.applied:
+            return "Blocked", "the block was edited on the host, and the policy is to report drift, not to heal it"
+        return None
+
+    def _prune_allowed(self, current: Pass) -> bool:
+        if self.prune_confirmed and self.prune_confirmed == current.head:
+            return True
+        messages = self.source.messages_since(self._access(), current.memory.applied, current.head)
+        return confirms_prune(messages)
+
+    def _apply(self, current: Pass) -> None:
+        memory = current.memory
+        ids = {entry.job_id for entry in current.wanted.entries.values() if entry.lines}
+        write_jobs(self.state, current.wanted.jobs)
+        changed = current.after != current.data
+        if changed:
+            self._write(current)
+        current.status = "Applied" if changed or current.wanted.jobs else "Kept"
+        current.message = "the block was changed on the host and is healed" if current.drift else ""
+        self._remember(memory, current, ids)
+        drop_jobs(self.state, ids)
+
+    def _write(self, current: Pass) -> None:
+        """Read again, stop when it changed since, back up, write whole, read back and compare."""
+        again = self.scheduler.read()
+        if (again or b"") != current.data:
+            raise SchedulerFailed("the crontab was changed while this pass looked at it; the next pass starts over")
+        if current.memory.had_crontab is None:
+            current.memory.had_crontab = not current.missing
+            self.state.save_memory(replace(self.state.memory(), had_crontab=not current.missing))
+        keep_backup(self.state.backups, current.data, current.started.strftime("%Y%m%dT%H%M%SZ"))
+        self.scheduler.write(current.after)
+        if (self.scheduler.read() or b"") != current.after:
+            raise SchedulerFailed("the crontab read back is not the one written: something else changes it at the same time")
+
+    def _remember(self, memory: Memory, current: Pass, ids: set[str]) -> None:
+        block = crontab.block(current.after)
+        known = (memory.applied, memory.block, memory.entries, memory.fingerprint)
+        memory.fingerprint, memory.policy_blob, memory.policy = current.mark, current.policy_blob, current.policy.text
+        memory.applied = current.head
+        memory.entries = current.wanted.entries
+        memory.migrated = {job: line for job, line in memory.migrated.items() if job not in ids}
+        memory.block = block.decode("utf-8", "surrogateescape") if block is not None else None
+        if known != (memory.applied, memory.block, memory.entries, memory.fingerprint) or current.wanted.jobs:
+            self.state.save_memory(memory)
+
+    # -- the report ----------------------------------------------------------------------------------
+
+    def _report(self, current: Pass) -> PassReport:
+        known = {entry.job_id: entry.title for entry in current.memory.entries.values()}
+        shown = current.after if current.status == "Applied" else current.data
+        return PassReport(
+            status=current.status,
+            head=current.head,
+            applied=current.memory.applied,
+            started_at=current.started,
+            duration_s=round(time.perf_counter() - current.clock, 4),
+            message=current.message,
+            entries=self._outcomes(current),
+            drift=current.drift,
+            crontab=lines_for_report(shown, known),
+            agent_version=VERSION,
+            timezone=self.host.zone,
+            utc_offset=self.host.utc_offset(current.started),
+            labels=dict(self.identity.labels),
+            capabilities=dict(self.host.capabilities),
+            spool=len(list(self.state.spool.glob("*.json"))),
+        )
+
+    def _outcomes(self, current: Pass) -> list[EntryOutcome]:
+        blocked = {action.entry.job_id for action in current.plan.of(BLOCKED)}
+        return [
+            _outcome(action.kind, action.entry, action.reason, current)
+            for action in current.plan.actions
+            if not (action.kind == DELETE and action.entry.job_id in blocked)
+        ]
+
+    def _send(self, report: PassReport, always: bool) -> None:
+        """Tell the server. An answer that does not come changes nothing here; a refused token does."""
+        content = (report.status, report.head, report.applied, report.message, tuple(report.entries), tuple(report.crontab))
+        try:
+            if always or report.drift or content != self._sent:
+                self.control.report(report)
+            else:
+                self.control.heartbeat()
+            self._sent = content
+        except ServerAway:
+            self._sent = None
+
+    def _access(self) -> Access:
+        known = self.identity
+        return Access(known.git_url, known.git_branch, known.git_username, known.git_token)
+
+    def _context(self, now: datetime) -> Context:
+        known = self.identity
+        return Context(known.endpoint_id, known.name, known.labels, self.host, self.state.runner, now)
+
+
+_DONE = {CREATE: "Applied", UPDATE: "Applied", DELETE: "Applied", KEEP: "Kept"}
+
+
+def _outcome(kind: str, entry: Entry, reason: str, current: Pass) -> EntryOutcome:
+    """Failed for a file with errors, Blocked for what this host cannot, else what the pass did or waits for."""
+    outcome, words = _DONE.get(kind, "Blocked"), reason
+    if entry.standing == "broken":
+        outcome = "Failed"
+        words = f"{entry.problem} (the last good version stays)" if entry.lines else entry.problem
+    elif current.status in ("Waiting", "Blocked", "Failed") and kind not in (KEEP, BLOCKED):
+        outcome, words = current.status, current.message
+    elif kind == DELETE:
+        words = f"removed: {reason}"
+    return EntryOutcome(entry.job_id, entry.path, outcome, words, entry.commit, entry.line_hash)
+
+
+__all__ = ["Agent", "AgentError", "Revoked"]

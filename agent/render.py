@@ -1,0 +1,182 @@
+"""From a manifest to what this host gets: crontab lines, the runner's job file, and the gate's slots. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, Mapping
+
+from agent.host import Host
+from contract.manifest import Manifest
+from contract.schedule import ScheduleError, cover, resolve, slots
+
+GATE_DAYS = 400
+GATE_SLOTS = 20_000
+# A gate is computed again when less than this share of its window is left.
+GATE_LEFT = 0.5
+
+
+class Blocked(Exception):
+    """This host cannot do what the manifest asks; the text says what and why."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything besides the manifest that decides what is rendered."""
+
+    endpoint_id: str
+    name: str
+    labels: Mapping[str, str]
+    host: Host
+    runner: Path
+    now: datetime
+
+    def means(self, manifest: Manifest) -> bool:
+        """The manifest's selector and endpoints include this host."""
+        return manifest.enabled and manifest.runs_on(self.name, self.host.hostname, self.labels)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The true slots up to ``until`` (UTC epoch seconds): the runner lets nothing else through."""
+
+    slots: list[int]
+    until: int
+    refresh_at: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {"until": self.until, "slots": self.slots}
+
+
+@dataclass(frozen=True)
+class Rendered:
+    lines: list[str]
+    line_hash: str
+    job: dict[str, Any] = field(default_factory=dict)
+    gate: Gate | None = None
+
+
+def render(manifest: Manifest, context: Context, commit: str) -> Rendered:
+    """Lines and job file; ``Blocked`` when this host cannot keep what the manifest promises."""
+    _check_host(manifest, context.host)
+    seed = f"{manifest.id}/{context.endpoint_id}"
+    plain = [_resolved(expression, seed) for expression in manifest.schedule]
+    expressions, gate = _fit(manifest, plain, context)
+    lines = [_comment(manifest, commit), *(_line(text, manifest, context) for text in expressions)]
+    line_hash = hashlib.sha256("".join(lines[1:]).encode()).hexdigest()[:16]
+    job = job_file(manifest, commit, line_hash)
+    job["schedule"] = plain
+    job["gate"] = gate.as_json() if gate else None
+    return Rendered(lines, line_hash, job, gate)
+
+
+def _check_host(manifest: Manifest, host: Host) -> None:
+    if manifest.user and manifest.user != host.user and not host.root:
+        raise Blocked(f"spec.user is {manifest.user}, but this agent runs as {host.user}: only a root agent can change users")
+
+
+def _resolved(expression: str, seed: str) -> str:
+    try:
+        return resolve(expression, seed)
+    except ScheduleError as problem:
+        raise Blocked(f"this host's scheduler cannot run {expression!r}: {problem}") from problem
+
+
+def _fit(manifest: Manifest, plain: list[str], context: Context) -> tuple[list[str], Gate | None]:
+    """The host's own lines for the schedule, and a gate when they alone would run too often."""
+    zone = manifest.timezone or context.host.zone
+    events = [text for text in plain if text.startswith("@")]
+    timed = [text for text in plain if not text.startswith("@")]
+    if not timed or (zone == context.host.zone and all(_native(text) for text in timed)):
+        return plain, None
+    try:
+        lines = cover(timed, zone, context.host.zone, context.host.policy, context.now, GATE_DAYS)
+        gate = _gate(timed, zone, context)
+    except ScheduleError as problem:
+        raise Blocked(f"no lines in {context.host.zone} cover this schedule in {zone}: {problem}") from problem
+    if lines == timed and zone == context.host.zone:
+        return plain, None
+    return [*lines, *events], gate
+
+
+def _native(expression: str) -> bool:
+    """cron(8) knows every part of it: no L, W, # or the like."""
+    return not any(mark in expression.upper().replace("JUL", "") for mark in ("L", "W", "#")) or _names_only(expression)
+
+
+def _names_only(expression: str) -> bool:
+    text = expression.upper()
+    for name in ("JUL", "WED", "APR"):
+        text = text.replace(name, "")
+    return not any(mark in text for mark in ("L", "W", "#"))
+
+
+def _gate(timed: list[str], zone: str, context: Context) -> Gate:
+    start = context.now - timedelta(minutes=2)
+    end = start + timedelta(days=GATE_DAYS)
+    found = [int(slot.timestamp()) for slot in islice(slots(timed, zone, context.host.policy, start, end), GATE_SLOTS)]
+    until = found[-1] if len(found) == GATE_SLOTS else int(end.timestamp())
+    now = context.now.timestamp()
+    return Gate(found, until, now + (until - now) * GATE_LEFT)
+
+
+def _comment(manifest: Manifest, commit: str) -> str:
+    paused = " paused" if manifest.paused else ""
+    return f"# {manifest.namespace}/{manifest.name} {commit[:8]}{paused}\n"
+
+
+def _line(expression: str, manifest: Manifest, context: Context) -> str:
+    off = "#" if manifest.paused else ""
+    return f"{off}{expression} {context.runner} {manifest.id}\n"
+
+
+def job_file(manifest: Manifest, commit: str, line_hash: str) -> dict[str, Any]:
+    """What the runner needs, in the shape that it reads (version 1)."""
+    return {
+        "v": 1,
+        "job_id": manifest.id,
+        "name": manifest.name,
+        "namespace": manifest.namespace,
+        "shell": manifest.shell or "/bin/sh",
+        "command": manifest.command,
+        "args": list(manifest.args),
+        "user": manifest.user,
+        "cwd": manifest.working_dir,
+        "env": dict(manifest.env),
+        "env_file": manifest.env_file,
+        "umask": manifest.umask,
+        "nice": manifest.nice,
+        "concurrency": manifest.concurrency,
+        "retry": _retry(manifest),
+        "checkin": _checkin(manifest),
+        "commit": commit,
+        "line_hash": line_hash,
+        "timezone": manifest.timezone,
+    }
+
+
+def _retry(manifest: Manifest) -> dict[str, Any]:
+    retry = manifest.retry
+    return {"attempts": retry.attempts, "backoff": retry.backoff, "delay_s": _seconds(retry.delay)}
+
+
+def _checkin(manifest: Manifest) -> dict[str, Any]:
+    checkin = manifest.checkin
+    return {
+        "enabled": checkin.enabled,
+        "max_runtime_s": _seconds(checkin.max_runtime),
+        "kill_grace_s": _seconds(checkin.kill_grace),
+        "min_runtime_s": _seconds(checkin.min_runtime),
+        "min_output_bytes": checkin.min_output_bytes,
+        "success_exit_codes": list(checkin.success_exit_codes),
+        "head": checkin.output.head,
+        "tail": checkin.output.tail,
+        "mail": checkin.output.mail,
+    }
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return None if duration is None else duration.total_seconds()

@@ -1,0 +1,54 @@
+"""A file managed as if it were a crontab: for tests, containers and the demo."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Hashable
+
+from agent.errors import SchedulerFailed
+from agent.state import write_atomic
+
+
+class CrontabFile:
+    name = "file"
+
+    def __init__(self, path: Path) -> None:
+        # A link stays a link: what it points at is replaced.
+        self.path: Path | None = Path(os.path.realpath(path))
+        self._file = self.path
+
+    def read(self) -> bytes | None:
+        try:
+            return self._file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as problem:
+            raise SchedulerFailed(f"{self._file} cannot be read: {problem.strerror}") from problem
+
+    def write(self, data: bytes) -> None:
+        """Temp file, fsync, rename; mode and owner stay."""
+        try:
+            mode, owner = self._looks()
+            write_atomic(self._file, data, mode)
+            if owner and owner != (os.geteuid(), os.getegid()):
+                os.chown(self._file, *owner)
+        except OSError as problem:
+            raise SchedulerFailed(f"{self._file} cannot be written: {problem.strerror}") from problem
+
+    def clear(self) -> None:
+        self._file.unlink(missing_ok=True)
+
+    def mark(self) -> Hashable:
+        try:
+            seen = self._file.stat()
+        except OSError:
+            return None
+        return seen.st_mtime_ns, seen.st_size, seen.st_ino
+
+    def _looks(self) -> tuple[int, tuple[int, int] | None]:
+        try:
+            seen = self._file.stat()
+        except FileNotFoundError:
+            return 0o600, None
+        return seen.st_mode & 0o7777, (seen.st_uid, seen.st_gid)

@@ -1,0 +1,28 @@
+"""A crontab in memory: the twin for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Hashable
+
+
+class MemoryCrontab:
+    name = "memory"
+    path: Path | None = None
+
+    def __init__(self, data: bytes | None = None) -> None:
+        self.data = data
+        self.writes = 0
+
+    def read(self) -> bytes | None:
+        return self.data
+
+    def write(self, data: bytes) -> None:
+        self.data = data
+        self.writes += 1
+
+    def clear(self) -> None:
+        self.data = None
+
+    def mark(self) -> Hashable:
+        return self.data

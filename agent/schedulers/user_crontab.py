@@ -1,0 +1,79 @@
+"""The crontab of the user who runs the agent, through crontab(1): the only way that every cron allows."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Hashable
+
+from agent.errors import SchedulerFailed
+
+_NONE = re.compile(rb"(?i)^(crontab: )?(no crontab for \S+|can't open '?[^\n]*'?: no such file or directory)\s*$")
+_SPOOLS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs")
+_SECONDS = 20
+
+
+class UserCrontab:
+    name = "crontab"
+
+    def __init__(self, program: str = "crontab") -> None:
+        self._program = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin") or ""
+
+    @property
+    def path(self) -> Path | None:
+        import getpass
+
+        files = (Path(folder) / getpass.getuser() for folder in _SPOOLS)
+        return next((file for file in files if _visible(file)), None)
+
+    def read(self) -> bytes | None:
+        """Only crontab's own "no crontab for USER" with exit 1 counts as none."""
+        answer = self._run("-l")
+        if answer.returncode == 0:
+            return answer.stdout
+        words = answer.stderr.strip() or answer.stdout.strip()
+        if answer.returncode == 1 and _NONE.match(words):
+            return None
+        raise SchedulerFailed(f"crontab -l failed with {answer.returncode}: {words.decode('utf-8', 'replace')}")
+
+    def write(self, data: bytes) -> None:
+        with tempfile.NamedTemporaryFile(prefix="crontopus-") as file:
+            file.write(data)
+            file.flush()
+            answer = self._run(file.name)
+        if answer.returncode != 0:
+            words = answer.stderr.decode("utf-8", "replace").strip()
+            raise SchedulerFailed(f"crontab refused the new crontab: {words}")
+
+    def clear(self) -> None:
+        if self.read() is not None:
+            self._run("-r")
+
+    def mark(self) -> Hashable:
+        """The file's looks where they can be seen (root), else the content's hash."""
+        path = self.path
+        if path is not None:
+            seen = path.stat()
+            return seen.st_mtime_ns, seen.st_size, seen.st_ino
+        return hashlib.sha256(self.read() or b"").digest()
+
+    def _run(self, argument: str) -> subprocess.CompletedProcess[bytes]:
+        if not self._program:
+            raise SchedulerFailed("this host has no crontab program: install cron, then start the agent again")
+        words = {**os.environ, "LC_ALL": "C"}
+        try:
+            return subprocess.run([self._program, argument], capture_output=True, env=words, timeout=_SECONDS, check=False)  # noqa: S603 -- a program found on PATH, one fixed argument or our own file
+        except (OSError, subprocess.TimeoutExpired) as problem:
+            raise SchedulerFailed(f"crontab could not be run: {problem}") from problem
+
+
+def _visible(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:
+        return False
