@@ -98,9 +98,7 @@ def run(ours: Settings, say: Callable[[str], None]) -> None:
         skipped = _make_jobs(http)
         agent = _agent(folder, http, ours, say)
     say(f"Demo: open {ours.public_url} and sign in as {NAME} with the password {password}")
-    say(
-        f"Demo: a demo clock, not cron, runs the lines of {folder / 'crontab'}; this machine's own crontab is untouched."
-    )
+    say(f"Demo: a demo clock, not cron, runs {folder / 'crontab'}; your own crontab is untouched.")
     _keep_running(agent, folder, skipped, stop)
 
 

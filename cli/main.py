@@ -1,0 +1,45 @@
+"""``crontopus``: the command line over the REST API, and offline work on manifests.
+
+Exit status: 0 done, 1 refused or failed, 2 the command line is wrong, 3 not signed in or the server cannot be reached.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+GROUPS = {
+    "auth": ("cli.commands.auth", "auth", "Sign in and out."),
+    "endpoints": ("cli.commands.endpoints", "endpoints", "List, show and revoke endpoints."),
+    "jobs": ("cli.commands.jobs", "jobs", "List, show, apply and delete jobs."),
+    "manifest": ("cli.commands.manifest", "manifest_group", "Check and explain manifests and schedules, offline."),
+    "runs": ("cli.commands.runs", "runs", "List and show runs."),
+}
+
+
+class _Lazy(click.Group):
+    """Imports a group only when it is used: `crontopus manifest …` never pays for HTTP."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        return sorted(GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- same
+        if cmd_name not in GROUPS:
+            return None
+        module, attribute, _ = GROUPS[cmd_name]
+        return getattr(import_module(module), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- same
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, GROUPS[name][2]) for name in sorted(GROUPS)])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crontopus", prog_name="crontopus")
+def main() -> None:
+    """GitOps for cron, monitored."""
+
+
+if __name__ == "__main__":
+    main()
