@@ -22,6 +22,7 @@ import httpx
 from crontopus_app import clock
 from crontopus_app.demo_clock import DemoClock
 from crontopus_app.errors import CrontopusError
+from crontopus_app.processes import die_with_parent
 from crontopus_app.settings import Settings
 
 NAME = "demo"
@@ -182,7 +183,8 @@ def _agent(folder: Path, http: httpx.Client, ours: Settings, say: Callable[[str]
 
 
 def _keep_running(command: list[str], folder: Path, skipped: set[str], stop: threading.Event) -> None:
-    agent = subprocess.Popen(command)
+    # Not even `kill -9` of this process may leave an agent behind that nobody watches.
+    agent = subprocess.Popen(command, preexec_fn=die_with_parent)
     watcher = threading.Thread(target=_end_with, args=(agent, stop), daemon=True)
     watcher.start()
     left_out = lambda line: any(job_id in line for job_id in skipped)  # noqa: E731 -- a word for one expression

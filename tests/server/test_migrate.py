@@ -1,0 +1,99 @@
+"""Migrations: from empty to head on both databases, and sentences for what cannot be migrated."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from crontopus_app import migrate
+from crontopus_app.db import make_engine
+from crontopus_app.errors import ConfigurationError
+from crontopus_app.models import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'crontopus.db'}"
+    else:
+        url: str = request.getfixturevalue("empty_postgres_url")
+        yield url.replace("postgresql://", "postgresql+psycopg://")
+
+
+def tables(url: str) -> set[str]:
+    engine = make_engine(url)
+    try:
+        return set(inspect(engine).get_table_names())
+    finally:
+        engine.dispose()
+
+
+def execute(url: str, statement: str) -> None:
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_from_empty_to_head_and_a_second_time_nothing(empty_url: str) -> None:
+    assert not migrate.at_head(empty_url)
+    migrate.to_head(empty_url)
+    assert migrate.at_head(empty_url)
+    assert tables(empty_url) == {*metadata.tables, "alembic_version"}
+    migrate.to_head(empty_url)
+    assert migrate.at_head(empty_url)
+
+
+def test_the_models_are_what_the_migrations_make(empty_url: str) -> None:
+    migrate.to_head(empty_url)
+    command.check(migrate.config(empty_url))  # raises where autogenerate would find a change
+
+
+def test_two_that_start_together_follow_each_other(empty_url: str) -> None:
+    code = f"from crontopus_app.migrate import to_head; to_head({empty_url!r})"
+    both = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(2)]
+    said = [each.communicate(timeout=60)[1].decode() for each in both]
+    assert [each.returncode for each in both] == [0, 0], said
+    assert migrate.at_head(empty_url)
+
+
+def test_there_is_one_head() -> None:
+    assert len(ScriptDirectory.from_config(migrate.config("sqlite://")).get_heads()) == 1
+
+
+def test_a_database_of_a_later_release_is_refused(empty_url: str) -> None:
+    migrate.to_head(empty_url)
+    execute(empty_url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ConfigurationError, match="another release of Crontopus"):
+        migrate.to_head(empty_url)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "crontopus.db").write_bytes(b"half written " * 1000)
+    with pytest.raises(ConfigurationError, match=r"crontopus.db is damaged.*restore it from a backup"):
+        migrate.to_head(f"sqlite:///{tmp_path / 'crontopus.db'}")
+
+
+def test_a_migration_that_fails_leaves_nothing_half_done(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "crontopus.db")
+    connection.execute("CREATE TABLE tenant (name TEXT)")
+    connection.close()
+    with pytest.raises(ConfigurationError, match="already exists"):
+        migrate.to_head(f"sqlite:///{tmp_path / 'crontopus.db'}")
+    assert tables(f"sqlite:///{tmp_path / 'crontopus.db'}") == {"tenant"}
+
+
+def test_a_server_that_is_away_is_named_without_its_password() -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot be opened") as refused:
+        migrate.to_head("postgresql+psycopg://crontopus:geheim@127.0.0.1:1/crontopus")
+    assert "127.0.0.1:1/crontopus" in refused.value.message
+    assert "geheim" not in refused.value.message
