@@ -1,0 +1,84 @@
+"""The fixed cast: alice owns things, charlie is another tenant who must never see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from contract import wire
+from crontopus_app import security
+from crontopus_app.db import reading, writing
+from crontopus_app.models import Endpoint, JobIndex, Monitor
+from crontopus_app.services import auth
+from crontopus_app.services.actor import Actor
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+PASSWORD = "correct horse battery"  # noqa: S105 -- of a user who exists in tests only
+JOB_ID = "5b0c7c9e-6c2b-4a55-9b59-0a4b1f1b6f5e"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A registered user with a session, one endpoint and, for alice, one job on it."""
+
+    actor: Actor
+    session_token: str
+    endpoint_id: str
+    endpoint_token: str
+
+
+def join(name: str, *, loopback: bool = False) -> Member:
+    """Registers ``name`` and gives them a session and an endpoint ``<name>-host``."""
+    form = wire.RegisterRequest(username=name, email=f"{name}@example.org", password=PASSWORD)
+    with writing() as session:
+        user = auth.register(session, form, loopback=loopback, now=NOON)
+        token = auth.open_session(session, user, user_agent="tests", now=NOON)
+    with reading() as session:
+        actor = auth.actor_of(session, token, now=NOON)
+    endpoint_id, endpoint_token = add_endpoint(name, f"{name}-host")
+    return Member(actor, token, endpoint_id, endpoint_token)
+
+
+def add_endpoint(tenant: str, name: str) -> tuple[str, str]:
+    """An enrolled endpoint; gives its id and token."""
+    token = security.new_token("ep")
+    endpoint = Endpoint(
+        tenant_id=tenant,
+        machine_id=f"machine-{name}",
+        name=name,
+        hostname=f"{name}.example.org",
+        token_hmac=security.token_hmac(token),
+        created_at=NOON,
+        last_seen_at=NOON,
+    )
+    with writing() as session:
+        session.add(endpoint)
+    return endpoint.id, token
+
+
+def add_job(tenant: str, endpoint_id: str, *, job_id: str = JOB_ID, name: str = "backup") -> None:
+    """An indexed job with a monitor on the endpoint."""
+    with writing() as session:
+        session.add(
+            JobIndex(
+                tenant_id=tenant,
+                path=f"production/{name}.yaml",
+                job_id=job_id,
+                name=name,
+                namespace="production",
+                blob_sha="0" * 40,
+                yaml=b"",
+                valid=True,
+                schedule=["0 2 * * *"],
+            )
+        )
+        session.add(
+            Monitor(
+                tenant_id=tenant,
+                job_id=job_id,
+                endpoint_id=endpoint_id,
+                job_name=name,
+                namespace="production",
+                updated_at=NOON,
+            )
+        )
