@@ -37,6 +37,7 @@ def arguments(home: Path) -> list[str]:
         *(binary(), "--port", "0"),
         *("--unixsocket", str(socket_path(home)), "--unixsocketperm", "700"),
         *("--dir", str(data), "--appendonly", "yes", "--save", "", "--daemonize", "no"),
+        *("--loglevel", "warning"),
     ]
 
 

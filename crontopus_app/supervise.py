@@ -30,6 +30,7 @@ from crontopus_app.settings import Settings
 # Retried for as long as `up` runs: each failed start waits a second longer than the one before.
 FOR_EVER = 1_000_000
 STOP_WAIT_S = 8
+POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,9 @@ def run(children: Sequence[Program], home: Path) -> None:
     options.realize(["-c", str(path)])
     # What supervisord.main() sets for the Supervisor it makes; main() itself would start again on SIGHUP.
     vars(options).update(first=True, test=False)
+    poll = options.poller.poll
+    # It looks after its children between polls, one second each: too long for who waits for a start or an end.
+    vars(options.poller).update(poll=lambda _timeout: poll(POLL_S))
     go(options)
 
 
