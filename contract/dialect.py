@@ -1,0 +1,250 @@
+"""What a schedule may say: five cron fields, nicknames, ``H`` and ``every``, and why anything else is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import Union
+
+from cronsim import CronSim, CronSimError
+
+NICKNAMES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+FIELD_NAMES = ("minute", "hour", "day of the month", "month", "day of the week")
+FIELD_RANGES = ("0-59", "0-23", "1-31", "1-12 or JAN-DEC", "0-7 or SUN-SAT")
+_LAST = (59, 23, 31, 12, 7)
+_LONGEST = 1000
+_HASH = re.compile(r"(?<![A-Z])H(?![A-Z])")
+_EVERY = re.compile(r"every\s*((?:\d{1,6}[a-z]+)+|\d{1,6}\s+[a-z]+)?", re.IGNORECASE)
+_ANY_DAY = datetime(2000, 1, 1, tzinfo=timezone.utc)
+_PART = re.compile(r"(\d{1,6})\s*([a-z]+)", re.IGNORECASE)
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+    **dict.fromkeys(("w", "week", "weeks"), 604800),
+}
+# The steps one cron line can keep: divisors of the hour, then of the day. In minutes.
+_STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
+
+
+class ScheduleError(ValueError):
+    """A schedule that cannot be kept; the text says why and what works instead."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One expression, understood. Two schedules are equal where their five fields are.
+
+    ``fields`` are plain cron (upper case), or hold ``H`` while ``hashed``, or are empty for ``@reboot``.
+    ``times`` are the seconds after midnight of a day that matches, ascending.
+    ``follows`` is cron(8)'s wildcard rule: such a job follows the wall clock over a clock change.
+    """
+
+    expression: str = field(compare=False)
+    fields: tuple[str, ...]
+    times: tuple[int, ...] = field(compare=False, repr=False, default=())
+    sim: CronSim | None = field(compare=False, repr=False, default=None)
+
+    @property
+    def on_boot(self) -> bool:
+        return not self.fields
+
+    @property
+    def hashed(self) -> bool:
+        return any(_HASH.search(text) for text in self.fields)
+
+    @property
+    def follows(self) -> bool:
+        return bool(self.fields) and (self.fields[0].startswith("*") or self.fields[1].startswith("*"))
+
+    @property
+    def plain(self) -> str:
+        """The expression as any cron reads it: ``@reboot`` or five fields."""
+        return " ".join(self.fields) or "@reboot"
+
+
+Expressions = Union[str, Schedule, Sequence[Union[str, Schedule]]]
+
+
+@lru_cache(maxsize=16384)
+def parse(expression: str) -> Schedule:
+    """Understand an expression, or raise ``ScheduleError`` with the reason and, where there is one, the remedy."""
+    text = _normal(expression)
+    if text == "@reboot":
+        return Schedule(expression, ())
+    fields = tuple(_from_anywhere(index, part) for index, part in enumerate(_five(text)))
+    schedule = Schedule(expression, fields)
+    if schedule.hashed:
+        _expand(fields, "any")
+        return schedule
+    sim = _simulator(text, fields)
+    times = tuple(sorted(hour * 3600 + minute * 60 for hour in sim.hours for minute in sim.minutes))
+    return Schedule(expression, fields, times, sim)
+
+
+def parse_all(expressions: Expressions) -> tuple[Schedule, ...]:
+    """The schedules of one expression or of a list; raises ``ScheduleError`` for the first that is refused."""
+    if isinstance(expressions, Schedule):
+        return (expressions,)
+    if isinstance(expressions, str):
+        return (parse(expressions),)
+    if not expressions:
+        raise ScheduleError("The schedule is empty: give at least one expression, such as `0 2 * * *`.")
+    return tuple(item if isinstance(item, Schedule) else parse(item) for item in expressions)
+
+
+def resolve(expression: str, seed: str) -> str:
+    """Plain cron for one instance: ``H`` becomes numbers that ``seed`` fixes for ever, nicknames and ``every`` fields.
+
+    Use ``seed(job_id, endpoint_id)``, so that agent and server arrive at the same minute. Raises ``ScheduleError``.
+    """
+    schedule = parse(expression)
+    if not schedule.hashed:
+        return schedule.plain
+    return parse(" ".join(_expand(schedule.fields, seed))).plain
+
+
+def seed(job_id: str, endpoint_id: str) -> str:
+    """What ``H`` is hashed from: stable for a job on an endpoint, different on the next endpoint."""
+    return f"{job_id}/{endpoint_id}"
+
+
+def _normal(expression: str) -> str:
+    text = " ".join(expression.split())
+    if not text:
+        raise ScheduleError("The schedule is empty: give five fields, such as `0 2 * * *`.")
+    if len(text) > _LONGEST:
+        raise ScheduleError(f"The schedule is {len(text)} characters long; {_LONGEST} are the limit.")
+    if text.lower() == "@reboot":
+        return "@reboot"
+    if text.lower().startswith("every"):
+        return _every(text)
+    if text.startswith("@"):
+        return _nickname(text)
+    return text.upper()
+
+
+def _nickname(text: str) -> str:
+    known = NICKNAMES.get(text.lower())
+    if known is None:
+        raise ScheduleError(f"`{text}` is not a nickname cron knows; there are {', '.join(NICKNAMES)} and @reboot.")
+    return known
+
+
+def _every(text: str) -> str:
+    match = _EVERY.fullmatch(text)
+    parts = _PART.findall(match.group(1)) if match and match.group(1) else []
+    if not parts or any(unit.lower() not in _UNITS for _, unit in parts):
+        raise ScheduleError(f"`{text}` is not understood: write `every 15m`, `every 2h` or `every 1d`.")
+    seconds = sum(int(number) * _UNITS[unit.lower()] for number, unit in parts)
+    minutes = seconds / 60
+    if minutes not in _STEPS:
+        raise ScheduleError(f"`{text}` is not a step that a cron line can keep; {_nearest(minutes)}.")
+    return _step_fields(int(minutes))
+
+
+def _step_fields(minutes: int) -> str:
+    if minutes == 1440:
+        return "0 0 * * *"
+    if minutes >= 60:
+        return f"0 */{minutes // 60} * * *" if minutes > 60 else "0 * * * *"
+    return f"*/{minutes} * * * *" if minutes > 1 else "* * * * *"
+
+
+def _nearest(minutes: float) -> str:
+    below = [step for step in _STEPS if step < minutes][-1:]
+    above = [step for step in _STEPS if step > minutes][:1]
+    choices = [f"`every {step}m`" if step < 60 else f"`every {step // 60}h`" for step in below + above]
+    return f"nearest: {' or '.join(choices)}"
+
+
+def _five(text: str) -> list[str]:
+    parts = text.split()
+    if "?" in text:
+        raise ScheduleError("`?` is Quartz, not cron: write `*`.")
+    if len(parts) in (6, 7):
+        raise ScheduleError(
+            f"`{text}` has {len(parts)} fields; cron has five: minute hour day month weekday. "
+            "Seconds and years are not cron's."
+        )
+    if len(parts) != 5:
+        raise ScheduleError(
+            f"`{text}` has {len(parts)} field{'s' * (len(parts) != 1)}; cron has five: minute hour day month weekday."
+        )
+    return parts
+
+
+def _from_anywhere(index: int, text: str) -> str:
+    """``5/15`` as ``5-59/15``: cron(8) itself does not know the short form."""
+    return ",".join(
+        re.sub(r"^(\w+)/", rf"\1-{_LAST[index]}/", term) if term[:1] not in "LH" else term for term in text.split(",")
+    )
+
+
+def _simulator(text: str, fields: tuple[str, ...]) -> CronSim:
+    for index, part in enumerate(fields):
+        _check_field(index, part)
+    try:
+        return CronSim(" ".join(fields), _ANY_DAY)
+    except CronSimError:
+        raise ScheduleError(f"`{text}` never happens: none of its months has such a day.") from None
+
+
+def _check_field(index: int, text: str) -> None:
+    alone = ["*"] * 5
+    alone[index] = text
+    try:
+        CronSim(" ".join(alone), _ANY_DAY)
+    except CronSimError:
+        raise ScheduleError(_reason(index, text)) from None
+
+
+def _reason(index: int, text: str) -> str:
+    name, allowed = FIELD_NAMES[index], FIELD_RANGES[index]
+    if index == 1 and "24" in re.findall(r"\d+", text):
+        return "`24` is not an hour: midnight is 0."
+    if re.search(r"/0+(?!\d)", text):
+        return f"`{text}` has a step of 0: a step is at least 1."
+    backwards = re.search(r"(\w+)-(\w+)", text)
+    if backwards and all(_is_valid(index, end) for end in backwards.groups()):
+        first, last = backwards.groups()
+        return f"`{text}` runs backwards, which cron refuses: write two ranges, from {first} up and up to {last}."
+    return f"`{text}` is not a {name}: {allowed}, `*`, lists, ranges and steps."
+
+
+def _is_valid(index: int, text: str) -> bool:
+    try:
+        _check_field(index, text)
+    except ScheduleError:
+        return False
+    return True
+
+
+def _expand(fields: tuple[str, ...], seed: str) -> list[str]:
+    """Each field that holds an ``H`` in numbers, by croniter's hash rules; the others as they are."""
+    from croniter import CroniterError, croniter  # only `H` needs it, and the command line starts faster without
+
+    masked = [text if _HASH.search(text) else "*" for text in fields]
+    try:
+        expanded, *_ = croniter.expand(" ".join(masked), hash_id=seed.encode())
+    except CroniterError:
+        raise ScheduleError(
+            f"`{' '.join(fields)}` is not understood: `H`, `H/15` and `H(0-29)` are the forms."
+        ) from None
+    pairs = zip(fields, masked, expanded)
+    result = [text if mask == "*" else ",".join(str(number) for number in numbers) for text, mask, numbers in pairs]
+    for index, text in enumerate(result):
+        _check_field(index, text)
+    return result

@@ -1,0 +1,91 @@
+"""Stretches of time in which a zone's clock keeps one offset, and the changes between them. All in epoch seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from contract.dialect import ScheduleError
+
+DAY = 86400
+
+
+class Change(NamedTuple):
+    """At ``at`` the clock goes from ``before`` to ``after`` seconds east of UTC: forward is a gap, back is a fold."""
+
+    at: int
+    before: int
+    after: int
+
+
+class Stretch(NamedTuple):
+    """``begin`` ≤ instant < ``end`` with one offset; ``change`` is what happened at ``begin``, if known."""
+
+    begin: int
+    end: int
+    offset: int
+    change: Change | None
+
+
+@lru_cache(maxsize=1024)
+def load(name: str) -> ZoneInfo:
+    """The zone, or ``ScheduleError`` where the IANA database has none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ScheduleError(f"`{name}` is not a time zone of the IANA database, such as Europe/Berlin.") from None
+
+
+def offset_at(zone: str, instant: int) -> int:
+    """Seconds east of UTC at an instant."""
+    moment = datetime.fromtimestamp(instant, timezone.utc).astimezone(load(zone))
+    delta = moment.utcoffset()
+    return 0 if delta is None else round(delta.total_seconds())
+
+
+@lru_cache(maxsize=8192)
+def changes_of_year(zone: str, year: int) -> tuple[Change, ...]:
+    """Every clock change of a (UTC) year, in order, to the second. Finds any two that are a day apart."""
+    begin = round(datetime(year, 1, 1, tzinfo=timezone.utc).timestamp())
+    end = round(datetime(year + 1, 1, 1, tzinfo=timezone.utc).timestamp())
+    found = []
+    before = offset_at(zone, begin - 1)
+    for day_end in range(begin + DAY - 1, end, DAY):
+        after = offset_at(zone, day_end)
+        if after != before:
+            found.append(_exactly(zone, day_end - DAY, day_end, before, after))
+        before = after
+    return tuple(found)
+
+
+def changes(zone: str, begin: int, end: int) -> Iterator[Change]:
+    """The clock changes at ``begin`` ≤ instant < ``end``."""
+    for year in range(_year(begin), _year(end) + 1):
+        yield from (change for change in changes_of_year(zone, year) if begin <= change.at < end)
+
+
+def stretches(zone: str, begin: int, end: int) -> Iterator[Stretch]:
+    """What lies between ``begin`` and ``end``, lazily; the first starts at a change up to a day earlier."""
+    at, change, offset = begin, None, None
+    for upcoming in changes(zone, begin - DAY, end):
+        if upcoming.at > begin:
+            yield Stretch(at, upcoming.at, upcoming.before, change)
+        at, change, offset = upcoming.at, upcoming, upcoming.after
+    yield Stretch(at, end, offset_at(zone, begin) if offset is None else offset, change)
+
+
+def _exactly(zone: str, low: int, high: int, before: int, after: int) -> Change:
+    while high - low > 1:
+        middle = (low + high) // 2
+        if offset_at(zone, middle) == before:
+            low = middle
+        else:
+            high = middle
+    return Change(high, before, after)
+
+
+def _year(instant: int) -> int:
+    return datetime.fromtimestamp(instant, timezone.utc).year
