@@ -1,0 +1,199 @@
+"""Commits made through REST: all files of a request in one commit, or none of them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import stat
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dulwich.object_store import commit_tree_changes
+from dulwich.objects import ZERO_SHA, Blob, Commit, ObjectID, Tree
+from dulwich.repo import Repo
+
+from crontopus_app import clock
+from crontopus_app.git.embedded.objects import lookup
+from crontopus_app.git.embedded.refused import Refused
+from crontopus_app.git.embedded.repositories import branch_head, branch_ref, is_empty
+from crontopus_app.git.forgejo import safe_path
+
+FILE_MODE = stat.S_IFREG | 0o644
+MAX_BRANCH = 100
+PACK_FROM = 10
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file of a request, checked as far as that needs no repository."""
+
+    operation: str
+    path: str
+    content: bytes
+    sha: str
+    from_path: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """A commit and where it went: ``before`` is None when it began the branch."""
+
+    commit: Commit
+    branch: str
+    before: ObjectID | None
+
+
+def read_change(body: dict[str, Any]) -> Change:
+    """Raises 422 for a path that leaves the tree, bad base64 or a missing sha; 500 for an unknown operation."""
+    operation, path = str(body.get("operation")), str(body.get("path") or "")
+    if operation not in ("create", "update", "delete"):
+        raise Refused(500, f"unknown operation: {operation}")
+    if not safe_path(path):
+        raise Refused(422, f"path contains a malformed path component [path: {path}]")
+    sha = str(body.get("sha") or "")
+    if operation in ("update", "delete") and not sha:
+        raise Refused(422, "a SHA must be provided")
+    from_path = str(body.get("from_path") or "")
+    if from_path and not safe_path(from_path):
+        raise Refused(422, f"path contains a malformed path component [path: {from_path}]")
+    try:
+        content = base64.b64decode(str(body.get("content") or ""), validate=True)
+    except (binascii.Error, ValueError):
+        raise Refused(422, "content is not valid base64") from None
+    return Change(operation, path, content, sha, from_path)
+
+
+def commit(repo: Repo, branch: str, changes: list[Change], body: dict[str, Any], who: dict[str, str]) -> Made:
+    """Applies the changes to the branch's head as it is now. Call with the repository locked.
+
+    ``who`` is the account that asks: author and committer where ``body`` names none.
+    """
+    head = branch_head(repo, branch)
+    if head is None and not is_empty(repo):
+        raise Refused(404, f"branch does not exist [name: {branch}]")
+    if not branch or len(branch) > MAX_BRANCH:
+        raise Refused(422, "bad branch name")
+    tree = _apply(repo, _tree_of(repo, head), changes)
+    made = _commit(tree, head, body, who)
+    repo.object_store.add_object(made)
+    if not repo.refs.set_if_equals(branch_ref(branch), head or ZERO_SHA, made.id):
+        raise Refused(500, "the branch has moved")
+    return Made(made, branch, head)
+
+
+def _tree_of(repo: Repo, head: ObjectID | None) -> ObjectID:
+    if head is not None:
+        found = repo.object_store[head]
+        assert isinstance(found, Commit)  # noqa: S101 -- a branch names a commit, pushes are checked for it
+        return found.tree
+    empty = Tree()
+    repo.object_store.add_object(empty)
+    return empty.id
+
+
+def _apply(repo: Repo, tree: ObjectID, changes: list[Change]) -> ObjectID:
+    """The tree with all changes; each is judged by the tree as it was before any of them, as Forgejo does."""
+    edits: dict[str, tuple[int, Blob] | None] = {}
+    for change in changes:
+        mode = _judge(repo, tree, change)
+        if change.operation == "delete":
+            edits[change.path] = None
+            continue
+        if change.from_path and change.from_path != change.path:
+            edits[change.from_path] = None
+        edits[change.path] = (mode, Blob.from_string(change.content))
+    _refuse_files_as_folders(edits)
+    blobs = [edit[1] for edit in edits.values() if edit]
+    _store(repo, blobs)
+    if not edits:
+        return tree
+    rows = [
+        (path.encode(), edit[0], edit[1].id) if edit else (path.encode(), None, None) for path, edit in edits.items()
+    ]
+    return commit_tree_changes(repo.object_store, tree, rows)
+
+
+def _judge(repo: Repo, tree: ObjectID, change: Change) -> int:
+    """The mode to write a change with; raises what Forgejo answers where the tree does not allow it."""
+    _refuse_odd_parents(repo, tree, change.path)
+    source = change.from_path or change.path
+    taken = lookup(repo, tree, change.path) is not None
+    if taken and (change.operation == "create" or source != change.path):
+        raise Refused(422, f"repository file already exists [path: {change.path}]")
+    if change.operation == "create":
+        return FILE_MODE
+    present = lookup(repo, tree, source)
+    if present is None:
+        raise Refused(500, f"object does not exist [path: {source}]")
+    mode, sha = present
+    if not stat.S_ISREG(mode):
+        raise Refused(422, f"{source} is not a regular file")
+    if change.sha and sha.decode() != change.sha:
+        raise Refused(409, f"sha does not match [given: {change.sha}, expected: {sha.decode()}]")
+    return mode
+
+
+def _refuse_files_as_folders(edits: dict[str, Any]) -> None:
+    """One request cannot write both ``a`` and ``a/b``."""
+    written = {path for path, edit in edits.items() if edit}
+    for path in written:
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            if "/".join(parts[:depth]) in written:
+                raise Refused(422, f"{'/'.join(parts[:depth])} cannot be a file and a folder")
+
+
+def _store(repo: Repo, blobs: list[Blob]) -> None:
+    """Many blobs go into one pack: a file, with its flush to disk, for each would cost more than the commit."""
+    if len(blobs) > PACK_FROM:
+        repo.object_store.add_objects([(blob, None) for blob in {blob.id: blob for blob in blobs}.values()])
+        return
+    for blob in blobs:
+        repo.object_store.add_object(blob)
+
+
+def _refuse_odd_parents(repo: Repo, tree: ObjectID, path: str) -> None:
+    """A file or a link cannot be a folder of what is written."""
+    segments = path.split("/")
+    for depth in range(1, len(segments)):
+        above = lookup(repo, tree, "/".join(segments[:depth]))
+        if above is not None and not stat.S_ISDIR(above[0]):
+            raise Refused(422, f"{'/'.join(segments[:depth])} is a file or a link, not a folder")
+
+
+def _commit(tree: ObjectID, head: ObjectID | None, body: dict[str, Any], who: dict[str, str]) -> Commit:
+    author = _identity(body.get("author"), _identity(body.get("committer"), who))
+    committer = _identity(body.get("committer"), author)
+    dates = body.get("dates") or {}
+    made = Commit()
+    made.tree = tree
+    made.parents = [head] if head else []
+    made.author = _line(author)
+    made.committer = _line(committer)
+    made.author_time, made.author_timezone = _moment(dates.get("author"))
+    made.commit_time, made.commit_timezone = _moment(dates.get("committer"))
+    made.encoding = b"UTF-8"
+    made.message = str(body.get("message") or "Update files").strip().encode() + b"\n"
+    return made
+
+
+def _identity(given: Any, otherwise: dict[str, str]) -> dict[str, str]:
+    if not isinstance(given, dict) or not given.get("name"):
+        return otherwise
+    return {"name": str(given["name"]), "email": str(given.get("email") or otherwise["email"])}
+
+
+def _line(who: dict[str, str]) -> bytes:
+    """Git's ``name <email>``; what would end the line or the address is left out."""
+    name, email = ("".join(c for c in who[part] if c not in "<>\n\r\0") for part in ("name", "email"))
+    return f"{name.strip()} <{email.strip()}>".encode()
+
+
+def _moment(given: Any) -> tuple[int, int]:
+    try:
+        at = datetime.fromisoformat(str(given)) if given else clock.now()
+    except ValueError:
+        raise Refused(422, f"not a date: {given}") from None
+    zone = at.utcoffset()
+    return int(at.timestamp()), int(zone.total_seconds()) if zone else 0

@@ -1,0 +1,19 @@
+"""The embedded forge alone, for ``granian --interface asgi --factory crontopus_app.git.embedded.serve:factory``."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp
+
+from crontopus_app.git.embedded.app import forge_app
+from crontopus_app.settings import Settings, settings
+
+
+def factory(given: Settings | None = None) -> ASGIApp:
+    """The app for these settings, else for those of the environment."""
+    chosen = given or settings()
+    return forge_app(
+        chosen.home,
+        admin_user=chosen.forgejo_admin_user,
+        admin_password=chosen.forgejo_admin_password,
+        public_url=chosen.public_url,
+    )
