@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from contract import wire
 from crontopus_app import security
 from crontopus_app.db import reading, writing
-from crontopus_app.models import Endpoint, JobIndex, Monitor
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant, User
 from crontopus_app.services import auth
 from crontopus_app.services.actor import Actor
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-PASSWORD = "correct horse battery"  # noqa: S105 -- of a user who exists in tests only
+PASSWORD = "correct horse battery"
 JOB_ID = "5b0c7c9e-6c2b-4a55-9b59-0a4b1f1b6f5e"
 
 
@@ -27,11 +27,28 @@ class Member:
     endpoint_token: str
 
 
-def join(name: str, *, loopback: bool = False) -> Member:
-    """Registers ``name`` and gives them a session and an endpoint ``<name>-host``."""
-    form = wire.RegisterRequest(username=name, email=f"{name}@example.org", password=PASSWORD)
+@functools.lru_cache(maxsize=1)
+def _hash() -> str:
+    """bcrypt is slow on purpose: once is enough for all tests."""
+    return security.hash_password(PASSWORD)
+
+
+def join(name: str, *, operator: bool = False) -> Member:
+    """Adds the user ``name`` with their tenant, and gives them a session and an endpoint ``<name>-host``."""
+    repository = f"crontopus/job-manifests-{name}"
     with writing() as session:
-        user = auth.register(session, form, loopback=loopback, now=NOON)
+        session.add(Tenant(id=name, repository=repository, webhook_secret="whs_tests", created_at=NOON))
+        session.flush()
+        user = User(
+            tenant_id=name,
+            username=name,
+            email=f"{name}@example.org",
+            password_hash=_hash(),
+            role="operator" if operator else "user",
+            created_at=NOON,
+        )
+        session.add(user)
+        session.flush()
         token = auth.open_session(session, user, user_agent="tests", now=NOON)
     with reading() as session:
         actor = auth.actor_of(session, token, now=NOON)
