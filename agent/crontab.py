@@ -6,8 +6,8 @@ Lines end at ``\\n`` only, as in cron(8): carriage returns, tabs, bytes that are
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable
 
 BEGIN = "# BEGIN CRONTOPUS — managed from Git; edit the manifests, not these lines\n".encode()
 END = b"# END CRONTOPUS\n"

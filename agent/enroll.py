@@ -90,7 +90,11 @@ def say_goodbye(identity: Identity) -> None:
     now = datetime.now(timezone.utc)
     control = Control(identity.url, identity.token)
     try:
-        control.report(PassReport("Kept", "", "", now, 0.0, "this host left; its crontab has no entry of ours", agent_version=VERSION))
+        control.report(
+            PassReport(
+                "Kept", "", "", now, 0.0, "this host left; its crontab has no entry of ours", agent_version=VERSION
+            )
+        )
     except (ServerAway, Revoked) as problem:
         log.info("the control plane could not be told: %s", problem)
     finally:

@@ -95,7 +95,7 @@ def logged_in() -> list[str]:
     if not program:
         return []
     try:
-        answer = subprocess.run([program], capture_output=True, timeout=2, check=False)  # noqa: S603 -- found on PATH, no arguments
+        answer = subprocess.run([program], capture_output=True, timeout=2, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return []
     return sorted({line.split()[0].decode("utf-8", "replace") for line in answer.stdout.splitlines() if line.split()})

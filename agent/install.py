@@ -6,8 +6,9 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from importlib import resources
-from typing import Any, Iterable, Mapping
+from typing import Any
 
 from agent.errors import Refused
 from agent.state import Identity, State, write_atomic
@@ -19,7 +20,9 @@ MANY = 20
 def check_runner_path(state: State) -> None:
     """A crontab line names the runner without quotes, so its path must need none."""
     if _AWKWARD.search(str(state.runner)):
-        raise Refused(f"The state folder {state.folder} has characters that a crontab line cannot hold: choose another with --state")
+        raise Refused(
+            f"The state folder {state.folder} cannot stand in a crontab line unquoted: choose another with --state"
+        )
 
 
 def install_runner(state: State, identity: Identity) -> None:

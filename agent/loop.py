@@ -1,7 +1,7 @@
-"""The daemon: told by ``watch``, by a signal, by the clock or by a changed crontab, it makes passes and replays the spool.
+"""The daemon: told by ``watch``, a signal, the clock or a changed crontab, it makes passes and replays the spool.
 
-One thread makes passes; a second one waits on the control plane and only rings. SIGTERM ends both within a second, never in
-the middle of a write.
+One thread makes passes; a second one waits on the control plane and only rings. SIGTERM ends both within a second,
+never in the middle of a write.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Hashable
 from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import Any, Callable, Hashable
+from typing import Any, Callable
 
 from agent.control import Control
 from agent.errors import AgentError, Revoked, SchedulerFailed, ServerAway, Stop
@@ -199,7 +200,7 @@ class Daemon:
 
 def mark_revoked(state: State, why: str) -> str:
     """Remember that the token is dead, so that a restart does not hammer; the entries stay."""
-    told = f"This endpoint was revoked ({why}). Its entries stay in the crontab; enroll again, or take them out with: crontopus-agent leave"
+    told = f"This endpoint was revoked ({why}). Its entries stay: enroll again, or take them out with 'leave'"
     with state.lock():
         state.save_identity(replace(state.identity(), revoked=told))
     return told

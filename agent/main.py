@@ -35,7 +35,11 @@ class Group(click.Group):
 @click.group(cls=Group)
 @click.version_option(VERSION)
 @click.option("--state", "folder", type=click.Path(path_type=Path), help="State folder (CRONTOPUS_AGENT_STATE).")
-@click.option("--crontab", type=click.Path(dir_okay=False), help="Manage this file instead of the user's crontab; remembered at enrolment.")
+@click.option(
+    "--crontab",
+    type=click.Path(dir_okay=False),
+    help="Manage this file instead of the user's crontab; remembered at enrolment.",
+)
 @click.pass_context
 def main(ctx: click.Context, folder: Path | None, crontab: str | None) -> None:
     """Keeps this machine's crontab equal to the manifests in Git. It never runs a job."""
@@ -43,14 +47,28 @@ def main(ctx: click.Context, folder: Path | None, crontab: str | None) -> None:
 
 
 @main.command()
-@click.option("--url", envvar="CRONTOPUS_URL", required=True, help="The control plane, like https://crontopus.example.org")
-@click.option("--token", envvar="CRONTOPUS_ENROLLMENT_TOKEN", help="An enrollment token (cet_…); else CRONTOPUS_ENROLLMENT_TOKEN or --token-file.")
+@click.option(
+    "--url", envvar="CRONTOPUS_URL", required=True, help="The control plane, like https://crontopus.example.org"
+)
+@click.option(
+    "--token",
+    envvar="CRONTOPUS_ENROLLMENT_TOKEN",
+    help="An enrollment token (cet_…); else CRONTOPUS_ENROLLMENT_TOKEN or --token-file.",
+)
 @click.option("--token-file", type=click.File("r"), help="Read the token from a file, or from - for stdin.")
 @click.option("--name", default="", help="This endpoint's name; default: the host name.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label for selectors; can be repeated.")
 @click.option("--machine-id", help="For cloned hosts: something unique to this one.")
 @click.pass_obj
-def enroll(obj: tuple[State, str | None], url: str, token: str | None, token_file: Any, name: str, labels: tuple[str, ...], machine_id: str | None) -> None:
+def enroll(
+    obj: tuple[State, str | None],
+    url: str,
+    token: str | None,
+    token_file: Any,
+    name: str,
+    labels: tuple[str, ...],
+    machine_id: str | None,
+) -> None:
     """Make this machine an endpoint. The crontab is not touched yet."""
     from agent.enroll import enroll as become
 
@@ -112,7 +130,9 @@ def plan(obj: tuple[State, str | None]) -> None:
 
     steps, before, after, stopped = assemble(*obj).preview()
     for action in steps.actions:
-        click.echo(f"{action.kind:8} {action.entry.title} {action.entry.job_id}{'  ' + action.reason if action.reason else ''}")
+        click.echo(
+            f"{action.kind:8} {action.entry.title} {action.entry.job_id}{'  ' + action.reason if action.reason else ''}"
+        )
     click.echo(show_diff(before, after, "crontab"), nl=False)
     if stopped:
         click.echo(f"Would not be applied: {stopped}")

@@ -1,8 +1,8 @@
 """What a foreign crontab line may say when it leaves the host: its shape, not its secrets. Pure.
 
 Masked: the value of ``NAME=value`` where NAME contains TOKEN, SECRET, PASS, KEY or CREDENTIAL (any case), also inside
-``--name=value``, ``--name value`` and URLs' query parts; ``-pVALUE`` of the MySQL family; the password in ``user:password@host``;
-what follows ``Bearer``, ``Basic`` or ``token`` in a header.
+``--name=value``, ``--name value`` and URLs' query parts; ``-pVALUE`` of the MySQL family; the password in
+``user:password@host``; what follows ``Bearer``, ``Basic`` or ``token`` in a header.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What stands in the crontab now, compared with what the agent wrote: drift, and the lines as the server may see them. Pure."""
+"""What stands in the crontab now: drift from what the agent wrote, and the lines as the server may see them. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Mapping
 
 from agent import crontab
 from agent.mask import mask
@@ -13,7 +13,9 @@ MOST_LINES = 2_000
 MOST_DRIFT = 50
 
 
-def drift_between(written: str | None, data: bytes, owner: str, modified: datetime | None, who: list[str]) -> list[Drift]:
+def drift_between(
+    written: str | None, data: bytes, owner: str, modified: datetime | None, who: list[str]
+) -> list[Drift]:
     """How our block differs from what the agent wrote last; nothing before the first write."""
     if written is None:
         return []
@@ -52,7 +54,7 @@ def _job(line: str) -> str | None:
 
 
 def lines_for_report(data: bytes, known: Mapping[str, str]) -> list[CrontabLine]:
-    """Every line with its standing: managed, ours (markers and comments of the block), foreign, environment, comment, blank."""
+    """Every line with its standing: managed, ours (the rest of the block), foreign, environment, comment or blank."""
     found: list[CrontabLine] = []
     inside = crontab.spans(data)
     offset = 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Iterable, Mapping
 
 from agent.state import Entry
 
@@ -43,7 +43,9 @@ def make_plan(wanted: Mapping[str, Entry], before: Mapping[str, Entry], found: M
     actions = [_action(entry, had, found) for entry in wanted.values() if entry.standing != "elsewhere"]
     stays = {entry.job_id for entry in wanted.values() if entry.lines}
     gone = [Action(DELETE, had[job], _gone_reason(job, wanted)) for job in had if job not in stays]
-    return Plan(tuple(sorted(actions + gone, key=lambda action: (action.entry.title, action.entry.job_id, action.kind))))
+    return Plan(
+        tuple(sorted(actions + gone, key=lambda action: (action.entry.title, action.entry.job_id, action.kind)))
+    )
 
 
 def _action(entry: Entry, had: Mapping[str, Entry], found: Mapping[str, list[bytes]]) -> Action:
@@ -53,7 +55,8 @@ def _action(entry: Entry, had: Mapping[str, Entry], found: Mapping[str, list[byt
     there = found.get(entry.job_id)
     if there is None:
         return Action(CREATE, entry, entry.problem)
-    if there != lines or entry.job_id not in had or had[entry.job_id].line_hash != entry.line_hash:
+    last = had.get(entry.job_id)
+    if there != lines or last is None or (last.commit, last.line_hash) != (entry.commit, entry.line_hash):
         return Action(UPDATE, entry, entry.problem)
     return Action(KEEP, entry, entry.problem)
 
@@ -103,5 +106,6 @@ def show_diff(before: bytes, after: bytes, name: str) -> str:
     old = before.decode("utf-8", "backslashreplace").splitlines(keepends=True)
     new = after.decode("utf-8", "backslashreplace").splitlines(keepends=True)
     return "".join(
-        line if line.endswith("\n") else f"{line}\n" for line in difflib.unified_diff(old, new, name, f"{name} (planned)")
+        line if line.endswith("\n") else f"{line}\n"
+        for line in difflib.unified_diff(old, new, name, f"{name} (planned)")
     )

@@ -65,9 +65,12 @@ class Agent:
         self.host = host
         self.source = Source(state.repo)
         self.prune_confirmed: str | None = None
-        self.guard: Callable[[bool], None] = lambda writing: None
+        self.guard: Callable[[bool], None] = _ignore
         self._clock = clock
         self._sent: tuple[object, ...] | None = None
+
+    def close(self) -> None:
+        self.control.close()
 
     def once(self, *, fetch: bool = True, always_report: bool = True) -> PassReport:
         """One whole pass. ``fetch=False`` trusts the head applied last (a look at the crontab alone)."""
@@ -92,7 +95,7 @@ class Agent:
         return report
 
     def preview(self) -> tuple[Plan, bytes, bytes, str]:
-        """What a pass would do now: plan, crontab before and after, and why it would not be applied. Nothing is changed."""
+        """What a pass would do now: plan, crontab before and after, why it would not be applied. Changes nothing."""
         current = Pass(self.state.memory(), self._clock(), time.perf_counter())
         self._steps(current, fetch=True, dry=True)
         return current.plan, current.data, current.after, current.message
@@ -135,7 +138,9 @@ class Agent:
         context = self._context(current.started)
         same = memory.fingerprint == fingerprint(context, memory.policy_blob)
         missing = missing_jobs(self.state, (e.job_id for e in memory.entries.values() if e.lines))
-        due = any(e.refresh_at is not None and e.refresh_at <= current.started.timestamp() for e in memory.entries.values())
+        due = any(
+            e.refresh_at is not None and e.refresh_at <= current.started.timestamp() for e in memory.entries.values()
+        )
         if current.head == memory.applied and same and not missing and not due and memory.entries:
             current.wanted = Wanted(dict(memory.entries))
             current.policy, current.policy_blob = policy_of(memory.policy), memory.policy_blob
@@ -218,7 +223,9 @@ class Agent:
         keep_backup(self.state.backups, current.data, current.started.strftime("%Y%m%dT%H%M%SZ"))
         self.scheduler.write(current.after)
         if (self.scheduler.read() or b"") != current.after:
-            raise SchedulerFailed("the crontab read back is not the one written: something else changes it at the same time")
+            raise SchedulerFailed(
+                "the crontab read back is not the one written: something else changes it at the same time"
+            )
 
     def _remember(self, memory: Memory, current: Pass, ids: set[str]) -> None:
         block = crontab.block(current.after)
@@ -264,7 +271,14 @@ class Agent:
 
     def _send(self, report: PassReport, always: bool) -> None:
         """Tell the server. An answer that does not come changes nothing here; a refused token does."""
-        content = (report.status, report.head, report.applied, report.message, tuple(report.entries), tuple(report.crontab))
+        content = (
+            report.status,
+            report.head,
+            report.applied,
+            report.message,
+            tuple(report.entries),
+            tuple(report.crontab),
+        )
         try:
             if always or report.drift or content != self._sent:
                 self.control.report(report)
@@ -281,6 +295,10 @@ class Agent:
     def _context(self, now: datetime) -> Context:
         known = self.identity
         return Context(known.endpoint_id, known.name, known.labels, self.host, self.state.runner, now)
+
+
+def _ignore(_writing: bool) -> None:
+    """Nobody waits for the end of a write."""
 
 
 _DONE = {CREATE: "Applied", UPDATE: "Applied", DELETE: "Applied", KEEP: "Kept"}

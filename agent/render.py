@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
-from agent.host import Host
 from contract.manifest import Manifest
 from contract.schedule import ScheduleError, cover, resolve, slots
+
+from agent.host import Host
 
 GATE_DAYS = 400
 GATE_SLOTS = 20_000
@@ -75,7 +77,9 @@ def render(manifest: Manifest, context: Context, commit: str) -> Rendered:
 
 def _check_host(manifest: Manifest, host: Host) -> None:
     if manifest.user and manifest.user != host.user and not host.root:
-        raise Blocked(f"spec.user is {manifest.user}, but this agent runs as {host.user}: only a root agent can change users")
+        raise Blocked(
+            f"spec.user is {manifest.user}, but this agent runs as {host.user}: only a root agent can change users"
+        )
 
 
 def _resolved(expression: str, seed: str) -> str:

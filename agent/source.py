@@ -1,7 +1,7 @@
 """The tenant's repository as the agent reads it: the branch's head and the manifests at it, over Git's smart HTTP.
 
-dulwich only, so no git is needed on the host. The fetch is shallow and bounded; the credential comes from the 0600 identity
-and travels in a header. Whatever goes wrong is ``FetchFailed``: an unreadable repository never looks like an empty one.
+dulwich only, so no git is needed on the host. The fetch is shallow and bounded; the credential comes from the
+0600 identity and travels in a header. Whatever goes wrong is ``FetchFailed``: an unreadable repository never looks like an empty one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import shutil
 import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
@@ -63,7 +65,12 @@ class Source:
 
     def head(self, access: Access) -> str:
         """The branch's head as the server tells it; nothing is fetched."""
-        return _within(lambda: _head(_client(access), access))
+
+        def ask() -> str:
+            with _client(access) as client:
+                return _head(client, access)
+
+        return _within(ask)
 
     def messages_since(self, access: Access, applied: str, head: str) -> list[str]:
         """Messages of the commits after ``applied`` up to ``head``, newest first, at most 200."""
@@ -136,22 +143,27 @@ def _within(work: Callable[[], Any]) -> Any:
 
 def _fetch_into(repo: Any, access: Access, depth: int) -> bytes:
     """Fetch the branch's head with ``depth`` commits; its sha."""
-    client = _client(access)
     ref = _ref(access)
 
     def wants(refs: Any, depth: int | None = None) -> list[Any]:  # noqa: ARG001 -- dulwich passes it by name
         return [refs[ref]] if ref in refs and not _complete(repo, refs[ref]) else []
 
-    result = client.fetch(urlsplit(access.url).path, repo, determine_wants=wants, depth=depth)
+    with _client(access) as client:
+        result = client.fetch(urlsplit(access.url).path, repo, determine_wants=wants, depth=depth)
     return _known(result.refs.get(ref), access)
 
 
-def _client(access: Access) -> HttpGitClient:
+@contextmanager
+def _client(access: Access) -> Iterator[HttpGitClient]:
     at = urlsplit(access.url)
     config = ConfigDict()
     config.set((b"http",), b"timeout", str(FETCH_SECONDS).encode())
     user = access.username or "crontopus"
-    return HttpGitClient(f"{at.scheme}://{at.netloc}", config=config, username=user, password=access.token)
+    client = HttpGitClient(f"{at.scheme}://{at.netloc}", config=config, username=user, password=access.token)
+    try:
+        yield client
+    finally:
+        client.pool_manager.clear()
 
 
 def _ref(access: Access) -> bytes:

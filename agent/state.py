@@ -17,9 +17,9 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Iterator
 
 from agent.errors import Refused
 
@@ -133,7 +133,9 @@ class State:
         try:
             return Identity(**json.loads(self._identity.read_bytes()))
         except FileNotFoundError:
-            raise Refused(f"This machine is not enrolled ({self.folder}): crontopus-agent enroll --url … --token …") from None
+            raise Refused(
+                f"This machine is not enrolled ({self.folder}): crontopus-agent enroll --url … --token …"
+            ) from None
         except (ValueError, TypeError) as problem:
             raise Refused(f"{self._identity} is damaged ({problem}): enroll again") from problem
 
@@ -162,9 +164,12 @@ class State:
     def lock(self) -> Iterator[None]:
         """Only one pass or verb at a time works on this folder; waits for the other."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self.folder / "lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(handle)
 
     def remove(self) -> None:
         """Take away everything that ``create`` and the passes made; a folder with foreign files in it stays."""

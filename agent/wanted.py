@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
+
+from contract.manifest import Manifest, decode, job_id
 
 from agent.render import Blocked, Context, render
 from agent.state import Entry
-from contract.manifest import Manifest, decode, job_id
 
 POLICY = "crontopus.yaml"
 RENDERING = 1
@@ -139,7 +141,9 @@ def _refuse_twins(wanted: Wanted, before: Mapping[str, Entry]) -> None:
     for job in twice:
         paths = sorted(entry.path for entry in good if entry.job_id == job)
         wanted.jobs.pop(job, None)
-        owner = next((path for path in paths if path in before and before[path].job_id == job and before[path].lines), None)
+        owner = next(
+            (path for path in paths if path in before and before[path].job_id == job and before[path].lines), None
+        )
         for path in paths:
             told = f"{path}:1:1: metadata.id {job} is also the id of {', '.join(p for p in paths if p != path)}"
             last_good = before.get(path) if path == owner else None

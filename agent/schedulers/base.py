@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Hashable, Protocol
+from typing import Protocol
 
 
 class Scheduler(Protocol):

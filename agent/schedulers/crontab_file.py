@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Hashable
 
 from agent.errors import SchedulerFailed
 from agent.state import write_atomic

@@ -8,8 +8,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Hashable
 
 from agent.errors import SchedulerFailed
 
@@ -67,7 +67,9 @@ class UserCrontab:
             raise SchedulerFailed("this host has no crontab program: install cron, then start the agent again")
         words = {**os.environ, "LC_ALL": "C"}
         try:
-            return subprocess.run([self._program, argument], capture_output=True, env=words, timeout=_SECONDS, check=False)  # noqa: S603 -- a program found on PATH, one fixed argument or our own file
+            return subprocess.run(
+                [self._program, argument], capture_output=True, env=words, timeout=_SECONDS, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as problem:
             raise SchedulerFailed(f"crontab could not be run: {problem}") from problem
 

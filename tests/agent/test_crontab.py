@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from agent import crontab
 from hypothesis import given
 from hypothesis import strategies as st
+
+from agent import crontab
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors" / "crontabs").glob("*.crontab"))
 RUN = "5b0c7c9e-6c2b-4a55-9b59-0a4b1f1b6f5e"
 ENTRY = [b"# production/a 1c9f2e41\n", f"0 2 * * * /home/u/.crontopus/bin/run-job {RUN}\n".encode()]
 OTHER = [b"# production/b 1c9f2e42\n", f"#5 2 * * * /home/u/.crontopus/bin/run-job {RUN}\n".encode()]
 
-# Crontabs with the awkward parts close together: markers, near markers, no newline, carriage returns, bytes of any kind.
+# The awkward parts close together: markers, near markers, no newline, carriage returns, bytes of any kind.
 _PIECES = st.one_of(
     st.binary(max_size=12),
     st.sampled_from(

@@ -1,5 +1,5 @@
-"""A control plane for the agent's tests: real HTTP, real Git, everything in memory. It speaks enroll, watch, report, heartbeat,
-check-ins, and serves one tenant's repository with dulwich; it keeps what it was told."""
+"""A control plane for the agent's tests: real HTTP, real Git, everything in memory. It speaks enroll, watch, report,
+heartbeat, check-ins, and serves one tenant's repository with dulwich; it keeps what it was told."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from wsgiref.types import StartResponse
 
-from dulwich.objects import Blob
 from dulwich.object_store import commit_tree_changes
+from dulwich.objects import Blob, Commit, Tree
+from dulwich.refs import Ref
 from dulwich.repo import MemoryRepo
 from dulwich.server import DictBackend
 from dulwich.web import make_wsgi_chain
 
 ENROLLMENT = "cet_0123456789abcdef"
 READER = "git_0123456789abcdef"
+MAIN = Ref(b"refs/heads/main")
 REPOSITORY = "/forge/crontopus/job-manifests-acme.git"
 
 
@@ -32,7 +34,7 @@ class Twin:
 
     def __init__(self) -> None:
         self.repo = MemoryRepo()
-        self.repo.refs.set_symbolic_ref(b"HEAD", b"refs/heads/main")
+        self.repo.refs.set_symbolic_ref(Ref(b"HEAD"), MAIN)
         self.git = make_wsgi_chain(DictBackend({REPOSITORY: self.repo}))
         self.reports: list[dict[str, Any]] = []
         self.checkins: list[dict[str, Any]] = []
@@ -54,7 +56,7 @@ class Twin:
     @property
     def head(self) -> str:
         try:
-            return self.repo.refs[b"refs/heads/main"].decode()
+            return self.repo.refs[MAIN].decode()
         except KeyError:
             return ""
 
@@ -67,17 +69,23 @@ class Twin:
                 self._files[path] = content.encode() if isinstance(content, str) else content
         with self.changed:
             tree = self._tree(files)
-            self.repo.get_worktree().commit(message=message.encode(), tree=tree, committer=b"Ana <a@example.org>", ref=b"refs/heads/main")
+            self._commit(tree, message)
             self.changed.notify_all()
         return self.head
 
-    def _tree(self, files: dict[str, Any]) -> bytes:
-        base = self.repo[self.repo[self.head.encode()].tree] if self.head else None
-        if base is None:
-            from dulwich.objects import Tree
+    def _commit(self, tree: Any, message: str) -> None:
+        commit = Commit()
+        commit.tree, commit.message = tree, message.encode()
+        commit.parents = [self.repo.refs[MAIN]] if self.head else []
+        commit.author = commit.committer = b"Ana <ana@example.org>"
+        commit.author_time = commit.commit_time = int(time.time())
+        commit.author_timezone = commit.commit_timezone = 0
+        self.repo.object_store.add_object(commit)
+        self.repo.refs[MAIN] = commit.id
 
-            base = Tree()
-            self.repo.object_store.add_object(base)
+    def _tree(self, files: dict[str, Any]) -> Any:
+        base = self.repo[self._commit_at_head().tree] if self.head else Tree()
+        self.repo.object_store.add_object(base)
         changes: list[Any] = []
         for path in files:
             if path in self._files:
@@ -87,6 +95,11 @@ class Twin:
             else:
                 changes.append((path.encode(), None, None))
         return commit_tree_changes(self.repo.object_store, base.id, changes)
+
+    def _commit_at_head(self) -> Commit:
+        commit = self.repo[self.repo.refs[MAIN]]
+        assert isinstance(commit, Commit)
+        return commit
 
     def tell(self, **facts: Any) -> None:
         """Change what watch answers, and wake who waits."""
@@ -263,7 +276,16 @@ def running(twin: Twin, port: int = 0) -> Iterator[Twin]:
         thread.join()
 
 
-def manifest(name: str, *, namespace: str = "production", command: str = "echo hello", schedule: str = "0 2 * * *", extra: str = "", spec: str = "", id: str = "") -> str:
+def manifest(
+    name: str,
+    *,
+    namespace: str = "production",
+    command: str = "echo hello",
+    schedule: str = "0 2 * * *",
+    extra: str = "",
+    spec: str = "",
+    id: str = "",
+) -> str:
     """A manifest's text; ``spec`` holds further lines of the spec, ``extra`` of the metadata."""
     identity = f"  id: {id}\n" if id else ""
     return (

@@ -1,0 +1,101 @@
+"""An endpoint of tenant acme in a folder of its own, and the control plane it talks to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent import enroll as enrolment
+from agent.control import connect
+from agent.host import Host
+from agent.reconcile import Agent
+from agent.schedulers import CrontabFile
+from agent.state import State
+from contract.wire import PassReport
+from tests.agent.twin import ENROLLMENT, Twin, running
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def twin() -> Iterator[Twin]:
+    with running(Twin()) as served:
+        yield served
+
+
+@dataclass
+class Box:
+    """One host: its state folder, its crontab file, and the control plane."""
+
+    twin: Twin
+    folder: Path
+    state: State
+    crontab: Path
+    host: Host
+    agent: Agent
+
+    def once(self, **options: Any) -> PassReport:
+        return self.agent.once(**options)
+
+    def push(self, files: dict[str, Any], message: str = "A change") -> PassReport:
+        """Push and make the pass that follows."""
+        self.twin.push(files, message)
+        return self.once()
+
+    def text(self) -> str:
+        return self.crontab.read_text()
+
+    def outcomes(self, report: PassReport) -> dict[str, str]:
+        return {entry.path: entry.outcome for entry in report.entries}
+
+    def reasons(self, report: PassReport) -> str:
+        return "\n".join(entry.reason for entry in report.entries)
+
+
+def make_host(**facts: Any) -> Host:
+    known: dict[str, Any] = {
+        "hostname": "db01",
+        "platform": "linux-x86_64",
+        "zone": "UTC",
+        "root": False,
+        "user": "ana",
+        "policy": "debian",
+        "capabilities": {"scheduler": "file"},
+    }
+    return Host(**{**known, **facts})
+
+
+@pytest.fixture
+def make_box(twin: Twin, tmp_path: Path) -> Iterator[Callable[..., Box]]:
+    """Enrol a host whose crontab holds ``original`` (None: it has none)."""
+
+    made: list[Agent] = []
+
+    def make(
+        original: bytes | None = b"", name: str = "db01", labels: dict[str, str] | None = None, **facts: Any
+    ) -> Box:
+        folder = tmp_path / name
+        folder.mkdir()
+        crontab = folder / "crontab"
+        if original is not None:
+            crontab.write_bytes(original)
+        state = State(folder / "state")
+        enrolment.enroll(state, twin.url, ENROLLMENT, str(crontab), name, labels or {}, "machine-1")
+        host = make_host(**facts)
+        agent = Agent(state, CrontabFile(crontab), connect(state.identity()), host, lambda: NOW)
+        made.append(agent)
+        return Box(twin, folder, state, crontab, host, agent)
+
+    yield make
+    for agent in made:
+        agent.close()
+
+
+@pytest.fixture
+def box(make_box: Callable[..., Box]) -> Box:
+    return make_box()
