@@ -32,6 +32,12 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     settings.cache_clear()
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Asynchronous tests run on asyncio, as granian does."""
+    return "asyncio"
+
+
 class _Errors(logging.Handler):
     """Keeps the records at ERROR and above."""
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
 from rq_dashboard.cli import make_flask_app
+from rq_dashboard.web import setup_rq_connection
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,6 +38,7 @@ def is_operator(token: str) -> None:
 def _flask(redis_url: str, prefix: str) -> ASGIApp:
     app = make_flask_app(None, None, None, prefix)
     app.config.update(RQ_DASHBOARD_REDIS_URL=redis_url, RQ_DASHBOARD_POLL_INTERVAL=2500)
+    setup_rq_connection(app)  # makes the client; it connects when it is first used
     return _awaitable_receive(cast(ASGIApp, WSGIMiddleware(cast(Any, app))))
 
 
@@ -61,15 +63,16 @@ class OperatorsOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        answer = await self._refusal(scope["method"], headers)
+        answer = await self._refusal(_changes_something(scope), headers)
         await (answer or self._app)(scope, receive, send)
 
-    async def _refusal(self, method: str, headers: Headers) -> ASGIApp | None:
+    async def _refusal(self, changing: bool, headers: Headers) -> ASGIApp | None:
         try:
             await asyncio.to_thread(self._check, _session_cookie(headers))
-            _check_origin(method, headers)
+            if changing:
+                _check_origin(headers)
         except NotAuthenticated:
-            return RedirectResponse("/login", status_code=303) if method == "GET" else _refused("Sign in.", 401)
+            return _refused("Sign in.", 401) if changing else RedirectResponse("/login", status_code=303)
         except CrontopusError as error:
             return _refused(error.message, error.status)
         return None
@@ -90,9 +93,12 @@ def _session_cookie(headers: Headers) -> str:
     return cookies[COOKIE].value
 
 
-def _check_origin(method: str, headers: Headers) -> None:
-    """Raises Forbidden for a state-changing request that a page of another origin sent (browsers always say which)."""
-    if method in {"GET", "HEAD", "OPTIONS"}:
-        return
+def _changes_something(scope: Scope) -> bool:
+    """Whether it is more than a look; the dashboard puts a queue's tasks back on a GET as well."""
+    return scope["method"] not in {"GET", "HEAD", "OPTIONS"} or "/requeue" in scope["path"]
+
+
+def _check_origin(headers: Headers) -> None:
+    """Raises Forbidden where a page of another origin sent the request (browsers always say which)."""
     if urlsplit(headers.get("origin", "")).netloc != headers.get("host"):
         raise Forbidden("This request did not come from a page of this server.")
