@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contract.cover import cover, needs_gate
 from contract.dialect import Expressions, Schedule, ScheduleError, parse, parse_all, resolve, seed
 from contract.schedule_slots import POLICIES, count, epochs, is_slot, next_slots, slots
 from contract.schedule_words import explain, words
@@ -12,9 +13,11 @@ __all__ = [
     "Schedule",
     "ScheduleError",
     "count",
+    "cover",
     "epochs",
     "explain",
     "is_slot",
+    "needs_gate",
     "next_slots",
     "parse",
     "parse_all",
