@@ -1,0 +1,109 @@
+"""Manifests as YAML text with one fixed layout, and the flat view that forms and the API use."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from contract.manifest_fields import SPEC
+from contract.manifest_types import Manifest
+from contract.yaml_nodes import MAX_DEPTH, plain_type
+
+_METADATA = ("name", "tenant", "labels", "annotations")
+_SPEC = tuple(entry.name for entry in SPEC.fields)
+# Text that YAML 1.1 and 1.2 both read as the same string without quotes.
+_BARE = re.compile(
+    r"(?!.*:( |\Z))[A-Za-z_/.][A-Za-z0-9_/.@+=:-]*( [A-Za-z0-9_/.@+=:-]+)*\Z"
+    r"|(\d+[dhms])+\Z|\d+[KMG]iB\Z|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
+)
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+
+
+def to_fields(manifest: Manifest) -> dict[str, Any]:
+    """The REST job body of ``manifest``, JSON-able: its name, namespace and every field that is not its default."""
+    made: dict[str, Any] = {"name": manifest.name, "namespace": manifest.namespace}
+    for name in ("labels", "annotations"):
+        if getattr(manifest, name):
+            made[name] = dict(getattr(manifest, name))
+    defaults = Manifest.__dataclass_fields__
+    for entry in SPEC.fields:
+        value = getattr(manifest, entry.attr)
+        field = defaults[entry.attr]
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        if value is not None and value != default:
+            made[entry.name] = entry.kind.plain(value)
+    return made
+
+
+def document(body: Mapping[str, Any], given_id: str | None) -> dict[str, Any]:
+    """The manifest's document for a REST job body, in the order of the manual; what is unknown goes to the spec."""
+    metadata = {"id": given_id} if given_id else {}
+    metadata.update((name, body[name]) for name in _METADATA if name in body)
+    spec = {name: body[name] for name in _SPEC if name in body}
+    spec.update((name, value) for name, value in body.items() if name not in (*_METADATA, *_SPEC, "namespace"))
+    return {"apiVersion": "v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def emit(data: Mapping[str, Any]) -> bytes:
+    """YAML text of JSON-able data; ``ValueError`` for what YAML cannot carry."""
+    lines = [*_map(data, 0)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _map(data: Mapping[str, Any], depth: int) -> Iterator[str]:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"more than {MAX_DEPTH} levels of nesting")
+    pad = "  " * depth
+    for key, value in data.items():
+        name = scalar(str(key))
+        if isinstance(value, Mapping) and value:
+            yield f"{pad}{name}:"
+            yield from _map(value, depth + 1)
+        elif isinstance(value, (list, tuple)) and value:
+            yield f"{pad}{name}:"
+            yield from _list(value, depth + 1)
+        else:
+            yield f"{pad}{name}: {scalar(value)}"
+
+
+def _list(items: Any, depth: int) -> Iterator[str]:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"more than {MAX_DEPTH} levels of nesting")
+    pad = "  " * depth
+    for item in items:
+        if isinstance(item, Mapping) and item:
+            first, *rest = _map(item, depth + 1)
+            yield f"{pad}- {first.lstrip(' ')}"
+            yield from rest
+        elif isinstance(item, (list, tuple)) and item:
+            yield f"{pad}-"
+            yield from _list(item, depth + 1)
+        else:
+            yield f"{pad}- {scalar(item)}"
+
+
+def scalar(value: Any) -> str:
+    """One value on one line: bare where every YAML reader agrees, else quoted as JSON, which is YAML too."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**18 else json.dumps(str(value)[:40])
+    if isinstance(value, float):
+        return str(value) if math.isfinite(value) else json.dumps(str(value))
+    if isinstance(value, (list, tuple)):
+        return "[]"
+    if isinstance(value, Mapping):
+        return "{}"
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    if _BARE.match(text) and text.lower() not in _WORDS and plain_type(text) == "string" and len(text) < 4096:
+        return text
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("text with half a surrogate pair cannot be written")
+    quoted = json.dumps(text, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found.group()):04x}", quoted)
