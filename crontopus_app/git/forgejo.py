@@ -97,8 +97,9 @@ class Forgejo(Wire):
         if self._found(address("orgs", name)) is not None:
             return
         body = {"username": name, "visibility": "private"}
-        if self.send("POST", address("orgs"), json=body, expect=(201, 422)).status_code == 422:
-            self.send("GET", address("orgs", name))  # made by somebody else meanwhile, or truly refused
+        answer = self.send("POST", address("orgs"), json=body, expect=(201, 422))
+        if answer.status_code == 422 and self._found(address("orgs", name)) is None:
+            raise failure(answer)  # refused, not made by another process meanwhile
 
     def ensure_repository(self, org: str, name: str, description: str) -> None:
         """A private repository without any commit. One that exists keeps its content and is made private."""

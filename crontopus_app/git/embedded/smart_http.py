@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from crontopus_app.git.embedded import receive_pack, upload_pack
+from crontopus_app.git.embedded import pack_guard, receive_pack, upload_pack
 from crontopus_app.git.embedded.access import Caller
 from crontopus_app.git.embedded.forge import Forge
 from crontopus_app.git.embedded.refused import Refused
@@ -122,6 +122,8 @@ class SmartHttp:
         request = receive_pack.read(body)
         if not request.commands:
             return  # Git asks in this way whether its credentials will do
+        if request.has_pack:
+            pack_guard.check(body)
         unpacked = receive_pack.unpack(repo, body) if request.has_pack else None
         moved: list[tuple[receive_pack.Command, str | None]]
         if unpacked is None:
