@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 
 from contract.manifest_types import Manifest, Problem
+from contract.manifest_values import format_duration
+from contract.schedule import Schedule, next_slots, parse, resolve, seed, slots
+from contract.schedule_slots import walls
+from contract.schedule_zones import changes
 
 Finding = tuple[str, str, str]
 """Code, field, sentence."""
+
+_YEAR = 366 * 86400
+# Enough slots to meet every distance between two runs of an ordinary day.
+_LOOKED_AT = 64
 
 _SECRET_NAME = r"(pass(word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?)"
 _SECRETS = (
@@ -77,7 +85,83 @@ def _is_relative(command: str) -> bool:
 
 
 def _timing(manifest: Manifest, now: datetime) -> Iterator[Finding]:
-    return iter(())
+    schedules = [parse(resolve(each, manifest.id)) for each in manifest.schedule]
+    timed = [schedule for schedule in schedules if not schedule.on_boot]
+    for schedule in timed:
+        yield from _every_minute(schedule)
+        yield from _two_days(schedule)
+        if manifest.timezone:
+            yield from _clock_changes(schedule, manifest.timezone, now)
+    yield from _overlap(manifest, timed, now)
 
 
-_SHORT = timedelta(minutes=1)
+def _every_minute(schedule: Schedule) -> Iterator[Finding]:
+    minute, hour = schedule.fields[:2]
+    if minute in ("*", "*/1") and not hour.startswith("*"):
+        told = f"`{schedule.expression}` runs {len(schedule.times)} times a day, every minute of the hours `{hour}`"
+        yield "every-minute", "spec.schedule", f"{told}; for once an hour write `0 {hour} …`"
+
+
+def _two_days(schedule: Schedule) -> Iterator[Finding]:
+    if not schedule.fields[2].startswith("*") and not schedule.fields[4].startswith("*"):
+        told = f"`{schedule.expression}` sets day of the month and day of the week: cron runs when either matches"
+        yield "either-day", "spec.schedule", told
+
+
+def _clock_changes(schedule: Schedule, zone: str, now: datetime) -> Iterator[Finding]:
+    """The coming year's clock changes that hit a fixed time; wildcard times follow the clock and are not told."""
+    if schedule.follows:
+        return
+    begin = int(now.timestamp())
+    for change in changes(zone, begin, begin + _YEAR):
+        low, high = sorted((change.at + change.before, change.at + change.after))
+        hit = next(walls(schedule, "debian", low, high), None)
+        if hit is not None:
+            yield _clock_change(schedule.expression, zone, hit, change.after > change.before)
+
+
+def _clock_change(expression: str, zone: str, wall: int, forward: bool) -> Finding:
+    moment = datetime.fromtimestamp(wall, timezone.utc)
+    what, code = ("does not exist", "clock-gap") if forward else ("happens twice", "clock-fold")
+    told = f"{moment:%H:%M} on {moment:%Y-%m-%d} {what} in {zone} (clock change), so `{expression}` depends on the scheduler"
+    return code, "spec.schedule", told
+
+
+def _overlap(manifest: Manifest, timed: list[Schedule], now: datetime) -> Iterator[Finding]:
+    limit = manifest.checkin.max_runtime
+    if limit is None or manifest.concurrency != "allow" or not timed:
+        return
+    coming = next_slots(timed, "UTC", "busybox", now, _LOOKED_AT)
+    interval = min((after - before for before, after in zip(coming, coming[1:])), default=limit)
+    if limit > interval:
+        told = f"`maxRuntime` {format_duration(limit)} is longer than the {format_duration(interval)} between two runs"
+        yield "overlap", "spec.checkin.maxRuntime", f"{told}, and `concurrency: allow` lets them overlap"
+
+
+def crowded(
+    endpoint_id: str,
+    zone: str,
+    policy: str,
+    manifests: Iterable[Manifest],
+    start: datetime,
+    *,
+    hours: int = 24,
+    limit: int = 20,
+) -> tuple[Problem, ...]:
+    """More than ``limit`` jobs of one endpoint in the same minute: one lint for each such minute of the window.
+
+    ``manifests`` are those that run on the endpoint, ``zone`` is the endpoint's own.
+    """
+    starts: dict[datetime, list[Manifest]] = {}
+    end = start + timedelta(hours=hours)
+    for manifest in manifests:
+        plain = [resolve(each, seed(manifest.id, endpoint_id)) for each in manifest.schedule]
+        if manifest.enabled and not manifest.paused:
+            for slot in slots(plain, manifest.timezone or zone, policy, start, end):
+                starts.setdefault(slot, []).append(manifest)
+    return tuple(_crowd(slot, found) for slot, found in sorted(starts.items()) if len(found) > limit)
+
+
+def _crowd(slot: datetime, found: list[Manifest]) -> Problem:
+    told = f"{len(found)} jobs of this endpoint start at {slot:%Y-%m-%d %H:%M} UTC; `H` in the minute spreads them"
+    return Problem("crowded", told, found[0].path, 1, 1, "spec.schedule", "warning")

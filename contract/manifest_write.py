@@ -49,8 +49,12 @@ def document(body: Mapping[str, Any], given_id: str | None) -> dict[str, Any]:
 
 def emit(data: Mapping[str, Any]) -> bytes:
     """YAML text of JSON-able data; ``ValueError`` for what YAML cannot carry."""
-    lines = [*_map(data, 0)]
-    return ("\n".join(lines) + "\n").encode()
+    return ("\n".join(lines_of(data)) + "\n").encode()
+
+
+def lines_of(value: Any) -> list[str]:
+    """The lines of a map or list that is not empty, in block style."""
+    return [*(_map(value, 0) if isinstance(value, Mapping) else _list(value, 0))]
 
 
 def _map(data: Mapping[str, Any], depth: int) -> Iterator[str]:
