@@ -28,8 +28,11 @@ class _Sentences(click.Group):
 
 
 @click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """The Crontopus control plane. Settings come from CRONTOPUS_… variables, see docs/operate.md."""
+    if context.invoked_subcommand != "build":  # what it builds may be served by another user
+        os.umask(0o077)
     if supervised():
         die_with_parent()
 

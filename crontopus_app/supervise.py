@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from configparser import RawConfigParser
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-import httpx
 from supervisor.options import ServerOptions
 from supervisor.supervisord import go
 
@@ -65,7 +65,7 @@ def up(ours: Settings, *, demo: bool, say: Callable[[str], None]) -> None:
             socket_path(ours.home)
         migrate.to_head(ours.database_url)
         children = programs(ours, demo=demo)
-        announce_when_ready(ours.public_url, _local(ours), say)
+        announce_when_ready(ours, say)
         run(children, ours.home)
     say("Crontopus has stopped.")
 
@@ -104,28 +104,28 @@ def check_port(host: str, port: int) -> None:
         ) from error
 
 
-def _local(ours: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ours.host, ours.host)  # noqa: S104 -- recognised, not bound
-    return f"http://[{host}]:{ours.port}" if ":" in host else f"http://{host}:{ours.port}"
-
-
-def announce_when_ready(public_url: str, local_url: str, say: Callable[[str], None]) -> None:
+def announce_when_ready(ours: Settings, say: Callable[[str], None]) -> None:
     """Says where to look as soon as all parts answer, from a thread that ends then or with the process."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ours.host, ours.host)  # noqa: S104 -- recognised, not bound
 
     def watch() -> None:
         pause = threading.Event()
-        while not _ready(local_url):
+        while not _ready(host, ours.port):
             pause.wait(0.1)
-        say(f"Crontopus is ready: {public_url}  (Ctrl-C stops it)")
+        say(f"Crontopus is ready: {ours.public_url}  (Ctrl-C stops it)")
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _ready(url: str) -> bool:
+def _ready(host: str, port: int) -> bool:
+    connection = HTTPConnection(host, port, timeout=5)
     try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
-    except httpx.HTTPError:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def run(children: Sequence[Program], home: Path) -> None:
@@ -147,7 +147,6 @@ def run(children: Sequence[Program], home: Path) -> None:
 
 def _prepare_process(home: Path) -> None:
     """What children inherit; they run in the project's folder, where Reflex looks for its files: home is absolute."""
-    os.umask(0o077)
     os.environ["CRONTOPUS_HOME"] = str(home)
     os.environ["PYTHONUNBUFFERED"] = "1"
 

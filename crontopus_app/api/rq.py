@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import cache
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
-from rq_dashboard.cli import make_flask_app
-from rq_dashboard.web import setup_rq_connection
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,7 +23,17 @@ COOKIE = "crontopus_session"
 
 def dashboard(redis_url: str, prefix: str) -> ASGIApp:
     """The dashboard of ``redis_url`` under ``prefix``, for operators."""
-    return OperatorsOnly(_flask(redis_url, prefix), is_operator)
+    return OperatorsOnly(_when_asked(lambda: _flask(redis_url, prefix)), is_operator)
+
+
+def _when_asked(make: Callable[[], ASGIApp]) -> ASGIApp:
+    """Flask and the dashboard cost every start a third of a second, and most starts see no operator look."""
+    made = cache(make)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (await asyncio.to_thread(made))(scope, receive, send)
+
+    return app
 
 
 def is_operator(token: str) -> None:
@@ -36,6 +45,9 @@ def is_operator(token: str) -> None:
 
 
 def _flask(redis_url: str, prefix: str) -> ASGIApp:
+    from rq_dashboard.cli import make_flask_app
+    from rq_dashboard.web import setup_rq_connection
+
     app = make_flask_app(None, None, None, prefix)
     app.config.update(RQ_DASHBOARD_REDIS_URL=redis_url, RQ_DASHBOARD_POLL_INTERVAL=2500)
     setup_rq_connection(app)  # makes the client; it connects when it is first used
