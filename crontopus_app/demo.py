@@ -168,13 +168,13 @@ def _agent(folder: Path, http: httpx.Client, ours: Settings, say: Callable[[str]
     """The command of the demo's agent, enrolled once."""
     state = folder / "agent"
     command = [sys.executable, "-m", "agent.main", "--state", str(state)]
-    if not (state / "agent.json").exists():
+    if not (state / "identity.json").exists():
         form = {"name": "the demo endpoint", "max_uses": 1, "expires_in_days": 1}
         token = _checked(http.post("/api/enrollment-tokens", json=form))["token"]
         crontab = folder / "crontab"
         crontab.touch()
         enroll = [*command, "--crontab", str(crontab), "enroll", "--url", ours.public_url, "--name", HOST]
-        environment = {**os.environ, "CRONTOPUS_TOKEN": token}
+        environment = {**os.environ, "CRONTOPUS_ENROLLMENT_TOKEN": token}
         done = subprocess.run(enroll, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise CrontopusError(f"The demo's endpoint could not be enrolled: {done.stderr or done.stdout}")

@@ -22,7 +22,7 @@ DEFAULT_BIND = "127.0.0.1:8000"
 EMBEDDED_ADMIN = "svc-crontopus"
 
 # Of the agent, the CLI and the tests: they share the prefix, the server must not call them unknown.
-OTHER_PROGRAMS = frozenset({"AGENT_STATE", "URL", "TOKEN", "PROFILE", "CRONTAB"})
+OTHER_PROGRAMS = frozenset({"AGENT_STATE", "CRONTAB", "ENROLLMENT_TOKEN", "LOG_FORMAT", "PROFILE", "TOKEN", "URL"})
 NAMES = frozenset(
     {
         "HOME",

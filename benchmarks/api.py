@@ -1,0 +1,116 @@
+"""Check-ins a second through the API as it is, and how long a list of 1,000 jobs takes.
+
+.venv/bin/python benchmarks/api.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from datetime import UTC, datetime
+
+import httpx
+from _product import Product, percentile, running
+
+JOBS = 1000
+CHECKINS = 1500
+CONNECTIONS = (1, 16)
+LISTS = 20
+
+
+def main() -> None:
+    with running() as product:
+        jobs = _index_jobs(product)
+        print(f"{'what':<44}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}")
+        for connections in CONNECTIONS:
+            _print_checkins(product, jobs, connections)
+        _print_list(product)
+
+
+def _index_jobs(product: Product) -> list[str]:
+    """1,000 rows in the index, each with a monitor on the endpoint; written where the index would write them."""
+    os.environ["CRONTOPUS_HOME"] = str(product.home)
+    from crontopus_app.db import writing
+    from crontopus_app.models import JobIndex, Monitor
+
+    now, ids = datetime.now(UTC), [str(uuid.uuid4()) for _ in range(JOBS)]
+    with writing() as session:
+        for number, job_id in enumerate(ids):
+            name = f"job-{number}"
+            session.add(
+                JobIndex(
+                    tenant_id=product.tenant,
+                    path=f"production/{name}.yaml",
+                    job_id=job_id,
+                    name=name,
+                    namespace="production",
+                    blob_sha="0" * 40,
+                    yaml=b"",
+                    valid=True,
+                    schedule=["*/5 * * * *"],
+                )
+            )
+            session.add(
+                Monitor(
+                    tenant_id=product.tenant,
+                    job_id=job_id,
+                    endpoint_id=product.endpoint_id,
+                    job_name=name,
+                    namespace="production",
+                    updated_at=now,
+                )
+            )
+    return ids
+
+
+def _print_checkins(product: Product, jobs: list[str], connections: int) -> None:
+    begin = time.perf_counter()
+    times = asyncio.run(_check_in(product, jobs, connections))
+    took = time.perf_counter() - begin
+    what = f"check-ins, {connections} connection{'s' if connections > 1 else ''}"
+    print(f"{what:<44}{len(times) / took:>12.0f}{percentile(times, 0.5):>10.1f}{percentile(times, 0.99):>10.1f}")
+
+
+async def _check_in(product: Product, jobs: list[str], connections: int) -> list[float]:
+    """Milliseconds of each check-in; any that is not answered 200 ends the benchmark."""
+    headers = {"Authorization": f"Bearer {product.endpoint_token}"}
+    async with httpx.AsyncClient(base_url=product.url, headers=headers, timeout=60) as http:
+
+        async def sender(share: int) -> list[float]:
+            return [await _one(http, jobs[number % len(jobs)]) for number in range(share)]
+
+        shares = await asyncio.gather(*(sender(CHECKINS // connections) for _ in range(connections)))
+    return [took for share in shares for took in share]
+
+
+async def _one(http: httpx.AsyncClient, job_id: str) -> float:
+    told = {
+        "id": str(uuid.uuid4()),
+        "run_id": str(uuid.uuid4()),
+        "job_id": job_id,
+        "kind": "success",
+        "at": datetime.now(UTC).isoformat(),
+        "duration_s": 1.5,
+        "exit_code": 0,
+        "output": {"head": "x" * 200, "tail": "", "lost_bytes": 0},
+    }
+    begin = time.perf_counter()
+    answer = await http.post("/api/checkins", json=told)
+    answer.raise_for_status()
+    return (time.perf_counter() - begin) * 1000
+
+
+def _print_list(product: Product) -> None:
+    times = []
+    for _ in range(LISTS):
+        begin = time.perf_counter()
+        found = product.http.get("/api/jobs").raise_for_status().json()
+        times.append((time.perf_counter() - begin) * 1000)
+    what = f"GET /api/jobs, {found['count']} jobs"
+    print(f"{what:<44}{1000 / percentile(times, 0.5):>12.1f}{percentile(times, 0.5):>10.1f}{max(times):>10.1f}")
+
+
+if __name__ == "__main__":
+    main()

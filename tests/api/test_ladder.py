@@ -1,0 +1,139 @@
+"""The same ladder for every route: nobody, a token without the scope, another tenant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+
+from crontopus_app.api.app import api
+from crontopus_app.services.actor import SCOPES
+from tests.api.conftest import bearer
+from tests.cast import Member
+
+PUBLIC = {
+    "/healthz",
+    "/readyz",
+    "/schemas/job-v1.json",
+    "/api/auth/register",
+    "/api/auth/login",
+    "/api/auth/session",
+    "/api/auth/logout",
+    "/api/git/webhook",
+}
+# Anybody who signed in may ask who they are.
+ANY_SCOPE = {"/api/auth/me"}
+# The agent's side: `ep_…` and `cet_…` tokens only.
+MACHINES = ("/api/endpoints/me", "/api/endpoints/enroll", "/api/checkins", "/api/runs/check-in")
+AREAS = {
+    "/api/jobs": "jobs",
+    "/api/namespaces": "jobs",
+    "/api/changes": "jobs",
+    "/api/plan": "jobs",
+    "/api/validate": "jobs",
+    "/api/tenant": "jobs",
+    "/api/runs": "runs",
+    "/api/endpoints": "agents",
+    "/api/agents": "agents",
+    "/api/enrollment-tokens": "tokens",
+    "/api/tokens": "tokens",
+}
+ROUTES = sorted((method.upper(), path) for path, methods in api.openapi()["paths"].items() for method in methods)
+GUARDED = [route for route in ROUTES if route[1] not in PUBLIC]
+PEOPLES = [route for route in GUARDED if not route[1].startswith(MACHINES) and route[1] not in ANY_SCOPE]
+
+
+def filled(path: str) -> str:
+    """The path with something in each place."""
+    return re.sub(r"{[^}]+}", "00000000-0000-4000-8000-000000000000", path)
+
+
+def body_for(path: str) -> object:
+    """A body that gets past the shape's check, so that what is tested is who may."""
+    bodies: dict[str, object] = {
+        "/api/tokens": {"name": "x", "scopes": ["read:runs"]},
+        "/api/enrollment-tokens": {"name": "x"},
+        "/api/endpoints/enroll": {"machine_id": "m", "hostname": "h"},
+        "/api/checkins/batch": [],
+        "/api/endpoints/{endpoint_id}": {"name": "x"},
+    }
+    return bodies.get(path, {})
+
+
+def needed(method: str, path: str) -> str:
+    area = next(name for prefix, name in AREAS.items() if path.startswith(prefix))
+    reading = method == "GET" or path in {"/api/plan", "/api/validate"}
+    return f"{'read' if reading else 'write'}:{area}"
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_nobody_is_refused(client: TestClient, method: str, path: str) -> None:
+    answer = client.request(method, filled(path), json=body_for(path), params={"head": "x"})
+    assert answer.status_code == 401, answer.text
+    assert answer.json()["code"]
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+def test_a_wrong_token_is_refused(client: TestClient, method: str, path: str) -> None:
+    for token in ("ctp_wrong", "cts_wrong", "ep_wrong", "cet_wrong", "nonsense"):
+        answer = client.request(method, filled(path), json=body_for(path), params={"head": "x"}, headers=bearer(token))
+        assert answer.status_code == 401, answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), PEOPLES)
+def test_a_token_with_every_other_scope_is_refused(
+    client: TestClient, token_with: Callable[..., str], method: str, path: str
+) -> None:
+    scope = needed(method, path)
+    enough = {scope, scope.replace("read:", "write:"), "admin:*"}
+    answer = client.request(
+        method,
+        filled(path),
+        json=body_for(path),
+        params={"head": "x"},
+        headers=bearer(token_with(*sorted(SCOPES - enough))),
+    )
+    assert answer.status_code == 403, answer.text
+    assert answer.json()["code"] == "missing_scope"
+
+
+@pytest.mark.parametrize(("method", "path"), PEOPLES)
+def test_the_scope_is_enough(client: TestClient, token_with: Callable[..., str], method: str, path: str) -> None:
+    headers = bearer(token_with(needed(method, path)))
+    answer = client.request(method, filled(path), json=body_for(path), params={"head": "x"}, headers=headers)
+    assert answer.status_code not in {401, 403, 500}, answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/endpoints/{endpoint}",
+        "/api/endpoints/{endpoint}/jobs",
+        "/api/endpoints/{endpoint}/crontab",
+        "/api/endpoints/{endpoint}/drift",
+        "/api/jobs/production/backup",
+    ],
+)
+def test_another_tenant_sees_nothing(client: TestClient, alice: Member, charlie: Member, path: str) -> None:
+    path = path.format(endpoint=alice.endpoint_id)
+    assert client.get(path, headers=bearer(alice.session_token)).status_code == 200
+    answer = client.get(path, headers=bearer(charlie.session_token))
+    assert answer.status_code == 404, answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", ""), ("PATCH", ""), ("POST", "/sync"), ("POST", "/confirm-prune")]
+)
+def test_another_tenant_changes_nothing(
+    client: TestClient, alice: Member, charlie: Member, method: str, path: str
+) -> None:
+    where = f"/api/endpoints/{alice.endpoint_id}{path}"
+    answer = client.request(
+        method, where, json={"name": "mine"}, params={"head": "x"}, headers=bearer(charlie.session_token)
+    )
+    assert answer.status_code == 404, answer.text
+    still = client.get(f"/api/endpoints/{alice.endpoint_id}", headers=bearer(alice.session_token)).json()
+    assert (still["name"], still["status"]) == ("alice-host", "active")

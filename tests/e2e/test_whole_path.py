@@ -1,0 +1,197 @@
+"""From a manifest to a run, with the real parts: CLI, API, worker, embedded forge, agent, runner."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.fixtures.processes import wait_until
+from tests.fixtures.served import Served
+
+PROGRAMS = Path(sys.executable).parent
+PASSWORD = "correct horse battery"
+MANIFEST = """\
+# A comment that must survive.
+apiVersion: v1
+kind: Job
+metadata:
+  name: greet
+spec:
+  schedule: "*/5 * * * *"
+  command: echo hello from the job
+"""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A registered tenant whose repository is ready, its API client, and a folder of its own."""
+
+    name: str
+    http: httpx.Client
+    folder: Path
+    url: str
+
+    def program(self, *words: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """One of our programs, with a profile of this tenant's own."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("CRONTOPUS_")}
+        environment = {**clean, "CRONTOPUS_PROFILE": str(self.folder / "profile.json"), **variables}
+        command = [str(PROGRAMS / words[0]), *words[1:]]
+        return subprocess.run(
+            command, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def enrol(self, host: str) -> list[str]:
+        """An enrolled agent over a crontab file; gives the words that begin each of its commands."""
+        token = self.http.post("/api/enrollment-tokens", json={"name": host}).json()["token"]
+        state, crontab = self.folder / f"state-{host}", self.folder / f"crontab-{host}"
+        crontab.write_bytes(b"# mine\n0 1 * * * echo  mine\n")
+        agent = ["crontopus-agent", "--state", str(state)]
+        enrolled = self.program(
+            *agent,
+            "--crontab",
+            str(crontab),
+            "enroll",
+            "--url",
+            self.url,
+            "--name",
+            host,
+            "--machine-id",
+            f"machine-{host}",
+            CRONTOPUS_ENROLLMENT_TOKEN=token,
+        )
+        assert enrolled.returncode == 0, enrolled.stderr
+        return agent
+
+
+def tenant(served: Served, folder: Path, name: str) -> Tenant:
+    _forget_registrations(served)
+    http = httpx.Client(base_url=served.url, timeout=30)
+    form = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+    http.post("/api/auth/register", json=form).raise_for_status()
+    token = http.post("/api/auth/login", json={"username": name, "password": PASSWORD}).json()["access_token"]
+    http.headers["Authorization"] = f"Bearer {token}"
+    wait_until(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository", 60)
+    return Tenant(name, http, folder, served.url)
+
+
+def _forget_registrations(served: Served) -> None:
+    """Three registrations an hour and address are enough for people, not for tests."""
+    with Redis(unix_socket_path=str(served.home / "redis.sock")) as redis:
+        for key in redis.scan_iter("crontopus:rate:register:*"):
+            redis.delete(key)
+
+
+@pytest.fixture
+def pia(served: Served, tmp_path: Path) -> Tenant:
+    name = f"pia-{os.urandom(4).hex()}"
+    return tenant(served, tmp_path, name)
+
+
+def test_from_a_manifest_to_a_run(pia: Tenant) -> None:
+    login = pia.program("crontopus", "auth", "login", "--url", pia.url, "--username", pia.name, stdin=f"{PASSWORD}\n")
+    assert login.returncode == 0, login.stderr
+    assert (pia.folder / "profile.json").stat().st_mode & 0o777 == 0o600
+    manifest = pia.folder / "greet.yaml"
+    manifest.write_text(MANIFEST)
+    applied = pia.program("crontopus", "jobs", "apply", "-n", "production", "-f", str(manifest), "--json")
+    assert applied.returncode == 0, applied.stderr + applied.stdout
+    (change,) = json.loads(applied.stdout)
+    assert change["state"] == "done"
+
+    agent = pia.enrol("host-a")
+    once = pia.program(*agent, "once")
+    assert once.returncode == 0, once.stderr
+    crontab = (pia.folder / "crontab-host-a").read_text()
+    assert crontab.startswith("# mine\n0 1 * * * echo  mine\n")
+    (line,) = [line for line in crontab.splitlines() if "run-job" in line and not line.startswith("#")]
+    command = line.split(None, 5)[5]
+
+    ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "hello from the job\n")
+    wait_until(lambda: pia.http.get("/api/runs", params={"status": "success"}).json()["runs"], "the run", 20)
+    listed = pia.program("crontopus", "runs", "list", "--json")
+    (run,) = json.loads(listed.stdout)["runs"]
+    assert (run["job_name"], run["endpoint_name"], run["exit_code"]) == ("greet", "host-a", 0)
+    shown = pia.program("crontopus", "runs", "show", run["id"])
+    assert "hello from the job" in shown.stdout
+
+    (endpoint,) = pia.http.get("/api/endpoints").json()["endpoints"]
+    assert (endpoint["state"], endpoint["jobs"]) == ("in sync", 1)
+
+
+def test_the_comment_of_an_applied_file_is_in_git_with_its_author(pia: Tenant) -> None:
+    headers = {"Content-Type": "application/yaml"}
+    made = pia.http.post("/api/jobs", params={"namespace": "production"}, content=MANIFEST.encode(), headers=headers)
+    assert made.status_code in {201, 202}, made.text
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 1, "the job", 20)
+    detail = pia.http.get("/api/jobs/production/greet").json()
+    assert "# A comment that must survive." in detail["yaml"]
+    assert detail["commit"]["author"] == pia.name
+    (entry,) = pia.http.get("/api/jobs/production/greet/history").json()
+    assert entry["commit"]["author"] == pia.name
+
+
+def test_deleting_a_job_takes_its_line_and_nothing_else(pia: Tenant) -> None:
+    form = {"namespace": "production", "schedule": "0 3 * * *", "command": "true"}
+    for name in ("one", "two", "three"):
+        pia.http.post("/api/jobs", json={**form, "name": name}).raise_for_status()
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 3, "three jobs", 20)
+    agent = pia.enrol("host-b")
+    assert pia.program(*agent, "once").returncode == 0
+    crontab = pia.folder / "crontab-host-b"
+    assert crontab.read_text().count("run-job") == 3
+    pia.http.request("DELETE", "/api/jobs/production/two").raise_for_status()
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 2, "two jobs", 20)
+    assert pia.program(*agent, "once").returncode == 0
+    assert crontab.read_text().count("run-job") == 2
+    left = pia.program(*agent, "leave")
+    assert left.returncode == 0, left.stderr
+    assert crontab.read_bytes() == b"# mine\n0 1 * * * echo  mine\n"
+
+
+def test_a_push_from_a_laptop_reaches_the_index(pia: Tenant, served: Served) -> None:
+    enrolment = pia.http.post("/api/enrollment-tokens", json={"name": "laptop"}).json()["token"]
+    machine = {"machine_id": "laptop", "hostname": "laptop"}
+    git = pia.http.post("/api/endpoints/enroll", json=machine, headers={"Authorization": f"Bearer {enrolment}"}).json()[
+        "git"
+    ]
+    clone = pia.folder / "clone"
+    reader = ["git", "-c", f"http.extraHeader=Authorization: token {git['token']}"]
+    subprocess.run([*reader, "clone", "-q", git["url"], str(clone)], check=True, timeout=60)
+    (clone / "production" / "pushed.yaml").write_text(MANIFEST.replace("greet", "pushed"))
+    author = ["-c", "user.name=Lena", "-c", "user.email=lena@example.org"]
+    subprocess.run(["git", "-C", str(clone), "add", "."], check=True)
+    subprocess.run(["git", "-C", str(clone), *author, "commit", "-q", "-m", "Add a job"], check=True)
+    refused = subprocess.run([*reader, "-C", str(clone), "push", "-q"], capture_output=True, check=False, timeout=60)
+    assert refused.returncode != 0, "an endpoint's credential can only read"
+    admin = f"svc-crontopus:{(served.home / 'secrets' / 'forge_admin_password').read_text()}"
+    url = git["url"].replace("://", f"://{admin}@")
+    subprocess.run(["git", "-C", str(clone), "push", "-q", url, "HEAD:main"], check=True, timeout=60)
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 1, "the pushed job", 20)
+    assert pia.http.get("/api/jobs/production/pushed").json()["commit"]["author"] == "Lena"
+
+
+def test_the_programs_answer_with_their_exit_status(pia: Tenant) -> None:
+    assert pia.program("crontopus", "jobs", "list").returncode == 3
+    assert pia.program("crontopus", "jobs", "explode").returncode == 2
+    wrong = pia.program("crontopus", "auth", "login", "--url", pia.url, "--username", pia.name, stdin="wrong-pass\n")
+    assert wrong.returncode == 3
+    nowhere = pia.program("crontopus", "jobs", "list", CRONTOPUS_URL="http://127.0.0.1:1", CRONTOPUS_TOKEN="ctp_x")
+    assert nowhere.returncode == 3
+    token = pia.http.post("/api/tokens", json={"name": "cli", "scopes": ["read:jobs"]}).json()["token"]
+    asking = {"CRONTOPUS_URL": pia.url, "CRONTOPUS_TOKEN": token}
+    assert pia.program("crontopus", "jobs", "list", **asking).returncode == 0
+    assert pia.program("crontopus", "jobs", "show", "production/none", **asking).returncode == 1
+    assert pia.program("crontopus", "runs", "list", **asking).returncode == 1
+    (pia.folder / "bad.yaml").write_text("apiVersion: v1\nkind: Job\nspec: {shedule: x}\n")
+    bad = pia.program("crontopus", "jobs", "apply", "-n", "production", "-f", str(pia.folder / "bad.yaml"), **asking)
+    assert bad.returncode == 1
+    assert "schedule" in bad.stderr
