@@ -66,9 +66,9 @@ def _prehash(password: str) -> bytes:
     return base64.b64encode(hashlib.sha256(password.encode()).digest())
 
 
-# The hash of a random password that was thrown away: comparing with it costs what comparing with a real one costs. It is
-# written down because making one takes every process a third of a second at its start.
-_NOBODY = "$2b$12$z9mGowfgicYxXfwWjhjx0.hY2jewN27D4n6IgYNiJ9TBABtHglsPa"  # noqa: S105 -- nobody's password
+# The hash of a random password that was thrown away: comparing with it costs what comparing with a real one costs.
+# It is written down because making one takes every process a third of a second at its start.
+_NOBODY = "$2b$12$z9mGowfgicYxXfwWjhjx0.hY2jewN27D4n6IgYNiJ9TBABtHglsPa"
 
 
 def new_token(prefix: str) -> str:
