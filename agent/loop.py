@@ -62,16 +62,19 @@ class Daemon:
         agent.guard = self._guard
         self.bell = Bell()
         self._watcher = watcher
+        self.watching = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._jitter = jitter
         self._mark: Hashable = None
-        self._stopping = False
+        self._ended = threading.Event()
+        self._poll = 0.0
+        self._waited = 0
         self._safe = True
 
     def run(self) -> None:
         """Until SIGTERM (returns) or until the token is revoked (raises)."""
         self._signals()
         try:
-            threading.Thread(target=self._watch, name="watch", daemon=True).start()
+            self.watching.start()
             self._forever()
         except Stop:
             log.info("stopped")
@@ -80,18 +83,15 @@ class Daemon:
 
     def _forever(self) -> None:
         self._pass({"start"})
-        poll = self._next_poll()
-        while not self._stopping:
-            now = time.monotonic()
-            reasons = self.bell.wait(min(LOOK_SECONDS, poll - now))
+        while not self._ended.is_set():
+            reasons = self.bell.wait(min(LOOK_SECONDS, self._poll - time.monotonic()))
             if self.bell.revoked:
                 raise Revoked(self.bell.revoked)
             if self._changed_on_host():
                 reasons.add("crontab")
-            if time.monotonic() >= poll:
+            if time.monotonic() >= self._poll:
                 reasons.add("poll")
-                poll = self._next_poll()
-            if reasons:
+            if reasons and not self._ended.is_set():
                 self._pass(reasons)
 
     def _pass(self, reasons: set[str]) -> None:
@@ -105,8 +105,10 @@ class Daemon:
             raise
         except AgentError as problem:
             log.warning("pass failed: %s", problem)
+            self._plan_poll(waited=True)
             return
         self._mark = self._look()
+        self._plan_poll(waited=report.status in ("Waiting", "Failed"))
         self._tell(report, reasons)
         if "changed while" in report.message:
             self.bell.ring("again")
@@ -119,7 +121,7 @@ class Daemon:
     def _guard(self, writing: bool) -> None:
         """The agent says when a write begins and ends; a stop that came in between happens now."""
         self._safe = not writing
-        if self._safe and self._stopping:
+        if self._safe and self._ended.is_set():
             raise Stop
 
     def _learn(self) -> None:
@@ -137,8 +139,11 @@ class Daemon:
         except (SchedulerFailed, OSError) as problem:
             return str(problem)
 
-    def _next_poll(self) -> float:
-        return time.monotonic() + POLL_SECONDS * (0.75 + 0.5 * self._jitter())
+    def _plan_poll(self, waited: bool) -> None:
+        """The next poll: in about a minute, sooner (with back-off) after a pass that had to wait."""
+        self._waited = self._waited + 1 if waited else 0
+        seconds = min(POLL_SECONDS, 2.0**self._waited) if waited else POLL_SECONDS
+        self._poll = time.monotonic() + seconds * (0.75 + 0.5 * self._jitter())
 
     def _replay(self) -> None:
         try:
@@ -157,7 +162,7 @@ class Daemon:
         """Long polls, one after the other; rings when the head is another one or somebody asked for a pass."""
         known = self.agent.state.memory().applied
         wait = BACK_OFF[0]
-        while True:
+        while not self._ended.is_set():
             try:
                 answer = self._watcher.watch(known, WATCH_SECONDS)
             except Revoked as problem:
@@ -167,7 +172,7 @@ class Daemon:
             except ServerAway as problem:
                 self.bell.away = str(problem)
                 log.info("waiting for the control plane: %s", problem)
-                time.sleep(wait * (0.5 + self._jitter()))
+                self._ended.wait(wait * (0.5 + self._jitter()))
                 wait = min(wait * 2, BACK_OFF[1])
                 continue
             self._answered(answer, known)
@@ -193,9 +198,14 @@ class Daemon:
             signal.signal(number, self._stop)
 
     def _stop(self, *_: Any) -> None:
-        self._stopping = True
+        self._ended.set()
         if self._safe:
             raise Stop
+
+    def end(self) -> None:
+        """Stop after the pass that runs, from another thread."""
+        self._ended.set()
+        self.bell.ring("end")
 
 
 def mark_revoked(state: State, why: str) -> str:

@@ -228,7 +228,7 @@ def assemble(state: State, crontab: str | None) -> Any:
 
 
 def parse_labels(given: tuple[str, ...]) -> dict[str, str]:
-    labels = dict(item.partition("=")[::2] for item in given)
+    labels = {key: value for key, _, value in (item.partition("=") for item in given)}
     if any("=" not in item for item in given) or "" in labels:
         raise Refused("A label is KEY=VALUE")
     return labels

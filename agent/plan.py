@@ -52,11 +52,11 @@ def _action(entry: Entry, had: Mapping[str, Entry], found: Mapping[str, list[byt
     if not entry.lines:
         return Action(BLOCKED, entry, entry.problem)
     lines = [line.encode() for line in entry.lines if _is_entry(line)]
-    there = found.get(entry.job_id)
-    if there is None:
-        return Action(CREATE, entry, entry.problem)
+    there = found.get(entry.job_id, [])
     last = had.get(entry.job_id)
-    if there != lines or last is None or (last.commit, last.line_hash) != (entry.commit, entry.line_hash):
+    if last is None or (lines and not there):
+        return Action(CREATE, entry, entry.problem)
+    if there != lines or (last.commit, last.line_hash) != (entry.commit, entry.line_hash):
         return Action(UPDATE, entry, entry.problem)
     return Action(KEEP, entry, entry.problem)
 

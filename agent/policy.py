@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contract.policy import decode
-
 HALF = 0.5
 
 
@@ -41,6 +39,8 @@ def policy_of(text: str, last_good: str = "") -> HostPolicy:
     """The policy in ``text``, or the last good one when it has errors; no text means no policy."""
     if not text:
         return NO_POLICY
+    from contract.policy import decode  # most repositories have no policy: the daemon stays small without it
+
     decoded = decode(text.encode())
     if decoded.policy is None:
         return policy_of(last_good)

@@ -10,10 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from contract.manifest import Manifest
-from contract.schedule import ScheduleError, cover, resolve, slots
-
 from agent.host import Host
+from contract.manifest import Manifest
+from contract.schedule import ScheduleError, cover, epochs, needs_gate, resolve, seed
 
 GATE_DAYS = 400
 GATE_SLOTS = 20_000
@@ -64,8 +63,8 @@ class Rendered:
 def render(manifest: Manifest, context: Context, commit: str) -> Rendered:
     """Lines and job file; ``Blocked`` when this host cannot keep what the manifest promises."""
     _check_host(manifest, context.host)
-    seed = f"{manifest.id}/{context.endpoint_id}"
-    plain = [_resolved(expression, seed) for expression in manifest.schedule]
+    hashed_from = seed(manifest.id, context.endpoint_id)
+    plain = [_resolved(expression, hashed_from) for expression in manifest.schedule]
     expressions, gate = _fit(manifest, plain, context)
     lines = [_comment(manifest, commit), *(_line(text, manifest, context) for text in expressions)]
     line_hash = hashlib.sha256("".join(lines[1:]).encode()).hexdigest()[:16]
@@ -82,48 +81,33 @@ def _check_host(manifest: Manifest, host: Host) -> None:
         )
 
 
-def _resolved(expression: str, seed: str) -> str:
+def _resolved(expression: str, hashed_from: str) -> str:
     try:
-        return resolve(expression, seed)
+        return resolve(expression, hashed_from)
     except ScheduleError as problem:
         raise Blocked(f"this host's scheduler cannot run {expression!r}: {problem}") from problem
 
 
 def _fit(manifest: Manifest, plain: list[str], context: Context) -> tuple[list[str], Gate | None]:
     """The host's own lines for the schedule, and a gate when they alone would run too often."""
-    zone = manifest.timezone or context.host.zone
-    events = [text for text in plain if text.startswith("@")]
-    timed = [text for text in plain if not text.startswith("@")]
-    if not timed or (zone == context.host.zone and all(_native(text) for text in timed)):
-        return plain, None
+    host = context.host
+    zone = manifest.timezone or host.zone
     try:
-        lines = cover(timed, zone, context.host.zone, context.host.policy, context.now, GATE_DAYS)
-        gate = _gate(timed, zone, context)
+        lines = cover(plain, zone, host.zone, host.policy, context.now, GATE_DAYS)
+        if lines == ["@reboot"] or not needs_gate(plain, zone, host.zone):
+            return lines, None
+        if "@reboot" in lines:
+            raise Blocked(f"@reboot and times in {zone} cannot be kept apart in {host.zone}: make two jobs of them")
+        return lines, _gate(plain, zone, context)
     except ScheduleError as problem:
-        raise Blocked(f"no lines in {context.host.zone} cover this schedule in {zone}: {problem}") from problem
-    if lines == timed and zone == context.host.zone:
-        return plain, None
-    return [*lines, *events], gate
-
-
-def _native(expression: str) -> bool:
-    """cron(8) knows every part of it: no L, W, # or the like."""
-    return not any(mark in expression.upper().replace("JUL", "") for mark in ("L", "W", "#")) or _names_only(expression)
-
-
-def _names_only(expression: str) -> bool:
-    text = expression.upper()
-    for name in ("JUL", "WED", "APR"):
-        text = text.replace(name, "")
-    return not any(mark in text for mark in ("L", "W", "#"))
+        raise Blocked(f"no lines in {host.zone} cover this schedule in {zone}: {problem}") from problem
 
 
 def _gate(timed: list[str], zone: str, context: Context) -> Gate:
-    start = context.now - timedelta(minutes=2)
-    end = start + timedelta(days=GATE_DAYS)
-    found = [int(slot.timestamp()) for slot in islice(slots(timed, zone, context.host.policy, start, end), GATE_SLOTS)]
-    until = found[-1] if len(found) == GATE_SLOTS else int(end.timestamp())
-    now = context.now.timestamp()
+    now = int(context.now.timestamp())
+    begin, end = now - 120, now + GATE_DAYS * 86400
+    found = list(islice(epochs(timed, zone, context.host.policy, begin, end), GATE_SLOTS))
+    until = found[-1] if len(found) == GATE_SLOTS else end
     return Gate(found, until, now + (until - now) * GATE_LEFT)
 
 

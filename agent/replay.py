@@ -1,4 +1,4 @@
-"""The spool, replayed by the daemon: check-ins that could not be sent when they happened, in order, with their true times."""
+"""The spool, replayed by the daemon: check-ins that could not be sent when they happened, in order."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The tenant's repository as the agent reads it: the branch's head and the manifests at it, over Git's smart HTTP.
 
-dulwich only, so no git is needed on the host. The fetch is shallow and bounded; the credential comes from the
-0600 identity and travels in a header. Whatever goes wrong is ``FetchFailed``: an unreadable repository never looks like an empty one.
+dulwich only, so no git is needed on the host. The fetch is shallow and bounded; the credential comes from the 0600
+identity and travels in a header. Whatever goes wrong is ``FetchFailed``: an unreadable repository never looks like an
+empty one.
 """
 
 from __future__ import annotations
@@ -149,7 +150,7 @@ def _fetch_into(repo: Any, access: Access, depth: int) -> bytes:
         return [refs[ref]] if ref in refs and not _complete(repo, refs[ref]) else []
 
     with _client(access) as client:
-        result = client.fetch(urlsplit(access.url).path, repo, determine_wants=wants, depth=depth)
+        result: Any = client.fetch(urlsplit(access.url).path, repo, determine_wants=wants, depth=depth)
     return _known(result.refs.get(ref), access)
 
 
@@ -160,10 +161,26 @@ def _client(access: Access) -> Iterator[HttpGitClient]:
     config.set((b"http",), b"timeout", str(FETCH_SECONDS).encode())
     user = access.username or "crontopus"
     client = HttpGitClient(f"{at.scheme}://{at.netloc}", config=config, username=user, password=access.token)
+    answers = _remembered(client.pool_manager)
     try:
         yield client
     finally:
+        for answer in answers:
+            answer.close()
         client.pool_manager.clear()
+
+
+def _remembered(manager: Any) -> list[Any]:
+    """Every answer that the manager gives: dulwich leaves those it refuses open."""
+    answers: list[Any] = []
+    ask = manager.request
+
+    def request(*args: Any, **options: Any) -> Any:
+        answers.append(ask(*args, **options))
+        return answers[-1]
+
+    manager.request = request
+    return answers
 
 
 def _ref(access: Access) -> bytes:
@@ -171,7 +188,7 @@ def _ref(access: Access) -> bytes:
 
 
 def _head(client: HttpGitClient, access: Access) -> str:
-    answer = client.get_refs(urlsplit(access.url).path.encode())
+    answer: Any = client.get_refs(urlsplit(access.url).path.encode())
     return _known(getattr(answer, "refs", answer).get(_ref(access)), access).decode()
 
 

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
-from contract.manifest import Manifest, decode, job_id
-
 from agent.render import Blocked, Context, render
 from agent.state import Entry
+from contract.manifest import Manifest, decode, job_id
 
 POLICY = "crontopus.yaml"
 RENDERING = 1

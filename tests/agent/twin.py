@@ -34,8 +34,9 @@ class Twin:
 
     def __init__(self) -> None:
         self.repo = MemoryRepo()
+        repositories: dict[str, Any] = {REPOSITORY: self.repo}
         self.repo.refs.set_symbolic_ref(Ref(b"HEAD"), MAIN)
-        self.git = make_wsgi_chain(DictBackend({REPOSITORY: self.repo}))
+        self.git = make_wsgi_chain(DictBackend(repositories))
         self.reports: list[dict[str, Any]] = []
         self.checkins: list[dict[str, Any]] = []
         self.enrolled: list[dict[str, Any]] = []
@@ -124,7 +125,7 @@ class Twin:
             return 401, {"detail": "This endpoint is revoked", "code": "revoked"}
         if path == "/api/endpoints/me/watch":
             return 200, self._watch(query["head"][0], float(query["timeout"][0]))
-        told = json.loads(body) if body else None
+        told: Any = json.loads(body) if body else None
         with self.changed:
             if path == "/api/endpoints/me/report":
                 self.reports.append(told)
@@ -181,7 +182,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _any(self) -> None:
         at = urlsplit(self.path)
-        self.twin.paths.append(self.path)
+        with self.twin.changed:
+            self.twin.paths.append(self.path)
+            self.twin.changed.notify_all()
         authorization = self.headers.get("Authorization", "")
         self.twin.authorizations.append(authorization)
         body = self._body()

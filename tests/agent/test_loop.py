@@ -1,0 +1,196 @@
+"""The daemon: what wakes it, what it does not do, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent import loop
+from agent.control import connect
+from agent.errors import Revoked, Stop
+from agent.loop import Bell, Daemon
+from tests.agent.conftest import Box
+from tests.agent.twin import ENROLLMENT, Twin, manifest
+
+A, B = "production/a.yaml", "production/b.yaml"
+
+
+@pytest.fixture
+def start(box: Box, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Daemon]]:
+    """Run the daemon in a thread, looking at the crontab often; ended and joined afterwards."""
+    monkeypatch.setattr(loop, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(loop, "WATCH_SECONDS", 2.0)
+    running: list[tuple[Daemon, threading.Thread]] = []
+
+    def begin() -> Daemon:
+        watcher = connect(box.state.identity())
+        daemon = Daemon(box.agent, watcher, jitter=lambda: 0.0)
+        thread = threading.Thread(target=daemon.run)
+        thread.start()
+        running.append((daemon, thread))
+        return daemon
+
+    yield begin
+    for daemon, thread in running:
+        daemon.end()
+        box.twin.tell(wake=True)
+        thread.join()
+        daemon.watching.join()
+        daemon._watcher.close()
+
+
+def reported(twin: Twin, head: str) -> Callable[[], bool]:
+    return lambda: any(report["applied"] == head for report in twin.reports)
+
+
+def test_a_push_is_on_the_host_within_two_seconds(box: Box, start: Callable[[], Daemon]) -> None:
+    first = box.twin.push({A: manifest("a")})
+    start()
+    box.twin.wait_for(reported(box.twin, first))
+    second = box.twin.push({B: manifest("b")})
+    box.twin.wait_for(reported(box.twin, second), 2.0)
+    assert "production/b" in box.text()
+
+
+def test_an_edit_of_the_crontab_is_noticed_and_healed(box: Box, start: Callable[[], Daemon]) -> None:
+    head = box.twin.push({A: manifest("a")})
+    start()
+    box.twin.wait_for(reported(box.twin, head))
+    good = box.text()
+    box.crontab.write_text(good.replace("0 2 * * *", "0 9 * * *"))
+    box.twin.wait_for(lambda: any(report["drift"] for report in box.twin.reports))
+    assert box.text() == good
+
+
+def test_a_wake_from_the_console_makes_a_pass_with_a_report(box: Box, start: Callable[[], Daemon]) -> None:
+    head = box.twin.push({A: manifest("a")})
+    start()
+    box.twin.wait_for(reported(box.twin, head))
+    told = len(box.twin.reports)
+    box.twin.tell(wake=True)
+    box.twin.wait_for(lambda: len(box.twin.reports) > told)
+
+
+def test_a_confirmed_prune_goes_through(box: Box, start: Callable[[], Daemon]) -> None:
+    head = box.twin.push({A: manifest("a"), "README.md": "x"})
+    start()
+    box.twin.wait_for(reported(box.twin, head))
+    gone = box.twin.push({A: None})
+    box.twin.wait_for(lambda: box.twin.reports[-1]["status"] == "Blocked")
+    box.twin.tell(prune_confirmed=gone)
+    box.twin.wait_for(reported(box.twin, gone))
+    assert "production/a" not in box.text()
+
+
+def test_git_back_from_an_outage_is_found_without_being_told(box: Box, start: Callable[[], Daemon]) -> None:
+    box.twin.git_down = True
+    head = box.twin.push({A: manifest("a")})
+    start()
+    box.twin.wait_for(lambda: any(report["status"] == "Waiting" for report in box.twin.reports))
+    box.twin.git_down = False
+    box.twin.wait_for(reported(box.twin, head))
+
+
+def test_many_reasons_at_once_make_one_pass() -> None:
+    bell = Bell()
+    for reason in ("told", "signal", "told"):
+        bell.ring(reason)
+    assert bell.wait(0.0) == {"told", "signal"}
+    assert bell.wait(0.0) == set()
+
+
+def test_a_stop_in_the_middle_of_a_write_waits_for_its_end(box: Box) -> None:
+    watcher = connect(box.state.identity())
+    daemon = Daemon(box.agent, watcher)
+    box.agent.guard(True)
+    daemon._stop()
+    with pytest.raises(Stop):
+        box.agent.guard(False)
+    watcher.close()
+
+
+def test_a_revoked_endpoint_ends_the_daemon_with_its_entries_in_place(box: Box) -> None:
+    box.push({A: manifest("a")})
+    before = box.text()
+    box.twin.revoked = True
+    watcher = connect(box.state.identity())
+    daemon = Daemon(box.agent, watcher)
+    with pytest.raises(Revoked):
+        daemon.run()
+    daemon.watching.join()
+    watcher.close()
+    assert box.text() == before
+
+
+# -- the real process -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def process(twin: Twin, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """``crontopus-agent run`` of an enrolled host, ended afterwards."""
+    state, crontab = tmp_path / "state", tmp_path / "crontab"
+    verb = [sys.executable, "-m", "agent.main", "--state", str(state)]
+    env = {**os.environ, "CRONTOPUS_ENROLLMENT_TOKEN": ENROLLMENT}
+    enrolling = [*verb, "--crontab", str(crontab), "enroll", "--url", twin.url, "--name", "db01"]
+    subprocess.run(enrolling, env=env, check=True, capture_output=True)
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(*words: str) -> subprocess.Popen[bytes]:
+        started.append(
+            subprocess.Popen([*verb, *(words or ("run",))], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        )
+        return started[-1]
+
+    yield run
+    for one in started:
+        if one.poll() is None:
+            one.kill()
+        one.communicate()
+
+
+def test_sigusr1_makes_a_pass_and_sigterm_ends_within_a_second(
+    twin: Twin, process: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    head = twin.push({A: manifest("a")})
+    daemon = process()
+    twin.wait_for(reported(twin, head))
+    told = len(twin.reports)
+    daemon.send_signal(signal.SIGUSR1)
+    twin.wait_for(lambda: len(twin.reports) > told)
+    daemon.terminate()
+    assert daemon.wait(timeout=1.0) == 0
+
+
+def test_sigterm_during_a_stalled_fetch_ends_within_a_second(
+    twin: Twin, process: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    twin.push({A: manifest("a")})
+    twin.git_stalls = 20.0
+    daemon = process()
+    twin.wait_for(lambda: any(path.startswith("/forge/") for path in twin.paths))
+    daemon.terminate()
+    assert daemon.wait(timeout=1.0) == 0
+
+
+def test_a_revoked_daemon_says_so_once_and_does_not_hammer(
+    twin: Twin, process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    head = twin.push({A: manifest("a")})
+    daemon = process()
+    twin.wait_for(reported(twin, head))
+    twin.tell(revoked=True)
+    assert daemon.wait(timeout=10.0) == 77
+    asked = len(twin.paths)
+    again = process()
+    _, told = again.communicate(timeout=10.0)
+    assert again.returncode == 77
+    assert b"revoked" in told
+    assert len(twin.paths) == asked
+    assert "production/a" in (tmp_path / "crontab").read_text()
