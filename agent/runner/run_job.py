@@ -1,0 +1,826 @@
+#!/usr/bin/env -S python3 -I -S
+"""Run one job as cron would, and tell the control plane how it went: ``run-job [--manual] JOB-ID``.
+
+The agent copies this file to ``<state>/bin/run-job``; ``<state>/jobs/JOB-ID.json`` says what to run. Python 3.8 or
+newer, its standard library, one file. Monitoring never changes what the job does: the command starts before anything is
+written or sent, and its exit code is ours.
+
+Processes: the runner (this one) holds the pipes and the limits; the command leads a group of its own; a *guard*
+outlives a killed runner just long enough to end that group; *senders* talk to the network. Only the first two hold
+cron's files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import stat
+import sys
+import time
+
+try:
+    # Half of the start-up time would be the `json` package compiling its regular expressions; its scanner needs none.
+    from _json import make_scanner
+except ImportError:  # another implementation than CPython
+    make_scanner = None
+
+STATE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SPOOL = os.path.join(STATE, "spool")
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+REPLACED = signal.SIGUSR2
+UNUSABLE, CANNOT_START, NOT_FOUND = 78, 126, 127
+PIECE = 65536
+LEFT_OVER = 1 << 20
+# A pipe that polls as writable takes this much without blocking: PIPE_BUF of pipe(7).
+SURE = 4096
+BODY_LIMIT = 900_000
+CALL_SECONDS, SENDER_SECONDS = 5, 20
+# Answers that say nothing about the check-in itself.
+PASSING = (401, 403, 408, 429)
+
+
+class CannotStart(Exception):
+    """The command was not started; the text says why, ``code`` is what a shell would exit with."""
+
+    def __init__(self, text: str, code: int = CANNOT_START) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+# -- the job ---------------------------------------------------------------------------------------
+
+
+class _Plain:
+    """What the scanner of `json` asks its decoder for."""
+
+    strict, memo = True, {}
+    object_hook = object_pairs_hook = None
+    parse_float, parse_int, parse_constant = float, int, float
+
+
+def read_json(path: str) -> dict:
+    """The object in ``path``; OSError or ValueError."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    if make_scanner is None:
+        import json
+
+        return json.loads(text)
+    try:
+        value, _ = make_scanner(_Plain)(text.strip(), 0)  # type: ignore[arg-type] - it takes whatever has these attributes
+    except StopIteration:
+        raise ValueError("it holds no JSON") from None
+    if not isinstance(value, dict):
+        raise ValueError("it holds no JSON object")
+    return value
+
+
+def job_path(job_id: str, ending: str = "json") -> str:
+    return os.path.join(STATE, "jobs", job_id + "." + ending)
+
+
+def quoted(argument: str) -> str:
+    """One word for a POSIX shell."""
+    return "'" + argument.replace("'", "'\"'\"'") + "'"
+
+
+def expand(text: str, known: dict) -> str:
+    """``${NAME}`` from ``known`` (empty when it is not there), ``$$`` a dollar; every other dollar stays."""
+    done, rest = "", text
+    while "$" in rest:
+        before, _, rest = rest.partition("$")
+        name, closed, after = rest[1:].partition("}")
+        if rest[:1] == "{" and closed:
+            done, rest = done + before + known.get(name, ""), after
+        else:
+            done, rest = done + before + "$", rest[1:] if rest[:1] == "$" else rest
+    return done + rest
+
+
+def read_env_file(path: str) -> dict:
+    """``KEY=value`` lines; blank lines and comments are skipped, ``export`` and one pair of quotes are taken off."""
+    found = {}
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().split("\n")
+    except OSError as problem:
+        raise CannotStart(f"The environment file cannot be read: {problem}") from problem
+    for line in lines:
+        name, equals, value = line.strip().partition("=")
+        name, value = name[7:].strip() if name.startswith("export ") else name.strip(), value.strip()
+        if equals and name and not name.startswith("#"):
+            found[name] = value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+    return found
+
+
+def find_user(name: str) -> tuple:
+    """(name, uid, gid, home)"""
+    import pwd
+
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise CannotStart(f"There is no user {name} on this host") from None
+    if os.geteuid() not in (0, entry.pw_uid):
+        raise CannotStart(f"The job is for user {name}: only root can run it")
+    return name, entry.pw_uid, entry.pw_gid, entry.pw_dir
+
+
+def build_environment(job: dict, user: tuple | None) -> dict:
+    """Cron's environment, then the user's names, then the file, then ``env``."""
+    known = dict(os.environ)
+    if user is not None:
+        known.update(LOGNAME=user[0], USER=user[0], HOME=user[3])
+    if job.get("env_file"):
+        known.update(read_env_file(os.path.join(known.get("HOME", "/"), expand(job["env_file"], known))))
+    known.update({name: expand(str(value), known) for name, value in (job.get("env") or {}).items()})
+    return known
+
+
+def slot_of(job: dict, manual: bool, now: float) -> int | None:
+    """The minute that cron started us for; none for a manual run, or for a job of events only (``@reboot``)."""
+    timed = [text for text in job.get("schedule") or () if not text.startswith("@reboot")]
+    return int(now) // 60 * 60 if timed and not manual else None
+
+
+def gate_shuts(job: dict, slot: int | None) -> bool:
+    """Cron calls more often than the job is due (its zone is not the host's), and this minute is none of its slots."""
+    gate = job.get("gate")
+    return bool(gate) and slot is not None and slot <= gate["until"] and slot not in gate["slots"]
+
+
+# -- check-ins -------------------------------------------------------------------------------------
+
+
+def iso(moment: float | None) -> str | None:
+    if moment is None:
+        return None
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1e6):06d}+00:00"
+
+
+def new_id() -> str:
+    """A random UUID (version 4)."""
+    raw = bytearray(os.urandom(16))
+    raw[6], raw[8] = raw[6] & 0x0F | 0x40, raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def next_number() -> int:
+    """Larger than every one before it in this state folder, wherever the clock jumps to."""
+    number = int(time.time() * 1000)
+    try:
+        file = os.open(os.path.join(SPOOL, ".seq"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return number
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        last = os.read(file, 32).strip()
+        number = max(number, int(last) + 1) if last.isdigit() else number
+        os.pwrite(file, b"%020d" % number, 0)
+    except OSError:  # a full disk: the clock has to do
+        pass
+    finally:
+        os.close(file)
+    return number
+
+
+def boot_id() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+class Letter:
+    """A check-in on its way: its bytes, and its file in the spool while it has one."""
+
+    def __init__(self, body: dict) -> None:
+        self.body, self.spooled = body, False
+
+    @property
+    def path(self) -> str:
+        return os.path.join(SPOOL, f"{self.body['seq']:020d}-{self.body['id']}.json")
+
+    def data(self) -> bytes:
+        """As JSON, with the output cut to what a server takes."""
+        import json
+
+        output = dict(self.body.get("output") or {})
+        while True:
+            data = json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+            if len(data) <= BODY_LIMIT or not output:
+                return data
+            head, tail = output["head"], output["tail"]
+            kept = head[: len(head) // 2], tail[(len(tail) + 1) // 2 :]
+            output["lost_bytes"] += len((head + tail).encode()) - len("".join(kept).encode())
+            output["head"], output["tail"] = kept
+            self.body = dict(self.body, output=output)
+
+    def spool(self) -> None:
+        """Make it durable. On a full disk once more without its output; then only the network is left."""
+        for data in (self.data(), Letter(dict(self.body, output=None)).data()):
+            try:
+                write_durably(self.path, data)
+            except OSError:
+                continue
+            self.spooled = True
+            return
+
+
+def write_durably(path: str, data: bytes) -> None:
+    """All of it or nothing, and on the disk before it has its name."""
+    folder, name = os.path.split(path)
+    hidden = os.path.join(folder, "." + name)
+    file = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+        os.rename(hidden, path)
+    except OSError:
+        os.unlink(hidden)
+        raise
+    parent = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
+
+
+def send(letters: list) -> None:
+    """Try each in its order, for a few seconds; what does not get through stays in the spool for the daemon."""
+    signal.alarm(SENDER_SECONDS)  # whatever hangs, a resolver for instance: this process is not for long
+    import http.client
+    from urllib.parse import urlsplit
+
+    connection = read_json(os.path.join(STATE, "runner.json"))
+    url = urlsplit(connection["url"])
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    headers = {"Authorization": "Bearer " + connection["token"], "Content-Type": "application/json"}
+    headers["User-Agent"] = "crontopus-run-job"
+    peer = kind(url.hostname or "", url.port, timeout=CALL_SECONDS)
+    for letter in letters:
+        if letter.spooled and not os.path.exists(letter.path):
+            continue  # somebody else has sent it
+        peer.request("POST", url.path.rstrip("/") + "/api/checkins", letter.data(), headers)
+        answer = peer.getresponse()
+        answer.read()
+        if letter.spooled:
+            settle(letter.path, answer.status)
+
+
+def settle(path: str, status: int) -> None:
+    """Accepted: the file goes. Refused for good: it is put aside. Anything else: it waits."""
+    try:
+        if status == 200:
+            os.unlink(path)
+        elif 400 <= status < 500 and status not in PASSING:
+            refused = os.path.join(SPOOL, "refused")
+            os.makedirs(refused, 0o700, exist_ok=True)
+            os.rename(path, os.path.join(refused, os.path.basename(path)))
+    except FileNotFoundError:  # the daemon was faster
+        pass
+
+
+class Story:
+    """The check-ins of one run."""
+
+    def __init__(self, job: dict, slot: int | None) -> None:
+        self.job, self.slot, self.run_id, self.boot = job, slot, new_id(), boot_id()
+        self.told = (job.get("checkin") or {}).get("enabled", True)
+
+    def letter(self, kind: str, attempt: int, started: float | None, **facts: object) -> Letter:
+        body = {"id": new_id(), "job_id": self.job["job_id"], "run_id": self.run_id, "kind": kind, "attempt": attempt}
+        body.update(at=iso(time.time()), slot=iso(self.slot), started_at=iso(started), boot_id=self.boot)
+        body.update(commit=self.job.get("commit") or "", line_hash=self.job.get("line_hash") or "")
+        body.update(facts, seq=next_number() if self.told else 0)
+        return Letter(body)
+
+    def post(self, *letters: Letter) -> None:
+        """Spool what has no file yet, here and now; send all from a process of its own."""
+        if self.told:
+            for letter in letters:
+                if not letter.spooled:
+                    letter.spool()
+            detach(lambda: send(list(letters)))
+
+
+# -- processes -------------------------------------------------------------------------------------
+
+
+def close_files(keep: tuple = ()) -> None:
+    """Standard files become /dev/null, so that cron sees the end of ours; all others but ``keep`` are closed."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        if number not in keep:
+            os.dup2(null, number)
+    low = 3
+    for file in [*sorted(n for n in keep if n > 2), min(os.sysconf("SC_OPEN_MAX"), PIECE)]:
+        os.closerange(low, file)
+        low = file + 1
+
+
+def detach(work, keep: tuple = ()) -> None:
+    """Do ``work`` in a process that nobody waits for: own session, no terminal, none of our files but ``keep``."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            signal.set_wakeup_fd(-1)
+            for number in (*FORWARDED, REPLACED, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            os.chdir("/")
+            close_files(keep)
+            work()
+    finally:
+        os._exit(0)
+
+
+def signal_group(group: int, number: int) -> bool:
+    """False when nobody is left in it."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody is there who became another user
+        return True
+    return True
+
+
+def guard(runner: int, grace: float, letter: Letter | None) -> None:
+    """Wait for the runner's word that it is done; when it dies without one, end the group that it left behind.
+
+    Each line from the runner is the group that runs now, 0 for none, or ``bye``. Its first deed is the start check-in.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    if letter is not None:
+        letter.spool()
+        if os.fork() == 0:
+            close_files()
+            send([letter])
+            os._exit(0)
+    word = b""
+    while True:
+        said = os.read(runner, 4096)
+        if not said:
+            break
+        word = said.split()[-1]
+    if word.isdigit() and int(word):
+        end_group(int(word), grace)
+
+
+def end_group(group: int, grace: float) -> None:
+    until = time.monotonic() + grace
+    if signal_group(group, signal.SIGTERM):
+        while signal_group(group, 0) and time.monotonic() < until:
+            time.sleep(0.05)
+        signal_group(group, signal.SIGKILL)
+
+
+# -- the command -----------------------------------------------------------------------------------
+
+
+class Output:
+    """The first and the last bytes of what was printed. Holds no more than both and one piece."""
+
+    def __init__(self, head: int, tail: int) -> None:
+        self.room, self.limit, self.total = head, tail, 0
+        self.head, self.tail = bytearray(), bytearray()
+
+    def add(self, data: bytes) -> None:
+        self.total += len(data)
+        if self.room:
+            self.head += data[: self.room]
+            data, self.room = data[self.room :], self.room - min(self.room, len(data))
+        self.tail += data
+        if len(self.tail) > self.limit + PIECE:
+            del self.tail[: len(self.tail) - self.limit]
+
+    def told(self) -> dict:
+        """As text: a character that was cut in two is whole in the tail, or counted as lost."""
+        head, tail = bytes(self.head), bytes(self.tail[max(0, len(self.tail) - self.limit) :])
+        cut = len(head) - unfinished(head)
+        if len(head) + len(tail) == self.total:
+            head, tail = (head[:cut], head[cut:] + tail) if tail else (head, tail)
+        else:
+            head, tail = head[:cut], tail[stray(tail) :]
+        lost = self.total - len(head) - len(tail)
+        return {"head": head.decode("utf-8", "replace"), "tail": tail.decode("utf-8", "replace"), "lost_bytes": lost}
+
+
+def unfinished(data: bytes) -> int:
+    """How many bytes at the end begin a UTF-8 character that is not complete."""
+    for count, byte in enumerate(reversed(data[-3:]), 1):
+        if byte >= 0xC0:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return count if count < length else 0
+        if byte < 0x80:
+            return 0
+    return 0
+
+
+def stray(data: bytes) -> int:
+    """How many bytes at the front are the rest of a UTF-8 character that began before."""
+    count = 0
+    while count < min(3, len(data)) and 0x80 <= data[count] < 0xC0:
+        count += 1
+    return count
+
+
+def start_command(job: dict, environment: dict, user: tuple | None) -> tuple:
+    """(process id, its stdout, its stderr). The process leads a session and group of its own; CannotStart."""
+    out, err, trouble = os.pipe(), os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(out[1], 1)
+            os.dup2(err[1], 2)
+            become_command(job, environment, user)
+        except OSError as problem:
+            os.write(trouble[1], b"%d %s" % (problem.errno or 0, os.fsencode(str(problem))))
+        finally:
+            os._exit(CANNOT_START)
+    for pipe in (out, err, trouble):
+        os.close(pipe[1])
+    told = os.read(trouble[0], 4096)
+    os.close(trouble[0])
+    if told:
+        os.close(out[0])
+        os.close(err[0])
+        os.waitpid(child, 0)
+        number, _, text = told.decode("utf-8", "replace").partition(" ")
+        raise CannotStart("The command could not be started: " + text, NOT_FOUND if number == "2" else CANNOT_START)
+    return child, out[0], err[0]
+
+
+def become_command(job: dict, environment: dict, user: tuple | None) -> None:
+    """Replace this process by the job's shell. Only returns by an exception."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for number in (*FORWARDED, REPLACED, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+        if number == signal.SIGPIPE or signal.getsignal(number) != signal.SIG_IGN or number == signal.SIGXFSZ:
+            signal.signal(number, signal.SIG_DFL)  # Python ignores the last two; a command must not
+    if job.get("nice") is not None:
+        os.nice(job["nice"])
+    if user is not None and os.geteuid() != user[1]:
+        os.initgroups(user[0], user[2])
+        os.setgid(user[2])
+        os.setuid(user[1])
+    if job.get("umask") is not None:
+        os.umask(int(str(job["umask"]), 8))
+    enter_folder(job.get("cwd"), environment)
+    shell = job.get("shell") or "/bin/sh"
+    line = " ".join([job["command"], *map(quoted, job.get("args") or ())])
+    os.execve(shell, [shell, "-c", line], environment)  # noqa: S606 - the shell is what starts
+
+
+def enter_folder(folder: str | None, environment: dict) -> None:
+    """The home, as cron(8) does (``/`` when it is gone), then ``folder``, which has to be there."""
+    try:
+        os.chdir(environment.get("HOME") or "/")
+    except OSError:
+        os.chdir("/")
+    if folder:
+        os.chdir(os.path.join(environment.get("HOME", "/"), folder[2:]) if folder[:2] == "~/" else folder)
+
+
+class Command:
+    """One attempt: passes its output on, keeps its limits, knows its end."""
+
+    def __init__(self, job: dict, wake: int, process: int, out: int, err: int) -> None:
+        check = job.get("checkin") or {}
+        mail = check.get("mail") != "drop"
+        self.process, self.wake, self.status = process, wake, 0
+        self.ended, self.began, self.ended_at = False, time.monotonic(), 0.0
+        self.output = Output(check.get("head", 16384), check.get("tail", 49152))
+        self.sinks = {out: 1 if mail else None, err: 2 if mail else None}
+        self.waiting = {}
+        self.grace = check.get("kill_grace_s") or 0
+        limit = check.get("max_runtime_s")
+        self.end_at = None if limit is None else self.began + limit
+        self.kill_at = None
+        self.timed_out, self.signals = False, []
+
+    def run(self) -> None:
+        """Until the command has ended, and with it, when it was told to end, its whole group."""
+        while not self.ended or (self.kill_at is not None and signal_group(self.process, 0)):
+            self.turn(self.patience())
+            self.enforce()
+        budget = LEFT_OVER
+        while budget > 0 and self.turn(0, reading=True):
+            budget -= PIECE
+
+    def patience(self) -> int | None:
+        """Milliseconds until something is due; a group that loses its last member tells nobody, so it is asked."""
+        if self.ended:
+            return 20
+        due = self.kill_at if self.kill_at is not None else self.end_at
+        return None if due is None else max(0, int((due - time.monotonic()) * 1000) + 1)
+
+    def enforce(self) -> None:
+        now = time.monotonic()
+        if not self.ended and self.end_at is not None and now >= self.end_at and not self.timed_out:
+            self.timed_out = True
+            self.ask_to_end(signal.SIGTERM)
+        if self.kill_at is not None and now >= self.kill_at:
+            signal_group(self.process, signal.SIGKILL)
+            self.kill_at = now + 1
+
+    def ask_to_end(self, number: int) -> None:
+        """Forward the signal to the group. After TERM it has the kill grace to be gone."""
+        signal_group(self.process, number)
+        if number == signal.SIGTERM and self.kill_at is None:
+            self.kill_at = time.monotonic() + self.grace
+
+    def turn(self, patience: int | None, reading: bool = False) -> bool:
+        """Wait for what comes first and deal with it; False when nothing came.
+
+        A reader who is slower than the command slows the command, as without us; with ``reading`` what is there is
+        taken in anyway.
+        """
+        poll = select.poll()
+        poll.register(self.wake, select.POLLIN)
+        for source, sink in self.sinks.items():
+            if reading or sink not in self.waiting:
+                poll.register(source, select.POLLIN)
+        for sink in () if reading else self.waiting:
+            poll.register(sink, select.POLLOUT)
+        events = poll.poll(patience)
+        for file, _ in events:
+            if file == self.wake:
+                self.hear(os.read(file, 512))
+            elif file in self.sinks:
+                self.take(file)
+            else:
+                self.give(file)
+        return bool(events)
+
+    def hear(self, numbers: bytes) -> None:
+        for number in numbers:
+            if number == signal.SIGCHLD and not self.ended:
+                process, status = os.waitpid(self.process, os.WNOHANG)
+                if process:
+                    self.ended, self.status, self.ended_at = True, status, time.monotonic()
+            elif number in FORWARDED or number == REPLACED:
+                self.signals.append(number)
+                self.ask_to_end(signal.SIGTERM if number == REPLACED else number)
+
+    def take(self, source: int) -> None:
+        data, sink = os.read(source, PIECE), self.sinks[source]
+        self.output.add(data)
+        if not data:
+            os.close(source)
+            del self.sinks[source]
+        elif sink is not None:
+            self.waiting[sink] = self.waiting.get(sink, b"") + data
+
+    def give(self, sink: int) -> None:
+        """Pass on what surely fits. When nobody reads ours any more the command goes on, unlike without us."""
+        held = self.waiting.pop(sink)
+        size = len(held) if stat.S_ISREG(os.fstat(sink).st_mode) else SURE
+        try:
+            held = held[os.write(sink, held[:size]) :]
+        except OSError:
+            held = b""
+            self.sinks = {source: None if to == sink else to for source, to in self.sinks.items()}
+        if held:
+            self.waiting[sink] = held
+
+    def let_go(self) -> None:
+        """Pass on the rest. What the command left running in the background may go on printing, as under cron."""
+        if self.sinks:
+            detach(self.pass_on, keep=(1, 2, self.wake, *self.sinks))
+            for source in self.sinks:
+                os.close(source)
+        else:
+            self.pass_on()
+
+    def pass_on(self) -> None:
+        self.end_at = self.kill_at = None
+        while self.sinks or self.waiting:
+            self.turn(None)
+
+
+# -- the run ---------------------------------------------------------------------------------------
+
+
+def listen() -> int:
+    """Signals from now on are bytes in the pipe that is returned; those that were ignored stay so."""
+    wake, bell = os.pipe()
+    os.set_blocking(bell, False)
+    signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+    for number in (*FORWARDED, REPLACED, signal.SIGCHLD):
+        if number == signal.SIGCHLD or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    return wake
+
+
+class Run:
+    """One run of a job with its attempts."""
+
+    def __init__(self, job: dict, story: Story, wake: int, lock: int | None) -> None:
+        self.job, self.story, self.wake, self.lock = job, story, wake, lock
+        self.check = job.get("checkin") or {}
+        self.leash = None
+
+    def run(self) -> int:
+        """All attempts; the exit code of the last one."""
+        retry = self.job.get("retry") or {}
+        attempt, last = 1, 1 + (retry.get("attempts") or 0)
+        code, final = self.attempt(attempt)
+        while not final and attempt < last and not self.pause(retry, attempt):
+            attempt += 1
+            code, final = self.attempt(attempt)
+        self.say("bye")
+        return code
+
+    def pause(self, retry: dict, attempt: int) -> bool:
+        """Wait before the next attempt; True when a signal says to give up."""
+        delay = (retry.get("delay_s") or 0) * (2 ** (attempt - 1) if retry.get("backoff") == "exponential" else 1)
+        until = time.monotonic() + delay
+        poll = select.poll()
+        poll.register(self.wake, select.POLLIN)
+        while time.monotonic() < until:
+            if poll.poll((until - time.monotonic()) * 1000 + 1) and set(os.read(self.wake, 512)) - {signal.SIGCHLD}:
+                return True
+        return False
+
+    def attempt(self, attempt: int) -> tuple:
+        """(exit code, whether that is the end of the matter)"""
+        started, clock = time.time(), time.monotonic()
+        try:
+            command = self.start()
+        except CannotStart as problem:
+            complain(str(problem))
+            facts = {"exit_code": problem.code, "error": str(problem), "duration_s": time.monotonic() - clock}
+            self.story.post(self.story.letter("fail", attempt, started, **facts))
+            return problem.code, False
+        start = self.story.letter("start", attempt, started)
+        self.watch(command, start)
+        command.run()
+        self.say("0")
+        kind, facts = verdict(command, self.check)
+        self.story.post(start, self.story.letter(kind, attempt, started, **facts))
+        command.let_go()
+        return exit_code(command.status), kind == "success" or bool(command.signals)
+
+    def start(self) -> Command:
+        user = find_user(self.job["user"]) if self.job.get("user") else None
+        environment = build_environment(self.job, user)
+        return Command(self.job, self.wake, *start_command(self.job, environment, user))
+
+    def watch(self, command: Command, start: Letter) -> None:
+        """Tell the guard whom to end should we be killed. The first time it is made, with the start check-in."""
+        if self.leash is None:
+            reader, self.leash = os.pipe()
+            first = start if self.story.told else None
+            detach(lambda: guard(reader, command.grace, first), (reader,) if self.lock is None else (reader, self.lock))
+            os.close(reader)
+            start.spooled = True
+        else:
+            self.story.post(start)
+        self.say(str(command.process))
+
+    def say(self, word: str) -> None:
+        try:
+            if self.leash is not None:
+                os.write(self.leash, word.encode() + b"\n")
+        except BrokenPipeError:  # somebody killed the guard; the run goes on without
+            self.leash = None
+
+
+def exit_code(status: int) -> int:
+    """What a shell would say: the command's own code, or 128 and its signal."""
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def verdict(command: Command, check: dict) -> tuple:
+    """(kind, facts) of a command that has ended."""
+    killed = os.WIFSIGNALED(command.status)
+    number = os.WTERMSIG(command.status) if killed else None
+    code = None if killed else os.WEXITSTATUS(command.status)
+    duration, flags = command.ended_at - command.began, []
+    good = not command.timed_out and code in (check.get("success_exit_codes") or [0])
+    if good and duration < (check.get("min_runtime_s") or 0):
+        flags.append("too_fast")
+    if good and command.output.total < (check.get("min_output_bytes") or 0):
+        flags.append("too_quiet")
+    facts = {"exit_code": code, "signal": number, "duration_s": round(duration, 6), "timed_out": command.timed_out}
+    facts.update(flags=flags, output=command.output.told(), error=reason(command, check))
+    return "success" if good else "fail", facts
+
+
+def reason(command: Command, check: dict) -> str:
+    """What the exit code does not say."""
+    if command.timed_out:
+        return f"It ran longer than its maxRuntime of {check['max_runtime_s']:g} s and was ended"
+    if REPLACED in command.signals:
+        return "It was ended because the next run replaced it"
+    names = [signal.Signals(number).name for number in command.signals]
+    return "The runner was told to pass on " + ", ".join(names) if names else ""
+
+
+def take_lock(job: dict) -> int | None:
+    """The job's lock, held until the run ends; BlockingIOError while another run has it. None: it needs none."""
+    policy = job.get("concurrency") or "allow"
+    if policy == "allow":
+        return None
+    try:
+        lock = os.open(job_path(job["job_id"], "lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:  # no room for another file: the job's own has to do
+        lock = os.open(job_path(job["job_id"]), os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if policy != "replace":
+            raise
+        replace_run(lock, (job.get("checkin") or {}).get("kill_grace_s") or 0)
+    with contextlib.suppress(OSError):  # a full disk: the next run cannot replace this one, and is skipped
+        os.pwrite(lock, b"%020d" % os.getpid(), 0)
+    return lock
+
+
+def replace_run(lock: int, grace: float) -> None:
+    """End the run that holds the lock: its runner is asked, then killed, and its guard ends the group."""
+    until = time.monotonic() + 2 * grace + 5
+    holder, harsh = os.pread(lock, 20, 0), False
+    if holder.isdigit():
+        tell(int(holder), REPLACED)
+    while time.monotonic() < until:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        if not harsh and holder.isdigit() and time.monotonic() > until - grace - 2:
+            harsh = tell(int(holder), signal.SIGKILL)
+    raise BlockingIOError
+
+
+def tell(process: int, number: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
+    return True
+
+
+def complain(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody may be listening
+        os.write(2, f"run-job: {text}\n".encode("utf-8", "replace"))
+
+
+def open_standard_files() -> None:
+    """A caller may have closed some; nothing of ours may get their numbers."""
+    file = os.open(os.devnull, os.O_RDWR)
+    while file <= 2:
+        file = os.dup(file)
+    os.close(file)
+
+
+def main(arguments: list) -> int:
+    open_standard_files()
+    ids = [text for text in arguments if text != "--manual"]
+    if len(ids) != 1 or set(ids[0]) - set("0123456789abcdef-"):
+        complain("usage: run-job [--manual] JOB-ID")
+        return 2
+    manual = len(ids) < len(arguments) or os.isatty(0)
+    try:
+        job = read_json(job_path(ids[0]))
+    except (OSError, ValueError) as problem:
+        return unusable(ids[0], problem)
+    slot = slot_of(job, manual, time.time())
+    return 0 if gate_shuts(job, slot) else run_job(job, slot)
+
+
+def run_job(job: dict, slot: int | None) -> int:
+    story, wake = Story(job, slot), listen()
+    try:
+        lock = take_lock(job)
+    except BlockingIOError:
+        now = time.time()
+        story.post(story.letter("skipped", 1, now, error="The run before it had not ended", duration_s=0.0))
+        return 0
+    return Run(job, story, wake, lock).run()
+
+
+def unusable(job_id: str, problem: Exception) -> int:
+    """A line in the crontab whose job file is missing or damaged is a failure that somebody must hear of."""
+    text = f"What this job is cannot be read from {job_path(job_id)}: {problem}"
+    complain(text)
+    story = Story({"job_id": job_id}, None)
+    story.post(story.letter("fail", 1, time.time(), exit_code=UNUSABLE, error=text))
+    return UNUSABLE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
