@@ -19,10 +19,10 @@ _YEAR = 366 * 86400
 # Enough slots to meet every distance between two runs of an ordinary day.
 _LOOKED_AT = 64
 
-_SECRET_NAME = r"(pass(word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?)"
+_GIVEAWAY = r"(pass(word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?)"
 _SECRETS = (
-    re.compile(rf"(?i)(^|[^a-z]){_SECRET_NAME}\s*[=:]\s*['\"]?(?![$'\"\s]|%[A-Z])\S{{3,}}"),
-    re.compile(rf"(?i)--?{_SECRET_NAME}\s+['\"]?(?![-$'\"\s/])\S{{3,}}"),
+    re.compile(rf"(?i)(^|[^a-z]){_GIVEAWAY}\s*[=:]\s*['\"]?(?![$'\"\s]|%[A-Z])\S{{3,}}"),
+    re.compile(rf"(?i)--?{_GIVEAWAY}\s+['\"]?(?![-$'\"\s/])\S{{3,}}"),
     re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://[^\s/:@$]+:[^\s/@$]{3,}@"),
     re.compile(r"\b(AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|xox[abpr]-[A-Za-z0-9-]{10,}|glpat-[A-Za-z0-9_-]{20,})"),
     re.compile(r"(?i)\bauthorization:\s*(bearer|basic)\s+(?!\$)\S{6,}"),
@@ -123,7 +123,8 @@ def _clock_changes(schedule: Schedule, zone: str, now: datetime) -> Iterator[Fin
 def _clock_change(expression: str, zone: str, wall: int, forward: bool) -> Finding:
     moment = datetime.fromtimestamp(wall, timezone.utc)
     what, code = ("does not exist", "clock-gap") if forward else ("happens twice", "clock-fold")
-    told = f"{moment:%H:%M} on {moment:%Y-%m-%d} {what} in {zone} (clock change), so `{expression}` depends on the scheduler"
+    when = f"{moment:%H:%M} on {moment:%Y-%m-%d}"
+    told = f"{when} {what} in {zone} (clock change), so `{expression}` depends on the scheduler"
     return code, "spec.schedule", told
 
 

@@ -114,9 +114,9 @@ class Integer(Kind):
     words: str = "an integer"
 
     def read(self, node: Node, where: str, reader: Reader) -> Any:
-        if node.type != "integer" or not re.match(r"[-+]?\d{1,9}\Z", node.value):
+        if node.type != "integer" or not re.match(r"[-+]?(0|[1-9][0-9]{0,8})\Z", node.value):
             return reader.wrong_type(
-                node, where, "an integer" if node.type != "integer" else "a smaller decimal integer"
+                node, where, "an integer" if node.type != "integer" else "a decimal integer of at most nine digits"
             )
         value = int(node.value)
         if not self.least <= value <= self.most:

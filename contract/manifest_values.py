@@ -8,7 +8,7 @@ from datetime import timedelta
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
 _SIZE = re.compile(r"(\d+)\s?(B|KiB|MiB|GiB)?\Z")
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-MAX_DURATION = timedelta(days=400)
+MAX_DURATION = timedelta(days=4000)
 
 
 def parse_duration(text: str) -> timedelta:

@@ -1,7 +1,8 @@
 """Change single fields of a hand-written YAML file and leave every other byte as it is.
 
-The text is spliced at the places the parser reports, then read again: what comes out means exactly what was asked for,
-or ``EditError`` is raised and nothing is changed. (Libraries that round-trip YAML re-indent and re-wrap; this does not.)
+The text is spliced at the places the parser reports, then read again: what comes out means exactly what was
+asked for, or ``EditError`` is raised and nothing is changed. (Libraries that round-trip YAML re-indent and re-wrap;
+this does not.)
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class EditError(BadInput):
 
 
 def changes_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes a REST job body asks for: every field but ``name`` and ``namespace``, by its place in the manifest."""
+    """The changes a REST job body asks for: every field but ``name`` and ``namespace``, by its place."""
     return {
         f"metadata.{name}" if name in _METADATA else f"spec.{name}": value
         for name, value in body.items()
@@ -38,7 +39,8 @@ def edit(data: bytes, changes: Mapping[str | Path, Any]) -> bytes:
     """``data`` with each field (dotted, or a tuple where a key has dots) set to its new value; None removes it.
 
     A map is compared with the one that is there and only its differences are written. Comments, order, quoting and
-    indentation of everything else stay byte for byte. Raises ``EditError`` for a file that is not YAML or uses anchors there.
+    indentation of everything else stay byte for byte. Raises ``EditError`` for a file that is not YAML, or has anchors
+    where the change is.
     """
     before = _plain(data)
     wanted = copy.deepcopy(before)
@@ -67,7 +69,7 @@ def _path(path: str | Path) -> Path:
 
 
 def _set(target: Any, path: Path, value: Any) -> None:
-    """Sets or removes (None) a field in plain data; a map that loses its last field is removed too, but for the roots."""
+    """Sets or removes (None) a field in plain data; a map that loses its last field goes too, but for the roots."""
     *parents, name = path
     trail = [target]
     for parent in parents:
