@@ -23,7 +23,7 @@ def read(source: IO[bytes]) -> bytes | None:
     if not head:
         raise EOFError
     try:
-        size = int(head, 16)
+        size = int(head, 16) if len(head) == 4 else 1
     except ValueError:
         raise Refused(400, "not a pkt-line") from None
     if size == 0:

@@ -28,7 +28,7 @@ IN_MEMORY = 1024 * 1024
 MAX_FETCH_REQUEST = 8 * 1024 * 1024
 CHUNK = 256 * 1024
 CHALLENGE = 'Basic realm="Crontopus"'
-DISABLED = b"<!DOCTYPE html><html><body>This account is disabled.</body></html>"
+DISABLED = b"<!DOCTYPE html>\n<html>\n<body>\n<p>This account is disabled.</p>\n</body>\n</html>\n"
 
 
 @dataclass
