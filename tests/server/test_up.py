@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from tests.fixtures.processes import free_port, running, wait_until
@@ -57,11 +58,11 @@ def processes_of(home: Path) -> dict[int, str]:
 
 
 @contextmanager
-def up_in(folder: Path, *arguments: str) -> Iterator[Up]:
-    """``up`` in a data folder, until it answers."""
+def up_in(folder: Path, **settings: str) -> Iterator[Up]:
+    """``up`` in a data folder, until all its parts answer."""
     bind = f"127.0.0.1:{free_port()}"
     log = folder / "log"
-    with running([*SERVER, "up", *arguments], log, env=environment(folder / "home", bind)) as process:
+    with running([*SERVER, "up"], log, env={**environment(folder / "home", bind), **settings}) as process:
         up = Up(process, folder / "home", bind, log)
         wait_until(lambda: ready(up), f"`up` to be ready, see {log}", 60)
         yield up
@@ -179,6 +180,35 @@ def _seconds_to_serve(folder: Path) -> float:
     with running([*SERVER, "up"], folder / "log", env=environment(folder / "home", bind)):
         wait_until(lambda: answers(f"http://{bind}"), "the second start to serve")
         return time.monotonic() - began
+
+
+def test_every_embedded_part_can_be_replaced(folder: Path, redis_url: str, empty_postgres_url: str) -> None:
+    """PostgreSQL, a Redis that runs already, and a forge of its own, at once."""
+    forge = f"127.0.0.1:{free_port()}"
+    admin = {"CRONTOPUS_FORGEJO_ADMIN_USER": "svc-root", "CRONTOPUS_FORGEJO_ADMIN_PASSWORD": "forge-password"}
+    command = [*SERVER, "forge", "--bind", forge, "--home", str(folder / "forge")]
+    with running(command, folder / "forge.log", env={**environment(folder / "unused", forge), **admin}):
+        configured = {
+            **admin,
+            "CRONTOPUS_FORGEJO_URL": f"http://{forge}/forge",
+            "CRONTOPUS_DATABASE_URL": empty_postgres_url,
+            "CRONTOPUS_REDIS_URL": redis_url,
+        }
+        with up_in(folder, **configured) as up:
+            assert httpx.get(f"{up.url}/readyz").status_code == 200
+            assert "'redis'" not in up.log.read_text()
+            assert not (up.home / "crontopus.db").exists()
+            assert httpx.get(f"{up.url}/forge/api/v1/user").status_code != 401, "the embedded forge is served"
+            doctor = subprocess.run(
+                [*SERVER, "doctor"],
+                env={**environment(up.home, up.bind), **configured},
+                capture_output=True,
+                check=False,
+            )
+            assert doctor.returncode == 0, doctor.stdout
+            assert b"embedded" not in doctor.stdout
+    with psycopg.connect(empty_postgres_url) as connection:
+        assert connection.execute("SELECT count(*) FROM tenant").fetchone() == (0,)
 
 
 def test_a_second_up_on_the_same_data_is_refused(served: Served) -> None:
