@@ -1,4 +1,4 @@
-"""Cron lines in the host's zone for a job in another zone (or with a day that cron cannot say), for the gate to thin out.
+"""Cron lines in the host's zone for a job of another zone, or of a day that cron cannot say, for the gate to thin out.
 
 A host's cron knows one zone. So the agent writes host-zone lines that fire at every true slot, perhaps at more minutes,
 and the gate lets only the true slots through. A line must fire **once** at each slot, or the job would run twice:

@@ -1,0 +1,96 @@
+"""What the clock changes of the coming year do to a schedule: skipped, moved, twice or fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from contract.dialect import Expressions, Schedule, parse_all
+from contract.schedule_slots import epochs, walls
+from contract.schedule_words import MONTHS
+from contract.schedule_zones import DAY, Change, changes, load
+
+_YEAR = 366 * DAY
+UNVERIFIED = ("windows",)
+
+
+@dataclass(frozen=True)
+class ChangeNight:
+    """One clock change and what becomes of the schedule then.
+
+    ``at`` is the instant of the change (aware UTC); ``shift`` how far the clock goes, forward (a gap) is positive.
+    ``outcome`` is ``skipped``, ``moved``, ``twice`` or ``fine``; ``walls`` are the times of day concerned (``02:30``).
+    ``verified`` is False where the scheduler's behaviour rests on reports, not on its text or on a test.
+    """
+
+    at: datetime
+    local: datetime
+    shift: timedelta
+    outcome: str
+    walls: tuple[str, ...]
+    text: str
+    verified: bool
+
+    @property
+    def is_gap(self) -> bool:
+        return self.shift > timedelta(0)
+
+
+def change_nights(expressions: Expressions, zone: str, policy: str, now: datetime) -> list[ChangeNight]:
+    """The changes of the year after ``now``, in order; none for a zone without. Raises ``ScheduleError``."""
+    schedules = [schedule for schedule in parse_all(expressions) if not schedule.on_boot]
+    load(zone)
+    begin = int(now.timestamp())
+    return [_night(schedules, zone, policy, change) for change in changes(zone, begin, begin + _YEAR)]
+
+
+def _night(schedules: list[Schedule], zone: str, policy: str, change: Change) -> ChangeNight:
+    at = datetime.fromtimestamp(change.at, timezone.utc)
+    local = at.astimezone(load(zone))
+    concerned, outcome = _outcome(schedules, zone, policy, change)
+    times = tuple(f"{wall % DAY // 3600:02}:{wall % 3600 // 60:02}" for wall in concerned)
+    shift = timedelta(seconds=change.after - change.before)
+    text = _sentence(local, shift, outcome, times)
+    if policy in UNVERIFIED:
+        text += " Not verified for this scheduler: by reports it can also skip a run when the clock goes back."
+    return ChangeNight(at, local, shift, outcome, times, text, policy not in UNVERIFIED)
+
+
+def _outcome(schedules: list[Schedule], zone: str, policy: str, change: Change) -> tuple[list[int], str]:
+    """The walls that the change swallows or repeats, and what happens to them."""
+    low, high = sorted((change.at + change.before, change.at + change.after))
+    uneven = [schedule for schedule in schedules if not _is_hourly(schedule)]
+    concerned = sorted({wall for schedule in uneven for wall in walls(schedule, policy, low, high)})
+    if not concerned:
+        return [], "fine"
+    if change.after > change.before:
+        swallowed = [schedule for schedule in uneven if _has_walls(schedule, policy, low, high)]
+        return concerned, "moved" if all(_runs_at(one, zone, policy, change.at) for one in swallowed) else "skipped"
+    twice = [wall for wall in concerned if _runs_at(uneven, zone, policy, wall - change.after)]
+    return twice, "twice" if twice else "fine"
+
+
+def _is_hourly(schedule: Schedule) -> bool:
+    """A job of every hour keeps its distance over a change: nothing worth telling."""
+    return schedule.sim is not None and len(schedule.sim.hours) == 24
+
+
+def _has_walls(schedule: Schedule, policy: str, low: int, high: int) -> bool:
+    return any(True for _ in walls(schedule, policy, low, high))
+
+
+def _runs_at(schedules: Expressions, zone: str, policy: str, instant: int) -> bool:
+    return any(True for _ in epochs(schedules, zone, policy, instant, instant + 1))
+
+
+def _sentence(local: datetime, shift: timedelta, outcome: str, times: tuple[str, ...]) -> str:
+    day = f"{local.day} {MONTHS[local.month]} {local.year}"
+    which = f"{', '.join(times[:3])}{' …' if len(times) > 3 else ''}"
+    many = len(times) > 1
+    if outcome == "skipped":
+        return f"{day}: {which} {'do' if many else 'does'} not exist that night, skipped."
+    if outcome == "moved":
+        return f"{day}: {which} {'do' if many else 'does'} not exist that night, runs once at {local:%H:%M}."
+    if outcome == "twice":
+        return f"{day}: {which} {'happen' if many else 'happens'} twice that night, runs twice."
+    return f"{day}: the clock goes {'forward' if shift > timedelta(0) else 'back'}, nothing changes for this schedule."

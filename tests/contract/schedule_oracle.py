@@ -1,0 +1,75 @@
+"""Slow and obvious second opinions on slots, for the property tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+MINUTE = timedelta(minutes=1)
+
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",  # changes by half an hour
+    "Asia/Kathmandu",  # 45 minutes
+    "America/Havana",  # changes at midnight
+    "Africa/Casablanca",  # two changes a month apart
+    "America/St_Johns",
+    "Pacific/Chatham",  # 45 minutes, and a change
+    "Antarctica/Troll",  # changes by two hours
+)
+
+
+def minutes(start: datetime, end: datetime) -> Iterator[datetime]:
+    while start < end:
+        yield start
+        start += MINUTE
+
+
+def follows_the_wall_clock(
+    fields: tuple[set[int], set[int]], zone: str, start: datetime, end: datetime
+) -> list[datetime]:
+    """Looks at the wall clock in every minute, as busybox does. Daily schedules only: (minutes, hours)."""
+    local = ((moment, moment.astimezone(ZoneInfo(zone))) for moment in minutes(start, end))
+    return [moment for moment, wall in local if wall.minute in fields[0] and wall.hour in fields[1]]
+
+
+def made_up_for(fields: tuple[set[int], set[int]], zone: str, start: datetime, end: datetime) -> list[datetime]:
+    """Each wall-clock time of every day once: at its first happening, or at the jump that swallows it."""
+    first = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None) - timedelta(days=1)
+    last = end.astimezone(ZoneInfo(zone)).replace(tzinfo=None) + timedelta(days=1)
+    wanted = (wall for wall in minutes(first, last) if wall.minute in fields[0] and wall.hour in fields[1])
+    return sorted({moment for wall in wanted if start <= (moment := _first_valid(wall, zone)) < end})
+
+
+def _first_valid(wall: datetime, zone: str) -> datetime:
+    """The instant of a wall-clock time; inside a gap, the next minute that exists."""
+    while True:
+        moment = wall.replace(tzinfo=ZoneInfo(zone)).astimezone(timezone.utc)
+        if moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == wall:
+            return moment
+        wall += MINUTE
+
+
+def _field(low: int, high: int) -> st.SearchStrategy[str]:
+    number = st.integers(low, high)
+    ranges = st.tuples(number, number).map(lambda ends: f"{min(ends)}-{max(ends)}")
+    term = st.one_of(
+        number.map(str), ranges, st.tuples(ranges, st.integers(1, high)).map(lambda it: f"{it[0]}/{it[1]}")
+    )
+    starred = st.one_of(st.just("*"), st.integers(1, high).map(lambda step: f"*/{step}"))
+    return st.one_of(starred, term, st.lists(term, min_size=2, max_size=4).map(",".join))
+
+
+_days = st.one_of(st.just("*"), _field(1, 28))
+_weekdays = st.one_of(st.just("*"), _field(0, 7))
+expressions = st.tuples(_field(0, 59), _field(0, 23), _days, _field(1, 12), _weekdays).map(" ".join)
+daily = st.tuples(_field(0, 59), _field(0, 23)).map(lambda fields: f"{fields[0]} {fields[1]} * * *")
+zones = st.sampled_from(ZONES)
+instants = st.datetimes(datetime(1996, 1, 1), datetime(2036, 1, 1)).map(  # noqa: DTZ001 - the zone is given next
+    lambda moment: moment.replace(second=0, microsecond=0, tzinfo=timezone.utc)
+)
