@@ -4,15 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, Column, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from crontopus_app.models.base import Instant, new_id
+from crontopus_app.models.base import Instant, Row, new_id
 
 
-class EnrollmentToken(SQLModel, table=True):
+class EnrollmentToken(Row, table=True):
     """A ``cet_…`` token. ``uses`` is counted by a conditional UPDATE, so no more than ``max_uses`` hosts get in."""
-
-    __tablename__ = "enrollment_token"
 
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id", index=True)
@@ -25,7 +23,7 @@ class EnrollmentToken(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class Endpoint(SQLModel, table=True):
+class Endpoint(Row, table=True):
     """A machine with an enrolled agent. ``status`` is active or revoked; revoked is final for this row's token."""
 
     __table_args__ = (UniqueConstraint("tenant_id", "machine_id"),)

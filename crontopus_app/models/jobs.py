@@ -4,18 +4,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from crontopus_app.models.base import Instant, new_id
+from crontopus_app.models.base import Instant, Row, new_id
 
 
-class JobIndex(SQLModel, table=True):
+class JobIndex(Row, table=True):
     """One manifest file of a tenant's repository: a cache, rebuilt from Git by ``reindex``.
 
     An invalid file has a row too (``valid`` false, ``errors`` filled); ``job_id`` is then the best that is known.
     """
 
-    __tablename__ = "job_index"
     __table_args__ = (UniqueConstraint("tenant_id", "path"), Index("ix_job_index_tenant_job", "tenant_id", "job_id"))
 
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -40,7 +39,7 @@ class JobIndex(SQLModel, table=True):
     commit_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class Change(SQLModel, table=True):
+class Change(Row, table=True):
     """An edit of the repository on its way to a commit. The row is the queue; Redis only rings.
 
     ``state`` is pending, done or failed. ``base_sha`` is the blob the author saw.
@@ -67,7 +66,7 @@ class Change(SQLModel, table=True):
     done_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class Monitor(SQLModel, table=True):
+class Monitor(Row, table=True):
     """What is expected of one instance (a job on one endpoint) and where it stands.
 
     ``state`` is waiting, ok, failing, paused or retired; ``outcome`` is what the agent's last pass did to its entry.

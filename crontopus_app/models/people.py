@@ -3,15 +3,16 @@
 from datetime import datetime
 
 from sqlalchemy import JSON, Column
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from crontopus_app.models.base import Instant, new_id
+from crontopus_app.models.base import Instant, Row, new_id
 
 
-class Tenant(SQLModel, table=True):
+class Tenant(Row, table=True):
     """Owner of a repository. ``provisioning`` is pending, ready or failed; ``provisioning_step`` says how far it came.
 
-    ``head`` is the branch head that is known, ``indexed_head`` the one that the index shows.
+    ``head`` is the branch head that is known, ``indexed_head`` the one that the index shows; ``namespaces`` are its
+    top folders, with or without jobs.
     """
 
     id: str = Field(primary_key=True, max_length=77)
@@ -25,14 +26,16 @@ class Tenant(SQLModel, table=True):
     indexed_head: str = ""
     indexed_at: datetime | None = Field(default=None, sa_type=Instant)
     index_error: str = ""
+    namespaces: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
     suspended: bool = False
     created_at: datetime = Field(sa_type=Instant)
 
 
-class User(SQLModel, table=True):
+class User(Row, table=True):
     """A person who can sign in. ``role`` is user or operator."""
 
-    __tablename__ = "user_account"
+    # `user` is a word of SQL: it would need quotes wherever somebody types a query.
+    __tablename__ = "user_account"  # pyright: ignore[reportAssignmentType] -- SQLModel types it for mixins
 
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id", index=True)
@@ -44,10 +47,8 @@ class User(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Instant)
 
 
-class LoginSession(SQLModel, table=True):
+class LoginSession(Row, table=True):
     """A browser's session or a login of the CLI; revoked by signing out."""
-
-    __tablename__ = "login_session"
 
     id: str = Field(default_factory=new_id, primary_key=True)
     user_id: str = Field(foreign_key="user_account.id", index=True)
@@ -58,10 +59,8 @@ class LoginSession(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=Instant)
 
 
-class ApiToken(SQLModel, table=True):
+class ApiToken(Row, table=True):
     """A ``ctp_…`` token of a user, limited to its scopes."""
-
-    __tablename__ = "api_token"
 
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id", index=True)
@@ -75,7 +74,7 @@ class ApiToken(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class Audit(SQLModel, table=True):
+class Audit(Row, table=True):
     """Who did what to what, when."""
 
     id: str = Field(default_factory=new_id, primary_key=True)

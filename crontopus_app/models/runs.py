@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from crontopus_app.models.base import Instant
+from crontopus_app.models.base import Instant, Row
 
 
-class Run(SQLModel, table=True):
+class Run(Row, table=True):
     """One execution. ``status`` is running, success, failed, timeout, lost, skipped or missed.
 
     Its id was chosen by the sender; ``sort_at`` (start, else receipt) and the id order the pages.
@@ -44,10 +44,8 @@ class Run(SQLModel, table=True):
     error: str = ""
 
 
-class RunOutput(SQLModel, table=True):
+class RunOutput(Row, table=True):
     """Kept apart from its run, so that a page of runs never reads outputs."""
-
-    __tablename__ = "run_output"
 
     run_id: str = Field(primary_key=True, foreign_key="run.id")
     head: str = Field(default="", sa_type=Text)
@@ -55,10 +53,8 @@ class RunOutput(SQLModel, table=True):
     lost_bytes: int = Field(default=0, sa_type=BigInteger)
 
 
-class CheckIn(SQLModel, table=True):
+class CheckIn(Row, table=True):
     """One message about a run; its id makes a repeat harmless."""
-
-    __tablename__ = "check_in"
 
     id: str = Field(primary_key=True)
     endpoint_id: str = Field(primary_key=True)
