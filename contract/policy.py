@@ -1,4 +1,4 @@
-"""``crontopus.yaml``: a tenant's policy as code. A file with errors gives no policy: the last good one stays in force."""
+"""``crontopus.yaml``: a tenant's policy as code. A file with errors gives no policy, so the last good one stays."""
 
 from __future__ import annotations
 
