@@ -46,7 +46,7 @@ def socket_path(home: Path) -> Path:
     path = home / "redis.sock"
     if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
         raise ConfigurationError(
-            f"{path} is too long for a socket (at most {LONGEST_SOCKET_PATH} bytes): set CRONTOPUS_HOME to a shorter one."
+            f"{path} is too long for a socket (at most {LONGEST_SOCKET_PATH} bytes): make CRONTOPUS_HOME shorter."
         )
     return path
 

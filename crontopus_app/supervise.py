@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pwd
 import socket
 import sys
 import threading
@@ -156,13 +155,14 @@ def configuration(children: Sequence[Program], pipes: dict[str, int], home: Path
     parser = RawConfigParser()
     parser["supervisord"] = {
         "nodaemon": "true",
-        "user": pwd.getpwuid(os.getuid()).pw_name,
         "logfile": os.devnull,  # in the foreground it logs to standard output as well
         "logfile_maxbytes": "0",
         "pidfile": _literal(home / "up.pid"),
         "childlogdir": _literal(home),
         "umask": "077",
     }
+    if os.getuid() == 0:
+        parser["supervisord"]["user"] = "root"  # it warns until root has been said to be meant
     for child in children:
         parser[f"program:{child.name}"] = {
             "command": _literal(_shell_words((sys.executable, *child.command))),
