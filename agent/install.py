@@ -56,7 +56,7 @@ def missing_jobs(state: State, jobs: Iterable[str]) -> set[str]:
 
 
 def drop_jobs(state: State, keep: set[str]) -> None:
-    """Remove the files of jobs that no line names any more."""
+    """Remove the files of jobs that no line names any more, and what an interrupted write left."""
     for name in os.listdir(state.jobs):
-        if name.endswith(".json") and name[:-5] not in keep:
+        if name.split(".")[0] not in keep:
             (state.jobs / name).unlink(missing_ok=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contract.policy import Policy
 
 HALF = 0.5
 
@@ -14,15 +17,19 @@ class HostPolicy:
     """The last good policy and its text."""
 
     text: str = ""
-    policy: Any = None
+    policy: Policy | None = None
 
     @property
     def heal(self) -> bool:
-        return getattr(self.policy, "drift", "heal") != "report"
+        return self.policy is None or self.policy.drift != "report"
 
     @property
     def prune_max_share(self) -> float:
-        return float(getattr(self.policy, "prune_max_share", HALF))
+        return HALF if self.policy is None else self.policy.prune_max_share
+
+    def defaults_for(self, namespace: str) -> dict[str, Any]:
+        """What a manifest of this namespace gets where it is silent."""
+        return {} if self.policy is None else self.policy.defaults_for(namespace)
 
     def frozen(self, now: datetime) -> str:
         """The sentence of the freeze window that holds at ``now``, or nothing."""

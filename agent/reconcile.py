@@ -157,7 +157,7 @@ class Agent:
         text = self.source.read(blob).decode("utf-8", "replace") if blob else ""
         current.policy, current.policy_blob = policy_of(text, memory.policy), blob
         current.mark = fingerprint(context, blob)
-        decoder = decoder_for(self.identity.tenant)
+        decoder = decoder_for(self.identity.tenant, current.policy)
         keep = current.mark == memory.fingerprint
         current.wanted = build(
             files, memory.entries, keep, missing, self.source.read_all, decoder, context, snapshot.head
@@ -294,7 +294,7 @@ class Agent:
 
     def _context(self, now: datetime) -> Context:
         known = self.identity
-        return Context(known.endpoint_id, known.name, known.labels, self.host, self.state.runner, now)
+        return Context(known.tenant, known.endpoint_id, known.name, known.labels, self.host, self.state.runner, now)
 
 
 def _ignore(_writing: bool) -> None:

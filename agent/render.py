@@ -28,6 +28,7 @@ class Blocked(Exception):
 class Context:
     """Everything besides the manifest that decides what is rendered."""
 
+    tenant: str
     endpoint_id: str
     name: str
     labels: Mapping[str, str]

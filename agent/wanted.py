@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
+from agent.policy import HostPolicy
 from agent.render import Blocked, Context, render
 from agent.state import Entry
 from contract.manifest import Manifest, decode, job_id
@@ -80,7 +81,7 @@ def build(
     for path, blob in todo.items():
         decoded = decoder(blobs[blob], path)
         _add(wanted, path, blob, decoded, before.get(path), context, commit)
-    _refuse_twins(wanted, before)
+    _refuse_twins(wanted, before, context.tenant)
     return wanted
 
 
@@ -88,7 +89,7 @@ def _add(
     wanted: Wanted, path: str, blob: str, decoded: Any, before: Entry | None, context: Context, commit: str
 ) -> None:
     if decoded.manifest is None:
-        wanted.entries[path] = broken(path, blob, "; ".join(map(str, decoded.errors)), before)
+        wanted.entries[path] = broken(path, blob, "; ".join(map(str, decoded.errors)), before, context.tenant)
         return
     manifest = decoded.manifest
     same = before is not None and before.blob == blob and before.commit
@@ -121,19 +122,19 @@ def entry_of(
     ), rendered.job
 
 
-def broken(path: str, blob: str, problem: str, before: Entry | None) -> Entry:
+def broken(path: str, blob: str, problem: str, before: Entry | None, tenant: str) -> Entry:
     """A file with errors: the last good rendering stays, and the errors are told."""
     if before is None:
-        return Entry(path, blob, _derived_id(path), path.rsplit(".", 1)[0], "broken", problem=problem)
+        return Entry(path, blob, _derived_id(path, tenant), path.rsplit(".", 1)[0], "broken", problem=problem)
     return replace(before, blob=blob, standing="broken", problem=problem, twin=False, refresh_at=None)
 
 
-def _derived_id(path: str) -> str:
+def _derived_id(path: str, tenant: str) -> str:
     parts = path.rsplit(".", 1)[0].split("/")
-    return job_id("", parts[0], parts[-1])
+    return job_id(tenant, parts[0], parts[-1])
 
 
-def _refuse_twins(wanted: Wanted, before: Mapping[str, Entry]) -> None:
+def _refuse_twins(wanted: Wanted, before: Mapping[str, Entry], tenant: str) -> None:
     """Two good files with one id: neither is believed, each names the others."""
     good = [entry for entry in wanted.entries.values() if entry.standing != "broken"]
     twice = {job for job, count in Counter(entry.job_id for entry in good).items() if count > 1}
@@ -146,8 +147,9 @@ def _refuse_twins(wanted: Wanted, before: Mapping[str, Entry]) -> None:
         for path in paths:
             told = f"{path}:1:1: metadata.id {job} is also the id of {', '.join(p for p in paths if p != path)}"
             last_good = before.get(path) if path == owner else None
-            wanted.entries[path] = replace(broken(path, wanted.entries[path].blob, told, last_good), twin=True)
+            wanted.entries[path] = replace(broken(path, wanted.entries[path].blob, told, last_good, tenant), twin=True)
 
 
-def decoder_for(tenant: str) -> Decode:
-    return lambda data, path: decode(data, path, tenant)
+def decoder_for(tenant: str, policy: HostPolicy) -> Decode:
+    """Decode as this tenant: its policy's defaults apply where a manifest is silent."""
+    return lambda data, path: decode(data, path, tenant, defaults=policy.defaults_for(path.split("/")[0]))

@@ -223,3 +223,21 @@ def test_a_host_without_crontab_has_none_again_after_leaving(make_box: Make) -> 
     assert box.crontab.exists()
     leave(box.state, CrontabFile(box.crontab))
     assert not box.crontab.exists()
+
+
+def test_defaults_of_the_policy_fill_what_a_manifest_leaves_out(box: Box) -> None:
+    policy = "defaults:\n  production:\n    nice: 7\n"
+    box.push({A: manifest("a", id=ID), "crontopus.yaml": policy})
+    assert json.loads((box.state.jobs / f"{ID}.json").read_bytes())["nice"] == 7
+    box.push({"crontopus.yaml": policy.replace("7", "9")})
+    assert json.loads((box.state.jobs / f"{ID}.json").read_bytes())["nice"] == 9
+
+
+def test_a_freeze_applies_nothing_and_says_until_when(box: Box) -> None:
+    box.push({A: manifest("a")})
+    before = box.text()
+    freeze = "freeze:\n  - {from: 2026-11-23T00:00:00Z, until: 2026-11-24T00:00:00Z, reason: Black Friday}\n"
+    report = box.push({B: manifest("b"), "crontopus.yaml": freeze})
+    assert (report.status, box.text()) == ("Waiting", before)
+    assert "Black Friday" in report.message
+    assert box.outcomes(report) == {A: "Kept", B: "Waiting"}
