@@ -1,0 +1,196 @@
+"""A host with the runner in its state folder, and far ends that answer, stall or are gone. All of it real."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+RUNNER = Path(__file__).resolve().parents[3] / "agent" / "runner" / "run_job.py"
+JOB = "5b0c7c9e-6c2b-4a55-9b59-0a4b1f1b6f5e"
+PATIENCE_S = 30.0
+T = TypeVar("T")
+
+
+def wait_for(state: Callable[[], T]) -> T:
+    """The first true value of ``state``."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        found = state()
+        if found:
+            return found
+        threading.Event().wait(0.005)
+    raise AssertionError(f"it did not come true within {PATIENCE_S:g} s")
+
+
+def interpreters() -> list[str]:
+    """This Python, and every other one from 3.8 to 3.13 that is on the PATH or installed beside it."""
+    names = [f"python3.{minor}" for minor in range(8, 14)]
+    beside = sorted(Path(sys.base_prefix).parent.glob("*/bin/python3.*"))
+    candidates = [shutil.which(name) for name in names] + [str(path) for path in beside if path.name in names]
+    found = {sys.version_info[:2]: sys.executable}
+    for candidate in filter(None, candidates):
+        probe = [candidate, "-c", "import sys; print(*sys.version_info[:2])"]
+        answer = subprocess.run(probe, capture_output=True, text=True)
+        if answer.returncode == 0:
+            major, minor = answer.stdout.split()
+            found.setdefault((int(major), int(minor)), candidate)
+    return [found[version] for version in sorted(found)]
+
+
+class FarEnd:
+    """A control plane that answers ``status`` to everything and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.bodies: list[Any] = []
+        self.paths: list[str] = []
+        self.authorizations: list[str | None] = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        far = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                far.paths.append(self.path)
+                far.authorizations.append(self.headers["Authorization"])
+                far.bodies.append(body)
+                answer = far.answer(body)
+                self.send_response(far.status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Tests say what they see."""
+
+        return Handler
+
+    def answer(self, body: Any) -> bytes:
+        told = body if isinstance(body, list) else [body]
+        answers = [{"run_id": one["run_id"], "state": "running", "duplicate": False} for one in told]
+        return json.dumps(answers if isinstance(body, list) else answers[0]).encode()
+
+    def kinds(self) -> list[str]:
+        """Without repeats, in the order of the runner's numbers."""
+        unique = {body["seq"]: body["kind"] for body in list(self.bodies)}
+        return [unique[number] for number in sorted(unique)]
+
+    def told(self, kind: str) -> dict[str, Any]:
+        """The first check-in of this kind, once it has come."""
+        return wait_for(lambda: next((body for body in list(self.bodies) if body["kind"] == kind), None))
+
+
+@pytest.fixture
+def far() -> Iterator[FarEnd]:
+    served = FarEnd()
+    thread = threading.Thread(target=served.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield served
+    served.server.shutdown()
+    served.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def stalled() -> Iterator[str]:
+    """Its kernel takes connections, and nobody ever answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def dead() -> str:
+    """Nobody listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+class RunnerHost:
+    """One state folder as the agent leaves it."""
+
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+        self.folder = folder
+        self.spool = folder / "spool"
+        self.runner = folder / "bin" / "run-job"
+        for part in (folder / "jobs", self.spool, self.runner.parent, folder / "home"):
+            part.mkdir(parents=True)
+        rest = RUNNER.read_bytes().split(b"\n", 1)[1]
+        self.runner.write_bytes(b"#!%s -IS\n%s" % (python.encode(), rest))
+        self.runner.chmod(0o755)
+        self.environment = {"HOME": str(folder / "home"), "PATH": "/usr/bin:/bin", "LOGNAME": "ana"}
+
+    def connect(self, url: str) -> None:
+        (self.folder / "runner.json").write_text(json.dumps({"v": 1, "url": url, "token": "ep_secret"}))
+
+    def job(self, command: str, job_id: str = JOB, checkin: dict[str, Any] | None = None, **changes: Any) -> None:
+        told = {"enabled": True, "max_runtime_s": None, "kill_grace_s": 10, "min_runtime_s": None}
+        told.update(min_output_bytes=None, success_exit_codes=[0], head=16384, tail=49152, mail="keep")
+        job = {"v": 1, "job_id": job_id, "name": "backup", "namespace": "production", "shell": "/bin/sh"}
+        job.update(command=command, args=[], user=None, cwd=None, env={}, env_file=None, umask=None, nice=None)
+        job.update(concurrency="allow", retry={"attempts": 0, "backoff": "fixed", "delay_s": 30}, commit="c0ffee")
+        job.update(line_hash="ab12", schedule=["0 2 * * *"], timezone=None, gate=None)
+        job.update(changes, checkin={**told, **(checkin or {})})
+        (self.folder / "jobs" / f"{job_id}.json").write_text(json.dumps(job))
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.Popen([str(self.runner), *(arguments or (JOB,))], env=self.environment, **options)
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        with self.start(*arguments, **options) as process:
+            out, err = process.communicate(timeout=PATIENCE_S)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def spooled(self) -> list[dict[str, Any]]:
+        """What waits, in its order. Only files under their final names count, and each must be whole."""
+        return [json.loads(path.read_bytes()) for path in sorted(self.spool.glob("[0-9]*.json"))]
+
+    def waiting(self, kind: str) -> dict[str, Any]:
+        """The spooled check-in of this kind, once it is there."""
+        return wait_for(lambda: next((body for body in self.spooled() if body["kind"] == kind), None))
+
+    def file(self, name: str) -> Path:
+        return self.folder / "home" / name
+
+
+@pytest.fixture
+def host(tmp_path: Path, dead: str) -> RunnerHost:
+    """Its control plane is away: everything stays in the spool."""
+    made = RunnerHost(tmp_path / "state")
+    made.connect(dead)
+    return made
+
+
+def alive(process: int) -> bool:
+    """It exists and is no zombie."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def read_pid(path: Path) -> int:
+    """The number in ``path``, once it is there whole."""
+    return int(wait_for(lambda: path.exists() and path.read_text().endswith("\n") and path.read_text()))
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
