@@ -32,7 +32,7 @@ class Rate:
 LOGIN = Rate("login", 5, 60)
 REGISTER = Rate("register", 3, 3600)
 ENROLL = Rate("enroll", 10, 60)
-WRITE_JOBS = Rate("write-jobs", 30, 60)
+WRITE_JOBS = Rate("write-jobs", 300, 60)
 READ = Rate("read", 600, 60)
 CHECKIN = Rate("checkin", 6000, 60)
 
