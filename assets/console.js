@@ -1,0 +1,141 @@
+// What the console does in the browser alone: theme, times, copying, keys, signing in. No framework; Reflex draws the pages.
+(() => {
+  const root = document.documentElement;
+  const get = (k) => { try { return localStorage.getItem(k); } catch { return null; } };
+
+  // Theme: light, dark, or the system's when nothing is remembered.
+  const theme = () => get("crontopus-theme") || "system";
+  const paint = () => {
+    if (theme() === "system") delete root.dataset.theme; else root.dataset.theme = theme();
+    document.querySelectorAll("[data-theme-word]").forEach((e) => { if (e.firstChild) e.firstChild.nodeValue = theme(); });
+  };
+  paint();
+
+  // Times: relative words, the exact time in three zones on hover.
+  const span = (s) => {
+    const d = Math.floor(s / 86400), h = Math.floor(s / 3600) % 24, m = Math.floor(s / 60) % 60;
+    if (s < 60) return `${Math.floor(s)} s`;
+    if (s < 3600) return `${m} min`;
+    if (d < 2) return `${d * 24 + h} h${m && d < 1 ? ` ${m} min` : ""}`;
+    return `${d} d`;
+  };
+  const zones = (at, zone) => [["", undefined], ["UTC", "UTC"], [zone, zone]].filter((z, i) => i < 2 || (z[0] && z[0] !== "UTC"))
+    .map(([n, z]) => `${at.toLocaleString("en-GB", { timeZone: z, weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" })} ${n || "here"}`).join("\n");
+  const write = (e, words) => { if (e.firstChild && e.firstChild.nodeValue !== words) e.firstChild.nodeValue = words; };
+  const tell = (e) => {
+    const at = new Date(e.dateTime);
+    if (isNaN(at)) return;
+    const left = (at - Date.now()) / 1000, kind = e.dataset.time;
+    if (kind === "since") write(e, span(Math.max(0, -left)));
+    else if (kind === "clock") write(e, at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" }));
+    else if (kind === "day") write(e, at.toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short" }));
+    else if (kind === "exact") write(e, at.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }));
+    else write(e, left > 0 ? `in ${span(left)}` : -left < 5 ? "just now" : `${span(-left)} ago`);
+    const exact = zones(at, e.dataset.zone);
+    if (e.title !== exact) e.title = exact;
+  };
+  const tick = () => {
+    document.querySelectorAll("time[data-time]").forEach(tell);
+    const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    document.querySelectorAll("[data-own-zone]").forEach((e) => write(e, here));
+  };
+  setInterval(tick, 1000);
+  let waiting = false;
+  const soon = () => { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; tick(); paint(); }); } };
+  const begin = () => {
+    new MutationObserver(soon).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["datetime"] });
+    soon();
+  };
+  document.readyState === "loading" ? addEventListener("DOMContentLoaded", begin) : begin();
+
+  // Signing in, registering, signing out: the API sets the HttpOnly cookie. A new visitor is a new client for Reflex too.
+  const leave = (to) => { try { sessionStorage.removeItem("token"); } catch { /* private mode keeps nothing to remove */ } location.assign(to); };
+  const post = (path, body) => fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const wanted = () => { const n = new URLSearchParams(location.search).get("next") || "/"; return /^\/(?![/\\])/.test(n) ? n : "/"; };
+  const door = async (form) => {
+    const say = form.querySelector("[role=alert]"), button = form.querySelector("button");
+    const fields = Object.fromEntries(new FormData(form));
+    const register = form.dataset.door === "register";
+    form.querySelectorAll("[data-error]").forEach((e) => { e.textContent = ""; });
+    say.textContent = ""; button.disabled = true;
+    try {
+      if (register) {
+        const made = await post("/api/auth/register", fields);
+        if (!made.ok) return refuse(form, say, await made.json());
+      }
+      const opened = await post("/api/auth/session", { username: fields.username, password: fields.password });
+      if (!opened.ok) return refuse(form, say, await opened.json());
+      leave(register ? "/start" : wanted());
+    } catch { say.textContent = "The server does not answer. Try again in a moment."; }
+    finally { button.disabled = false; }
+  };
+  const refuse = (form, say, problem) => {
+    let placed = false;
+    for (const e of problem.errors || []) {
+      const at = form.querySelector(`[data-error="${CSS.escape(e.field || "")}"]`);
+      if (at) { at.textContent = e.message; placed = true; }
+    }
+    if (!placed) say.textContent = typeof problem.detail === "string" ? problem.detail : "That was not accepted.";
+  };
+  addEventListener("submit", (e) => {
+    if (e.target.dataset && e.target.dataset.door) { e.preventDefault(); e.stopPropagation(); door(e.target); }
+  }, true);
+
+  const copy = async (button) => {
+    const from = button.dataset.copy || (document.getElementById(button.dataset.copyFrom) || {}).textContent || "";
+    await navigator.clipboard.writeText(from);
+    const was = button.firstChild.nodeValue;
+    button.firstChild.nodeValue = "copied";
+    setTimeout(() => { button.firstChild.nodeValue = was; }, 1200);
+  };
+  addEventListener("click", (e) => {
+    const b = e.target.closest && e.target.closest("[data-copy],[data-copy-from],[data-act]");
+    if (!b) return;
+    if (b.dataset.copy !== undefined || b.dataset.copyFrom) copy(b);
+    else if (b.dataset.act === "out") post("/api/auth/logout", {}).finally(() => leave("/login"));
+    else if (b.dataset.act === "theme") {
+      const order = ["system", "light", "dark"];
+      try { localStorage.setItem("crontopus-theme", order[(order.indexOf(theme()) + 1) % 3]); } catch { return; }
+      paint();
+    } else if (b.dataset.act === "keys") keys();
+  });
+
+  // Keys.
+  const keys = () => { const d = document.getElementById("keys"); if (d && !d.open) d.showModal(); };
+  let g = 0;
+  const go = { o: "/", j: "/jobs", r: "/runs", e: "/endpoints" };
+  const follow = (path) => { const a = document.querySelector(`.rail a[href="${path}"]`); a ? a.click() : location.assign(path); };
+  addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName)) {
+      if (e.key === "Escape") e.target.blur();
+      return;
+    }
+    if (e.key === "/") { const s = document.getElementById("search"); if (s) { e.preventDefault(); s.focus(); } }
+    else if (e.key === "?") keys();
+    else if (e.key === "n" && document.querySelector(".rail")) location.assign("/jobs/new");
+    else if (e.key === "g") g = Date.now();
+    else if (go[e.key] && Date.now() - g < 1500) { g = 0; follow(go[e.key]); }
+  });
+
+  // Timeline: find the run by x and lane, not by an element a run.
+  const tip = () => document.getElementById("tip") || Object.assign(document.body.appendChild(document.createElement("div")), { id: "tip" });
+  const hit = (e) => {
+    const svg = e.target.closest && e.target.closest("svg[data-runs]");
+    if (!svg || !svg.dataset.runs) return null;
+    const box = svg.getBoundingClientRect(), x = (e.clientX - box.left) / box.width * 1440;
+    let best = null;
+    for (const row of svg.dataset.runs.split("\n")) {
+      const [at, width, id, words] = row.split("\t"), d = Math.max(+at - x, x - +at - +width, 0);
+      if (d < 8 && (!best || d < best.d)) best = { d, id, words };
+    }
+    return best;
+  };
+  addEventListener("mousemove", (e) => {
+    const found = hit(e), t = document.getElementById("tip");
+    if (!found) { if (t) t.style.display = "none"; return; }
+    const box = tip();
+    box.textContent = found.words;
+    Object.assign(box.style, { display: "block", left: `${Math.min(e.clientX + 12, innerWidth - 240)}px`, top: `${e.clientY + 14}px` });
+  });
+  addEventListener("click", (e) => { const found = hit(e); if (found && found.id) location.assign(`/runs/${found.id}`); });
+})();
