@@ -108,6 +108,22 @@ def doctor() -> None:
         sys.exit(1)
 
 
+@main.command()
+@click.argument("tenant", required=False)
+def reindex(tenant: str | None) -> None:
+    """Rebuild the index of TENANT, or of all tenants, from Git alone."""
+    from crontopus_app import clock
+    from crontopus_app.db import reading
+    from crontopus_app.git.forge import forge
+    from crontopus_app.git.index import reindex
+    from crontopus_app.services import sweeps
+
+    with reading() as session:
+        tenants = [tenant] if tenant else sweeps.ready(session)
+    for each in tenants:
+        _say(f"{each}: indexed at {reindex(each, forge(), clock.now())[:12] or 'an empty repository'}.")
+
+
 @main.group()
 def admin() -> None:
     """Verbs about users."""
