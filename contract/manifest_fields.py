@@ -23,7 +23,7 @@ from contract.manifest_kinds import (
     size,
 )
 from contract.manifest_object import Field, Object
-from contract.manifest_types import AgentTarget, Alerts, Checkin, Output, Retry
+from contract.manifest_types import AgentTarget, Alerts, Checkin, Manifest, Output, Retry
 from contract.schedule import ScheduleError, parse
 from contract.yaml_nodes import Node
 
@@ -123,6 +123,7 @@ METADATA = Object(
     ),
     dict,
     moved={"uid": "write `id`", "title": "write `name`"},
+    shape=Manifest,
 )
 
 OUTPUT = Object(
@@ -278,6 +279,7 @@ SPEC = Object(
         "suspend": "write `paused`",
         "concurrencyPolicy": "write `concurrency: allow`, `forbid` or `replace`",
     },
+    shape=Manifest,
 )
 
 JOB = Object(

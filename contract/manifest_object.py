@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, Callable
 
 from contract.manifest_kinds import BAD, Kind, Reader, did_you_mean, join
@@ -25,12 +25,17 @@ class Field:
 
 @dataclass(frozen=True)
 class Object(Kind):
-    """A map with known fields. ``build`` makes the value from the attributes that were given."""
+    """A map with known fields. ``build`` makes the value from the attributes that were given.
+
+    ``moved``: names that people try, with what to do instead. ``convert`` looks at all attributes together.
+    ``shape`` is the dataclass that knows the defaults, where ``build`` is none.
+    """
 
     fields: tuple[Field, ...]
     build: Callable[..., Any]
     moved: Mapping[str, str] = field(default_factory=dict)
     convert: Callable[[dict[str, Any], Mapping[str, Node], str, Reader], None] | None = None
+    shape: Any = None
     words: str = "a map"
 
     def read(self, node: Node, where: str, reader: Reader) -> Any:
@@ -89,10 +94,13 @@ class Object(Kind):
         return made
 
     def default(self, entry: Field) -> Any:
-        made = getattr(self.build, "__dataclass_fields__", {}).get(entry.attr)
+        """What the field is when absent; ``BAD`` where there is no such value."""
+        made = getattr(self.shape or self.build, "__dataclass_fields__", {}).get(entry.attr)
         if made is None or entry.required:
             return BAD
-        return made.default if not callable(made.default_factory) else made.default_factory()
+        if made.default_factory is not MISSING:
+            return made.default_factory()
+        return BAD if made.default is MISSING else made.default
 
     def schema(self) -> dict[str, Any]:
         made: dict[str, Any] = {

@@ -28,14 +28,7 @@ def to_fields(manifest: Manifest) -> dict[str, Any]:
     for name in ("labels", "annotations"):
         if getattr(manifest, name):
             made[name] = dict(getattr(manifest, name))
-    defaults = Manifest.__dataclass_fields__
-    for entry in SPEC.fields:
-        value = getattr(manifest, entry.attr)
-        field = defaults[entry.attr]
-        default = field.default_factory() if callable(field.default_factory) else field.default
-        if value is not None and value != default:
-            made[entry.name] = entry.kind.plain(value)
-    return made
+    return {**made, **SPEC.plain(manifest)}
 
 
 def document(body: Mapping[str, Any], given_id: str | None) -> dict[str, Any]:

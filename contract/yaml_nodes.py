@@ -241,11 +241,7 @@ def from_plain(value: Any, at: Node | None = None) -> Node:
         return Node("list", [from_plain(item, at) for item in value], line, column)
     if isinstance(value, str):
         return Node("scalar", value, line, column)
-    text = (
-        {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, float)
-        else str(value)
-    )
+    text = str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
     return Node("scalar", text, line, column, plain=True)
 
 

@@ -35,7 +35,7 @@ def changes_of(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def edit(data: bytes, changes: Mapping[str | Path, Any]) -> bytes:
+def edit(data: bytes, changes: Mapping[Any, Any]) -> bytes:
     """``data`` with each field (dotted, or a tuple where a key has dots) set to its new value; None removes it.
 
     A map is compared with the one that is there and only its differences are written. Comments, order, quoting and
@@ -135,7 +135,9 @@ class _Edit:
         key, node = pair
         start, end = node.start_mark.index, self._end(node)
         if _is_block(node) and isinstance(value, (dict, list, tuple)) and value:
-            return self._splice(start, end, self._lines(value, node.start_mark.column).lstrip(" "))
+            column = node.start_mark.column
+            least = key.start_mark.column + (2 if isinstance(value, dict) else 0)  # a list may stand under its key
+            return self._splice(start, end, self._lines(value, max(column, least))[column:])
         if _is_block(node):
             colon = self.text.index(":", key.end_mark.index) + 1
             start = colon if not self.text[colon:start].strip() else start

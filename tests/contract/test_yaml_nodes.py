@@ -1,0 +1,174 @@
+"""Hostile YAML: always an answer, never a crash, a hang or a surprise."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from contract.manifest import decode
+from contract.yaml_nodes import MAX_BYTES, from_plain, load, plain_type, to_plain
+from tests.contract.manifests import FULL, SMALL
+
+LAUGHS = b"a: &a [x,x,x,x,x,x,x,x,x,x]\n" + b"".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 10)}]\n".encode() for n in range(9)
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "place"),
+    [
+        (b"", "empty", (1, 1)),
+        (b"\n\n# nothing\n", "empty", (1, 1)),
+        (b"a: 1\na: 2\n", "duplicate-key", (2, 1)),
+        (b"a: 1\n'a': 2\n", "duplicate-key", (2, 1)),
+        (b"a: {b: 1, c: 2, b: 3}\n", "duplicate-key", (1, 17)),
+        (b"a: 1\n---\nb: 2\n", "documents", (2, 1)),
+        (b"a: !!python/object/apply:os.system [id]\n", "tag", (1, 4)),
+        (b"a: !secret x\n", "tag", (1, 4)),
+        (b"a: !!str 1\n", "tag", (1, 4)),
+        (b"<<: {a: 1}\n", "merge-key", (1, 1)),
+        (b"? [a]\n: b\n", "key", (1, 3)),
+        (b"a: *b\n", "alias", (1, 4)),
+        (b"a: &a [*a]\n", "alias", (1, 8)),
+        (LAUGHS, "bomb", None),
+        (b"[" * 100_000, "depth", None),
+        (b"{a: " * 40_000, "depth", None),
+        (b"- " * 100_000, "depth", None),
+        (b"x" * (MAX_BYTES + 1), "too-large", (1, 1)),
+        (b"a: \xff\xfe\n", "encoding", (1, 4)),
+        (b"\xff\xfea\x00:\x00", "encoding", (1, 1)),
+        (b"ok: 1\na: \x00\n", "control-character", (2, 4)),
+        (b"ok: 1\nb: \x1b[31m\n", "control-character", (2, 4)),
+        (b"a: [1, 2\nb: 3\n", "yaml", (2, 2)),
+        (b"a: 'open\n", "yaml", None),
+        (b"a:\n\t- b\n", "yaml", (2, 1)),
+    ],
+)
+def test_a_hostile_document_is_refused_at_its_place(data: bytes, code: str, place: tuple[int, int] | None) -> None:
+    faults = load(data).faults
+    assert code in [fault.code for fault in faults]
+    if place is not None:
+        assert (faults[0].line, faults[0].column) == place
+    decoded = decode(data, "production/a.yaml", "acme")
+    assert decoded.manifest is None
+    assert code in [problem.code for problem in decoded.errors]
+
+
+def test_a_bomb_costs_nothing() -> None:
+    begin = time.process_time()
+    load(LAUGHS)
+    load(b"[" * MAX_BYTES)
+    load(b"a: " + b"&x " * 80_000)
+    assert time.process_time() - begin < 2
+
+
+def test_a_megabyte_is_refused_unread() -> None:
+    decoded = decode(b"a: b\n" * 200_000, "production/a.yaml", "acme")
+    assert [problem.code for problem in decoded.errors] == ["too-large"]
+
+
+def test_an_honest_anchor_is_followed() -> None:
+    document = load(b"a: &x [1, 2]\nb: *x\n")
+    assert document.faults == ()
+    assert document.root is not None
+    assert to_plain(document.root) == {"a": [1, 2], "b": [1, 2]}
+
+
+def test_faults_do_not_hide_the_errors_of_fields() -> None:
+    decoded = decode(SMALL.replace(b"spec: {", b"spec: {nice: 1, nice: 2, foo: 1, "), "production/a.yaml", "acme")
+    assert [problem.code for problem in decoded.errors] == ["duplicate-key", "unknown-field"]
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"])
+def test_line_ends_and_byte_order_marks_do_not_matter(ending: bytes) -> None:
+    decoded = decode(b"\xef\xbb\xbf" + SMALL.replace(b"\n", ending), "production/a.yaml", "acme")
+    assert [str(error) for error in decoded.errors] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("no", "string"),
+        ("on", "string"),
+        ("06:00", "string"),
+        ("2026-11-23", "string"),
+        ("1_000", "string"),
+        ("0027", "integer"),
+        ("-5", "integer"),
+        ("0x1F", "integer"),
+        ("1e3", "number"),
+        (".5", "number"),
+        ("-.inf", "number"),
+        ("~", "null"),
+        ("", "null"),
+        ("True", "boolean"),
+        ("tRUE", "string"),
+    ],
+)
+def test_plain_scalars_are_what_yaml_1_2_says(text: str, kind: str) -> None:
+    assert plain_type(text) == kind
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(PLAIN)
+def test_plain_data_survives_the_way_through_nodes(data: object) -> None:
+    assert repr(to_plain(from_plain(data))) == repr(data)
+
+
+@given(st.binary(max_size=400))
+@example(b"\xef\xbb\xbf")
+@example(b"%YAML 1.1\n--- a")
+@example(b"--- |9\n")
+@example(b'"\\ud800"')
+@example(b"a: !<tag:x> b")
+def test_no_bytes_raise(data: bytes) -> None:
+    decoded = decode(data, "production/a.yaml", "acme")
+    assert decoded.manifest is None
+    assert decoded.errors
+
+
+@given(st.data())
+def test_no_damage_to_a_good_manifest_raises(data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(FULL)))
+    removed = data.draw(st.integers(0, 40))
+    inserted = data.draw(st.binary(max_size=8) | st.sampled_from([b"\n", b"&a ", b"*a", b"{", b"]", b"!!x ", b"---\n"]))
+    decoded = decode(FULL[:at] + inserted + FULL[at + removed :], "production/db/nightly-backup.yaml", "acme")
+    assert (decoded.manifest is None) == bool(decoded.errors)
+    assert all(error.line >= 1 and error.column >= 1 for error in decoded.errors)
+    assert isinstance(decoded.lints, tuple)
+
+
+@given(st.text(alphabet="ab:-#&*!|>'\"{}[]%@`,? \n\t0.~", max_size=60))
+def test_positions_agree_with_the_pure_python_parser(text: str) -> None:
+    """libyaml and PyYAML place the root alike, so errors point at the same column whichever is installed."""
+    document = load(text.encode())
+    if document.faults or document.root is None:
+        return
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return
+    assert node is not None
+    assert (document.root.line, document.root.column) == (node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def test_without_libyaml_the_same_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = decode(FULL, "production/nightly-backup.yaml", "acme")
+    monkeypatch.setattr("contract.yaml_nodes._Parser", yaml.SafeLoader)
+    assert decode(FULL, "production/nightly-backup.yaml", "acme") == fast
+    for hostile in (LAUGHS, b"[" * 5000, b"a: !!x y", b"a: 1\na: 2", b"a: 1\n---\nb: 1"):
+        assert load(hostile).faults
