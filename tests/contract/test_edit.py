@@ -170,8 +170,8 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 PATHS = st.sampled_from(
-    "spec.list spec.text spec.none spec.quoted spec.flow spec.flow.a spec.flow.b spec.map spec.map.deep spec.map.deeper "
-    "spec.new spec.map.new spec.new.newer new spec.flow.n.m".split()
+    "spec.list spec.text spec.none spec.quoted spec.flow spec.flow.a spec.flow.b spec.map spec.map.deep "
+    "spec.map.deeper spec.new spec.map.new spec.new.newer new spec.flow.n.m".split()
 )
 
 
