@@ -3,6 +3,7 @@
 from crontopus_app.models.base import metadata
 from crontopus_app.models.hosts import Endpoint, EnrollmentToken
 from crontopus_app.models.jobs import Change, JobIndex, Monitor
+from crontopus_app.models.leases import Lease
 from crontopus_app.models.people import ApiToken, Audit, LoginSession, Tenant, User
 from crontopus_app.models.runs import CheckIn, Run, RunOutput
 
@@ -14,6 +15,7 @@ __all__ = [
     "Endpoint",
     "EnrollmentToken",
     "JobIndex",
+    "Lease",
     "LoginSession",
     "Monitor",
     "Run",

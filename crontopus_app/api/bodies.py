@@ -1,0 +1,49 @@
+"""Bodies that are a JSON object or a YAML file, whichever the request says."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from contract.wire import Problem
+from crontopus_app.errors import BadInput, TooLarge
+
+MAX_BYTES = 256 * 1024
+YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
+# What OpenAPI says of such a body.
+DOCUMENTED: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "application/yaml": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+async def manifest_body(request: Request) -> dict[str, Any] | bytes:
+    """A job body, or a manifest's bytes; raises TooLarge, and BadInput with the place where JSON breaks."""
+    data = await request.body()
+    if len(data) > MAX_BYTES:
+        raise TooLarge(f"A manifest has at most {MAX_BYTES // 1024} KiB.")
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    return data if kind in YAML_TYPES else _object(data)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except json.JSONDecodeError as error:
+        place = Problem("bad_json", error.msg, line=error.lineno, column=error.colno)
+        raise BadInput(f"The body is not JSON: {error}", problems=[place]) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise BadInput("The body is not JSON in UTF-8.") from error
+    if not isinstance(found, dict):
+        raise BadInput("The body must be a JSON object.")
+    return found
+
+
+ManifestBody = Annotated[Any, Depends(manifest_body)]

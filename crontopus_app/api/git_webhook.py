@@ -1,0 +1,29 @@
+"""What the Git server tells us about pushes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request
+
+from crontopus_app import queue
+from crontopus_app.db import reading
+from crontopus_app.services import webhooks
+
+router = APIRouter(tags=["git"])
+
+
+async def raw_body(request: Request) -> bytes:
+    return await request.body()
+
+
+@router.post("/git/webhook", status_code=202)
+def push(
+    body: Annotated[bytes, Depends(raw_body)],
+    x_forgejo_signature: Annotated[str, Header()] = "",
+    x_forgejo_event: Annotated[str, Header()] = "",
+) -> dict[str, bool]:
+    """A push event of Forgejo, signed with the tenant's secret over the raw body."""
+    with reading() as session:
+        tenant_id = webhooks.accept(session, body, signature=x_forgejo_signature, event=x_forgejo_event)
+    return {"accepted": tenant_id is not None and queue.ring("index_tenant", tenant_id)}

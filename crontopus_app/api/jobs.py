@@ -1,0 +1,187 @@
+"""Jobs and namespaces: what Git defines, and asking for changes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from pydantic import BaseModel, ConfigDict
+
+from contract import wire
+from crontopus_app.api.bodies import DOCUMENTED, ManifestBody
+from crontopus_app.api.deps import CurrentActor, JobWriter, Now
+from crontopus_app.db import reading, writing
+from crontopus_app.git.forge import forge
+from crontopus_app.models import Change
+from crontopus_app.services import changes, jobs, plans
+from crontopus_app.services.actor import Actor
+
+router = APIRouter(tags=["jobs"])
+
+IfMatch = Annotated[str | None, Header(description="The blob sha that was read: refuses a lost update with 412.")]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    namespace: str
+    name: str
+    slots: list[datetime]
+
+
+class Version(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    sha: str
+
+
+class NewNamespace(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+
+
+@router.get("/jobs")
+def list_jobs(actor: CurrentActor, now: Now, namespace: str | None = None, text: str | None = None) -> wire.JobList:
+    with reading() as session:
+        return jobs.list_all(session, actor, namespace=namespace, text=text, now=now)
+
+
+@router.post("/jobs", status_code=201, openapi_extra=DOCUMENTED)
+def create_job(
+    body: ManifestBody, actor: JobWriter, now: Now, response: Response, namespace: str = ""
+) -> wire.JobSaved:
+    """201 with its commit, or 202 and a change to ask for when the commit takes longer."""
+    with writing() as session:
+        if isinstance(body, bytes):
+            change = jobs.create_yaml(session, actor, namespace, body, now)
+        else:
+            change = jobs.create(session, actor, {"namespace": namespace} | body, now)
+    return _saved(change, actor, now, response)
+
+
+@router.get("/jobs/{namespace}/{name}")
+def get_job(namespace: str, name: str, actor: CurrentActor, now: Now, response: Response) -> wire.JobDetail:
+    with reading() as session:
+        found = jobs.get(session, actor, namespace, name, now)
+    response.headers["ETag"] = f'"{found.sha}"'
+    return found
+
+
+@router.put("/jobs/{namespace}/{name}", openapi_extra=DOCUMENTED)
+def update_job(
+    namespace: str,
+    name: str,
+    body: ManifestBody,
+    actor: JobWriter,
+    now: Now,
+    response: Response,
+    if_match: IfMatch = None,
+) -> wire.JobSaved:
+    """A JSON body sets the fields it gives (null clears); a YAML body replaces the file."""
+    with writing() as session:
+        change = jobs.update(session, actor, namespace, name, body, if_match=if_match, now=now)
+    return _saved(change, actor, now, response)
+
+
+@router.delete("/jobs/{namespace}/{name}")
+def delete_job(
+    namespace: str, name: str, actor: JobWriter, now: Now, response: Response, if_match: IfMatch = None
+) -> wire.JobSaved:
+    with writing() as session:
+        change = jobs.delete(session, actor, namespace, name, if_match=if_match, now=now)
+    return _saved(change, actor, now, response)
+
+
+@router.post("/jobs/{namespace}/{name}/pause")
+def pause_job(namespace: str, name: str, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
+    with writing() as session:
+        change = jobs.set_paused(session, actor, namespace, name, True, now)
+    return _saved(change, actor, now, response)
+
+
+@router.post("/jobs/{namespace}/{name}/resume")
+def resume_job(namespace: str, name: str, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
+    with writing() as session:
+        change = jobs.set_paused(session, actor, namespace, name, False, now)
+    return _saved(change, actor, now, response)
+
+
+@router.get("/jobs/{namespace}/{name}/history")
+def job_history(namespace: str, name: str, actor: CurrentActor, page: int = 1) -> list[wire.HistoryEntry]:
+    with reading() as session:
+        return jobs.history(forge(), session, actor, namespace, name, page)
+
+
+@router.get("/jobs/{namespace}/{name}/history/{sha}")
+def job_history_entry(namespace: str, name: str, sha: str, actor: CurrentActor) -> wire.HistoryEntry:
+    with reading() as session:
+        return jobs.history_entry(forge(), session, actor, namespace, name, sha)
+
+
+@router.post("/jobs/{namespace}/{name}/revert")
+def revert_job(
+    namespace: str, name: str, version: Version, actor: JobWriter, now: Now, response: Response
+) -> wire.JobSaved:
+    """Gives the job the content it had in a commit; brings a deleted one back."""
+    with writing() as session:
+        change = jobs.revert(forge(), session, actor, namespace, name, version.sha, now)
+    return _saved(change, actor, now, response)
+
+
+@router.get("/jobs/{namespace}/{name}/endpoints")
+def job_endpoints(namespace: str, name: str, actor: CurrentActor) -> list[wire.InstanceStatus]:
+    with reading() as session:
+        return jobs.instances(session, actor, namespace, name)
+
+
+@router.get("/jobs/{namespace}/{name}/forecast")
+def job_forecast(namespace: str, name: str, actor: CurrentActor, now: Now, count: int = 10) -> Forecast:
+    with reading() as session:
+        return Forecast(namespace, name, jobs.next_runs(session, actor, namespace, name, count, now))
+
+
+@router.post("/plan", openapi_extra=DOCUMENTED)
+def plan(body: ManifestBody, actor: CurrentActor, now: Now, namespace: str = "") -> plans.Plan:
+    """What a manifest would change, and where; commits nothing."""
+    with reading() as session:
+        return plans.plan(session, actor, body, namespace, now)
+
+
+@router.get("/namespaces")
+def list_namespaces(actor: CurrentActor) -> list[wire.Namespace]:
+    with reading() as session:
+        return jobs.namespaces(session, actor)
+
+
+@router.post("/namespaces", status_code=201)
+def create_namespace(form: NewNamespace, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
+    with writing() as session:
+        change = jobs.create_namespace(session, actor, form.name, now)
+    return _saved(change, actor, now, response)
+
+
+@router.delete("/namespaces/{name}")
+def delete_namespace(name: str, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
+    with writing() as session:
+        change = jobs.delete_namespace(session, actor, name, now)
+    return _saved(change, actor, now, response)
+
+
+def _saved(change: Change, actor: Actor, now: datetime, response: Response) -> wire.JobSaved:
+    """Rings, waits some seconds for the commit, and answers with the job as it is then."""
+    changes.ring(change)
+    told = changes.wait(change.id)
+    if told.state == "failed":
+        changes.refuse(told, conditional=change.base_sha is not None)
+    if told.state == "pending":
+        response.status_code = 202
+        response.headers["Location"] = f"/api/changes/{change.id}"
+    return wire.JobSaved(job=_job(change, actor, now), change=told)
+
+
+def _job(change: Change, actor: Actor, now: datetime) -> wire.JobSummary | None:
+    """The job that the change is about; None for one that is gone, not yet there, or not readable by the token."""
+    if not actor.may("read:jobs"):
+        return None
+    with reading() as session:
+        return jobs.by_path(session, actor, change.path, now)

@@ -1,0 +1,23 @@
+"""The Git server of this installation."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from crontopus_app.git.forgejo import Forgejo
+from crontopus_app.settings import settings
+
+TIMEOUT_S = 15.0
+
+
+@lru_cache(maxsize=1)
+def forge() -> Forgejo:
+    """This process's client for the configured Git server."""
+    ours = settings()
+    return Forgejo(
+        ours.forgejo_url,
+        ours.forgejo_admin_user,
+        ours.forgejo_admin_password,
+        timeout=TIMEOUT_S,
+        allow_broad_tokens=ours.forgejo_broad_tokens,
+    )

@@ -1,0 +1,180 @@
+"""The index: a tenant's jobs as its branch has them, kept in tables so that no page reads Git.
+
+A cache keyed by path and blob sha: only new blobs are fetched and read, and ``reindex`` builds it from nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
+
+from contract import wire
+from crontopus_app.db import reading, writing
+from crontopus_app.errors import Conflict, CrontopusError
+from crontopus_app.git import index_rows
+from crontopus_app.git.forgejo import Forgejo, TreeEntry
+from crontopus_app.git.monitors import sync_monitors
+from crontopus_app.live import Event, publish
+from crontopus_app.models import JobIndex, Tenant
+
+__all__ = ["describe_commits", "index", "reindex", "sync_monitors"]
+
+log = logging.getLogger(__name__)
+
+TRIES = 8
+EVENTS_AT_MOST = 50
+DESCRIBED_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the index says before this pass: blob shas by path."""
+
+    repository: str
+    branch: str
+    head: str
+    indexed_head: str
+    blobs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the branch says: its files, and the content of those that are new."""
+
+    head: str
+    tree: list[TreeEntry]
+    new: list[tuple[TreeEntry, bytes | None]]
+
+
+def index(
+    tenant_id: str,
+    forge: Forgejo,
+    now: datetime,
+    *,
+    commits: Mapping[tuple[str, str], wire.Commit] | None = None,
+    force: bool = False,
+) -> str:
+    """Makes the index equal to the branch's head, which it returns. Repeating it changes nothing.
+
+    ``commits`` are those by which (path, blob sha) is known to have come; others are looked up by
+    ``describe_commits``. A forge that does not answer leaves the index as it is: raises what the client raises.
+    """
+    for _ in range(TRIES):
+        known = _known(tenant_id, force)
+        try:
+            found = _look(forge, known)
+        except CrontopusError as error:
+            _note_error(tenant_id, error)
+            raise
+        if found is None:
+            return known.indexed_head
+        changed = _write(tenant_id, known, found, commits or {}, now)
+        if changed is not None:
+            _tell(tenant_id, changed)
+            return found.head
+    raise Conflict(f"The repository of {tenant_id} changes faster than it can be read.")
+
+
+def reindex(tenant_id: str, forge: Forgejo, now: datetime) -> str:
+    """Rebuilds the index from Git alone: every file is read again, every commit looked up."""
+    head = index(tenant_id, forge, now, force=True)
+    while describe_commits(tenant_id, forge):
+        log.info("looked up commits of %s", tenant_id)
+    return head
+
+
+def _known(tenant_id: str, force: bool) -> _Known:
+    with reading() as session:
+        tenant = session.get(Tenant, tenant_id)
+        if tenant is None:
+            raise CrontopusError(f"There is no tenant {tenant_id!r}.")
+        rows = session.exec(select(JobIndex.path, JobIndex.blob_sha).where(JobIndex.tenant_id == tenant_id))
+        blobs = {} if force else {path: sha for path, sha in rows}  # noqa: C416 -- dict() cannot be typed over rows
+        indexed = "" if force else tenant.indexed_head
+        return _Known(tenant.repository, tenant.branch, tenant.head, indexed, blobs)
+
+
+def _look(forge: Forgejo, known: _Known) -> _Found | None:
+    """The branch as it is; None where it is what the index shows already."""
+    org, name = known.repository.split("/")
+    head = forge.head(org, name, known.branch)
+    if head is None:
+        raise Conflict(f"The repository {known.repository} has no branch {known.branch}: its jobs stay as they were.")
+    if head == known.indexed_head:
+        return None
+    tree = forge.tree(org, name, head)
+    new = [entry for entry in tree if index_rows.is_manifest(entry) and known.blobs.get(entry.path) != entry.sha]
+    blobs = forge.blobs(org, name, [entry.sha for entry in new if entry.size <= index_rows.MAX_SIZE])
+    return _Found(head, tree, [(entry, blobs.get(entry.sha)) for entry in new])
+
+
+def _write(
+    tenant_id: str,
+    known: _Known,
+    found: _Found,
+    commits: Mapping[tuple[str, str], wire.Commit],
+    now: datetime,
+) -> list[str] | None:
+    """Writes the pass in one transaction; gives the paths that changed, None where another pass came first."""
+    rows = [(entry, index_rows.read(tenant_id, entry, data)) for entry, data in found.new]
+    manifests = {entry.path for entry in found.tree if index_rows.is_manifest(entry)}
+    with writing() as session:
+        tenant = session.get(Tenant, tenant_id, with_for_update=True)
+        if tenant is None or tenant.head != known.head or (known.indexed_head not in ("", tenant.indexed_head)):
+            return None
+        gone = _drop(session, tenant_id, manifests)
+        for entry, facts in rows:
+            index_rows.store(session, tenant_id, entry, facts, commits.get((entry.path, entry.sha)))
+        session.flush()
+        index_rows.mark_duplicates(session, tenant_id)
+        tenant.head = tenant.indexed_head = found.head
+        tenant.indexed_at, tenant.index_error = now, ""
+        tenant.namespaces = index_rows.namespaces(found.tree)
+        session.add(tenant)
+        sync_monitors(session, tenant_id, now)
+    return [*gone, *(entry.path for entry, _ in rows)]
+
+
+def _drop(session: Session, tenant_id: str, manifests: set[str]) -> list[str]:
+    paths = session.exec(select(JobIndex.path).where(JobIndex.tenant_id == tenant_id))
+    gone = [path for path in paths if path not in manifests]
+    for start in range(0, len(gone), 500):
+        some = col(JobIndex.path).in_(gone[start : start + 500])
+        session.execute(delete(JobIndex).where(col(JobIndex.tenant_id) == tenant_id, some))
+    return gone
+
+
+def _tell(tenant_id: str, paths: list[str]) -> None:
+    jobs = [Event(tenant_id, "job", path) for path in paths[:EVENTS_AT_MOST]]
+    publish(Event(tenant_id, "tenant", tenant_id), *jobs)
+
+
+def _note_error(tenant_id: str, error: CrontopusError) -> None:
+    with writing() as session:
+        session.execute(update(Tenant).where(col(Tenant.id) == tenant_id).values(index_error=error.message))
+
+
+def describe_commits(tenant_id: str, forge: Forgejo, limit: int = DESCRIBED_AT_ONCE) -> int:
+    """Looks up which commit last touched each file that does not know it; gives how many it told, at most ``limit``."""
+    with reading() as session:
+        tenant = session.get(Tenant, tenant_id)
+        unknown = select(JobIndex.id, JobIndex.path).where(JobIndex.tenant_id == tenant_id, JobIndex.commit_sha == "")
+        rows = session.exec(unknown.order_by(JobIndex.path).limit(limit)).all()
+    if tenant is None or not rows:
+        return 0
+    org, name = tenant.repository.split("/")
+    found = {row: forge.commits(org, name, ref=tenant.indexed_head, path=path)[:1] for row, path in rows}
+    with writing() as session:
+        for row, commits in found.items():
+            if commits:
+                one = commits[0]
+                told = wire.Commit(one.sha, one.author_name, one.at, one.message)
+                mine = update(JobIndex).where(col(JobIndex.id) == row, col(JobIndex.commit_sha) == "")
+                session.execute(mine.values(**index_rows.commit_facts(told)))
+    publish(Event(tenant_id, "tenant", tenant_id))
+    return sum(1 for commits in found.values() if commits)

@@ -1,0 +1,150 @@
+"""Changes: edits of a tenant's repository on their way to a commit. The row is the queue, Redis only rings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NoReturn
+
+from sqlmodel import Session, col, func, select
+
+from contract import wire
+from crontopus_app import queue
+from crontopus_app.db import reading
+from crontopus_app.errors import Conflict, NotFound, PreconditionFailed
+from crontopus_app.live import Event, publish
+from crontopus_app.models import Change, Endpoint, JobIndex, Monitor, Tenant
+from crontopus_app.services.actor import Actor
+
+WAIT_S = 6.0
+POLL_S = 0.03
+INDEX_GRACE_S = 2.0
+DOWN = "waiting: "
+
+
+def submit(
+    session: Session,
+    actor: Actor,
+    operation: str,
+    path: str,
+    message: str,
+    now: datetime,
+    *,
+    content: bytes | None = None,
+    base_sha: str | None = None,
+) -> Change:
+    """Writes a pending change; call ``ring(change)`` after the commit of the transaction.
+
+    ``operation`` is create, update, delete, or edit (``content`` is then the JSON of fields to set, which the
+    commit task applies to the file as it is then). ``base_sha`` given: refused unless the file is still that blob.
+    """
+    mine = Change.tenant_id == actor.tenant_id, Change.state == "pending"
+    last = session.exec(select(func.max(Change.sequence)).where(*mine)).one()
+    change = Change(
+        tenant_id=actor.tenant_id,
+        sequence=(last or 0) + 1,
+        user_id=actor.user_id,
+        author_name=actor.username,
+        author_email=actor.email,
+        operation=operation,
+        path=path,
+        content=content,
+        base_sha=base_sha,
+        message=message,
+        created_at=now,
+    )
+    session.add(change)
+    session.flush()
+    return change
+
+
+def ring(change: Change) -> None:
+    """Asks a worker to commit, and tells the dashboards; a lost ring is found by the sweep."""
+    queue.ring("commit_changes", change.tenant_id)
+    publish(Event(change.tenant_id, "change", change.id))
+
+
+def get(session: Session, actor: Actor, change_id: str) -> wire.ChangeStatus:
+    """How far a change is; raises NotFound."""
+    actor.require("read:jobs")
+    row = session.get(Change, change_id)
+    if row is None or row.tenant_id != actor.tenant_id:
+        raise NotFound("There is no such change.")
+    return _with_hosts(session, row)
+
+
+def recent(session: Session, actor: Actor, count: int) -> list[wire.ChangeStatus]:
+    """The tenant's last changes, newest first."""
+    actor.require("read:jobs")
+    mine = select(Change).where(Change.tenant_id == actor.tenant_id)
+    newest = mine.order_by(col(Change.created_at).desc(), col(Change.sequence).desc())
+    return [shape(row) for row in session.exec(newest.limit(count))]
+
+
+def wait(change_id: str, timeout_s: float = WAIT_S) -> wire.ChangeStatus:
+    """The change once it is committed and in the index, or failed, or as it is when the time is up.
+
+    Blocks: call it from a thread, and not within a transaction.
+    """
+    end = time.monotonic() + timeout_s
+    while True:
+        with reading() as session:
+            row = session.get(Change, change_id)
+            if row is None:
+                raise NotFound("There is no such change.")
+            if row.state == "done":
+                end = min(end, time.monotonic() + INDEX_GRACE_S)
+            ended = row.state == "failed" or (row.state == "done" and _is_indexed(session, row))
+            if ended or time.monotonic() > end:
+                return shape(row)
+        time.sleep(POLL_S)
+
+
+def _is_indexed(session: Session, row: Change) -> bool:
+    """Whether the index was brought up to date after the commit."""
+    tenant = session.get(Tenant, row.tenant_id)
+    if tenant is None or row.done_at is None:
+        return True
+    return tenant.indexed_head == row.commit_sha or (tenant.indexed_at is not None and tenant.indexed_at >= row.done_at)
+
+
+def refuse(change: wire.ChangeStatus, *, conditional: bool) -> NoReturn:
+    """Raises what a failed change is to whoever waited for it."""
+    error = PreconditionFailed if conditional else Conflict
+    raise error(change.error or "The change was refused.", code="change_failed")
+
+
+def shape(row: Change, applied: int = 0, expected: int = 0) -> wire.ChangeStatus:
+    return wire.ChangeStatus(
+        id=row.id,
+        state=row.state,
+        operation=row.operation,
+        path=row.path,
+        commit=row.commit_sha,
+        error=row.error,
+        author=row.author_name,
+        created_at=row.created_at,
+        applied=applied,
+        expected=expected,
+    )
+
+
+def _with_hosts(session: Session, row: Change) -> wire.ChangeStatus:
+    """The change with how many of its job's endpoints have it in force."""
+    hosts = _heads(session, row)
+    if row.state != "done" or not hosts:
+        return shape(row, expected=len(hosts))
+    later = Change.tenant_id == row.tenant_id, Change.state == "done", col(Change.done_at) >= row.done_at
+    heads = {row.commit_sha, *session.exec(select(Change.commit_sha).where(*later))}
+    tenant = session.get(Tenant, row.tenant_id)
+    heads |= {tenant.head} if tenant else set()
+    return shape(row, sum(1 for head in hosts if head in heads), len(hosts))
+
+
+def _heads(session: Session, row: Change) -> Sequence[str]:
+    """What each endpoint of the change's job has in force."""
+    job = select(JobIndex.job_id).where(JobIndex.tenant_id == row.tenant_id, JobIndex.path == row.path)
+    live = select(Endpoint.head_applied).join(Monitor, col(Monitor.endpoint_id) == col(Endpoint.id))
+    mine = Monitor.tenant_id == row.tenant_id, col(Monitor.job_id).in_(job), Monitor.state != "retired"
+    return session.exec(live.where(*mine)).all()

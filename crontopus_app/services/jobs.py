@@ -1,0 +1,202 @@
+"""Jobs as the index knows them; what changes them is in ``job_edits``, their history in ``job_history``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+
+from sqlmodel import Session, col, select
+
+from contract import wire
+from contract.schedule import ScheduleError, next_slots, resolve, seed, words
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
+from crontopus_app.services.actor import Actor
+from crontopus_app.services.endpoints import instance
+from crontopus_app.services.job_edits import (
+    create,
+    create_namespace,
+    create_yaml,
+    delete,
+    delete_namespace,
+    preview,
+    revert,
+    set_paused,
+    update,
+    validate,
+)
+from crontopus_app.services.job_history import history, history_entry
+from crontopus_app.services.job_rows import find, rows_of
+
+__all__ = [
+    "by_path",
+    "create",
+    "create_namespace",
+    "create_yaml",
+    "delete",
+    "delete_namespace",
+    "get",
+    "history",
+    "history_entry",
+    "instances",
+    "list_all",
+    "namespaces",
+    "next_runs",
+    "preview",
+    "revert",
+    "set_paused",
+    "update",
+    "validate",
+]
+
+POLICY = "debian"
+SYSTEM = frozenset({"discovered", "default"})
+WORST_FIRST = ("failing", "stuck", "missed", "late", "unknown", "waiting", "ok", "paused")
+
+
+def list_all(
+    session: Session, actor: Actor, *, namespace: str | None = None, text: str | None = None, now: datetime
+) -> wire.JobList:
+    """The tenant's jobs by namespace and name, invalid files too; ``text`` is looked for in name and command."""
+    actor.require("read:jobs")
+    tenant = session.get(Tenant, actor.tenant_id)
+    rows = rows_of(session, actor.tenant_id, namespace)
+    if text:
+        rows = [row for row in rows if text.lower() in f"{row.name} {(row.manifest or {}).get('command', '')}".lower()]
+    shaped = _shapes(session, actor.tenant_id, rows, now)
+    return wire.JobList(shaped, len(shaped), "git", tenant.repository if tenant else "")
+
+
+def get(session: Session, actor: Actor, namespace: str, name: str, now: datetime) -> wire.JobDetail:
+    """One job with its file; raises NotFound, Conflict while it is still on its way to Git."""
+    actor.require("read:jobs")
+    row = find(session, actor.tenant_id, namespace, name)
+    commit = wire.Commit(row.commit_sha, row.commit_author, row.commit_at, row.commit_message)
+    errors = _problems(row.errors)
+    return wire.JobDetail(
+        job=_shapes(session, actor.tenant_id, [row], now)[0],
+        manifest=row.manifest,
+        yaml=row.yaml.decode("utf-8", "replace"),
+        valid=row.valid,
+        errors=errors,
+        lints=_problems(row.lints),
+        sha=row.blob_sha,
+        commit=commit if row.commit_sha else None,
+    )
+
+
+def by_path(session: Session, actor: Actor, path: str, now: datetime) -> wire.JobSummary | None:
+    """The job whose file this is, or None."""
+    actor.require("read:jobs")
+    row = session.exec(select(JobIndex).where(JobIndex.tenant_id == actor.tenant_id, JobIndex.path == path)).first()
+    return _shapes(session, actor.tenant_id, [row], now)[0] if row else None
+
+
+def _problems(found: Iterable[Mapping[str, object]]) -> list[wire.Problem]:
+    return [wire.Problem(**one) for one in found]  # pyright: ignore[reportArgumentType] -- written from Problems
+
+
+def _shapes(session: Session, tenant_id: str, rows: Sequence[JobIndex], now: datetime) -> list[wire.JobSummary]:
+    monitors = _monitors(session, tenant_id, [row.job_id for row in rows])
+    return [_shape(row, monitors.get(row.job_id, []), now) for row in rows]
+
+
+def _monitors(session: Session, tenant_id: str, job_ids: list[str]) -> dict[str, list[tuple[Monitor, Endpoint]]]:
+    query = select(Monitor, Endpoint).join(Endpoint, col(Endpoint.id) == col(Monitor.endpoint_id))
+    query = query.where(Monitor.tenant_id == tenant_id, Monitor.state != "retired").order_by(Endpoint.name)
+    if len(job_ids) == 1:
+        query = query.where(Monitor.job_id == job_ids[0])
+    found: dict[str, list[tuple[Monitor, Endpoint]]] = {}
+    for monitor, endpoint in session.exec(query):
+        found.setdefault(monitor.job_id, []).append((monitor, endpoint))
+    return found
+
+
+def _shape(row: JobIndex, monitors: list[tuple[Monitor, Endpoint]], now: datetime) -> wire.JobSummary:
+    runs = row.valid and row.enabled and not row.paused
+    slots = slots_of(row, [endpoint for _, endpoint in monitors], 1, now) if runs else []
+    return wire.JobSummary(
+        id=row.job_id,
+        name=row.name,
+        namespace=row.namespace,
+        path=row.path,
+        schedule=list(row.schedule),
+        timezone=row.timezone,
+        enabled=row.enabled,
+        paused=row.paused,
+        valid=row.valid,
+        errors=_problems(row.errors),
+        next_run=slots[0] if slots else None,
+        state=_state(row, [monitor.state for monitor, _ in monitors]),
+        endpoints=[endpoint.name for _, endpoint in monitors],
+        sha=row.blob_sha,
+        words=_words(tuple(row.schedule)),
+        changed_by=row.commit_author,
+        changed_at=row.commit_at,
+    )
+
+
+def _state(row: JobIndex, states: list[str]) -> str:
+    """The worst over its endpoints; an invalid file says so, a job that runs nowhere waits."""
+    if not row.valid:
+        return "invalid"
+    if not states:
+        return "paused" if row.paused or not row.enabled else "waiting"
+    return min(states, key=lambda state: WORST_FIRST.index(state) if state in WORST_FIRST else 0)
+
+
+@lru_cache(maxsize=4096)
+def _words(schedule: tuple[str, ...]) -> str:
+    try:
+        return words(list(schedule)) if schedule else ""
+    except ScheduleError:
+        return ""
+
+
+def slots_of(row: JobIndex, hosts: Sequence[Endpoint], count: int, now: datetime) -> list[datetime]:
+    """The next slots over the hosts it runs on, each by its own zone; without any, by the job's zone or UTC."""
+    places = {(row.timezone or host.timezone or "UTC", host.id) for host in hosts} or {(row.timezone or "UTC", "")}
+    if not any("H" in expression for expression in row.schedule):
+        places = {(zone, "") for zone, _ in places}
+    minute = now.replace(second=0, microsecond=0)
+    found: set[datetime] = set()
+    for zone, endpoint_id in places:
+        found.update(_next(tuple(row.schedule), zone, seed(row.job_id, endpoint_id), minute, count + 1))
+    return [slot for slot in sorted(found) if slot > now][:count]
+
+
+@lru_cache(maxsize=8192)
+def _next(schedule: tuple[str, ...], zone: str, hashed: str, minute: datetime, count: int) -> tuple[datetime, ...]:
+    try:
+        plain = [resolve(expression, hashed) for expression in schedule]
+        return tuple(next_slots(plain, zone, POLICY, minute, count))
+    except (ScheduleError, KeyError, ValueError, OSError):  # a host may report a zone that is not known here
+        return ()
+
+
+def next_runs(session: Session, actor: Actor, namespace: str, name: str, count: int, now: datetime) -> list[datetime]:
+    """When the job is due next, over all its endpoints; empty for one that is paused, disabled or invalid."""
+    actor.require("read:jobs")
+    row = find(session, actor.tenant_id, namespace, name)
+    if not row.valid or row.paused or not row.enabled:
+        return []
+    hosts = [endpoint for _, endpoint in _monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, [])]
+    return slots_of(row, hosts, min(max(count, 1), 100), now)
+
+
+def instances(session: Session, actor: Actor, namespace: str, name: str) -> list[wire.InstanceStatus]:
+    """The job on each of its endpoints."""
+    actor.require("read:jobs")
+    row = find(session, actor.tenant_id, namespace, name)
+    found = _monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, [])
+    return [instance(monitor, endpoint.name) for monitor, endpoint in found]
+
+
+def namespaces(session: Session, actor: Actor) -> list[wire.Namespace]:
+    """The repository's folders with how many jobs each has; the system's two are always there."""
+    actor.require("read:jobs")
+    tenant = session.get(Tenant, actor.tenant_id)
+    counts = dict.fromkeys([*(tenant.namespaces if tenant else []), *SYSTEM], 0)
+    for row in rows_of(session, actor.tenant_id, None):
+        counts[row.namespace] = counts.get(row.namespace, 0) + 1
+    return [wire.Namespace(name, count, name in SYSTEM) for name, count in sorted(counts.items())]

@@ -1,0 +1,48 @@
+"""Push events: whose they are and whether they are genuine."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from sqlmodel import Session, select
+
+from crontopus_app.errors import NotAuthenticated
+from crontopus_app.models import Tenant
+
+# Compared with where no tenant is found, so that the answer takes as long.
+NOBODY = "whs_nobody"
+
+
+def accept(session: Session, body: bytes, *, signature: str, event: str) -> str | None:
+    """The tenant whose branch moved; None for a genuine event that is about something else.
+
+    ``signature`` is the hex HMAC-SHA256 of the raw body under the tenant's secret. Raises NotAuthenticated where it
+    is empty or wrong; an unknown repository is answered the same.
+    """
+    payload = _payload(body)
+    tenant = _tenant(session, payload)
+    secret = tenant.webhook_secret if tenant else NOBODY
+    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    genuine = hmac.compare_digest(expected.encode(), signature.strip().lower().encode("utf-8", "replace"))
+    if tenant is None or not signature or not genuine:
+        raise NotAuthenticated("The signature is not this repository's.", code="bad_signature")
+    return tenant.id if event == "push" and payload.get("ref") == f"refs/heads/{tenant.branch}" else None
+
+
+def _payload(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _tenant(session: Session, payload: dict[str, Any]) -> Tenant | None:
+    repository = payload.get("repository")
+    name = repository.get("full_name") if isinstance(repository, dict) else None
+    if not isinstance(name, str) or "\x00" in name:
+        return None
+    return session.exec(select(Tenant).where(Tenant.repository == name)).first()

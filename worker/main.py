@@ -1,0 +1,94 @@
+"""``crontopus-server worker``: one process that runs the tasks it is rung for, and sweeps for lost rings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+
+from crontopus_app.errors import ConfigurationError
+from crontopus_app.git.forge import forge
+from crontopus_app.queue import QUEUE
+from crontopus_app.settings import settings
+from worker.sweep import Sweep
+
+log = logging.getLogger("worker")
+
+LEAVE_S = 5.0
+TTL_S = 60
+AGAIN_S = 1.0
+
+
+class Worker(SimpleWorker):
+    """RQ's worker without a process per task: connections stay open, a task begins within milliseconds."""
+
+    stop = threading.Event()
+    max_connection_wait_time = 5.0  # seconds; RQ's minute would leave a Redis that came back unheard
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        leave(signum, frame)
+        super().request_stop(signum, frame)
+
+    def _install_signal_handlers(self) -> None:
+        """RQ's, with our own way to leave; called by ``work``."""
+        signal.signal(signal.SIGINT, self.request_stop)
+        signal.signal(signal.SIGTERM, self.request_stop)
+
+
+def leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- a signal handler's signature
+    """Stops after the task at hand, which may take some seconds: every task bears being cut off."""
+    Worker.stop.set()
+    timer = threading.Timer(LEAVE_S, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+
+
+def run() -> None:
+    """Works until SIGTERM or SIGINT. Redis going away and coming back is survived; the sweep goes on meanwhile."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
+    for chatty in ("httpx", "httpcore", "rq.worker"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    threading.Thread(target=Sweep(forge()).run, args=(Worker.stop,), name="sweep", daemon=True).start()
+    log.info("working")
+    while not Worker.stop.is_set():
+        try:
+            _work()
+        except RedisError as error:
+            log.warning("Redis is away, the sweep goes on: %s", error)
+        Worker.stop.wait(AGAIN_S)
+    log.info("stopped")
+
+
+def _work() -> None:
+    """Runs RQ's loop until it is told to stop or loses Redis."""
+    connection = _connection()
+    name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+    worker = Worker([Queue(QUEUE, connection=connection)], name=name, connection=connection, worker_ttl=TTL_S)
+    worker.work(logging_level="WARNING")
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+
+
+def _connection() -> Redis:
+    """A connection of RQ's own, for RQ changes its time-outs."""
+    options: dict[str, Any] = {"socket_connect_timeout": 2, "health_check_interval": 15}
+    return Redis.from_url(settings().redis_url, **options)
+
+
+if __name__ == "__main__":
+    try:
+        run()
+    except ConfigurationError as error:
+        sys.exit(str(error))

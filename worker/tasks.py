@@ -1,0 +1,41 @@
+"""What the workers do: ids in, nothing out, and doing it twice is doing it once.
+
+Rows say what is to be done; a forge that is away leaves them as they are, and the sweep comes back to them.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from crontopus_app import clock
+from crontopus_app.errors import CrontopusError
+from crontopus_app.git.forge import forge
+from crontopus_app.git.index import describe_commits, index, reindex
+from crontopus_app.services import committing, tenants
+
+log = logging.getLogger(__name__)
+
+
+def provision_tenant(tenant_id: str) -> None:
+    """Makes the tenant's repository and what belongs to it."""
+    tenants.provision(tenant_id, forge(), clock.now())
+
+
+def commit_changes(tenant_id: str) -> None:
+    """Commits all pending changes of the tenant."""
+    committing.commit_changes(tenant_id, forge(), clock.now)
+
+
+def index_tenant(tenant_id: str) -> None:
+    """Brings the tenant's index up to its branch's head."""
+    try:
+        index(tenant_id, forge(), clock.now())
+        while describe_commits(tenant_id, forge()):
+            log.debug("looked up commits of %s", tenant_id)
+    except CrontopusError as error:
+        log.warning("the index of %s stays as it is for now: %s", tenant_id, error)
+
+
+def reindex_tenant(tenant_id: str) -> None:
+    """Rebuilds the tenant's index from Git alone."""
+    reindex(tenant_id, forge(), clock.now())
