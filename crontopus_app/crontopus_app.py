@@ -1,0 +1,23 @@
+"""Composition: the API, the pages, the task that keeps them live. No logic."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from crontopus_app.api.app import api
+from crontopus_app.ui import live, session, theme
+from crontopus_app.ui.pages import PAGES
+
+app = rx.App(
+    api_transformer=api,
+    stylesheets=["/console.css"],
+    head_components=theme.head(),
+    # Reflex's own red toasts and banner say less than the live mark in the rail.
+    app_wraps={},
+    toaster=None,
+    html_lang="en",
+    reset_style=False,
+)
+for page in PAGES:
+    app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)
+app.register_lifespan_task(live.Follower(app, session.refill, session.mark).run)

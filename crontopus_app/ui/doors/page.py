@@ -1,0 +1,56 @@
+"""Sign in and register. The browser sends both to the API, which sets the HttpOnly cookie (assets/console.js)."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from crontopus_app.ui import shell
+from crontopus_app.ui.kit import parts
+
+
+def _door(kind: str, sentence: str, act: str, *fields: rx.Component, other: rx.Component) -> rx.Component:
+    form = rx.el.form(
+        *fields,
+        rx.el.div(class_name="wrong", role="alert"),
+        rx.el.button(act, type="submit", class_name="primary"),
+        class_name="form",
+        data_door=kind,
+    )
+    card = rx.el.div(rx.el.h1(shell.brand()), rx.el.p(sentence), form, rx.el.p(other, class_name="door-other"))
+    card.class_name = "card"  # pyright: ignore[reportAttributeAccessIssue] -- every element has it
+    return rx.el.main(card, class_name="door", id="main")
+
+
+def _input(label: str, name: str, kind: str, complete: str, **props: str) -> rx.Component:
+    control = rx.el.input(name=name, type=kind, auto_complete=complete, required=True, **props)
+    return rx.el.div(
+        rx.el.label(label, control, class_name="field"),
+        rx.el.div(class_name="wrong", custom_attrs={"data-error": name}),
+    )
+
+
+def login() -> rx.Component:
+    """``/login``; afterwards to where one wanted to go."""
+    return _door(
+        "session",
+        "Cron jobs from Git, and every run of them seen.",
+        "Sign in",
+        _input("Name", "username", "text", "username", auto_capitalize="none"),
+        _input("Password", "password", "password", "current-password"),
+        other=rx.fragment("New here? ", parts.link("Register", "/register")),
+    )
+
+
+def register() -> rx.Component:
+    """``/register``; afterwards to the three steps of the start."""
+    return _door(
+        "register",
+        "A repository of your own for your cron jobs, and a watch over every run.",
+        "Register",
+        _input("Name", "username", "text", "username", auto_capitalize="none"),
+        rx.el.span("2 to 39 small letters, digits and single hyphens; names your repository.", class_name="hint"),
+        _input("E-mail", "email", "email", "email"),
+        _input("Password", "password", "password", "new-password"),
+        rx.el.span("At least 10 characters.", class_name="hint"),
+        other=rx.fragment("Already registered? ", parts.link("Sign in", "/login")),
+    )

@@ -1,0 +1,81 @@
+"""The Jobs page."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from crontopus_app.ui import shell
+from crontopus_app.ui.jobs.rows import Invalid, JobRow, Pill
+from crontopus_app.ui.jobs.state import JobsState as State
+from crontopus_app.ui.kit import charts, parts
+
+HEADS = ["Job", "Namespace", "Schedule", "Next", "Last 20", "Typical", "Runs on", "Changed"]
+
+
+def jobs() -> rx.Component:
+    """``/jobs``."""
+    rows = parts.table(HEADS, rx.foreach(State.jobs, _job), numeric=("Typical",))
+    return shell.frame(
+        "Jobs",
+        "Jobs",
+        State,
+        rx.el.section(rx.foreach(State.pills, _pill), class_name="filters", aria_label="filters"),
+        rx.foreach(State.invalid, _invalid),
+        rx.cond(
+            State.jobs,
+            rx.el.section(rows, class_name="card flush"),
+            rx.cond(State.total == 0, _none(), _none_here()),
+        ),
+        rx.cond(State.left_out, rx.el.p(State.left_out, " more: narrow the filters.", class_name="muted")),
+        right=(parts.link("New job", "/jobs/new", css="button primary"),),
+    )
+
+
+def _pill(pill: Pill) -> rx.Component:
+    return parts.pill(pill.text, pill.href, pill.on)
+
+
+def _invalid(file: Invalid) -> rx.Component:
+    return rx.el.div(
+        rx.el.b("This file is not a job: "),
+        parts.link(file.where, file.href, css="link mono"),
+        " ",
+        file.message,
+        class_name="note top s-failed",
+    )
+
+
+def _job(job: JobRow) -> rx.Component:
+    coming = rx.cond(
+        job.state == "running", "running", rx.cond(job.state == "paused", "paused", parts.when(job.next, "in"))
+    )
+    return rx.el.tr(
+        rx.el.td(parts.dot(job.state, job.said), parts.link(job.name, job.href), rx.el.span(job.said, class_name="sr")),
+        rx.el.td(parts.namespace(job.namespace)),
+        rx.el.td(job.words, rx.el.small(job.cron, class_name="mono"), class_name="wrap"),
+        rx.el.td(coming),
+        rx.el.td(charts.spark(job.bars, "the last 20 runs")),
+        rx.el.td(job.typical, class_name="num"),
+        rx.el.td(job.hosts),
+        rx.el.td(job.author, " ", parts.when(job.changed, "since"), class_name="muted"),
+        key=job.id,
+    )
+
+
+def _none() -> rx.Component:
+    """The next step, with the real command."""
+    return rx.el.section(
+        parts.empty(
+            "No jobs yet",
+            rx.el.p("A job is a YAML file in your repository. Write it here, or push it with Git, or with the CLI:"),
+            rx.el.pre("crontopus jobs apply -n production -f backup.yaml", class_name="code"),
+            rx.el.div(parts.link("New job", "/jobs/new", css="button primary")),
+        ),
+        class_name="card",
+    )
+
+
+def _none_here() -> rx.Component:
+    return rx.el.section(
+        parts.empty("No job matches", rx.el.p(parts.link("Show all jobs", "/jobs"))), class_name="card"
+    )

@@ -1,0 +1,93 @@
+"""Rows of the Jobs page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from contract import wire
+from crontopus_app.services.runs import percentile
+from crontopus_app.ui.kit import charts, words
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class JobRow:
+    id: str
+    name: str
+    namespace: str
+    href: str
+    state: str
+    said: str
+    words: str
+    cron: str
+    next: str
+    bars: charts.Paths
+    typical: str
+    hosts: str
+    author: str
+    changed: str
+
+
+@dataclass(frozen=True)
+class Invalid:
+    path: str
+    href: str
+    where: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Pill:
+    text: str
+    href: str
+    on: bool
+
+
+def job_row(job: wire.JobSummary, runs: Sequence[wire.Run]) -> JobRow:
+    """One line of the table."""
+    newest = runs[-1].status if runs else ""
+    durations = sorted(run.duration_s for run in runs if run.duration_s is not None)
+    state = "running" if newest == "running" else words.job_state(job.state)
+    return JobRow(
+        id=job.id,
+        name=job.name,
+        namespace=job.namespace,
+        href=f"/jobs/{job.namespace}/{job.name}",
+        state=state,
+        said="running" if newest == "running" else words.JOB_WORDS.get(job.state, job.state),
+        words=job.words,
+        cron=" · ".join(job.schedule),
+        next=words.iso(job.next_run),
+        bars=charts.bars(runs, SHOWN),
+        typical=words.took(percentile(durations, 0.5)),
+        hosts=words.hosts(job.endpoints),
+        author=job.changed_by,
+        changed=words.iso(job.changed_at),
+    )
+
+
+def invalid(job: wire.JobSummary) -> Invalid:
+    """A file that is no job, with its first error."""
+    first = job.errors[0] if job.errors else wire.Problem("invalid", "This file is not a valid manifest.")
+    where = f"{job.path}:{first.line}:{first.column}" if first.line else job.path
+    return Invalid(job.path, f"/jobs/{job.namespace}/{job.name}?tab=definition", where, first.message)
+
+
+def pills(jobs: Sequence[wire.JobSummary], namespace: str, state: str, text: str) -> list[Pill]:
+    """Filters with their counts, each an address."""
+    spaces, states = Counter(job.namespace for job in jobs), Counter(job.state for job in jobs)
+    found = [Pill(f"all {len(jobs)}", _address("", "", text), not namespace and not state)]
+    found += [Pill(f"{name} {n}", _address(name, state, text), name == namespace) for name, n in sorted(spaces.items())]
+    bad = [name for name in ("failing", "late", "missed", "paused", "waiting", "ok") if states[name] or name == state]
+    found += [Pill(f"{words.JOB_WORDS.get(name, name).split(' ')[0]} {states[name]}",
+                   _address(namespace, "" if name == state else name, text), name == state) for name in bad]
+    return found
+
+
+def _address(namespace: str, state: str, text: str) -> str:
+    query = urlencode({key: value for key, value in (("namespace", namespace), ("state", state), ("q", text)) if value})
+    return f"/jobs?{query}" if query else "/jobs"

@@ -1,0 +1,47 @@
+"""State of the Jobs page; its filters are the address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reflex as rx
+
+from crontopus_app import clock
+from crontopus_app.services import jobs, runs
+from crontopus_app.services.actor import Actor
+from crontopus_app.ui import session
+from crontopus_app.ui.call import call
+from crontopus_app.ui.jobs import rows
+
+PAGE = 200
+
+
+class JobsState(rx.State):
+    """The table and its filters."""
+
+    ready: bool = False
+    problem: str = ""
+    total: int = 0
+    left_out: int = 0
+    text: str = ""
+    jobs: list[rows.JobRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    invalid: list[rows.Invalid] = []  # noqa: RUF012
+    pills: list[rows.Pill] = []  # noqa: RUF012
+
+    @rx.event
+    async def load(self) -> Any:
+        """Fills the page and follows it."""
+        return await session.opened(self, "run", "job", "change", "endpoint")
+
+    async def _fill(self, actor: Actor) -> None:
+        namespace, state = session.query_of(self, "namespace"), session.query_of(self, "state")
+        text = session.query_of(self, "q")
+        listed = await call(jobs.list_all, actor, text=text or None, now=clock.now())
+        chosen = [job for job in listed.jobs if job.valid and namespace in ("", job.namespace)]
+        chosen = [job for job in chosen if state in ("", job.state)]
+        shown = chosen[:PAGE]
+        last = await call(runs.last_of_jobs, actor, [job.id for job in shown], rows.SHOWN)
+        self.total, self.left_out, self.text = len(listed.jobs), len(chosen) - len(shown), text
+        self.jobs = [rows.job_row(job, last.get(job.id, [])) for job in shown]
+        self.invalid = [rows.invalid(job) for job in listed.jobs if not job.valid]
+        self.pills = rows.pills(listed.jobs, namespace, state, text)

@@ -1,0 +1,143 @@
+"""Pages follow the world: events of a tenant renew what that tenant's open pages show.
+
+Events carry ids, never data: each page asks the services again with its own actor, so nothing leaks between tenants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import reflex as rx
+from redis.exceptions import RedisError
+
+from crontopus_app import clock, live
+
+log = logging.getLogger(__name__)
+
+COALESCE_S = 0.25
+AGAIN_S = 1.0
+TOGETHER = 16
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What one connected browser looks at."""
+
+    tenant_id: str
+    page: type[rx.State]
+    kinds: frozenset[str]
+
+
+Refill = Callable[[rx.State, Watch], Awaitable[None]]
+Mark = Callable[[rx.State, datetime | None], Awaitable[None]]
+
+
+class Watchers:
+    """Who looks at what in this process, by Reflex's client token."""
+
+    def __init__(self) -> None:
+        self._by_token: dict[str, Watch] = {}
+        self.stale_since: datetime | None = None
+
+    def look(self, token: str, watch: Watch) -> None:
+        self._by_token[token] = watch
+
+    def forget(self, token: str) -> None:
+        self._by_token.pop(token, None)
+
+    def of(self, tenant_id: str, kinds: set[str]) -> list[tuple[str, Watch]]:
+        """The browsers of one tenant whose page shows one of the kinds."""
+        return [
+            (token, watch)
+            for token, watch in self._by_token.items()
+            if watch.tenant_id == tenant_id and watch.kinds & kinds
+        ]
+
+    def all(self) -> list[tuple[str, Watch]]:
+        return list(self._by_token.items())
+
+    def keep(self, connected: set[str]) -> None:
+        """Forgets browsers that have gone."""
+        for token in set(self._by_token) - connected:
+            del self._by_token[token]
+
+
+watchers = Watchers()
+
+
+class Follower:
+    """The lifespan task. One for each web process."""
+
+    def __init__(self, app: rx.App, refill: Refill, mark: Mark) -> None:
+        self._app = app
+        self._refill = refill
+        self._mark = mark
+        self._pending: dict[str, set[str]] = defaultdict(set)
+        self._bell = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled. Redis away: the pages say since when, and are renewed when it is back."""
+        renew = asyncio.create_task(self._renew())
+        try:
+            while True:
+                await self._listen()
+                await asyncio.sleep(AGAIN_S)
+        finally:
+            renew.cancel()
+
+    async def _listen(self) -> None:
+        try:
+            async for event in live.subscribe():
+                if watchers.stale_since:
+                    await self._fresh()
+                self._pending[event.tenant_id].add(event.kind)
+                self._bell.set()
+        except (RedisError, OSError) as error:
+            log.warning("no live events, Redis is away: %s", error)
+            await self._stale()
+
+    async def _stale(self) -> None:
+        if watchers.stale_since is None:
+            watchers.stale_since = clock.now()
+            await self._each(watchers.all(), self._marked)
+
+    async def _fresh(self) -> None:
+        watchers.stale_since = None
+        await self._each(watchers.all(), self._marked)
+        for _, watch in watchers.all():
+            self._pending[watch.tenant_id] |= watch.kinds
+
+    async def _renew(self) -> None:
+        """At most four times a second: takes what came and renews the pages that show it."""
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            pending, self._pending = self._pending, defaultdict(set)
+            watchers.keep(self._connected())
+            for tenant_id, kinds in pending.items():
+                await self._each(watchers.of(tenant_id, kinds), self._refill)
+            await asyncio.sleep(COALESCE_S)
+
+    def _connected(self) -> set[str]:
+        namespace = self._app.event_namespace
+        return set(namespace.token_to_sid) if namespace else set()
+
+    async def _marked(self, page: rx.State, _watch: Watch) -> None:
+        await self._mark(page, watchers.stale_since)
+
+    async def _each(self, wanted: list[tuple[str, Watch]], act: Refill) -> None:
+        few = asyncio.Semaphore(TOGETHER)
+
+        async def one(token: str, watch: Watch) -> None:
+            async with few, self._app.modify_state(rx.BaseStateToken(ident=token, cls=watch.page)) as root:
+                # What modify_state gives is the root: a field set on it would be lost without a word.
+                await act(await root.get_state(watch.page), watch)
+
+        for failed in await asyncio.gather(*(one(*pair) for pair in wanted), return_exceptions=True):
+            if isinstance(failed, Exception):
+                log.error("a page was not renewed", exc_info=failed)

@@ -1,0 +1,129 @@
+"""The Overview: what is wrong, since when, who changed what."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from crontopus_app.ui import shell
+from crontopus_app.ui.kit import charts, parts
+from crontopus_app.ui.overview.rows import ChangeRow, RunRow, Trouble
+from crontopus_app.ui.overview.state import OverviewState as State
+
+
+def overview() -> rx.Component:
+    """``/``."""
+    return shell.frame(
+        "Overview",
+        "Overview",
+        State,
+        _tiles(),
+        rx.cond(State.lanes, _day(), _nothing()),
+        rx.el.div(_attention(), _changes(), class_name="cols"),
+        _runs(),
+        right=(parts.link("New job", "/jobs/new", css="button primary"),),
+    )
+
+
+def _tiles() -> rx.Component:
+    tiles = State.tiles
+    return rx.el.section(
+        parts.tile(tiles.healthy, "healthy", "ok", href="/jobs?state=ok"),
+        parts.tile(tiles.running, "running now", "running", href="/runs?status=running"),
+        parts.tile(tiles.failing, "failing", "failed", href="/jobs?state=failing"),
+        parts.tile(tiles.missed, "late or missed", "missed", href="/runs?status=missed"),
+        parts.tile(tiles.waiting, "waiting", "unknown", href="/jobs?state=waiting"),
+        parts.tile(tiles.silent, "host silent", "unknown", href="/endpoints"),
+        parts.tile(
+            tiles.in_sync, "endpoints in sync", "accent", href="/endpoints", share=tiles.in_sync_share, wide=True
+        ),
+        class_name="tiles",
+        aria_label="figures",
+    )
+
+
+def _day() -> rx.Component:
+    legend = parts.legend(
+        ("s-ok", "ok"), ("s-running", "running"), ("s-failed", "failed"), ("s-missed", "missed"), ("s-unknown", "lost")
+    )
+    words = rx.fragment(
+        "each bar is a run as long as it took · outlines are slots to come · in ", rx.el.span("here", data_own_zone="")
+    )
+    return parts.card("24 hours", charts.timeline(State.lanes, State.hours, State.hours[4]), note=words, aside=legend)
+
+
+def _nothing() -> rx.Component:
+    """Teaches the first steps."""
+    return parts.card(
+        "24 hours",
+        parts.empty(
+            "No jobs yet",
+            rx.el.p("Write the first one, then enrol the host that shall run it."),
+            rx.el.div(
+                parts.link("New job", "/jobs/new", css="button primary"),
+                parts.link("Enrol a host", "/enrol", css="button"),
+                class_name="flex",
+                style={"justifyContent": "center", "marginTop": "12px"},
+            ),
+        ),
+    )
+
+
+def _attention() -> rx.Component:
+    calm = rx.el.p("Nothing. Every job that ran last, ran well.", class_name="muted")
+    return parts.card("Needs attention", rx.cond(State.troubles, rx.foreach(State.troubles, _trouble), calm))
+
+
+def _trouble(one: Trouble) -> rx.Component:
+    words = rx.el.div(
+        parts.link(one.job, one.href), " on ", one.host, " ", one.said, rx.el.small(parts.when(one.since))
+    )
+    return rx.el.div(
+        parts.dot("failed"),
+        words,
+        rx.cond(one.run, parts.link("Output", one.run, css="button")),
+        class_name="inc",
+    )
+
+
+def _changes() -> rx.Component:
+    calm = rx.el.p("No changes yet. Each save becomes a commit with your name.", class_name="muted")
+    return parts.card("Changes", rx.cond(State.changes, rx.foreach(State.changes, _change), calm))
+
+
+def _change(one: ChangeRow) -> rx.Component:
+    words = rx.el.div(
+        parts.link(one.what, one.href),
+        rx.el.small(one.author, " · ", rx.cond(one.commit, one.commit + " · ", ""), parts.when(one.at)),
+        rx.cond(one.error, rx.el.small(one.error, class_name="wrong")),
+    )
+    return rx.el.div(
+        rx.el.span(one.initials, class_name="av", aria_hidden="true"),
+        words,
+        rx.el.span(one.arrived, class_name=f"t-state s-{one.state}"),
+        class_name="chg",
+    )
+
+
+def _runs() -> rx.Component:
+    heads = ["Job", "Namespace", "Host", "Started", "Took", "Outcome"]
+    running = parts.table(heads, rx.foreach(State.running, _run), numeric=("Took",))
+    last = parts.table(heads, rx.foreach(State.last, _run), numeric=("Took",))
+    none = rx.el.p("No run was reported yet.", class_name="muted pane")
+    return rx.fragment(
+        rx.cond(State.running, parts.card("Running now", running, flush=True)),
+        parts.card("Last runs", rx.cond(State.last, last, none), flush=True, aside=rx.el.small(parts.link("all", "/runs"))),
+    )
+
+
+def _run(run: RunRow) -> rx.Component:
+    took = rx.cond(run.status == "running", parts.when(run.at, "since"), rx.el.span(run.took))
+    return rx.el.tr(
+        rx.el.td(parts.dot(run.state), parts.link(run.job, run.href)),
+        rx.el.td(parts.namespace(run.namespace)),
+        rx.el.td(run.host),
+        rx.el.td(parts.when(run.at), class_name="muted"),
+        rx.el.td(took, class_name="num"),
+        rx.el.td(parts.tag(run.status, run.state), " ", rx.el.span(run.exit, class_name="muted")),
+        key=run.id,
+        class_name="fresh",
+    )

@@ -1,0 +1,31 @@
+"""Errors for people: a sentence on the page, errors at the fields, a reference that is also in the log."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from crontopus_app.errors import CrontopusError
+
+log = logging.getLogger(__name__)
+
+
+def sentence(error: CrontopusError) -> str:
+    """What happened and what to do."""
+    return error.message
+
+
+def fields(error: CrontopusError) -> dict[str, str]:
+    """Field name → what is wrong there; problems without a field are under an empty name."""
+    found: dict[str, str] = {}
+    for problem in error.problems:
+        name = problem.field.removeprefix("spec.").removeprefix("metadata.")
+        found.setdefault(name, problem.message)
+    return found or {"": error.message}
+
+
+def unexpected(error: Exception) -> str:
+    """Logs an error that nobody foresaw; gives the sentence with its reference."""
+    reference = secrets.token_hex(4)
+    log.error("reference %s", reference, exc_info=error)
+    return f"Something went wrong here, not with you. Reference {reference}: it is also in the server's log."

@@ -1,0 +1,123 @@
+"""Who looks: the actor behind a page's cookie, and the frame of facts that every page shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Protocol
+from urllib.parse import quote, unquote
+
+import reflex as rx
+
+from crontopus_app import clock
+from crontopus_app.errors import CrontopusError, NotAuthenticated
+from crontopus_app.services import auth
+from crontopus_app.services.actor import Actor
+from crontopus_app.ui import problems
+from crontopus_app.ui.call import call
+from crontopus_app.ui.live import Watch, watchers
+
+COOKIE = "crontopus_session"
+
+
+class SessionState(rx.State):
+    """What the rail says: who, and whether what is shown is current."""
+
+    username: str = ""
+    tenant: str = ""
+    operator: bool = False
+    provisioning: str = "ready"
+    provisioning_error: str = ""
+    stale_since: str = ""
+    _user_id: str = ""
+
+
+class Page(Protocol):
+    """A page's state: ``_fill`` sets all that the page shows, from the services."""
+
+    ready: bool
+    problem: str
+    router: Any
+
+    async def get_state(self, state_cls: type[SessionState]) -> SessionState: ...
+
+    async def _fill(self, actor: Actor) -> None: ...
+
+
+def token_of(cookies: str) -> str:
+    """The session token in a Cookie header, or an empty string; never raises."""
+    try:
+        found = SimpleCookie(cookies).get(COOKIE)
+    except CookieError:
+        return ""
+    return found.value if found else ""
+
+
+async def actor_of(page: Any) -> Actor:
+    """The actor, asked for again at each event, so that signing out counts at once. Raises NotAuthenticated."""
+    return await call(auth.actor_of, token_of(page.router.headers.cookie), now=clock.now())
+
+
+def path_of(page: Any) -> list[str]:
+    """The segments of the page's address."""
+    return [unquote(part) for part in page.router.url.path.split("/") if part]
+
+
+def query_of(page: Any, name: str) -> str:
+    return page.router.url.query_parameters.get(name, "")
+
+
+async def opened(page: Any, *kinds: str) -> Any:
+    """``on_load`` of each page: fills it, and follows events of these kinds; without a session goes to sign in."""
+    token = page.router.session.client_token
+    try:
+        actor = await actor_of(page)
+    except NotAuthenticated:
+        watchers.forget(token)
+        page.reset()
+        wanted = page.router.url.path + (f"?{page.router.url.query}" if page.router.url.query else "")
+        return rx.redirect(f"/login?next={quote(wanted, safe='/')}" if wanted != "/" else "/login")
+    watchers.look(token, Watch(actor.tenant_id, type(page), frozenset(kinds)))
+    await _introduce(page, actor)
+    await fill(page, actor)
+    return None
+
+
+async def _introduce(page: Any, actor: Actor) -> None:
+    frame = await page.get_state(SessionState)
+    me = await call(auth.me, actor)
+    if frame._user_id not in ("", actor.user_id):
+        page.reset()
+    frame._user_id, frame.username, frame.tenant = actor.user_id, me.username, me.tenant_id
+    frame.operator = me.role == "operator"
+    frame.provisioning, frame.provisioning_error = me.provisioning, me.provisioning_error
+    frame.stale_since = watchers.stale_since.isoformat() if watchers.stale_since else ""
+
+
+async def fill(page: Any, actor: Actor) -> None:
+    """Fills the page; what goes wrong stands in its place, in words."""
+    try:
+        await page._fill(actor)
+        page.problem = ""
+    except CrontopusError as error:
+        page.problem = problems.sentence(error)
+    page.ready = True
+
+
+async def refill(page: Any, watch: Watch) -> None:
+    """Renews a page for an event of its tenant; a page whose session ended shows nothing more."""
+    try:
+        actor = await actor_of(page)
+    except NotAuthenticated:
+        watchers.forget(page.router.session.client_token)
+        page.problem = "Your session has ended: sign in again."
+        return
+    if actor.tenant_id == watch.tenant_id:
+        await fill(page, actor)
+        await _introduce(page, actor)
+
+
+async def mark(page: Any, stale_since: datetime | None) -> None:
+    """Says on the page since when it is not live, or that it is again."""
+    frame = await page.get_state(SessionState)
+    frame.stale_since = stale_since.isoformat() if stale_since else ""

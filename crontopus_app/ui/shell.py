@@ -1,0 +1,127 @@
+"""The frame of every page: rail, heading, live mark, keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reflex as rx
+from reflex_components_core.core.banner import has_connection_errors
+
+from crontopus_app.ui.kit import parts
+from crontopus_app.ui.session import SessionState
+
+NAV = (("Overview", "/"), ("Jobs", "/jobs"), ("Runs", "/runs"), ("Endpoints", "/endpoints"))
+LOW = (("Enrol a host", "/enrol"), ("Tokens", "/tokens"))
+KEYS = (
+    ("/", "search jobs"),
+    ("g o", "Overview"),
+    ("g j", "Jobs"),
+    ("g r", "Runs"),
+    ("g e", "Endpoints"),
+    ("n", "new job"),
+    ("?", "these keys"),
+    ("Esc", "close"),
+)
+_HEAD = "M16 8v4.8l3.2 2"
+_ARMS = (
+    "M9.6 18.6c-.6 3.6-2.4 5.6-5.4 5.9M12.8 20.4c-.2 4-1.4 6.7-4 8.4M16 21v8.6"
+    "M19.2 20.4c.2 4 1.4 6.7 4 8.4M22.4 18.6c.6 3.6 2.4 5.6 5.4 5.9"
+)
+
+
+def logo() -> rx.Component:
+    """An octopus whose head is a clock."""
+    lines = rx.el.svg.g(rx.el.svg.circle(cx="16", cy="12.5", r="8.3"), rx.el.path(d=_HEAD), rx.el.path(d=_ARMS))
+    return rx.el.svg(lines, view_box="0 0 32 32", class_name="logo", custom_attrs={"aria-hidden": "true"})
+
+
+def brand() -> rx.Component:
+    return rx.el.div(logo(), rx.el.span("crontopus"), class_name="brand")
+
+
+def live_mark() -> rx.Component:
+    """Honest: live, reconnecting, or stale since when."""
+    said = rx.cond(
+        has_connection_errors,
+        rx.el.span(rx.el.i(), "reconnecting", class_name="live s-late"),
+        rx.cond(
+            SessionState.stale_since,
+            rx.el.span(rx.el.i(), "stale since ", parts.when(SessionState.stale_since, "clock"), class_name="live s-late"),
+            rx.el.span(rx.el.i(), rx.el.span("live", class_name="t-state s-ok"), class_name="live s-ok"),
+        ),
+    )
+    return rx.el.div(said, role="status", id="live")
+
+
+def _entries(entries: tuple[tuple[str, str], ...], active: str) -> list[rx.Component]:
+    return [
+        parts.link(name, path, css="on" if name == active else "", aria_current="page" if name == active else "false")
+        for name, path in entries
+    ]
+
+
+def rail(active: str) -> rx.Component:
+    """Left; under 720 px it lies at the bottom."""
+    operator = rx.cond(SessionState.operator, rx.el.a("Operator", href="/operator/rq/"))
+    return rx.el.aside(
+        brand(),
+        rx.el.nav(*_entries(NAV, active), aria_label="pages"),
+        rx.el.nav(*_entries(LOW, active), operator, class_name="low", aria_label="more pages"),
+        rx.el.div(
+            live_mark(),
+            rx.el.span(SessionState.username, class_name="muted"),
+            rx.el.div(
+                rx.el.button("system", type="button", data_act="theme", data_theme_word="", title="light, dark, system"),
+                rx.el.button("keys", type="button", data_act="keys"),
+                rx.el.button("sign out", type="button", data_act="out"),
+                class_name="pair",
+            ),
+            class_name="who",
+        ),
+        class_name="rail",
+    )
+
+
+def _search() -> rx.Component:
+    box = rx.el.input(id="search", name="q", type="search", placeholder="Search jobs", aria_label="search jobs")
+    return rx.el.form(box, rx.el.kbd("/"), action="/jobs", method="get", class_name="search", role="search")
+
+
+def _keys() -> rx.Component:
+    pairs = [part for key, what in KEYS for part in (rx.el.dt(rx.el.kbd(key)), rx.el.dd(what))]
+    closing = rx.el.form(rx.el.button("Close"), method="dialog")
+    return rx.el.dialog(rx.el.h2("Keys"), rx.el.dl(*pairs), closing, id="keys", aria_label="keys")
+
+
+def _repository_note() -> rx.Component:
+    """Says how the tenant's repository is, until it is ready."""
+    waiting = parts.note("Your repository is being made. ", parts.link("Follow it", "/start"), state="running")
+    broken = parts.note(
+        rx.el.b("Your repository could not be made. "),
+        SessionState.provisioning_error,
+        " ",
+        parts.link("Try again", "/start"),
+        state="failed",
+    )
+    notes = rx.match(SessionState.provisioning, ("pending", waiting), ("failed", broken), rx.fragment())
+    return rx.el.div(notes, class_name="notes")
+
+
+def frame(active: str, title: Any, state: Any, *body: Any, right: tuple[rx.Component, ...] = ()) -> rx.Component:
+    """A page: until its first data is here a skeleton, and when something is wrong the sentence about it."""
+    wrong = rx.el.section(
+        rx.el.h2("This cannot be shown"), rx.el.p(state.problem), class_name="card", role="alert", id="problem"
+    )
+    return rx.el.div(
+        rx.el.a("Skip to the content", href="#main", class_name="skip"),
+        rail(active),
+        rx.el.main(
+            rx.el.header(rx.el.h1(title), _search(), *right, class_name="bar"),
+            _repository_note(),
+            rx.cond(state.ready, rx.cond(state.problem, wrong, rx.fragment(*body)), parts.skeleton()),
+            id="main",
+            tab_index=-1,
+        ),
+        _keys(),
+        class_name="app",
+    )
