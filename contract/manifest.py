@@ -60,15 +60,15 @@ def decode(
     reader = Reader(path)
     loaded = load(data)
     for fault in loaded.faults:
-        reader.errors.append(Problem(fault.code, fault.message, path, fault.line, fault.column, "", "error"))
+        reader.fault(fault)
     if loaded.root is None:
-        return Decoded(None, tuple(reader.errors))
+        return Decoded(None, reader.told())
     _fill(loaded.root, defaults)
     made = JOB.read(loaded.root, "", reader)
     namespace = _namespace(loaded.root, path, placed, reader)
     _check_identity(loaded.root, path, tenant, namespace, placed, reader)
     if reader.errors or made is BAD:
-        return Decoded(None, tuple(sorted(reader.errors, key=lambda each: (each.line, each.column))))
+        return Decoded(None, reader.told())
     manifest = _manifest(made, path, tenant, namespace)
     return Decoded(manifest, (), tuple(reader.notes), partial(_lint, manifest, reader.places))
 

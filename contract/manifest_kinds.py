@@ -9,18 +9,19 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Callable, Optional
 
 from contract.manifest_types import Problem
 from contract.manifest_values import format_duration, format_size, parse_duration, parse_size
-from contract.yaml_nodes import Node
+from contract.yaml_nodes import Fault, Node
 
 BAD: Any = object()
 """What a kind returns after it has told the reader an error."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_MANY = 100
 _A = {"integer": "an integer", "map": "a map", "list": "a list", "null": "empty"}
 
 
@@ -33,13 +34,35 @@ class Reader:
         self.notes: list[Problem] = []
         self.places: dict[str, tuple[int, int]] = {}
 
+    @property
+    def full(self) -> bool:
+        """So many errors that suggestions for more help nobody."""
+        return len(self.errors) >= _MANY
+
     def error(self, at: Node, where: str, message: str, code: str = "value") -> Any:
         """Tells an error and returns ``BAD``."""
-        self.errors.append(Problem(code, message, self.path, at.line, at.column, where, "error"))
+        self.errors.append(self._problem(at, where, message, code, "error"))
         return BAD
 
     def note(self, at: Node, where: str, message: str, code: str) -> None:
-        self.notes.append(Problem(code, message, self.path, at.line, at.column, where, "warning"))
+        self.notes.append(self._problem(at, where, message, code, "warning"))
+
+    def fault(self, fault: Fault) -> None:
+        """An error of the document itself."""
+        at = Node("scalar", "", fault.line, fault.column)
+        self.errors.append(self._problem(at, "", fault.message, fault.code, "error"))
+
+    def told(self) -> tuple[Problem, ...]:
+        """The errors in the order of their places; after the first hundred only how many more there are."""
+        ordered = sorted(self.errors, key=lambda each: (each.line, each.column))
+        if len(ordered) <= _MANY:
+            return tuple(ordered)
+        after = ordered[_MANY]
+        more = f"and {len(ordered) - _MANY} more errors from here on"
+        return (*ordered[:_MANY], replace(after, code="more", message=more, field=""))
+
+    def _problem(self, at: Node, where: str, message: str, code: str, severity: str) -> Problem:
+        return Problem(code, _clip(message, 600), self.path, at.line, at.column, _clip(where, 200), severity)
 
     def wrong_type(self, at: Node, where: str, wanted: str) -> Any:
         kind = _A.get(at.type, f"a {at.type}")
@@ -315,6 +338,11 @@ class Either(Kind):
         return {"anyOf": [self.first.schema(), self.other.schema()]}
 
 
+def _clip(text: str, most: int) -> str:
+    """What is told stays readable, whatever was written in the file."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def join(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
@@ -323,5 +351,5 @@ def did_you_mean(text: str, known: Iterable[str]) -> str:
     """`; did you mean `x`?`, or nothing when no name is near."""
     names: Sequence[str] = list(known)
     lower = {name.lower(): name for name in names}
-    found = difflib.get_close_matches(text.lower(), lower, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(text[:64].lower(), lower, n=1, cutoff=0.6)
     return f"; did you mean `{lower[found[0]]}`?" if found else ""

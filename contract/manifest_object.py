@@ -71,7 +71,7 @@ class Object(Kind):
             reader.error(key, path, f"`{path}` is not a field: {self.moved[key.value]}", "moved-field")
         else:
             shown = [entry.name for entry in self.fields if not entry.legacy]
-            hint = did_you_mean(key.value, shown) or f"; known here: {', '.join(shown)}"
+            hint = "" if reader.full else did_you_mean(key.value, shown) or f"; known here: {', '.join(shown)}"
             reader.error(key, path, f"`{path}` is not a field{hint}", "unknown-field")
 
     def _value(self, entry: Field, node: Node, where: str, reader: Reader) -> Any:

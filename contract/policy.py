@@ -183,12 +183,12 @@ def decode(data: bytes, path: str = "crontopus.yaml") -> PolicyDecoded:
     for fault in loaded.faults:
         if fault.code == "empty":
             return PolicyDecoded(Policy())
-        reader.errors.append(Problem(fault.code, fault.message, path, fault.line, fault.column))
+        reader.fault(fault)
     if loaded.root is None:
-        return PolicyDecoded(None, tuple(reader.errors))
+        return PolicyDecoded(None, reader.told())
     made = POLICY.read_fields(_not_null(loaded.root), "", reader)
     if reader.errors or made is BAD:
-        return PolicyDecoded(None, tuple(sorted(reader.errors, key=lambda each: (each.line, each.column))))
+        return PolicyDecoded(None, reader.told())
     return PolicyDecoded(Policy(**made))
 
 

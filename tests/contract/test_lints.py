@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.lints import crowded, lint
 from contract.manifest import Manifest, Problem, decode, from_fields
@@ -195,3 +198,30 @@ def test_twenty_at_once_spread_or_paused_jobs_are_fine() -> None:
 def test_jobs_of_other_zones_meet_in_the_same_minute() -> None:
     mixed = [*jobs(11, "0 2 * * *", timezone="Europe/Berlin"), *jobs(11, "0 1 * * *", timezone="UTC")]
     assert len(crowded("e1", "Asia/Tokyo", "debian", mixed, NOW - timedelta(hours=1))) == 1
+
+
+PARTS = st.sampled_from(
+    ["*", "*/15", "0", "30", "1-5", "1,3", "H", "H/2", "2", "L", "5L", "1#2", "LW", "mon-fri", "jan"]
+)
+SCHEDULES = st.tuples(PARTS, PARTS, PARTS, PARTS, PARTS).map(" ".join) | st.sampled_from(
+    ["@daily", "@reboot", "@hourly", "every 15m", "every 1d", "H H * * *", "0 0 29 2 *"]
+)
+
+
+@given(
+    SCHEDULES, st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu"])
+)
+def test_no_schedule_that_decodes_stops_the_lints(schedule: str, zone: str) -> None:
+    body = {"name": "a", "namespace": "n", "schedule": schedule, "command": "/x", "timezone": zone}
+    manifest = from_fields({**body, "checkin": {"maxRuntime": "2h"}}, tenant="t")[1].manifest
+    if manifest is not None:
+        assert all(problem.message for problem in lint(manifest, now=NOW))
+
+
+@pytest.mark.parametrize("text", ["mysql ", "a.", "pass", "-", "token ", "a://b:"])
+def test_a_hostile_command_is_searched_in_no_time(text: str) -> None:
+    job = full().manifest
+    assert job is not None
+    begin = time.process_time()
+    lint(replace(job, command="/x " + text * (32_000 // len(text))), now=NOW)
+    assert time.process_time() - begin < 2

@@ -71,6 +71,23 @@ def test_a_megabyte_is_refused_unread() -> None:
     assert [problem.code for problem in decoded.errors] == ["too-large"]
 
 
+def test_a_flood_of_errors_is_told_in_short_and_at_once() -> None:
+    fields = b"".join(b"  field%d: x\n" % number for number in range(4000))
+    begin = time.process_time()
+    decoded = decode(SMALL.replace(b"spec: {", b"spec:\n" + fields + b"  x: {"), "production/a.yaml", "acme")
+    assert time.process_time() - begin < 2
+    assert len(decoded.errors) == 101
+    assert decoded.errors[-1].message == "and 3903 more errors from here on"
+
+
+def test_long_names_and_values_are_told_in_short() -> None:
+    key, long = b"k" * 1000, b"v" * 80_000
+    data = SMALL.replace(b"spec: {", b"spec: {" + key + b": 1, concurrency: " + long + b", enabled: " + long + b", ")
+    decoded = decode(data, "production/a.yaml", "acme")
+    assert len(decoded.errors) == 3
+    assert all(len(str(error)) < 1000 and len(error.field) <= 200 for error in decoded.errors)
+
+
 def test_an_honest_anchor_is_followed() -> None:
     document = load(b"a: &x [1, 2]\nb: *x\n")
     assert document.faults == ()
