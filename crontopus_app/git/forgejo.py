@@ -180,24 +180,23 @@ class Forgejo(Wire):
         return {str(token["name"]) for token in self._pages(address("users", username, "tokens"))}
 
     def ensure_webhook(self, org: str, repo: str, url: str, secret: str) -> int:
-        """One hook for pushes to ``main`` at that address, with this secret; its id. Doubles of it are removed."""
-        hooks = [
-            hook
-            for hook in self._pages(address("repos", org, repo, "hooks"))
-            if hook.get("config", {}).get("url") == url
-        ]
-        for double in hooks[1:]:
-            self.send("DELETE", address("repos", org, repo, "hooks", str(double["id"])), expect=(204, 404))
+        """One hook for pushes to ``main`` at that address, with this secret; its id.
+
+        A hook's secret cannot be read, and not every version changes it (7 keeps the old one and says 200). So a fresh
+        hook takes the place of those that were there: a push in between is told twice rather than never.
+        """
+        path = address("repos", org, repo, "hooks")
+        old = [hook["id"] for hook in self._pages(path) if hook.get("config", {}).get("url") == url]
         body = {
             "active": True,
             "events": ["push"],
             "branch_filter": BRANCH,
             "config": {"url": url, "content_type": "json", "secret": secret},
         }
-        if hooks:
-            self.send("PATCH", address("repos", org, repo, "hooks", str(hooks[0]["id"])), json=body)
-            return int(hooks[0]["id"])
-        return self._make_hook(address("repos", org, repo, "hooks"), body)
+        made = self._make_hook(path, body)
+        for hook in old:
+            self.send("DELETE", address("repos", org, repo, "hooks", str(hook)), expect=(204, 404))
+        return made
 
     def _make_hook(self, path: str, body: dict[str, Any]) -> int:
         answer = self.send("POST", path, json={"type": "forgejo", **body}, expect=(201, 422))
@@ -251,7 +250,13 @@ class Forgejo(Wire):
             return answer.json()
         if answer.status_code == 400:
             raise ForgeNotFound(f"The repository {org}/{repo} lacks one of {len(shas)} blobs.")
-        return [self.send("GET", address("repos", org, repo, "git", "blobs", sha)).json() for sha in shas]
+        return [self._one_blob(org, repo, sha) for sha in shas]
+
+    def _one_blob(self, org: str, repo: str, sha: str) -> dict[str, Any]:
+        answer = self.send("GET", address("repos", org, repo, "git", "blobs", sha), expect=(200, 400))
+        if answer.status_code == 400:
+            raise ForgeNotFound(f"The repository {org}/{repo} has no blob {sha}.")
+        return answer.json()
 
     def commits(self, org: str, repo: str, *, ref: str, path: str | None = None, page: int = 1) -> list[CommitInfo]:
         """A page of at most 50 commits, newest first, of all or of those that touch ``path``; past the end, none."""

@@ -163,6 +163,15 @@ def test_bodies_that_are_no_json_object_are_422(http: httpx.Client) -> None:
     assert http.post("/api/v1/orgs", content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 422
 
 
+def test_an_account_needs_a_password_of_eight_characters(http: httpx.Client) -> None:
+    body = {"username": f"u-{secrets.token_hex(4)}", "email": "short@example.org", "password": "seven77"}
+    assert http.post("/api/v1/admin/users", json=body).status_code == 400
+
+
+def test_the_word_before_a_token_may_be_in_capitals(repo: Repo, bot: tuple[str, str]) -> None:
+    assert httpx.get(repo.rest, headers={"Authorization": f"TOKEN {bot[1]}"}).status_code == 200
+
+
 def test_paths_outside_the_api_are_404(http: httpx.Client) -> None:
     for path in ("", "/", "/api/v1/nothing", "/a/b.git/config", "/a/b.git/objects/info/packs", "/../etc/passwd"):
         assert http.get(path).status_code in (401, 404)

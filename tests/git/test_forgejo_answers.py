@@ -265,10 +265,11 @@ def test_an_older_server_is_given_the_hook_type_it_knows() -> None:
 
 def test_a_hook_is_looked_for_on_every_page() -> None:
     others = [{"id": number, "config": {"url": "http://other/"}} for number in range(50)]
-    network = Recorder(ok(others), ok([{"id": 99, "config": {"url": "http://x/"}}]), ok({}))
+    old = {"id": 99, "config": {"url": "http://x/"}}
+    network = Recorder(ok(others), ok([old]), ok({"id": 100}, 201), httpx.Response(204))
     with client(network) as forge:
-        assert forge.ensure_webhook("o", "r", "http://x/", "s") == 99
-    assert network.calls[-1] == ("PATCH", "/api/v1/repos/o/r/hooks/99")
+        assert forge.ensure_webhook("o", "r", "http://x/", "s") == 100
+    assert network.calls[-1] == ("DELETE", "/api/v1/repos/o/r/hooks/99")
 
 
 # Reading, in the words of either version

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -80,12 +81,20 @@ def objects(folder: Path) -> int:
     return int(counts["count"]) + int(counts["in-pack"])
 
 
+def eventually(state: Callable[[], bool]) -> None:
+    """Waits for a state: Forgejo takes note of a first push after it has answered it."""
+    deadline = time.monotonic() + 20
+    while not state():
+        assert time.monotonic() < deadline, "the state never came"
+        time.sleep(0.05)
+
+
 def test_the_first_push_fills_an_empty_repository(repo: Repo, url: str, tmp_path: Path) -> None:
     folder = clone(url, tmp_path / "work")
     run("checkout", "-q", "-B", "main", cwd=folder)
     sha = commit(folder, {"production/a.yaml": "name: a\n"})
     run("push", "-q", "origin", "main", cwd=folder)
-    assert repo.forge.head(repo.org, repo.name, "main") == sha
+    eventually(lambda: repo.forge.head(repo.org, repo.name, "main") == sha)
     assert repo.forge.file_at(repo.org, repo.name, "production/a.yaml", "main") == b"name: a\n"
 
 

@@ -14,7 +14,7 @@ from dulwich.objects import ZERO_SHA, Blob, Commit, ObjectID, Tree
 from dulwich.repo import Repo
 
 from crontopus_app import clock
-from crontopus_app.git.embedded.objects import lookup
+from crontopus_app.git.embedded.objects import Trees
 from crontopus_app.git.embedded.refused import Refused
 from crontopus_app.git.embedded.repositories import branch_head, branch_ref, is_empty
 from crontopus_app.git.forgejo import safe_path
@@ -95,8 +95,9 @@ def _tree_of(repo: Repo, head: ObjectID | None) -> ObjectID:
 def _apply(repo: Repo, tree: ObjectID, changes: list[Change]) -> ObjectID:
     """The tree with all changes; each is judged by the tree as it was before any of them, as Forgejo does."""
     edits: dict[str, tuple[int, Blob] | None] = {}
+    trees = Trees(repo)
     for change in changes:
-        mode = _judge(repo, tree, change)
+        mode = _judge(trees, tree, change)
         if change.operation == "delete":
             edits[change.path] = None
             continue
@@ -114,16 +115,16 @@ def _apply(repo: Repo, tree: ObjectID, changes: list[Change]) -> ObjectID:
     return commit_tree_changes(repo.object_store, tree, rows)
 
 
-def _judge(repo: Repo, tree: ObjectID, change: Change) -> int:
+def _judge(trees: Trees, tree: ObjectID, change: Change) -> int:
     """The mode to write a change with; raises what Forgejo answers where the tree does not allow it."""
-    _refuse_odd_parents(repo, tree, change.path)
+    _refuse_odd_parents(trees, tree, change.path)
     source = change.from_path or change.path
-    taken = lookup(repo, tree, change.path) is not None
+    taken = trees.lookup(tree, change.path) is not None
     if taken and (change.operation == "create" or source != change.path):
         raise Refused(422, f"repository file already exists [path: {change.path}]")
     if change.operation == "create":
         return FILE_MODE
-    present = lookup(repo, tree, source)
+    present = trees.lookup(tree, source)
     if present is None:
         raise Refused(500, f"object does not exist [path: {source}]")
     mode, sha = present
@@ -153,11 +154,11 @@ def _store(repo: Repo, blobs: list[Blob]) -> None:
         repo.object_store.add_object(blob)
 
 
-def _refuse_odd_parents(repo: Repo, tree: ObjectID, path: str) -> None:
+def _refuse_odd_parents(trees: Trees, tree: ObjectID, path: str) -> None:
     """A file or a link cannot be a folder of what is written."""
     segments = path.split("/")
     for depth in range(1, len(segments)):
-        above = lookup(repo, tree, "/".join(segments[:depth]))
+        above = trees.lookup(tree, "/".join(segments[:depth]))
         if above is not None and not stat.S_ISDIR(above[0]):
             raise Refused(422, f"{'/'.join(segments[:depth])} is a file or a link, not a folder")
 

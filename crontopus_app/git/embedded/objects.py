@@ -32,18 +32,34 @@ def entries(
             yield from entries(repo, sha, path + "/")
 
 
+class Trees:
+    """Paths looked up in the trees of one repository; each tree is read once."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._read: dict[ObjectID, dict[bytes, tuple[int, ObjectID]]] = {}
+
+    def lookup(self, tree: ObjectID, path: str) -> tuple[int, ObjectID] | None:
+        """Mode and sha of a path; None when it is not there. A link on the way is not followed."""
+        mode, sha = stat.S_IFDIR, tree
+        for segment in path.split("/") if path else []:
+            found = self._folder(sha).get(segment.encode()) if stat.S_ISDIR(mode) else None
+            if found is None:
+                return None
+            mode, sha = found
+        return mode, sha
+
+    def _folder(self, sha: ObjectID) -> dict[bytes, tuple[int, ObjectID]]:
+        if sha not in self._read:
+            found = self._repo.object_store[sha]
+            assert isinstance(found, Tree)  # noqa: S101 -- a folder's entry is a tree
+            self._read[sha] = {name: (mode, item) for name, mode, item in found.iteritems()}
+        return self._read[sha]
+
+
 def lookup(repo: Repo, tree: ObjectID, path: str) -> tuple[int, ObjectID] | None:
-    """Mode and sha of a path; None when it is not there. A link on the way is not followed."""
-    mode, sha = stat.S_IFDIR, tree
-    for segment in path.split("/") if path else []:
-        if not stat.S_ISDIR(mode):
-            return None
-        folder = repo.object_store[sha]
-        try:
-            mode, sha = folder[segment.encode()]  # type: ignore[index] -- a folder's entry is a tree
-        except KeyError:
-            return None
-    return mode, sha
+    """One path in one tree; see ``Trees.lookup``."""
+    return Trees(repo).lookup(tree, path)
 
 
 def blob(repo: Repo, sha: str) -> Blob:
@@ -89,10 +105,20 @@ def contents_body(repo: Repo, path: str, mode: int, sha: ObjectID, with_content:
 
 
 def history(repo: Repo, start: Commit, path: str, skip: int, count: int) -> list[Commit]:
-    """Commits newest first, of all or of those that touch ``path``."""
-    paths = [path.encode()] if path else None
-    walker = repo.get_walker(include=[start.id], paths=paths)
-    return [entry.commit for entry in islice(walker, skip, skip + count)]
+    """Commits newest first, of all or of those that changed what is at ``path``."""
+    found = (entry.commit for entry in repo.get_walker(include=[start.id]))
+    if path:
+        trees = Trees(repo)
+        found = (commit for commit in found if _touches(repo, trees, commit, path))
+    return list(islice(found, skip, skip + count))
+
+
+def _touches(repo: Repo, trees: Trees, commit: Commit, path: str) -> bool:
+    """Whether a commit has something else at ``path`` than each of its parents; a first commit, than nothing."""
+    here = trees.lookup(commit.tree, path)
+    parents = [repo.object_store[sha] for sha in commit.parents]
+    before = [trees.lookup(parent.tree, path) for parent in parents if isinstance(parent, Commit)]
+    return here not in before if before else here is not None
 
 
 def person(identity: bytes, seconds: int, zone: int) -> dict[str, str]:

@@ -188,7 +188,8 @@ def _write(call: Call, row: Row, changes: list[Change]) -> dict[str, Any]:
     who = {"name": call.caller.login, "email": account["email"] if account else ""}
     with call.forge.repositories.writing(row["owner"], row["name"]) as repo:
         made = commit(repo, branch, changes, call.body, who)
-        files = [_written(repo, made, change) for change in changes]
+        trees = objects.Trees(repo)
+        files = [_written(repo, trees, made, change) for change in changes]
         body = objects.commit_body(made.commit, _url(call, row))
     before = (made.before or ZERO_SHA).decode()
     push = Push(f"refs/heads/{branch}", before, body["sha"], call.caller.login)
@@ -201,8 +202,8 @@ def _write(call: Call, row: Row, changes: list[Change]) -> dict[str, Any]:
     }
 
 
-def _written(repo: Repo, made: Made, change: Change) -> dict[str, Any] | None:
-    found = objects.lookup(repo, made.commit.tree, change.path)
+def _written(repo: Repo, trees: objects.Trees, made: Made, change: Change) -> dict[str, Any] | None:
+    found = trees.lookup(made.commit.tree, change.path)
     return objects.contents_body(repo, change.path, *found, with_content=False) if found else None
 
 
