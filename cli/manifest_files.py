@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import click
 
 if TYPE_CHECKING:
     from contract.manifest import Decoded, Problem
@@ -68,7 +67,7 @@ def _manifest(path: Path, policies: dict[Path, Policy]) -> Checked:
     from contract.manifest import decode
 
     if str(path) == "-":
-        decoded = decode(click.get_binary_stream("stdin").read(), "<stdin>", "", placed=False)
+        decoded = decode(sys.stdin.buffer.read(), "<stdin>", "", placed=False)
         return Checked("<stdin>", decoded, (), ())
     root = root_of(path)
     if root is None:

@@ -194,11 +194,11 @@ def _from_anywhere(index: int, text: str) -> str:
 
 
 def _simulator(text: str, fields: tuple[str, ...]) -> CronSim:
-    for index, part in enumerate(fields):
-        _check_field(index, part)
     try:
         return CronSim(" ".join(fields), _ANY_DAY)
     except CronSimError:
+        for index, part in enumerate(fields):
+            _check_field(index, part)
         raise ScheduleError(f"`{text}` never happens: none of its months has such a day.") from None
 
 
