@@ -71,17 +71,25 @@ class Control:
     def heartbeat(self) -> None:
         self._call("POST", "/api/endpoints/me/heartbeat", b"")
 
+    def checkins(self, body: bytes) -> tuple[int, bytes]:
+        """Hand over a batch of check-ins; status and body of the answer, whatever it is."""
+        answer = self._ask("POST", "/api/checkins/batch", body)
+        return answer.status_code, answer.content
+
     def _call(self, method: str, path: str, body: bytes | None = None, **options: Any) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json"} if body else {}
-        try:
-            answer = self._http.request(method, path, content=body, headers=headers, **options)
-        except httpx.HTTPError as problem:
-            raise ServerAway(f"{self.url} does not answer: {problem or type(problem).__name__}") from problem
+        answer = self._ask(method, path, body, **options)
         if answer.status_code in (401, 403):
             raise Revoked(_detail(answer))
         if answer.status_code >= 300:
             raise ServerAway(f"{self.url}{path} answered {answer.status_code}: {_detail(answer)}")
         return _object(answer)
+
+    def _ask(self, method: str, path: str, body: bytes | None = None, **options: Any) -> httpx.Response:
+        headers = {"Content-Type": "application/json"} if body else {}
+        try:
+            return self._http.request(method, path, content=body, headers=headers, **options)
+        except httpx.HTTPError as problem:
+            raise ServerAway(f"{self.url} does not answer: {problem or type(problem).__name__}") from problem
 
 
 def connect(identity: Identity) -> Control:

@@ -98,7 +98,7 @@ class Daemon:
         """One pass; trouble of any kind waits for the next one, a refused token ends the daemon."""
         self._learn()
         try:
-            if "replay" in reasons or "poll" in reasons or "start" in reasons:
+            if reasons != {"crontab"}:
                 self._replay()
             report = self._guarded(reasons)
         except Revoked:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agent import VERSION
-from agent.errors import AgentError, Refused, Revoked
+from agent.errors import AgentError, Refused, Revoked, ServerAway
 from agent.state import State, default_folder
+
+if TYPE_CHECKING:
+    from agent.reconcile import Agent
 
 REVOKED_EXIT = 77
 
@@ -88,15 +93,11 @@ def enroll(
 def run(obj: tuple[State, str | None], log_format: str, verbose: bool) -> None:
     """Stay and keep the crontab equal to Git, until SIGTERM."""
     from agent.control import connect
-    from agent.loop import Daemon, mark_revoked
+    from agent.loop import Daemon
 
     configure_logging(log_format, verbose)
-    state = obj[0]
-    agent = assemble(*obj)
-    try:
+    with assembled(*obj) as agent:
         Daemon(agent, connect(agent.identity)).run()
-    except Revoked as problem:
-        raise Revoked(mark_revoked(state, str(problem))) from problem
 
 
 @main.command()
@@ -105,15 +106,12 @@ def run(obj: tuple[State, str | None], log_format: str, verbose: bool) -> None:
 def once(obj: tuple[State, str | None], as_json: bool) -> None:
     """Make one pass now and report it. Exit 1 when it could not be applied."""
     from agent.control import encode
-    from agent.loop import mark_revoked
     from agent.replay import replay_spool
 
-    agent = assemble(*obj)
-    try:
+    with assembled(*obj) as agent:
         report = agent.once()
-        replay_spool(agent.state, agent.identity)
-    except Revoked as problem:
-        raise Revoked(mark_revoked(obj[0], str(problem))) from problem
+        with contextlib.suppress(ServerAway):  # the next pass, or the daemon, tries again
+            replay_spool(agent.state, agent.identity)
     if as_json:
         click.echo(encode(report).decode())
     else:
@@ -128,7 +126,8 @@ def plan(obj: tuple[State, str | None]) -> None:
     """Show what the next pass would do, and change nothing."""
     from agent.plan import show_diff
 
-    steps, before, after, stopped = assemble(*obj).preview()
+    with assembled(*obj) as agent:
+        steps, before, after, stopped = agent.preview()
     for action in steps.actions:
         click.echo(
             f"{action.kind:8} {action.entry.title} {action.entry.job_id}{'  ' + action.reason if action.reason else ''}"
@@ -210,11 +209,13 @@ def rollback(obj: tuple[State, str | None], number: int) -> None:
     click.echo(f"The crontab is that of backup {number}.")
 
 
-def assemble(state: State, crontab: str | None) -> Any:
-    """The agent of an enrolled, not revoked machine."""
+@contextlib.contextmanager
+def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
+    """The agent of an enrolled, not revoked machine; a token refused meanwhile is remembered."""
     from agent.control import connect
     from agent.host import this_host
     from agent.install import install_runner
+    from agent.loop import mark_revoked
     from agent.reconcile import Agent
     from agent.schedulers import scheduler_for
 
@@ -224,7 +225,13 @@ def assemble(state: State, crontab: str | None) -> Any:
     state.create()
     install_runner(state, identity)
     scheduler = scheduler_for(crontab or identity.crontab)
-    return Agent(state, scheduler, connect(identity), this_host(scheduler.name))
+    agent = Agent(state, scheduler, connect(identity), this_host(scheduler.name))
+    try:
+        yield agent
+    except Revoked as problem:
+        raise Revoked(mark_revoked(state, str(problem))) from problem
+    finally:
+        agent.close()
 
 
 def parse_labels(given: tuple[str, ...]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A real cron daemon, a real crontab, the real agent and runner; only the control plane is the tests' twin.
 
-Everything happens in a mount namespace of its own: the machine's crontabs, /etc/cron.d and /run are neither seen nor touched.
+Everything happens in a mount namespace of its own: the machine's crontabs, /etc/cron.d and /run are neither seen nor
+touched.
 One wait for cron's next minute shows many things at once.
 """
 
@@ -34,7 +35,12 @@ mount -t tmpfs tmpfs /run
 echo ready
 exec sleep 100000
 """
-FINE, FAILING, PAUSED, GATED = "production/fine.yaml", "production/failing.yaml", "production/paused.yaml", "staging/gated.yaml"
+FINE, FAILING, PAUSED, GATED = (
+    "production/fine.yaml",
+    "production/failing.yaml",
+    "production/paused.yaml",
+    "staging/gated.yaml",
+)
 EVERY = "* * * * *"
 
 
@@ -88,7 +94,7 @@ def until(holds: Callable[[], Any], seconds: float, what: str) -> Any:
 def pushed(twin: Twin, folder: Path) -> None:
     twin.push(
         {
-            FINE: manifest("fine", schedule=EVERY, command="printf", spec=f'  args: ["%s|", "a  b", "100%", "$HOME"]\n'),
+            FINE: manifest("fine", schedule=EVERY, command="printf", spec='  args: ["%s|", "a  b", "100%", "$HOME"]\n'),
             FAILING: manifest("failing", schedule=EVERY, command=f"echo $GREETING >> {folder}/failing; exit 3"),
             PAUSED: manifest("paused", schedule=EVERY, command=f"touch {folder}/paused", spec="  paused: true\n"),
             GATED: manifest(

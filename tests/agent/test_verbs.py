@@ -1,0 +1,175 @@
+"""The command line, as a person types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent.host import dst_policy, machine_id, zone_name
+from agent.main import main
+from agent.state import State, default_folder
+from tests.agent.twin import ENROLLMENT, Twin, manifest
+
+pytestmark = pytest.mark.usefixtures("zoned")
+A, B = "production/a.yaml", "production/b.yaml"
+
+
+@pytest.fixture
+def zoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+
+
+class Shell:
+    """``crontopus-agent`` with a state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state, self.crontab = folder / "state", folder / "crontab"
+
+    def __call__(self, *words: str, expect: int = 0) -> str:
+        result: Result = CliRunner().invoke(main, ["--state", str(self.state), *words])
+        assert result.exit_code == expect, result.output + repr(result.exception)
+        return result.output
+
+    def enroll(self, twin: Twin, *words: str) -> str:
+        options = ("--url", twin.url, "--token", ENROLLMENT, "--name", "db01", "--machine-id", "m1")
+        result = CliRunner().invoke(
+            main, ["--state", str(self.state), "--crontab", str(self.crontab), "enroll", *options, *words]
+        )
+        assert result.exit_code == 0, result.output
+        return result.output
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def test_the_whole_life_of_an_endpoint(shell: Shell, twin: Twin) -> None:
+    shell.crontab.write_bytes(b"0 1 * * * mine")
+    assert "Enrolled as db01" in shell.enroll(twin, "--label", "role=db", "--label", "env=prod")
+    assert twin.enrolled[0]["labels"] == {"role": "db", "env": "prod"}
+    twin.push({A: manifest("a")})
+    planned = shell("plan")
+    assert "create   production/a" in planned
+    assert "+0 2 * * * " in planned
+    assert shell.crontab.read_bytes() == b"0 1 * * * mine"
+    assert shell("once").startswith("Applied ")
+    assert "Nothing to do." in shell("plan")
+    report = json.loads(shell("once", "--json"))
+    assert (report["status"], report["head"]) == ("Kept", twin.head)
+    facts = json.loads(shell("status", "--json"))
+    assert (facts["applied"], facts["installed"], facts["state"]) == (twin.head, 1, "enrolled")
+    assert "1  000001-" in shell("backups")
+    shell("rollback", "1")
+    assert shell.crontab.read_bytes() == b"0 1 * * * mine"
+    shell("once")
+    shell("leave")
+    assert shell.crontab.read_bytes() == b"0 1 * * * mine"
+    assert not shell.state.exists()
+    assert twin.reports[-1]["message"].startswith("this host left")
+
+
+def test_a_plan_shows_what_holds_it_back_and_changes_nothing(shell: Shell, twin: Twin) -> None:
+    shell.enroll(twin)
+    twin.push({A: manifest("a"), "README.md": "x"})
+    shell("once")
+    twin.push({A: None})
+    before = shell.crontab.read_bytes()
+    told = shell("plan")
+    assert "delete   production/a" in told
+    assert "Would not be applied: this would delete 1 of 1" in told
+    assert shell.crontab.read_bytes() == before
+    assert shell("once", expect=1).startswith("Blocked ")
+
+
+def test_a_failed_file_is_shown_with_its_place(shell: Shell, twin: Twin) -> None:
+    shell.enroll(twin)
+    twin.push({A: manifest("a").replace("schedule", "shedule")})
+    told = shell("once")
+    assert "production/a.yaml:" in told
+    assert "Failed" in told
+    assert "shedule" in shell("status")
+
+
+def test_verbs_before_enrolment_say_what_to_do(shell: Shell) -> None:
+    for verb in ("once", "plan", "status", "leave", "run"):
+        assert "is not enrolled" in shell(verb, expect=1)
+
+
+def test_a_token_is_needed_and_a_wrong_one_is_told(shell: Shell, twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CRONTOPUS_ENROLLMENT_TOKEN", raising=False)
+    assert "token is needed" in shell("enroll", "--url", twin.url, expect=1)
+    assert "unknown or expired" in shell("enroll", "--url", twin.url, "--token", "cet_x", expect=1)
+
+
+def test_a_token_can_come_from_a_file(shell: Shell, twin: Twin, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(ENROLLMENT + "\n")
+    shell("--crontab", str(shell.crontab), "enroll", "--url", twin.url, "--token-file", str(tmp_path / "token"))
+    assert State(shell.state).enrolled
+
+
+@pytest.mark.parametrize("label", ["role", "=x"])
+def test_a_label_without_its_parts_is_refused(shell: Shell, twin: Twin, label: str) -> None:
+    assert "KEY=VALUE" in shell("enroll", "--url", twin.url, "--token", ENROLLMENT, "--label", label, expect=1)
+
+
+def test_a_revoked_endpoint_says_so_with_its_own_exit_code(shell: Shell, twin: Twin) -> None:
+    shell.enroll(twin)
+    twin.push({A: manifest("a")})
+    shell("once")
+    twin.revoked = True
+    assert "revoked" in shell("once", expect=77)
+    asked = len(twin.paths)
+    assert "entries stay" in shell("once", expect=77)
+    assert len(twin.paths) == asked
+    assert json.loads(shell("status", "--json"))["state"] == "revoked"
+    assert b"run-job" in shell.crontab.read_bytes()
+    twin.revoked = False
+    shell.enroll(twin)
+    assert shell("once").startswith("Kept ")
+
+
+def test_leaving_names_the_lines_of_the_first_crontopus_that_go_with_it(shell: Shell, twin: Twin) -> None:
+    old = "15 4 * * * /opt/x.sh # CRONTOPUS:1f0e2d3c-4b5a-4978-8675-645342312011"
+    shell.crontab.write_text(old + "\n0 6 * * * mine\n")
+    shell.enroll(twin)
+    twin.push({A: manifest("a")})
+    shell("once")
+    assert old in shell("leave")
+    assert shell.crontab.read_text() == "0 6 * * * mine\n"
+
+
+# -- facts about the machine ----------------------------------------------------------------------------
+
+
+def test_the_machine_id_is_stable_and_tells_nothing_of_the_original() -> None:
+    assert machine_id("abc") == machine_id("abc\n") != machine_id("abd")
+    assert "abc" not in machine_id("abc")
+
+
+def test_the_zone_comes_from_tz_then_localtime_then_timezone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", ":Asia/Tokyo")
+    assert zone_name(tmp_path) == "Asia/Tokyo"
+    monkeypatch.delenv("TZ")
+    assert zone_name(tmp_path) == "UTC"
+    (tmp_path / "timezone").write_text("Europe/Berlin\n")
+    assert zone_name(tmp_path) == "Europe/Berlin"
+    (tmp_path / "localtime").symlink_to("/usr/share/zoneinfo/America/New_York")
+    assert zone_name(tmp_path) == "America/New_York"
+
+
+def test_busybox_cron_is_known_by_its_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dst_policy() == "debian"
+    (tmp_path / "busybox").write_text("")
+    (tmp_path / "busybox").chmod(0o755)
+    (tmp_path / "crond").symlink_to("busybox")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert dst_policy() == "busybox"
+
+
+def test_the_state_folder_can_be_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRONTOPUS_AGENT_STATE", str(tmp_path / "elsewhere"))
+    assert default_folder() == tmp_path / "elsewhere"
