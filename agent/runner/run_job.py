@@ -36,7 +36,7 @@ LEFT_OVER = 1 << 20
 # A pipe that polls as writable takes this much without blocking: PIPE_BUF of pipe(7).
 SURE = 4096
 BODY_LIMIT = 900_000
-CALL_SECONDS, SENDER_SECONDS = 5, 20
+CALL_SECONDS, SENDER_SECONDS, SETTLED_MS = 5, 20, 50
 # Answers that say nothing about the check-in itself.
 PASSING = (401, 403, 408, 429)
 
@@ -270,6 +270,7 @@ def write_durably(path: str, data: bytes) -> None:
 
 def send(letters: list) -> None:
     """Try each in its order, for a few seconds; what does not get through stays in the spool for the daemon."""
+    os.nice(10)  # no job has to wait for this
     signal.alarm(SENDER_SECONDS)  # whatever hangs, a resolver for instance: this process is not for long
     import http.client
     from urllib.parse import urlsplit
@@ -286,7 +287,8 @@ def send(letters: list) -> None:
         peer.request("POST", url.path.rstrip("/") + "/api/checkins", letter.data(), headers)
         answer = peer.getresponse()
         answer.read()
-        if letter.spooled:
+        ours = "html" not in (answer.getheader("Content-Type") or "")  # else a portal answers for the control plane
+        if letter.spooled and ours:
             settle(letter.path, answer.status)
 
 
@@ -379,18 +381,30 @@ def guard(runner: int, grace: float, letter: Letter | None) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     if letter is not None:
         letter.spool()
-        if os.fork() == 0:
-            close_files()
-            send([letter])
-            os._exit(0)
-    word = b""
+    poll, word = select.poll(), b""
+    poll.register(runner, select.POLLIN)
     while True:
+        if not poll.poll(None if letter is None else SETTLED_MS):
+            send_aside(letter)  # a run that was over by now has its start sent with its end
+            letter = None
+            continue
         said = os.read(runner, 4096)
         if not said:
             break
         word = said.split()[-1]
+        if word == b"bye":
+            return
     if word.isdigit() and int(word):
         end_group(int(word), grace)
+
+
+def send_aside(letter: Letter | None) -> None:
+    if os.fork() == 0:
+        try:
+            close_files()
+            send([letter])
+        finally:
+            os._exit(0)
 
 
 def end_group(group: int, grace: float) -> None:

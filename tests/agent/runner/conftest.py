@@ -23,7 +23,7 @@ PATIENCE_S = 30.0
 T = TypeVar("T")
 
 
-def wait_for(state: Callable[[], T]) -> T:
+def wait_for(state: Callable[[], T | None]) -> T:
     """The first true value of ``state``."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
@@ -151,7 +151,8 @@ class RunnerHost:
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen([str(self.runner), *(arguments or (JOB,))], env=self.environment, **options)
+        command = [str(self.runner), *(arguments or (JOB,))]
+        return subprocess.Popen(command, env=self.environment, **options)  # pyright: ignore[reportReturnType] - no text
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
         with self.start(*arguments, **options) as process:
@@ -165,6 +166,10 @@ class RunnerHost:
     def waiting(self, kind: str) -> dict[str, Any]:
         """The spooled check-in of this kind, once it is there."""
         return wait_for(lambda: next((body for body in self.spooled() if body["kind"] == kind), None))
+
+    def kinds(self, count: int) -> list[str]:
+        """Of everything that waits, in order, once it is ``count``: the start is spooled beside the run, not before."""
+        return [body["kind"] for body in wait_for(lambda: self.spooled() if len(self.spooled()) >= count else None)]
 
     def file(self, name: str) -> Path:
         return self.folder / "home" / name

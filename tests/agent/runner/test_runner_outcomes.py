@@ -6,6 +6,8 @@ import signal
 import uuid
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from tests.agent.runner.conftest import JOB, FarEnd, RunnerHost, interpreters, w
 
 
 @pytest.mark.parametrize("python", interpreters())
-def test_every_python_runs_it(python: str, far: FarEnd, tmp_path) -> None:
+def test_every_python_runs_it(python: str, far: FarEnd, tmp_path: Path) -> None:
     host = RunnerHost(tmp_path / "state", python)
     host.connect(far.url)
     host.job("printf '%s|' \"$GREETING\"; echo oops >&2; exit 3 #", args=["x"], env={"GREETING": "grüß ${LOGNAME}"})
@@ -73,7 +75,8 @@ def test_a_syntax_error_is_reported(host: RunnerHost) -> None:
 
 
 def test_a_shell_that_is_not_there(host: RunnerHost) -> None:
-    host.job("true", shell="/no/such/shell")
+    changes: dict[str, Any] = {"shell": "/no/such/shell"}
+    host.job("true", **changes)
     done = host.run()
     assert done.returncode == 127
     assert b"/no/such/shell" in done.stderr

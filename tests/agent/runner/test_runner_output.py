@@ -33,7 +33,11 @@ def test_head_and_tail_are_kept_and_what_fell_out_is_counted(host: RunnerHost) -
     done = host.run()
     assert len(done.stdout) == 48894
     kept = host.waiting("success")["output"]
-    assert kept == {"head": "1\n2\n3\n4\n5\n", "tail": "9999\n10000\n"[-12:], "lost_bytes": 48894 - 10 - 11} or kept == {
+    assert kept == {
+        "head": "1\n2\n3\n4\n5\n",
+        "tail": "9999\n10000\n"[-12:],
+        "lost_bytes": 48894 - 10 - 11,
+    } or kept == {
         "head": "1\n2\n3\n4\n5\n",
         "tail": "\n9999\n10000\n",
         "lost_bytes": 48894 - 22,

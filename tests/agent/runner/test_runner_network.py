@@ -1,0 +1,199 @@
+"""Whatever the network and the disk do: the job starts at once, its code stands, and nothing that happened is lost."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import threading
+import time
+
+import pytest
+
+from tests.agent.runner.conftest import JOB, FarEnd, RunnerHost, wait_for
+
+
+def test_both_check_ins_arrive_and_leave_the_spool(host: RunnerHost, far: FarEnd) -> None:
+    host.connect(far.url)
+    host.job("echo told")
+    host.run()
+    assert far.told("success")["output"]["head"] == "told\n"
+    wait_for(lambda: not host.spooled())
+    assert far.kinds() == ["start", "success"]
+    assert set(far.paths) == {"/api/checkins"}
+    assert set(far.authorizations) == {"Bearer ep_secret"}
+
+
+def test_the_start_is_told_while_the_command_runs(host: RunnerHost, far: FarEnd) -> None:
+    host.connect(far.url)
+    host.job("read go")
+    with host.start(stdin=-1) as process:
+        start = far.told("start")
+        assert far.kinds() == ["start"]
+        assert process.poll() is None
+        process.communicate(b"go\n", timeout=30)
+    assert far.told("success")["run_id"] == start["run_id"]
+
+
+def test_a_path_before_the_api_is_kept(host: RunnerHost, far: FarEnd) -> None:
+    host.connect(far.url + "/crontopus/")
+    host.job("true")
+    host.run()
+    far.told("success")
+    assert set(far.paths) == {"/crontopus/api/checkins"}
+
+
+def test_a_proxy_of_the_environment_is_not_used(host: RunnerHost, far: FarEnd, dead: str) -> None:
+    host.environment.update(http_proxy=dead, HTTP_PROXY=dead, all_proxy=dead)
+    host.connect(far.url)
+    host.job("true")
+    host.run()
+    assert far.told("success")
+
+
+@pytest.mark.parametrize("end", ["stalled", "dead"])
+def test_a_far_end_that_does_not_answer_delays_nothing(
+    end: str, host: RunnerHost, request: pytest.FixtureRequest
+) -> None:
+    host.connect(request.getfixturevalue(end))
+    host.job("date +%s.%N")
+    before, clock = time.time(), time.monotonic()
+    done = host.run()
+    assert float(done.stdout) - before < 2
+    assert time.monotonic() - clock < 4
+    assert done.returncode == 0
+    assert host.kinds(2) == ["start", "success"]
+
+
+def test_a_resolver_that_knows_nothing_delays_nothing(host: RunnerHost) -> None:
+    host.connect("http://control-plane.invalid")
+    host.job("exit 5")
+    assert host.run().returncode == 5
+    assert host.waiting("fail")
+
+
+@pytest.mark.parametrize("connection", [None, "", "{}", '{"url": 7, "token": null}', '{"url": "", "token": ""}'])
+def test_a_missing_or_damaged_connection_only_spools(connection: str | None, host: RunnerHost) -> None:
+    path = host.folder / "runner.json"
+    path.unlink() if connection is None else path.write_text(connection)
+    host.job("exit 5")
+    done = host.run()
+    assert (done.returncode, done.stderr) == (5, b"")
+    assert host.waiting("fail")
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 408, 429, 500, 503])
+def test_an_answer_that_says_come_again_keeps_the_file(status: int, host: RunnerHost, far: FarEnd) -> None:
+    far.status = status
+    host.connect(far.url)
+    host.job("true")
+    host.run()
+    far.told("success")
+    assert host.kinds(2) == ["start", "success"]
+    assert not (host.spool / "refused").exists()
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
+def test_what_is_refused_for_good_is_put_aside(status: int, host: RunnerHost, far: FarEnd) -> None:
+    far.status = status
+    host.connect(far.url)
+    host.job("true")
+    host.run()
+    wait_for(lambda: len(list((host.spool / "refused").glob("*.json"))) == 2)
+    assert host.spooled() == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 20",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"run_',
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<h1>Welcome to the hotel</h1>",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+    ],
+)
+def test_half_an_answer_or_somebody_elses_keeps_the_file(answer: bytes, host: RunnerHost) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host.connect(f"http://127.0.0.1:{server.getsockname()[1]}")
+        host.job("true")
+        heard = threading.Thread(target=hang_up, args=(server, 1, answer))
+        heard.start()
+        assert host.run().returncode == 0
+        heard.join(30)
+    assert host.kinds(2) == ["start", "success"]
+
+
+def hang_up(server: socket.socket, times: int, answer: bytes) -> None:
+    for _ in range(times):
+        peer, _ = server.accept()
+        peer.recv(65536)
+        peer.sendall(answer)
+        peer.close()
+
+
+def test_numbers_rise_over_runs_and_survive_a_lost_counter(host: RunnerHost) -> None:
+    host.job("true")
+    for _ in range(3):
+        host.run()
+    (host.spool / ".seq").write_text("rubbish")
+    host.run()
+    assert host.kinds(8) == ["start", "success"] * 4
+    assert len({body["seq"] for body in host.spooled()}) == 8
+
+
+def test_numbers_never_fall_behind_the_counter(host: RunnerHost) -> None:
+    ahead = 2**42
+    (host.spool / ".seq").write_text(f"{ahead:020d}")
+    host.job("true")
+    host.run()
+    assert host.kinds(2) == ["start", "success"]
+    assert [body["seq"] for body in host.spooled()] == [ahead + 1, ahead + 2]
+
+
+def test_many_at_once_have_numbers_of_their_own(host: RunnerHost) -> None:
+    host.job("true")
+    processes = [host.start() for _ in range(10)]
+    for process in processes:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    wait_for(lambda: len(host.spooled()) == 20)
+    assert len({body["seq"] for body in host.spooled()}) == 20
+    assert len({body["run_id"] for body in host.spooled()}) == 10
+
+
+def full_disk() -> None:
+    """No file can grow, as on a disk without room."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def test_on_a_full_disk_the_job_runs_and_the_network_still_tells(host: RunnerHost, far: FarEnd) -> None:
+    host.connect(far.url)
+    host.job("echo here; exit 4", concurrency="forbid")
+    done = host.run(preexec_fn=full_disk)
+    assert (done.returncode, done.stdout) == (4, b"here\n")
+    finish = far.told("fail")
+    assert (finish["output"]["head"], finish["exit_code"], bool(finish["started_at"])) == ("here\n", 4, True)
+    assert list(host.spool.glob("*.json")) == []
+
+
+def test_on_a_full_disk_without_a_network_the_code_stands(host: RunnerHost) -> None:
+    host.job("echo here; exit 4")
+    done = host.run(preexec_fn=full_disk)
+    assert (done.returncode, done.stdout, done.stderr) == (4, b"here\n", b"")
+    assert [path.name for path in host.spool.iterdir() if path.name != ".seq"] == []
+
+
+def test_when_only_a_little_room_is_left_the_outcome_goes_first(host: RunnerHost) -> None:
+    host.job("head -c 50000 /dev/zero | tr '\\0' x; exit 4")
+    little = (4096, 4096)
+    host.run(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, little))
+    finish = host.waiting("fail")
+    assert (finish["exit_code"], finish["output"]) == (4, None)
+
+
+def test_without_a_spool_folder_the_code_stands(host: RunnerHost, far: FarEnd) -> None:
+    host.spool.rmdir()
+    host.connect(far.url)
+    host.job("exit 4")
+    assert host.run(JOB).returncode == 4
+    assert far.told("fail")["exit_code"] == 4
