@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from functools import lru_cache
-from itertools import product
+from itertools import combinations, product
 from typing import NamedTuple
 
 from contract.dialect import Expressions, Schedule, ScheduleError, parse_all
-from contract.schedule_slots import epochs
+from contract.schedule_slots import epochs, matching_days
 from contract.schedule_zones import DAY, load, stretches
 
 _EVERY_MINUTE = "* * * * *"
@@ -23,8 +23,24 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def needs_gate(expressions: Expressions, job_zone: str | None, host_zone: str) -> bool:
-    """Whether the host's cron cannot keep this schedule alone: another zone, or ``L``, ``LW``, ``5L``, ``MON#2``."""
-    return job_zone not in (None, host_zone) or not all(_cron_can_say(item) for item in parse_all(expressions))
+    """Whether the host's cron cannot keep this schedule alone.
+
+    That is so in another zone, for ``L``, ``LW``, ``5L`` and ``MON#2``, and where two expressions of a list meet: as
+    two lines of a crontab they would run the job twice at that moment.
+    """
+    schedules = set(parse_all(expressions))
+    if job_zone not in (None, host_zone) or not all(_cron_can_say(item) for item in schedules):
+        return True
+    return any(_meet(one, other) for one, other in combinations(schedules, 2))
+
+
+@lru_cache(maxsize=2048)
+def _meet(one: Schedule, other: Schedule) -> bool:
+    """Whether there is a day and a time that both name; the calendar repeats itself after 28 years."""
+    if set(one.times).isdisjoint(other.times):
+        return False
+    first, last = date(2001, 1, 1).toordinal() - _EPOCH, date(2029, 1, 1).toordinal() - _EPOCH
+    return not set(matching_days(one, "debian", first, last)).isdisjoint(matching_days(other, "debian", first, last))
 
 
 def cover(
@@ -38,7 +54,7 @@ def cover(
     """
     schedules = parse_all(expressions)
     if not needs_gate(schedules, job_zone, host_zone):
-        return list(dict.fromkeys(schedule.plain for schedule in schedules))
+        return [schedule.plain for schedule in dict.fromkeys(schedules)]
     load(host_zone)
     plain = tuple(dict.fromkeys(schedule.plain for schedule in schedules if not schedule.on_boot))
     first_day = int(start.timestamp()) // DAY

@@ -63,7 +63,7 @@ def epochs(expressions: Expressions, zone: str, policy: str, begin: int, end: in
 
 def walls(schedule: Schedule, policy: str, low: int, high: int) -> Iterator[int]:
     """Wall-clock matches in ``low`` ≤ wall < ``high``, counted as if the wall clock were UTC."""
-    for day in _days(schedule, policy, low // DAY, -(-high // DAY)):
+    for day in matching_days(schedule, policy, low // DAY, -(-high // DAY)):
         midnight = day * DAY
         first = bisect_left(schedule.times, low - midnight)
         last = bisect_left(schedule.times, high - midnight)
@@ -104,7 +104,7 @@ def _following(schedule: Schedule, policy: str, stretch: Stretch, first_wall: in
         yield wall - stretch.offset
 
 
-def _days(schedule: Schedule, policy: str, first: int, last: int) -> Iterator[int]:
+def matching_days(schedule: Schedule, policy: str, first: int, last: int) -> Iterator[int]:
     """The days (since 1970) in ``first`` ≤ day < ``last`` whose month, day and weekday match."""
     sim = schedule.sim
     if sim is None:

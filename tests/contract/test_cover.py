@@ -51,6 +51,15 @@ def test_two_expressions_that_meet_are_fired_once() -> None:
     assert _double_or_missing(both, "UTC", "Europe/Berlin", "debian") == (0, 0)
 
 
+def test_expressions_that_meet_need_the_gate_at_home_too() -> None:
+    both = ["0 2 * * *", "0 2 * * MON"]
+    assert needs_gate(both, "UTC", "UTC")
+    assert cover(both, "UTC", "UTC", "debian", START) == ["0 2 * * *"]
+    assert _double_or_missing(["*/15 2 * * *", "0 * 1 * *"], "Europe/Berlin", "Europe/Berlin", "debian") == (0, 0)
+    assert not needs_gate(["0 2 * * 1-5", "0 2 * * 6", "0 3 * * *", "@reboot"], "UTC", "UTC")
+    assert not needs_gate(["@daily", "0 0 * * *"], "UTC", "UTC")
+
+
 def test_a_schedule_without_a_slot_in_the_window_has_no_line_yet() -> None:
     assert cover("0 0 29 2 *", "UTC", "Europe/Paris", "debian", START) == []
     assert cover("0 0 29 2 *", "UTC", "Europe/Paris", "debian", START + timedelta(days=300)) == ["0 1 29 2 *"]
