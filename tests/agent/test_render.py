@@ -127,7 +127,8 @@ def test_the_job_file_says_all_that_the_runner_needs() -> None:
     assert rendered.job == {
         "v": 1, "job_id": ID, "name": "a", "namespace": "production", "shell": "/bin/sh", "command": "echo hello",
         "args": ["--x=two  words"], "user": None, "cwd": "/opt", "env": {"A": "1"}, "env_file": "/e.env",
-        "umask": "0027", "nice": 5, "concurrency": "forbid", "retry": {"attempts": 3, "backoff": "exponential", "delay_s": 60.0},
+        "umask": "0027", "nice": 5, "concurrency": "forbid",
+        "retry": {"attempts": 3, "backoff": "exponential", "delay_s": 60.0},
         "checkin": {
             "enabled": True, "max_runtime_s": 3600.0, "kill_grace_s": 5.0, "min_runtime_s": 2.0, "min_output_bytes": 1,
             "success_exit_codes": [0, 4], "head": 1024, "tail": 2048, "mail": "drop",
