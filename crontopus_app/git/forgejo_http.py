@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -102,6 +102,11 @@ def address(*segments: str) -> str:
     return "/api/v1/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
+def on_this_machine(url: str) -> bool:
+    """Whether an address is a loopback one, which no proxy of the environment can reach for us."""
+    return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+
+
 class Wire:
     """Sends requests as the administrator. Redirects are never followed: they would turn a POST into a GET."""
 
@@ -115,6 +120,7 @@ class Wire:
             transport=transport,
             timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
             headers={"Accept": "application/json"},
+            trust_env=not on_this_machine(self.url),
         )
 
     def __enter__(self) -> Self:

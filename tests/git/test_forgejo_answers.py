@@ -25,6 +25,7 @@ from crontopus_app.git.forgejo import (
     ForgeUnavailable,
     safe_path,
 )
+from crontopus_app.git.forgejo_http import on_this_machine
 
 WHO = Author("Alice", "alice@example.org")
 CREATE = [FileOperation("create", "a.yaml", b"a")]
@@ -133,6 +134,19 @@ def test_names_are_escaped_whole() -> None:
     with client(network) as forge:
         assert forge.head("o", "r", "feature/../x") is None
     assert network.requests[0].url.raw_path.endswith(b"/branches/feature%2F..%2Fx")
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:8000/forge", True),
+        ("http://[::1]/", True),
+        ("http://localhost", True),
+        ("http://git.lan", False),
+    ],
+)
+def test_only_loopback_addresses_go_past_the_proxy(url: str, loopback: bool) -> None:
+    assert on_this_machine(url) is loopback
 
 
 # Commits, in the words of either version

@@ -61,7 +61,7 @@ def delete_repository(call: Call) -> Response:
     row = call.repository("owner", category="organization")
     with call.forge.store.writing() as db:
         db.execute("DELETE FROM repository WHERE id = ?", (row["id"],))
-        call.forge.repositories.delete(row["owner"], row["name"])
+    call.forge.repositories.delete(row["owner"], row["name"])  # a folder left by a crash here is replaced by ``create``
     return reply(status=204)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import secrets
@@ -84,10 +85,18 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Several processes start at once, and SQLite does not wait for its turn when the journal's mode changes.
+        with open(path.with_suffix(".lock"), "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._prepare()
+
+    def _prepare(self) -> None:
+        with self.reading() as db:
+            db.execute("PRAGMA journal_mode = WAL")
+        self.path.chmod(0o600)
         with self.writing() as db:
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
-        path.chmod(0o600)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -111,7 +120,6 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         db.row_factory = sqlite3.Row
-        db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         return db

@@ -119,7 +119,10 @@ class Courier:
 
     def _deliver(self, url: str, secret: str, body: bytes) -> None:
         try:
-            answer = httpx.post(url, content=body, headers=headers(secret, body), timeout=TIMEOUT_SECONDS)
+            # A subscriber is an address of this installation, never one behind the environment's proxy.
+            answer = httpx.post(
+                url, content=body, headers=headers(secret, body), timeout=TIMEOUT_SECONDS, trust_env=False
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             log.warning("The webhook %s could not be delivered: %s", url, type(error).__name__)
             return
