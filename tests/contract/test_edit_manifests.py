@@ -89,7 +89,9 @@ spec:
   paused: false
 ...
 """,
-    "windows": b"apiVersion: v1\r\nkind: Job\r\nmetadata:\r\n  name: a\r\nspec:\r\n  schedule: '@daily'\r\n  command: /x\r\n",
+    "windows": (
+        b"apiVersion: v1\r\nkind: Job\r\nmetadata:\r\n  name: a\r\nspec:\r\n  schedule: '@daily'\r\n  command: /x\r\n"
+    ),
 }
 
 CHANGES: dict[str, tuple[str, Any, str, Any]] = {
