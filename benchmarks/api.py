@@ -103,7 +103,7 @@ async def _one(http: httpx.AsyncClient, job_id: str) -> float:
 
 
 def _print_list(product: Product) -> None:
-    times = []
+    times, found = [], {"count": 0}
     for _ in range(LISTS):
         begin = time.perf_counter()
         found = product.http.get("/api/jobs").raise_for_status().json()

@@ -18,7 +18,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, exit_code: int = REFUSED, code: str = "", status: int = 0) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # pyright: ignore[reportAttributeAccessIssue] -- click types it as a constant
         self.code = code
         self.status = status
 

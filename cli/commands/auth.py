@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import click
 
@@ -26,7 +27,7 @@ def login(url: str | None, username: str | None, token: str | None) -> None:
     if not url:
         raise click.UsageError("Say which server: --url https://crontopus.example.org")
     if token == "-":  # noqa: S105 -- the word for standard input
-        token = click.get_text_stream("stdin").readline().strip()
+        token = sys.stdin.readline().strip()
     if token is None:
         token = _with_password(Client(url), username or click.prompt("User name"))
     me = Client(url, token).get("/api/auth/me")

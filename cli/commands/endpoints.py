@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from cli import output
@@ -71,7 +73,7 @@ def revoke(endpoint: str, yes: bool) -> None:
     click.echo(f"{found['name']} is revoked. Its history stays; `crontopus-agent leave` there removes its lines.")
 
 
-def _find(client: Client, wanted: str) -> dict[str, object]:
+def _find(client: Client, wanted: str) -> dict[str, Any]:
     page, seen = 1, 0
     while True:
         found = client.get("/api/endpoints", page=page, page_size=100)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fastapi import Request, Response
 from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crontopus_app.api.problems import answer
@@ -93,7 +94,8 @@ def _counted(receive: Receive, limit: int, error: TooLarge) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            raise error
+            # FastAPI makes a 400 of any other exception that ends the reading of a body.
+            raise HTTPException(error.status, error.message)
         return message
 
     return counted

@@ -53,7 +53,9 @@ def filled(path: str) -> str:
 def body_for(path: str) -> object:
     """A body that gets past the shape's check, so that what is tested is who may."""
     bodies: dict[str, object] = {
-        "/api/tokens": {"name": "x", "scopes": ["read:runs"]},
+        "/api/tokens": {"name": "x", "scopes": ["read:tokens"]},
+        "/api/namespaces": {"name": "x"},
+        "/api/jobs/{namespace}/{name}/revert": {"sha": "0" * 40},
         "/api/enrollment-tokens": {"name": "x"},
         "/api/endpoints/enroll": {"machine_id": "m", "hostname": "h"},
         "/api/checkins/batch": [],
