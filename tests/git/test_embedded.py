@@ -164,6 +164,17 @@ def test_bodies_that_are_no_json_object_are_422(http: httpx.Client) -> None:
     assert http.post("/api/v1/orgs", content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 422
 
 
+def test_a_restricted_account_sees_a_public_repository_only_where_it_was_let_in(
+    http: httpx.Client, repo: Repo, bot: tuple[str, str]
+) -> None:
+    body = {"name": secrets.token_hex(4), "scopes": ["read:repository"]}
+    everywhere = {"Authorization": f"token {http.post(f'/api/v1/users/{bot[0]}/tokens', json=body).json()['sha1']}"}
+    http.patch(repo.rest, json={"private": False})
+    assert httpx.get(repo.rest, headers=everywhere).status_code == 200
+    http.delete(f"{repo.rest}/collaborators/{bot[0]}")
+    assert httpx.get(repo.rest, headers=everywhere).status_code == 404
+
+
 def test_an_account_needs_a_password_of_eight_characters(http: httpx.Client) -> None:
     body = {"username": f"u-{secrets.token_hex(4)}", "email": "short@example.org", "password": "seven77"}
     assert http.post("/api/v1/admin/users", json=body).status_code == 400

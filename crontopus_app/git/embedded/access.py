@@ -27,6 +27,7 @@ class Caller:
     admin: bool
     disabled: bool
     must_change_password: bool
+    restricted: bool
     scopes: frozenset[str] | None = None
     repositories: frozenset[int] | None = None
 
@@ -110,7 +111,7 @@ class Gate:
         )
         if row is not None:
             return row["permission"]
-        return "none" if repository["private"] else "read"
+        return "none" if repository["private"] or caller.restricted else "read"
 
     def open(self, caller: Caller, owner: str, name: str, needed: str) -> Row:
         """The repository, if the caller may do what is ``needed`` (read, write or admin) there.
@@ -141,6 +142,7 @@ def _caller(row: Row, scopes: frozenset[str] | None = None, repositories: frozen
         admin=bool(row["admin"]),
         disabled=not row["active"] or bool(row["prohibit_login"]),
         must_change_password=bool(row["must_change_password"]),
+        restricted=bool(row["restricted"]),
         scopes=scopes,
         repositories=repositories,
     )
