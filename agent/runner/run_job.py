@@ -15,10 +15,15 @@ from __future__ import annotations
 import fcntl
 import os
 import select
-import signal
 import stat
 import sys
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # all of it but the enumerations, for which `signal` would take 4 ms of every start
 
 try:
     # Half of the start-up time would be the `json` package compiling its regular expressions; its scanner needs none.
@@ -754,7 +759,9 @@ def reason(command: Command, check: dict) -> str:
         return f"It ran longer than its maxRuntime of {check['max_runtime_s']:g} s and was ended"
     if REPLACED in command.signals:
         return "It was ended because the next run replaced it"
-    names = [signal.Signals(number).name for number in command.signals]
+    from signal import Signals
+
+    names = [Signals(number).name for number in command.signals]
     return "The runner was told to pass on " + ", ".join(names) if names else ""
 
 
