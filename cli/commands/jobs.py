@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 import click
-from contract.manifest import decode
 
 from cli import output
 from cli.client import Client, Failure, connect
+from contract.manifest import decode
 
 WAIT_S = 30.0
 
