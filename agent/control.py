@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,11 @@ CALL_SECONDS = 15.0
 
 def encode(shape: Any) -> bytes:
     """A shape of ``contract.wire`` as JSON; times in ISO 8601."""
-    return json.dumps(asdict(shape), default=lambda value: value.isoformat()).encode()
+    return json.dumps(shape, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else vars(value)
 
 
 class Control:

@@ -229,6 +229,8 @@ def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
     try:
         yield agent
     except Revoked as problem:
+        if state.identity().token != identity.token:
+            raise Refused("This machine was enrolled again meanwhile: start the agent anew") from problem
         raise Revoked(mark_revoked(state, str(problem))) from problem
     finally:
         agent.close()

@@ -69,7 +69,7 @@ def _seen(raw: bytes, ours: bool, known: Mapping[str, str]) -> CrontabLine:
     text = raw.decode("utf-8", "replace").rstrip("\r\n")
     if ours:
         job = crontab.job_of(raw) or ""
-        return CrontabLine(text, "managed" if job else "ours", job, known.get(job, ""))
+        return CrontabLine(text if job else mask(text), "managed" if job else "ours", job, known.get(job, ""))
     return CrontabLine(mask(text), _foreign(text.strip()))
 
 

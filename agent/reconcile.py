@@ -74,12 +74,14 @@ class Agent:
 
     def once(self, *, fetch: bool = True, always_report: bool = True) -> PassReport:
         """One whole pass. ``fetch=False`` trusts the head applied last (a look at the crontab alone)."""
-        current = Pass(self.state.memory(), self._clock(), time.perf_counter())
-        current.head = current.memory.applied
+        current = Pass(Memory(), self._clock(), time.perf_counter())
         stopping = False
         try:
+            self._check_enrolled()
             with self.state.lock():
+                self._check_enrolled()
                 current.memory = self.state.memory()
+                current.head = current.memory.applied
                 self._steps(current, fetch, dry=False)
         except FetchFailed as problem:
             current.status, current.message = "Waiting", str(problem)
@@ -93,6 +95,11 @@ class Agent:
             if not stopping:
                 self._send(report, always_report)
         return report
+
+    def _check_enrolled(self) -> None:
+        """Somebody made this machine leave meanwhile: nothing may be written any more."""
+        if not self.state.enrolled:
+            raise Stop
 
     def preview(self) -> tuple[Plan, bytes, bytes, str]:
         """What a pass would do now: plan, crontab before and after, why it would not be applied. Changes nothing."""

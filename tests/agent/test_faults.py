@@ -317,6 +317,9 @@ def test_a_policy_can_ask_to_report_only(box: Box) -> None:
     report = box.once(fetch=False)
     assert (report.status, box.text()) == ("Blocked", changed)
     assert [told.kind for told in report.drift] == ["line_changed"]
+    box.crontab.write_text(changed.replace("# END", "0 5 * * * x --password=hunter2\n# END"))
+    box.once(fetch=False)
+    assert "hunter2" not in str(box.twin.reports[-1])
 
 
 def test_an_invalid_policy_leaves_the_last_good_one_in_force(box: Box) -> None:

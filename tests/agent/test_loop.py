@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from agent import loop
 from agent.control import connect
 from agent.errors import Revoked, Stop
 from agent.loop import Bell, Daemon
+from agent.state import State
 from tests.agent.conftest import Box
 from tests.agent.twin import ENROLLMENT, Twin, manifest
 
@@ -194,3 +196,29 @@ def test_a_revoked_daemon_says_so_once_and_does_not_hammer(
     assert b"revoked" in told
     assert len(twin.paths) == asked
     assert "production/a" in (tmp_path / "crontab").read_text()
+
+
+def test_leaving_ends_a_running_daemon_and_nothing_comes_back(
+    twin: Twin, process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    head = twin.push({A: manifest("a")})
+    daemon = process()
+    twin.wait_for(reported(twin, head))
+    assert process("leave").wait(timeout=20.0) == 0
+    twin.push({B: manifest("b")})
+    assert daemon.wait(timeout=15.0) == 0
+    assert not (tmp_path / "crontab").exists()
+    assert not (tmp_path / "state").exists()
+
+
+def test_enrolling_again_does_not_revoke_the_new_token(
+    twin: Twin, process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    head = twin.push({A: manifest("a")})
+    daemon = process()
+    twin.wait_for(reported(twin, head))
+    state = State(tmp_path / "state")
+    state.save_identity(dataclasses.replace(state.identity(), token="ep_new"))
+    twin.tell(revoked=True)
+    assert daemon.wait(timeout=15.0) == 1
+    assert state.identity().revoked == ""
