@@ -2,45 +2,357 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import httpx
 import pytest
-from sqlalchemy import Engine
+import yaml
+from sqlmodel import select
 
 from crontopus_app import clock
 from crontopus_app.db import reading, writing
-from crontopus_app.git.forgejo import Forgejo
-from crontopus_app.models import Tenant
-from crontopus_app.services import changes, committing, jobs, tenants
+from crontopus_app.errors import Conflict, NotFound, PreconditionFailed
+from crontopus_app.git.forgejo import Author, CommitInfo, FileOperation, Forgejo
+from crontopus_app.git.index import index
+from crontopus_app.models import Change, JobIndex, Tenant
+from crontopus_app.services import changes, committing, jobs
 from crontopus_app.services.actor import Actor
-from tests.cast import join
+from crontopus_app.services.batches import TRAILER, blob_sha
+from crontopus_app.services.leases import lease
+from tests.fixtures.forge_server import PASSWORD, USER, ForgeServer
+from tests.fixtures.repositories import Repo
 
 FORM = {"name": "backup", "namespace": "production", "schedule": "0 2 * * *", "command": "/opt/backup.sh"}
+BOB = Author("bob", "bob@example.org")
+
+
+class Network(httpx.BaseTransport):
+    """The real network, with something that happens around the first commit that is asked for."""
+
+    def __init__(self, *, before: Callable[[], None] | None = None, after: Callable[[], None] | None = None) -> None:
+        self._real = httpx.HTTPTransport()
+        self._before, self._after = before, after
+        self.commits = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method != "POST" or not request.url.path.endswith("/contents"):
+            return self._real.handle_request(request)
+        self.commits += 1
+        first = self.commits == 1
+        if first and self._before:
+            self._before()
+        answer = self._real.handle_request(request)
+        answer.read()
+        if first and self._after:
+            self._after()
+        return answer
+
+    def close(self) -> None:
+        self._real.close()
+
+
+Through = Callable[[httpx.BaseTransport], Forgejo]
 
 
 @pytest.fixture
-def alice(db: Engine, redis_url: str, forge: Forgejo, tenant_name: str) -> Actor:
-    """A user whose repository is made."""
-    actor = join(tenant_name).actor
-    with writing() as session:
-        tenant = session.get(Tenant, actor.tenant_id)
-        assert tenant is not None
-        tenant.provisioning = "pending"
-        session.add(tenant)
-    tenants.provision(actor.tenant_id, forge, clock.now())
-    return actor
+def through(forge_server: ForgeServer) -> Iterator[Through]:
+    """Makes clients that reach the forge over another network."""
+    with ExitStack() as stack:
+        yield lambda network: stack.enter_context(Forgejo(forge_server.url, USER, PASSWORD, transport=network))
 
 
-def test_a_created_job_is_committed_in_the_users_name(alice: Actor, forge: Forgejo) -> None:
+def fail(error: BaseException) -> Callable[[], None]:
+    def failing() -> None:
+        raise error
+
+    return failing
+
+
+def create(actor: Actor, **fields: Any) -> Change:
     with writing() as session:
-        change = jobs.create(session, alice, FORM, clock.now())
+        return jobs.create(session, actor, {**FORM, **fields}, clock.now())
+
+
+def edit(actor: Actor, **fields: Any) -> Change:
+    with writing() as session:
+        return jobs.update(session, actor, "production", "backup", fields, now=clock.now())
+
+
+def state(actor: Actor, change: Change) -> tuple[str, str | None]:
+    with reading() as session:
+        told = changes.get(session, actor, change.id)
+    return told.state, told.error
+
+
+def with_trailer(commits: list[CommitInfo], change: Change) -> list[CommitInfo]:
+    return [commit for commit in commits if f"{TRAILER}: {change.id}" in commit.message]
+
+
+def test_a_created_job_is_committed_in_the_users_name(alice: Actor, forge: Forgejo, repo: Repo) -> None:
+    change = create(alice)
     committing.commit_changes(alice.tenant_id, forge)
     with reading() as session:
         told = changes.get(session, alice, change.id)
         job = jobs.get(session, alice, "production", "backup", clock.now())
+    head = repo.commits()[0]
     assert told.state == "done"
-    head = forge.commits("crontopus", f"job-manifests-{alice.tenant_id}", ref="main")[0]
     assert (head.sha, head.author_name, head.author_email) == (told.commit, alice.username, alice.email)
-    assert f"Change-Id: {change.id}" in head.message
+    assert with_trailer(repo.commits(), change) == [head]
     assert job.commit is not None
-    assert job.commit.author == alice.username
+    assert (job.commit.author, job.commit.sha) == (alice.username, head.sha)
     assert job.job.endpoints == [f"{alice.username}-host"]
     assert job.job.next_run is not None
+    assert yaml.safe_load(job.yaml)["metadata"]["id"] == job.job.id
+
+
+def test_a_hundred_creates_at_once_are_a_hundred_manifests(alice: Actor, forge: Forgejo, repo: Repo) -> None:
+    def save(number: int) -> str:
+        change = create(alice, name=f"job-{number}")
+        committing.commit_changes(alice.tenant_id, forge)
+        return change.id
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(save, range(100)))
+    committing.commit_changes(alice.tenant_id, forge)
+    with reading() as session:
+        rows = session.exec(select(Change).where(Change.tenant_id == alice.tenant_id)).all()
+        listed = jobs.list_all(session, alice, now=clock.now())
+    assert {row.state for row in rows} == {"done"}
+    assert {row.id for row in rows} == set(ids)
+    assert sorted(path for path in repo.files() if path.endswith(".yaml") and "/" in path) == sorted(
+        f"production/job-{number}.yaml" for number in range(100)
+    )
+    assert listed.count == 100
+    assert len({job.id for job in listed.jobs}) == 100
+    told = [trailer for commit in repo.commits() for trailer in committing.TRAILERS.findall(commit.message)]
+    assert sorted(told) == sorted(ids)
+
+
+def test_changes_of_one_author_are_one_commit_and_the_order_of_authors_is_kept(
+    alice: Actor, forge: Forgejo, repo: Repo
+) -> None:
+    bob = replace(alice, username="bob", email="bob@example.org")
+    for author, name in ((alice, "one"), (alice, "two"), (bob, "three"), (alice, "four")):
+        create(author, name=name)
+    before = len(repo.commits())
+    committing.commit_changes(alice.tenant_id, forge)
+    made = repo.commits()[: len(repo.commits()) - before]
+    assert [commit.author_name for commit in made] == [alice.username, "bob", alice.username]
+    assert made[2].message.startswith("2 changes\n\n- Create job production/one\n- Create job production/two\n")
+
+
+def test_an_answer_that_was_lost_leads_to_one_commit(
+    alice: Actor, forge: Forgejo, repo: Repo, through: Through
+) -> None:
+    change = create(alice)
+    network = Network(after=fail(httpx.ReadTimeout("the answer was lost")))
+    committing.commit_changes(alice.tenant_id, through(network))
+    assert state(alice, change) == ("done", None)
+    assert network.commits == 1
+    assert len(with_trailer(repo.commits(), change)) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_worker_cut_off_around_a_commit_leaves_exactly_one(
+    alice: Actor, forge: Forgejo, repo: Repo, through: Through, when: str
+) -> None:
+    change = create(alice)
+    network = Network(**{when: fail(KeyboardInterrupt())})
+    with pytest.raises(KeyboardInterrupt):
+        committing.commit_changes(alice.tenant_id, through(network))
+    assert state(alice, change)[0] == "pending"
+    repo.commit({"production/other.yaml": b"x: 1\n"})
+    committing.commit_changes(alice.tenant_id, forge)
+    assert state(alice, change) == ("done", None)
+    assert len(with_trailer(repo.commits(), change)) == 1
+    with reading() as session:
+        assert jobs.get(session, alice, "production", "backup", clock.now()).valid
+
+
+def test_a_forge_that_is_down_makes_changes_wait_and_say_so(
+    alice: Actor, forge: Forgejo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committing, "PAUSE_S", 0.0)
+    change = create(alice)
+    with Forgejo("http://127.0.0.1:9", USER, PASSWORD) as away:
+        committing.commit_changes(alice.tenant_id, away)
+    told, error = state(alice, change)
+    assert told == "pending"
+    assert error is not None
+    assert error.startswith("waiting: The Git server at http://127.0.0.1:9 does not answer")
+    committing.commit_changes(alice.tenant_id, forge)
+    assert state(alice, change) == ("done", None)
+
+
+def test_changes_wait_for_the_repository(alice: Actor, forge: Forgejo) -> None:
+    set_tenant(alice, provisioning="pending")
+    change = create(alice)
+    committing.commit_changes(alice.tenant_id, forge)
+    assert state(alice, change) == ("pending", "waiting: the repository is not ready yet")
+
+
+def set_tenant(actor: Actor, **values: str) -> None:
+    with writing() as session:
+        tenant = session.get(Tenant, actor.tenant_id)
+        assert tenant is not None
+        for name, value in values.items():
+            setattr(tenant, name, value)
+        session.add(tenant)
+
+
+def test_several_edits_of_a_file_become_one_commit_with_all_of_them(alice: Actor, forge: Forgejo, repo: Repo) -> None:
+    create(alice)
+    committing.commit_changes(alice.tenant_id, forge)
+    before = len(repo.commits())
+    told = [edit(alice, schedule="5 3 * * *"), edit(alice, command="/opt/other.sh"), edit(alice, nice=5)]
+    committing.commit_changes(alice.tenant_id, forge)
+    assert [state(alice, change) for change in told] == [("done", None)] * 3
+    spec = yaml.safe_load(repo.files()["production/backup.yaml"])["spec"]
+    assert (spec["schedule"], spec["command"], spec["nice"]) == ("5 3 * * *", "/opt/other.sh", 5)
+    assert len(repo.commits()) == before + 1
+
+
+def test_somebody_elses_push_in_between_is_kept_and_edited_on(
+    alice: Actor, forge: Forgejo, repo: Repo, through: Through
+) -> None:
+    create(alice)
+    committing.commit_changes(alice.tenant_id, forge)
+
+    def push() -> None:
+        data = repo.files()["production/backup.yaml"].replace(b"/opt/backup.sh", b"/opt/pushed.sh  # by hand")
+        repo.update("production/backup.yaml", data)
+
+    change = edit(alice, schedule="5 3 * * *")
+    network = Network(before=push)
+    committing.commit_changes(alice.tenant_id, through(network))
+    assert state(alice, change) == ("done", None)
+    assert network.commits == 2
+    text = repo.files()["production/backup.yaml"]
+    assert b"/opt/pushed.sh  # by hand" in text
+    assert b"5 3 * * *" in text
+
+
+def test_a_precondition_that_no_longer_holds_fails_one_change_and_no_other(
+    alice: Actor, forge: Forgejo, repo: Repo
+) -> None:
+    create(alice)
+    committing.commit_changes(alice.tenant_id, forge)
+    sha = blob_sha(repo.files()["production/backup.yaml"])
+    with writing() as session:
+        stale = jobs.update(session, alice, "production", "backup", {"nice": 1}, if_match=sha, now=clock.now())
+    repo.update("production/backup.yaml", repo.files()["production/backup.yaml"] + b"# by hand\n")
+    other = create(alice, name="other")
+    committing.commit_changes(alice.tenant_id, forge)
+    told, reason = state(alice, stale)
+    assert told == "failed"
+    assert reason is not None
+    assert "changed by somebody else" in reason
+    assert state(alice, other) == ("done", None)
+    assert b"nice" not in repo.files()["production/backup.yaml"]
+
+
+def test_a_file_that_was_pushed_under_the_same_name_is_not_overwritten(
+    alice: Actor, forge: Forgejo, repo: Repo
+) -> None:
+    change = create(alice)
+    repo.commit({"production/backup.yaml": b"# mine\n"})
+    committing.commit_changes(alice.tenant_id, forge)
+    assert state(alice, change) == ("failed", "production/backup.yaml exists already: choose another name.")
+    assert repo.files()["production/backup.yaml"] == b"# mine\n"
+
+
+def test_a_change_that_leaves_nothing_to_do_makes_no_commit(alice: Actor, forge: Forgejo, repo: Repo) -> None:
+    create(alice)
+    committing.commit_changes(alice.tenant_id, forge)
+    before = repo.commits()
+    change = edit(alice, command="/opt/backup.sh")
+    committing.commit_changes(alice.tenant_id, forge)
+    assert state(alice, change) == ("done", None)
+    assert repo.commits() == before
+
+
+def test_what_another_worker_is_at_is_left_to_it(alice: Actor, forge: Forgejo, repo: Repo) -> None:
+    change = create(alice)
+    with lease(f"commit:{alice.tenant_id}", clock.now):
+        committing.commit_changes(alice.tenant_id, forge)
+        assert state(alice, change) == ("pending", None)
+    committing.commit_changes(alice.tenant_id, forge)
+    assert state(alice, change) == ("done", None)
+
+
+def test_waiting_ends_when_the_index_shows_the_job(alice: Actor, forge: Forgejo) -> None:
+    change = create(alice)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(changes.wait, change.id, 20)
+        committing.commit_changes(alice.tenant_id, forge)
+        told = waiting.result()
+    assert told.state == "done"
+    with reading() as session:
+        assert session.exec(select(JobIndex.path).where(JobIndex.tenant_id == alice.tenant_id)).all()
+
+
+def test_waiting_gives_up_in_time(alice: Actor) -> None:
+    assert changes.wait(create(alice).id, 0.0).state == "pending"
+
+
+def test_a_change_tells_how_many_endpoints_have_it(alice: Actor, forge: Forgejo) -> None:
+    change = create(alice)
+    committing.commit_changes(alice.tenant_id, forge)
+    with reading() as session:
+        told = changes.get(session, alice, change.id)
+    assert (told.applied, told.expected) == (0, 1)
+
+
+def test_another_tenants_change_is_unknown(alice: Actor) -> None:
+    change = create(alice)
+    charlie = replace(alice, tenant_id="charlie")
+    with reading() as session, pytest.raises(NotFound):
+        changes.get(session, charlie, change.id)
+
+
+def test_recent_changes_come_newest_first(alice: Actor) -> None:
+    for name in ("one", "two"):
+        create(alice, name=name)
+    with reading() as session:
+        told = changes.recent(session, alice, 5)
+    assert [change.path for change in told] == ["production/two.yaml", "production/one.yaml"]
+
+
+def test_a_failed_change_is_told_as_what_it_is(alice: Actor, forge: Forgejo, repo: Repo) -> None:
+    change = create(alice)
+    repo.commit({"production/backup.yaml": b"# mine\n"})
+    committing.commit_changes(alice.tenant_id, forge)
+    told = changes.wait(change.id)
+    with pytest.raises(Conflict, match="exists already"):
+        changes.refuse(told, conditional=False)
+    with pytest.raises(PreconditionFailed):
+        changes.refuse(told, conditional=True)
+
+
+def test_an_index_that_cannot_be_read_does_not_undo_the_commit(
+    alice: Actor, forge: Forgejo, repo: Repo, through: Through
+) -> None:
+    change = create(alice)
+
+    class Dies(Network):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if self.commits:
+                raise httpx.ConnectError("gone")
+            return super().handle_request(request)
+
+    committing.commit_changes(alice.tenant_id, through(Dies()))
+    assert state(alice, change) == ("done", None)
+    index(alice.tenant_id, forge, clock.now())
+    with reading() as session:
+        assert jobs.get(session, alice, "production", "backup", clock.now()).valid
+
+
+def test_operations_name_the_blobs_that_git_names(forge: Forgejo, alice: Actor, repo: Repo) -> None:
+    content = "grüße\n".encode()
+    repo.commit({"note.txt": content})
+    assert repo.shas()["note.txt"] == blob_sha(content)
+    assert FileOperation("create", "x", content).content == content
