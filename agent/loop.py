@@ -177,7 +177,9 @@ class Daemon:
                 continue
             self._answered(answer, known)
             wait = BACK_OFF[0]
-            known = answer.head or known
+            known = answer.head
+            if answer.wake:  # stays so until the pass has reported: do not ask again at once
+                self._ended.wait(BACK_OFF[0])
 
     def _answered(self, answer: WatchAnswer, known: str) -> None:
         confirmed = self.bell.answer.prune_confirmed if self.bell.answer else None

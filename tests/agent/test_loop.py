@@ -71,6 +71,16 @@ def test_an_edit_of_the_crontab_is_noticed_and_healed(box: Box, start: Callable[
     assert box.text() == good
 
 
+def test_a_server_that_knows_no_head_is_not_asked_again_at_once(box: Box, start: Callable[[], Daemon]) -> None:
+    memory = box.state.memory()
+    memory.applied = "a" * 40
+    box.state.save_memory(memory)
+    start()
+    box.twin.wait_for(lambda: any("watch?head=&" in path for path in box.twin.paths))
+    watched = [path for path in box.twin.paths if "watch?" in path]
+    assert ["head=&" in path for path in watched] == [False, True]
+
+
 def test_a_wake_from_the_console_makes_a_pass_with_a_report(box: Box, start: Callable[[], Daemon]) -> None:
     head = box.twin.push({A: manifest("a")})
     start()
