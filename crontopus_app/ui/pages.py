@@ -9,10 +9,24 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.ui.doors.page import login, register
+from crontopus_app.ui.edit.page import edit, new
+from crontopus_app.ui.edit.state import EditState
+from crontopus_app.ui.endpoints.page import endpoint, endpoints
+from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
+from crontopus_app.ui.enrol.page import enrol
+from crontopus_app.ui.enrol.state import EnrolState
+from crontopus_app.ui.job.page import job
+from crontopus_app.ui.job.state import JobState
 from crontopus_app.ui.jobs.page import jobs
 from crontopus_app.ui.jobs.state import JobsState
 from crontopus_app.ui.overview.page import overview
 from crontopus_app.ui.overview.state import OverviewState
+from crontopus_app.ui.runs.page import run, runs
+from crontopus_app.ui.runs.state import RunsState, RunState
+from crontopus_app.ui.start.page import start
+from crontopus_app.ui.start.state import StartState
+from crontopus_app.ui.tokens.page import tokens
+from crontopus_app.ui.tokens.state import TokensState
 
 
 @dataclass(frozen=True)
@@ -31,5 +45,15 @@ PAGES = (
     Page("/login", "Sign in", login),
     Page("/register", "Register", register),
     Page("/", "Overview", overview, OverviewState.load),
+    Page("/start", "Start", start, StartState.load),
     Page("/jobs", "Jobs", jobs, JobsState.load),
+    Page("/jobs/new", "New job", new, EditState.load),
+    Page("/jobs/[ns]/[job_name]", "Job", job, JobState.load),
+    Page("/jobs/[ns]/[job_name]/edit", "Edit job", edit, EditState.load),
+    Page("/runs", "Runs", runs, RunsState.load),
+    Page("/runs/[run_id]", "Run", run, RunState.load),
+    Page("/endpoints", "Endpoints", endpoints, EndpointsState.load),
+    Page("/endpoints/[endpoint_id]", "Endpoint", endpoint, EndpointState.load),
+    Page("/enrol", "Enrol a host", enrol, EnrolState.load),
+    Page("/tokens", "Tokens", tokens, TokensState.load),
 )

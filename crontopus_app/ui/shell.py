@@ -46,7 +46,9 @@ def live_mark() -> rx.Component:
         rx.el.span(rx.el.i(), "reconnecting", class_name="live s-late"),
         rx.cond(
             SessionState.stale_since,
-            rx.el.span(rx.el.i(), "stale since ", parts.when(SessionState.stale_since, "clock"), class_name="live s-late"),
+            rx.el.span(
+                rx.el.i(), "stale since ", parts.when(SessionState.stale_since, "clock"), class_name="live s-late"
+            ),
             rx.el.span(rx.el.i(), rx.el.span("live", class_name="t-state s-ok"), class_name="live s-ok"),
         ),
     )
@@ -71,7 +73,9 @@ def rail(active: str) -> rx.Component:
             live_mark(),
             rx.el.span(SessionState.username, class_name="muted"),
             rx.el.div(
-                rx.el.button("system", type="button", data_act="theme", data_theme_word="", title="light, dark, system"),
+                rx.el.button(
+                    "system", type="button", data_act="theme", data_theme_word="", title="light, dark, system"
+                ),
                 rx.el.button("keys", type="button", data_act="keys"),
                 rx.el.button("sign out", type="button", data_act="out"),
                 class_name="pair",

@@ -83,8 +83,14 @@ def pills(jobs: Sequence[wire.JobSummary], namespace: str, state: str, text: str
     found = [Pill(f"all {len(jobs)}", _address("", "", text), not namespace and not state)]
     found += [Pill(f"{name} {n}", _address(name, state, text), name == namespace) for name, n in sorted(spaces.items())]
     bad = [name for name in ("failing", "late", "missed", "paused", "waiting", "ok") if states[name] or name == state]
-    found += [Pill(f"{words.JOB_WORDS.get(name, name).split(' ')[0]} {states[name]}",
-                   _address(namespace, "" if name == state else name, text), name == state) for name in bad]
+    found += [
+        Pill(
+            f"{words.JOB_WORDS.get(name, name).split(' ')[0]} {states[name]}",
+            _address(namespace, "" if name == state else name, text),
+            name == state,
+        )
+        for name in bad
+    ]
     return found
 
 

@@ -17,6 +17,7 @@ from crontopus_app.ui.kit.parts import link, when
 DAY = 1440
 HALF = timedelta(hours=12)
 SHORTEST = 5.0
+SLOT = 8.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,17 @@ def bars(runs: Sequence[wire.Run], count: int, height: int = 20) -> Paths:
         tall = max(0.2, (run.duration_s or 0) / longest) * height
         drawn.append((words.run_state(run.status), f"M{place * 6} {height - tall:.1f}h4v{tall:.1f}h-4z"))
     return _paths(drawn)
+
+
+def _outlines(lefts: Sequence[float]) -> str:
+    """An outline a slot; slots closer than an outline is wide become one band."""
+    bands: list[list[float]] = []
+    for left in lefts:
+        if bands and left - bands[-1][1] < SLOT:
+            bands[-1][1] = left + SLOT - 2
+        else:
+            bands.append([left, left + SLOT - 2])
+    return "".join(f"M{left:.1f} 7h{right - left:.1f}v13h-{right - left:.1f}z" for left, right in bands)
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ def lane(job: wire.JobSummary, runs: Sequence[wire.Run], slots: Iterable[datetim
         drawn.append((state, f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z"))
         text = f"{job.name} · {run.status} on {run.endpoint_name or 'no host'} · took {words.took(run.duration_s)}"
         known.append(f"{left:.0f}\t{wide:.0f}\t{run.id}\t{text}")
-    outlines = "".join(f"M{place(slot, now):.1f} 7h6v13h-6z" for slot in slots)
+    outlines = _outlines([place(slot, now) for slot in slots])
     href = f"/jobs/{job.namespace}/{job.name}"
     state = words.job_state(job.state)
     return Lane(job.name, job.namespace, href, state, _paths(drawn), outlines, "\n".join(known))

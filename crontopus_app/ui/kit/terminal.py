@@ -62,7 +62,9 @@ def gap(output: wire.Output) -> str:
     return f"{words.size(output.lost_bytes)} left out here" if output.lost_bytes else ""
 
 
-def terminal(head: rx.vars.ArrayVar[list[Piece]], left_out: rx.Var[str], tail: rx.vars.ArrayVar[list[Piece]]) -> rx.Component:
+def terminal(
+    head: rx.vars.ArrayVar[list[Piece]], left_out: rx.Var[str], tail: rx.vars.ArrayVar[list[Piece]]
+) -> rx.Component:
     """Head, what was left out, tail."""
     return rx.el.pre(
         rx.foreach(head, _piece),

@@ -111,7 +111,9 @@ def _runs() -> rx.Component:
     none = rx.el.p("No run was reported yet.", class_name="muted pane")
     return rx.fragment(
         rx.cond(State.running, parts.card("Running now", running, flush=True)),
-        parts.card("Last runs", rx.cond(State.last, last, none), flush=True, aside=rx.el.small(parts.link("all", "/runs"))),
+        parts.card(
+            "Last runs", rx.cond(State.last, last, none), flush=True, aside=rx.el.small(parts.link("all", "/runs"))
+        ),
     )
 
 

@@ -133,7 +133,7 @@ def slots(job: wire.JobSummary, now: datetime) -> list[datetime]:
         return []
     try:
         end = now + timedelta(hours=12)
-        return list(schedule.slots(job.schedule, job.timezone or "UTC", "debian", now, end))[:144]
+        return list(schedule.slots(job.schedule, job.timezone or "UTC", "debian", now, end))
     except (schedule.ScheduleError, ValueError, KeyError):
         return []
 

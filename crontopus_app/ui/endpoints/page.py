@@ -1,0 +1,136 @@
+"""Endpoints, and one endpoint with its crontab as it is."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from crontopus_app.ui import shell
+from crontopus_app.ui.endpoints.rows import HostRow, InstanceRow, Line
+from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
+from crontopus_app.ui.kit import parts
+
+HEADS = ["Endpoint", "State", "Seen", "Jobs", "Head", "Agent", "Platform", "Labels"]
+JOBS = ["Job", "Namespace", "State", "Installed", "Commit", "Last run"]
+
+
+def endpoints() -> rx.Component:
+    """``/endpoints``."""
+    state = EndpointsState
+    listed = rx.el.section(
+        parts.table(HEADS, rx.foreach(state.hosts, _host), numeric=("Jobs",)),
+        parts.pager(state.page, state.more, state.before, state.after),
+        class_name="card flush",
+    )
+    none = rx.el.section(
+        parts.empty(
+            "No endpoint yet",
+            rx.el.p("An endpoint is a machine whose agent keeps its crontab equal to your repository."),
+            rx.el.div(parts.link("Enrol a host", "/enrol", css="button primary")),
+        ),
+        class_name="card",
+    )
+    return shell.frame(
+        "Endpoints",
+        "Endpoints",
+        state,
+        rx.cond(state.hosts, listed, none),
+        right=(parts.link("Enrol", "/enrol", css="button primary"),),
+    )
+
+
+def _host(host: HostRow) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(parts.dot(host.state), parts.link(host.name, host.href), rx.el.small(host.hostname)),
+        rx.el.td(parts.tag(host.said, host.state), rx.cond(host.message, rx.el.small(host.message)), class_name="wrap"),
+        rx.el.td(parts.when(host.seen), class_name="muted"),
+        rx.el.td(host.jobs, class_name="num"),
+        rx.el.td(host.head, class_name="mono"),
+        rx.el.td(host.agent),
+        rx.el.td(host.platform, class_name="muted"),
+        rx.el.td(host.labels, class_name="mono muted"),
+        key=host.id,
+    )
+
+
+def endpoint() -> rx.Component:
+    """``/endpoints/[endpoint]``."""
+    host = EndpointState.host
+    sync = rx.el.button("Sync now", on_click=EndpointState.sync, disabled=host.revoked)
+    return shell.frame(
+        "Endpoints",
+        rx.fragment(rx.el.span("Endpoints / ", class_name="muted"), host.name),
+        EndpointState,
+        rx.cond(EndpointState.said, parts.note(EndpointState.said, state="accent")),
+        rx.cond(host.message, parts.note(host.message, state=host.state)),
+        _tiles(),
+        _crontab(),
+        parts.card(
+            "Jobs",
+            rx.cond(
+                EndpointState.jobs,
+                parts.table(JOBS, rx.foreach(EndpointState.jobs, _job)),
+                rx.el.p("No job runs on this host.", class_name="muted pane"),
+            ),
+            flush=True,
+        ),
+        rx.cond(~host.revoked, _danger()),
+        right=(sync,),
+    )
+
+
+def _tiles() -> rx.Component:
+    host = EndpointState.host
+    about = rx.el.span(host.zone, " · agent ", host.agent, " · ", host.labels)
+    return rx.el.section(
+        rx.el.div(
+            rx.el.b(host.said),
+            rx.el.span(host.head, " · seen ", parts.when(host.seen)),
+            class_name=f"tile s-{host.state}",
+        ),
+        parts.tile(host.jobs, "jobs", "ok"),
+        parts.tile(EndpointState.monitored, "lines monitored", "accent", wide=True),
+        rx.el.div(rx.el.b(rx.cond(host.platform, host.platform, host.hostname)), about, class_name="tile wide2"),
+        class_name="tiles",
+    )
+
+
+def _crontab() -> rx.Component:
+    legend = parts.legend(
+        ("ours", "from Git"), ("adopted", "adopted"), ("drift", "drifted"), ("foreign", "not monitored")
+    )
+    shown = rx.el.div(rx.foreach(EndpointState.lines, line), class_name="lines", tab_index=0, aria_label="crontab")
+    none = rx.el.p("Its agent has not reported a crontab yet.", class_name="muted pane")
+    return parts.card("The crontab, as it is", rx.cond(EndpointState.lines, shown, none), flush=True, aside=legend)
+
+
+def line(one: Line) -> rx.Component:
+    """A line with its number and what is to be said of it."""
+    return rx.el.div(
+        rx.el.em(one.number), rx.el.code(one.text), rx.el.span(one.note), class_name=f"ln {one.css}", key=one.number
+    )
+
+
+def _job(one: InstanceRow) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(parts.dot(one.state), parts.link(one.job, one.href)),
+        rx.el.td(parts.namespace(one.namespace)),
+        rx.el.td(parts.tag(one.said, one.state)),
+        rx.el.td(one.outcome, rx.cond(one.reason, rx.el.small(one.reason)), class_name="wrap"),
+        rx.el.td(one.commit, class_name="mono"),
+        rx.el.td(rx.cond(one.last_href, parts.link(parts.when(one.last), one.last_href), "–")),
+    )
+
+
+def _danger() -> rx.Component:
+    return parts.card(
+        "Revoke",
+        rx.el.p(
+            "Its token is dead at once and its ",
+            EndpointState.host.jobs,
+            " jobs are retired. Lines on the host stay until ",
+            rx.el.span("crontopus-agent leave", class_name="mono"),
+            " is run there; its history stays here.",
+            class_name="muted",
+        ),
+        rx.el.button("Revoke this endpoint", on_click=EndpointState.revoke, class_name="danger"),
+    )

@@ -1,0 +1,108 @@
+"""Rows of Endpoints and Endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from contract import wire
+from crontopus_app.ui.kit import words
+
+STANDINGS = {"managed": "ours", "ours": "mark", "foreign": "foreign", "adopted": "adopted", "drift": "drift"}
+SAID = {"foreign": "not monitored", "environment": "variable"}
+
+
+@dataclass(frozen=True)
+class HostRow:
+    id: str
+    href: str
+    name: str
+    hostname: str
+    state: str
+    said: str
+    message: str
+    seen: str
+    agent: str
+    platform: str
+    zone: str
+    labels: str
+    head: str
+    jobs: int
+    revoked: bool
+
+
+@dataclass(frozen=True)
+class InstanceRow:
+    job: str
+    href: str
+    namespace: str
+    host: str
+    host_href: str
+    state: str
+    said: str
+    outcome: str
+    reason: str
+    commit: str
+    last: str
+    last_href: str
+
+
+@dataclass(frozen=True)
+class Line:
+    number: int
+    text: str
+    css: str
+    note: str
+
+
+def host(endpoint: wire.Endpoint) -> HostRow:
+    return HostRow(
+        id=endpoint.id,
+        href=f"/endpoints/{endpoint.id}",
+        name=endpoint.name,
+        hostname=endpoint.hostname,
+        state=words.host_state(endpoint.state),
+        said=endpoint.state,
+        message=endpoint.message,
+        seen=words.iso(endpoint.last_seen_at),
+        agent=endpoint.agent_version,
+        platform=endpoint.platform,
+        zone=endpoint.timezone,
+        labels=" ".join(f"{key}={value}" for key, value in sorted(endpoint.labels.items())),
+        head=endpoint.head_applied[:7],
+        jobs=endpoint.jobs,
+        revoked=endpoint.status == "revoked",
+    )
+
+
+def instance(one: wire.InstanceStatus) -> InstanceRow:
+    return InstanceRow(
+        job=one.job_name,
+        href=f"/jobs/{one.namespace}/{one.job_name}",
+        namespace=one.namespace,
+        host=one.endpoint_name,
+        host_href=f"/endpoints/{one.endpoint_id}",
+        state=words.job_state(one.state),
+        said=words.JOB_WORDS.get(one.state, one.state),
+        outcome=one.outcome or "not yet reported",
+        reason=one.reason,
+        commit=one.commit[:7],
+        last=words.iso(one.last_run_at),
+        last_href=f"/runs/{one.last_run_id}" if one.last_run_id else "",
+    )
+
+
+def lines(crontab: Iterable[wire.CrontabLine], names: dict[str, str]) -> list[Line]:
+    """The host's crontab as its agent read it; ``names`` says which job a managed line is."""
+    found = []
+    for number, line in enumerate(crontab, start=1):
+        note = line.note or names.get(line.job_id, "") or SAID.get(line.standing, "")
+        found.append(Line(number, line.text, STANDINGS.get(line.standing, ""), note))
+    return found
+
+
+def monitored(crontab: Sequence[wire.CrontabLine]) -> str:
+    """``3 / 5``: managed lines of all that start something."""
+    standings = [line.standing for line in crontab]
+    ours = standings.count("managed") + standings.count("drift")
+    return f"{ours} / {ours + standings.count('foreign')}"

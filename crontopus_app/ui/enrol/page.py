@@ -1,0 +1,73 @@
+"""Enrol a host."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from crontopus_app.ui import shell
+from crontopus_app.ui.enrol.state import EnrolState as State
+from crontopus_app.ui.enrol.state import TokenRow
+from crontopus_app.ui.kit import parts
+
+HEADS = ["Name", "Used", "Expires", "Made", ""]
+
+
+def enrol() -> rx.Component:
+    """``/enrol``."""
+    return shell.frame(
+        "Enrol a host",
+        "Enrol a host",
+        State,
+        rx.el.div(_make(), _commands(), class_name="cols even"),
+        parts.card(
+            "Enrolment tokens",
+            rx.cond(
+                State.tokens,
+                parts.table(HEADS, rx.foreach(State.tokens, _token)),
+                rx.el.p("None yet.", class_name="muted pane"),
+            ),
+            flush=True,
+        ),
+    )
+
+
+def _make() -> rx.Component:
+    form = rx.el.form(
+        parts.field("Name", rx.el.input(name="name", default_value="hosts", required=True, max_length=100)),
+        rx.el.div(
+            parts.field("Valid for days", rx.el.input(name="days", type="number", default_value="7", min=1, max=3650)),
+            parts.field("Hosts at most", rx.el.input(name="uses", type="number", placeholder="no limit", min=1)),
+            class_name="two",
+        ),
+        rx.cond(State.wrong, rx.el.div(State.wrong, class_name="wrong", role="alert")),
+        rx.el.div(rx.el.button("Make a token", type="submit", class_name="primary")),
+        on_submit=State.create,
+        class_name="form",
+    )
+    return parts.card("1 · A token", form, note="lets machines join, nothing else")
+
+
+def _commands() -> rx.Component:
+    waiting = parts.note("Waiting for the host…", state="running")
+    arrived = parts.note("A host has joined. ", parts.link("Endpoints", "/endpoints"), state="ok")
+    shown = rx.fragment(
+        rx.foreach(State.commands, parts.copy_line),
+        rx.el.p("The token is shown only now.", class_name="muted"),
+        rx.cond(State.hosts > State.before, arrived, waiting),
+    )
+    hint = rx.el.p("Make a token: the commands are then here.", class_name="muted")
+    return parts.card("2 · On the host, as the user whose crontab it is", rx.cond(State.commands, shown, hint))
+
+
+def _token(token: TokenRow) -> rx.Component:
+    end = rx.cond(token.expires, parts.when(token.expires), "never")
+    drop = rx.el.button(
+        "Revoke", on_click=State.revoke(token.id), class_name="danger", aria_label=f"revoke {token.name}"
+    )
+    return rx.el.tr(
+        rx.el.td(token.name),
+        rx.el.td(token.uses),
+        rx.el.td(end),
+        rx.el.td(parts.when(token.created), class_name="muted"),
+        rx.el.td(rx.cond(token.revoked, rx.el.span("revoked", class_name="muted"), drop)),
+    )

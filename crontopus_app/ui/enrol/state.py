@@ -1,0 +1,94 @@
+"""State of Enrol: a token, shown once, in the command to copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from contract import wire
+from crontopus_app import clock
+from crontopus_app.errors import CrontopusError
+from crontopus_app.services import endpoints, tokens
+from crontopus_app.services.actor import Actor
+from crontopus_app.settings import settings
+from crontopus_app.ui import problems, session
+from crontopus_app.ui.call import call, change
+from crontopus_app.ui.kit import words
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    id: str
+    name: str
+    uses: str
+    expires: str
+    created: str
+    revoked: bool
+
+
+def row(token: wire.EnrollmentToken) -> TokenRow:
+    limit = f" of {token.max_uses}" if token.max_uses else ""
+    expires = words.iso(token.expires_at)
+    return TokenRow(token.id, token.name, f"{token.uses}{limit}", expires, words.iso(token.created_at), token.revoked)
+
+
+def commands(token: str, url: str) -> list[str]:
+    """What is typed on the host; the token in the environment stays out of the process list."""
+    return [
+        f"export CRONTOPUS_ENROLLMENT_TOKEN={token}",
+        f"crontopus-agent enroll --url {url}",
+        "crontopus-agent run",
+    ]
+
+
+class EnrolState(rx.State):
+    """Tokens and the commands of the one just made."""
+
+    ready: bool = False
+    problem: str = ""
+    wrong: str = ""
+    commands: list[str] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    tokens: list[TokenRow] = []  # noqa: RUF012
+    hosts: int = 0
+    before: int = 0
+
+    @rx.event
+    async def load(self) -> Any:
+        """Fills the page; a token shown before is not shown again."""
+        self.commands, self.wrong = [], ""
+        told = await session.opened(self, "endpoint")
+        self.before = self.hosts
+        return told
+
+    async def _fill(self, actor: Actor) -> None:
+        self.tokens = [row(one) for one in await call(tokens.list_enrollment, actor)]
+        self.hosts = (await call(endpoints.list_page, actor, page_size=1, now=clock.now())).total
+
+    @rx.event
+    async def create(self, form: dict[str, Any]) -> None:
+        """Makes a token; its text is on the page until one leaves it."""
+        try:
+            actor = await session.actor_of(self)
+            wanted = wire.EnrollmentTokenRequest(str(form.get("name", "")), _count(form, "days"), _count(form, "uses"))
+            made = await change(tokens.create_enrollment, actor, wanted, clock.now())
+            self.commands, self.wrong, self.before = commands(made.token or "", settings().public_url), "", self.hosts
+            await session.fill(self, actor)
+        except CrontopusError as error:
+            self.wrong = problems.sentence(error)
+
+    @rx.event
+    async def revoke(self, token_id: str) -> None:
+        """Hosts that are enrolled already stay enrolled."""
+        try:
+            actor = await session.actor_of(self)
+            await change(tokens.revoke_enrollment, actor, token_id, clock.now())
+            await session.fill(self, actor)
+        except CrontopusError as error:
+            self.wrong = problems.sentence(error)
+
+
+def _count(form: dict[str, Any], name: str) -> int | None:
+    text = str(form.get(name, "")).strip()
+    return int(text) if text.isdecimal() else None

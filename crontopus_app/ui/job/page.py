@@ -1,0 +1,162 @@
+"""One job: state, schedule in words, what is next, what was, what is installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reflex as rx
+
+from crontopus_app.ui import shell
+from crontopus_app.ui.job.rows import Cell, CommitRow, Instance, Line
+from crontopus_app.ui.job.state import JobState as State
+from crontopus_app.ui.kit import charts, parts
+
+INSTANCES = ["Endpoint", "State", "Installed", "Commit", "Last run"]
+
+
+def job() -> rx.Component:
+    """``/jobs/[namespace]/[job]``."""
+    head = State.head
+    pause = rx.el.button(rx.cond(head.paused, "Resume", "Pause"), on_click=State.set_paused(~head.paused))
+    return shell.frame(
+        "Jobs",
+        rx.fragment(rx.el.span(head.namespace, " / ", class_name="muted"), head.name),
+        State,
+        rx.cond(State.said, parts.note(State.said, state="accent")),
+        rx.cond(~head.valid, parts.note("This file is not a valid manifest: see its definition.", state="failed")),
+        _head(),
+        rx.el.div(_past(), _coming(), class_name="cols w"),
+        _tabs(),
+        _danger(),
+        right=(rx.cond(head.valid, pause), parts.link("Edit", head.edit, css="button primary")),
+    )
+
+
+def _head() -> rx.Component:
+    head = State.head
+    return rx.el.section(
+        rx.el.span(head.said, class_name=f"state s-{head.state}"),
+        rx.el.div(
+            rx.el.b(head.explained, " "),
+            rx.el.span(head.cron, class_name="mono muted"),
+            rx.el.small(
+                "on ", head.hosts, " · ", rx.el.span(head.path, class_name="mono"), parts.copy(head.id, "copy id")
+            ),
+        ),
+        rx.el.div(
+            rx.el.b(rx.cond(head.paused, "paused", parts.when(head.next, "in", head.zone))),
+            rx.el.small(parts.when(head.next, "exact", head.zone)),
+            class_name="next",
+        ),
+        class_name="head",
+    )
+
+
+def _past() -> rx.Component:
+    none = rx.el.p("It has not run yet.", class_name="muted")
+    strip = rx.el.div(rx.foreach(State.strip, _cell), class_name="strip")
+    chart = rx.fragment(
+        rx.el.h2("Duration", rx.el.small(State.durations.said)), charts.durations(State.durations.paths)
+    )
+    return parts.card(
+        "Last runs",
+        rx.cond(State.strip, rx.fragment(strip, chart), none),
+        note="one cell a run",
+        aside=rx.el.span(State.durations.success, class_name="legend"),
+    )
+
+
+def _cell(cell: Cell) -> rx.Component:
+    return parts.link("", cell.href, css=f"s-{cell.state}", title=cell.title, aria_label=cell.title)
+
+
+def _coming() -> rx.Component:
+    row = lambda at: rx.el.tr(  # noqa: E731 -- three cells, used once
+        rx.el.td(parts.when(at, "day", State.head.zone)),
+        rx.el.td(parts.when(at, "clock", State.head.zone), class_name="mono"),
+        rx.el.td(parts.when(at, "in", State.head.zone), class_name="muted"),
+    )
+    table = rx.el.table(rx.el.tbody(rx.foreach(State.coming, row)), class_name="plain")
+    none = rx.el.p("None: it is paused, disabled or not valid.", class_name="muted")
+    return parts.card(
+        "Next runs",
+        rx.cond(State.coming, table, none),
+        rx.foreach(State.nights, lambda night: parts.note(night)),
+        note=rx.fragment("in ", rx.el.span("your zone", data_own_zone="")),
+    )
+
+
+def _tabs() -> rx.Component:
+    names = (("runs", "Runs"), ("definition", "Definition"), ("history", "History"), ("endpoints", "Endpoints"))
+    links = [_tab(key, name) for key, name in names]
+    body = rx.match(
+        State.tab,
+        ("definition", _definition()),
+        ("history", _history()),
+        ("endpoints", _endpoints()),
+        rx.el.div(rx.foreach(State.strip, _run), parts.link("All its runs", State.head.runs), class_name="pane"),
+    )
+    return rx.el.section(rx.el.nav(*links, class_name="tabs", aria_label="parts"), body, class_name="card flush")
+
+
+def _tab(key: str, name: str) -> rx.Component:
+    on = State.tab == key
+    return parts.link(name, f"?tab={key}", css=rx.cond(on, "on", ""), aria_current=rx.cond(on, "page", "false"))
+
+
+def _run(cell: Cell) -> rx.Component:
+    return rx.el.div(parts.dot(cell.state), parts.link(cell.title, cell.href), class_name="inc")
+
+
+def code_line(line: Line) -> rx.Component:
+    """A numbered line with what is to be said of it."""
+    return rx.el.div(rx.el.em(line.number), rx.el.code(line.text), rx.el.span(line.note), class_name=f"ln {line.css}")
+
+
+def _code() -> rx.Component:
+    return rx.el.div(rx.foreach(State.lines, code_line), class_name="lines", tab_index=0, aria_label="text of the file")
+
+
+def _definition() -> rx.Component:
+    return rx.fragment(_code())
+
+
+def _history() -> rx.Component:
+    return rx.fragment(rx.el.div(rx.foreach(State.commits, _commit), class_name="pane"), _code())
+
+
+def _commit(commit: CommitRow) -> rx.Component:
+    restore: Any = rx.el.button(
+        "Restore", on_click=State.restore(commit.sha), title="makes a new commit with this content"
+    )
+    words = rx.el.div(
+        parts.link(commit.message, commit.href),
+        rx.el.small(commit.author, " · ", rx.el.span(commit.short, class_name="mono"), " · ", parts.when(commit.at)),
+    )
+    return rx.el.div(rx.el.span(commit.initials, class_name="av", aria_hidden="true"), words, restore, class_name="chg")
+
+
+def _endpoints() -> rx.Component:
+    table = parts.table(INSTANCES, rx.foreach(State.instances, _instance))
+    none = rx.el.p("No endpoint matches its selector.", class_name="muted pane")
+    return rx.cond(State.instances, table, none)
+
+
+def _instance(one: Instance) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(parts.dot(one.state), parts.link(one.host, one.href)),
+        rx.el.td(parts.tag(one.said, one.state)),
+        rx.el.td(one.outcome, rx.cond(one.reason, rx.el.small(one.reason)), class_name="wrap"),
+        rx.el.td(one.commit, class_name="mono"),
+        rx.el.td(rx.cond(one.run, parts.link(parts.when(one.last), one.run), "–")),
+    )
+
+
+def _danger() -> rx.Component:
+    what = rx.el.p(
+        "Removes its line on ",
+        State.head.hosts,
+        ". The file stays in Git's history and can be restored.",
+        class_name="muted",
+    )
+    return parts.card("Delete", what, rx.el.button("Delete this job", on_click=State.delete, class_name="danger"))

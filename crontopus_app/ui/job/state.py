@@ -1,0 +1,111 @@
+"""State of the Job page."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import reflex as rx
+
+from contract import wire
+from crontopus_app import clock
+from crontopus_app.errors import CrontopusError
+from crontopus_app.git.forge import forge
+from crontopus_app.models import Change
+from crontopus_app.services import changes, jobs, runs
+from crontopus_app.services.actor import Actor
+from crontopus_app.ui import problems, session
+from crontopus_app.ui.call import call, change
+from crontopus_app.ui.job import rows
+
+TABS = ("runs", "definition", "history", "endpoints")
+NEXT = 5
+
+
+class JobState(rx.State):
+    """One job; the open tab is in the address."""
+
+    ready: bool = False
+    problem: str = ""
+    said: str = ""
+    tab: str = "runs"
+    head: rows.Head = rows.Head()
+    strip: list[rows.Cell] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    durations: rows.Durations = rows.Durations()
+    coming: list[str] = []  # noqa: RUF012
+    nights: list[str] = []  # noqa: RUF012
+    lines: list[rows.Line] = []  # noqa: RUF012
+    commits: list[rows.CommitRow] = []  # noqa: RUF012
+    instances: list[rows.Instance] = []  # noqa: RUF012
+
+    @rx.event
+    async def load(self) -> Any:
+        """Fills the page and follows it."""
+        self.said = ""
+        return await session.opened(self, "job", "run", "change", "endpoint")
+
+    def _place(self) -> tuple[str, str]:
+        parts = session.path_of(self)
+        return parts[1], parts[2]
+
+    async def _fill(self, actor: Actor) -> None:
+        place, now = self._place(), clock.now()
+        detail = await call(jobs.get, actor, *place, now)
+        past = (await call(runs.last_of_jobs, actor, [detail.job.id], rows.DURATIONS)).get(detail.job.id, [])
+        asked = session.query_of(self, "tab")
+        self.tab = asked if asked in TABS else "runs" if detail.valid else "definition"
+        self.head, self.strip, self.durations = rows.head(detail), rows.strip(past), rows.durations(past)
+        self.coming = [at.isoformat() for at in await call(jobs.next_runs, actor, *place, NEXT, now)]
+        self.nights = rows.nights(detail.job.schedule, detail.job.timezone, now)
+        self.instances = [rows.instance(one) for one in await call(jobs.instances, actor, *place)]
+        self.lines = rows.lines(detail.yaml, [*detail.errors, *detail.lints])
+        if self.tab == "history":
+            await self._fill_history(actor, detail.job)
+
+    async def _fill_history(self, actor: Actor, job: wire.JobSummary) -> None:
+        place = (job.namespace, job.name)
+        self.commits = [rows.commit(one, job) for one in await call(_history, actor, *place)]
+        if sha := session.query_of(self, "commit"):
+            entry = await call(_entry, actor, *place, sha)
+            self.lines = rows.diff(entry.diff)
+
+    @rx.event
+    async def set_paused(self, paused: bool) -> None:
+        """Pauses or resumes by a commit."""
+        await self._commit(jobs.set_paused, paused, clock.now())
+
+    @rx.event
+    async def restore(self, sha: str) -> None:
+        """Gives the job the content it had in a commit, by a new commit."""
+        await self._commit(_revert, sha, clock.now())
+
+    @rx.event
+    async def delete(self) -> Any:
+        """Deletes the file by a commit; the lines go from the hosts with their next pass."""
+        await self._commit(jobs.delete, now=clock.now())
+        return rx.redirect("/jobs") if self.said.startswith("Committed") else None
+
+    async def _commit(self, service: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            actor = await session.actor_of(self)
+            made: Change = await change(service, actor, *self._place(), *args, **kwargs)
+            await asyncio.to_thread(changes.ring, made)
+            told = await asyncio.to_thread(changes.wait, made.id)
+        except CrontopusError as error:
+            self.said = problems.sentence(error)
+            return
+        self.said = told.error or (f"Committed as {told.commit[:7]}." if told.commit else "On its way to Git.")
+        if told.state == "done" and service is not jobs.delete:
+            await session.fill(self, actor)
+
+
+def _history(db: Any, actor: Actor, namespace: str, name: str) -> list[wire.HistoryEntry]:
+    return jobs.history(forge(), db, actor, namespace, name)
+
+
+def _entry(db: Any, actor: Actor, namespace: str, name: str, sha: str) -> wire.HistoryEntry:
+    return jobs.history_entry(forge(), db, actor, namespace, name, sha)
+
+
+def _revert(db: Any, actor: Actor, namespace: str, name: str, sha: str, now: Any) -> Change:
+    return jobs.revert(forge(), db, actor, namespace, name, sha, now)

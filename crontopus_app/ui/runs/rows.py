@@ -1,0 +1,157 @@
+"""Rows of the Runs page and the facts of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+from contract import wire
+from crontopus_app.services.runs import Filter
+from crontopus_app.ui.kit import terminal, words
+
+FILTERS = ("job", "namespace", "endpoint", "status", "since")
+SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+STATUSES = ("running", "success", "failed", "timeout", "lost", "skipped", "missed")
+
+
+@dataclass(frozen=True)
+class RunRow:
+    id: str
+    href: str
+    job: str
+    job_href: str
+    namespace: str
+    host: str
+    state: str
+    status: str
+    slot: str
+    at: str
+    delay: str
+    took: str
+    exit: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Pill:
+    text: str
+    href: str
+    on: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run's output in pieces, and the whole as text for copying."""
+
+    head: list[terminal.Piece]
+    gap: str
+    tail: list[terminal.Piece]
+    empty: bool
+
+
+def delay(run: wire.Run) -> str:
+    """How long after its slot it began: ``+0.4 s``."""
+    if run.slot is None or run.started_at is None:
+        return ""
+    late = (run.started_at - run.slot).total_seconds()
+    return f"{'+' if late >= 0 else '−'}{words.took(abs(late))}"
+
+
+def outcome(run: wire.Run) -> str:
+    if run.signal:
+        return f"signal {run.signal}"
+    return f"exit {run.exit_code}" if run.exit_code is not None and run.status != "running" else ""
+
+
+def row(run: wire.Run) -> RunRow:
+    """One line of the table."""
+    return RunRow(
+        id=run.id,
+        href=f"/runs/{run.id}",
+        job=run.job_name,
+        job_href=f"/jobs/{run.namespace}/{run.job_name}",
+        namespace=run.namespace,
+        host=run.endpoint_name,
+        state=words.run_state(run.status),
+        status=run.status,
+        slot=words.iso(run.slot),
+        at=words.iso(run.started_at or run.received_at),
+        delay=delay(run),
+        took=words.took(run.duration_s),
+        exit=outcome(run),
+        commit=run.commit[:7],
+    )
+
+
+def rows(runs: Iterable[wire.Run]) -> list[RunRow]:
+    return [row(run) for run in runs]
+
+
+def filter_of(query: dict[str, str], now: datetime) -> Filter:
+    """The filter that an address means; ``since`` is a span's name or an ISO date and time."""
+    since = None
+    if asked := query.get("since"):
+        since = now - SINCE[asked] if asked in SINCE else _moment(asked)
+    picked = {name: query[name] for name in ("job", "namespace", "endpoint", "status") if query.get(name)}
+    return Filter(**picked, since=since)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def address(query: dict[str, str], **changed: str) -> str:
+    """The page's address with some of its filters changed."""
+    wanted = {**{name: query.get(name, "") for name in FILTERS}, **changed}
+    kept = urlencode({name: value for name, value in wanted.items() if value})
+    return f"/runs?{kept}" if kept else "/runs"
+
+
+def pills(query: dict[str, str]) -> list[Pill]:
+    """Outcomes, then spans; what is chosen in other ways can be taken away."""
+    found = [Pill("all", address({}), not any(query.get(name) for name in FILTERS))]
+    for status in STATUSES:
+        on = query.get("status") == status
+        found.append(Pill(status, address(query, status="" if on else status), on))
+    for span in SINCE:
+        on = query.get("since") == span
+        found.append(Pill(f"last {span}", address(query, since="" if on else span), on))
+    for name in ("job", "namespace", "endpoint"):
+        if query.get(name):
+            found.append(Pill(f"{name} {query[name]} ✗", address(query, **{name: ""}), True))
+    return found
+
+
+def facts(detail: wire.RunDetail) -> list[Fact]:
+    """What is known of the run besides its times."""
+    run = detail.run
+    known = [
+        ("Outcome", " · ".join(part for part in (run.status, outcome(run)) if part)),
+        ("Took", words.took(run.duration_s)),
+        ("Delay", delay(run)),
+        ("Attempt", str(run.attempt)),
+        ("Commit", run.commit[:12]),
+        ("Flags", ", ".join(run.flags)),
+    ]
+    return [Fact(name, value) for name, value in known if value]
+
+
+def shown(output: wire.Output) -> Shown:
+    return Shown(
+        head=terminal.pieces(output.head),
+        gap=terminal.gap(output),
+        tail=terminal.pieces(output.tail),
+        empty=not output.head and not output.tail,
+    )

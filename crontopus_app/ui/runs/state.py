@@ -1,0 +1,76 @@
+"""States of Runs and Run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reflex as rx
+
+from crontopus_app import clock
+from crontopus_app.services import runs
+from crontopus_app.services.actor import Actor
+from crontopus_app.ui import session
+from crontopus_app.ui.call import call
+from crontopus_app.ui.runs import rows
+
+PAGE = 50
+NONE = rows.Shown([], "", [], True)
+
+
+class RunsState(rx.State):
+    """A page of runs; its filters are the address."""
+
+    ready: bool = False
+    problem: str = ""
+    total: int = 0
+    older: str = ""
+    newest: str = ""
+    rows: list[rows.RunRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    pills: list[rows.Pill] = []  # noqa: RUF012
+
+    @rx.event
+    async def load(self) -> Any:
+        """Fills the page and follows it."""
+        return await session.opened(self, "run")
+
+    async def _fill(self, actor: Actor) -> None:
+        query = {name: session.query_of(self, name) for name in rows.FILTERS}
+        cursor = session.query_of(self, "cursor")
+        which = rows.filter_of(query, clock.now())
+        found = await call(runs.list_page, actor, which, page_size=PAGE, cursor=cursor or None)
+        self.rows, self.total, self.pills = rows.rows(found.runs), found.total, rows.pills(query)
+        here = rows.address(query)
+        self.newest = here if cursor else ""
+        sign = "&" if "?" in here else "?"
+        self.older = f"{here}{sign}cursor={found.next_cursor}" if found.next_cursor else ""
+
+
+class RunState(rx.State):
+    """One run with its output, and what ran around it on its host."""
+
+    ready: bool = False
+    problem: str = ""
+    run: rows.RunRow | None = None
+    facts: list[rows.Fact] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    error: str = ""
+    output: rows.Shown = NONE
+    around: list[rows.RunRow] = []  # noqa: RUF012
+
+    @rx.event
+    async def load(self) -> Any:
+        """Fills the page and follows it."""
+        return await session.opened(self, "run")
+
+    async def _fill(self, actor: Actor) -> None:
+        detail = await call(runs.get, actor, session.path_of(self)[1])
+        self.run, self.facts, self.error = rows.row(detail.run), rows.facts(detail), detail.error
+        self.output = rows.shown(detail.output)
+        which = runs.Filter(endpoint=detail.run.endpoint_id)
+        near = await call(runs.list_page, actor, which, page_size=PAGE)
+        self.around = rows.rows(_around(near.runs, detail.run.id))
+
+
+def _around(found: list[Any], run_id: str) -> list[Any]:
+    """Three runs after and three before, where they are on the newest page."""
+    at = next((place for place, run in enumerate(found) if run.id == run_id), None)
+    return [] if at is None else found[max(0, at - 3) : at + 4]

@@ -1,0 +1,51 @@
+"""State of the start: repository ready, host enrolled, first run seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reflex as rx
+
+from crontopus_app import clock
+from crontopus_app.errors import CrontopusError
+from crontopus_app.services import auth, endpoints, jobs, runs, tenants
+from crontopus_app.services.actor import Actor
+from crontopus_app.ui import problems, session
+from crontopus_app.ui.call import call, change
+
+
+class StartState(rx.State):
+    """The three steps, each ticking by itself."""
+
+    ready: bool = False
+    problem: str = ""
+    repository: str = ""
+    provisioning: str = ""
+    reason: str = ""
+    hosts: int = 0
+    jobs: int = 0
+    run: str = ""
+
+    @rx.event
+    async def load(self) -> Any:
+        """Fills the page and follows it."""
+        return await session.opened(self, "tenant", "endpoint", "run", "job", "change")
+
+    async def _fill(self, actor: Actor) -> None:
+        me = await call(auth.me, actor)
+        self.repository, self.provisioning, self.reason = me.repository, me.provisioning, me.provisioning_error
+        self.hosts = (await call(endpoints.list_page, actor, page_size=1, now=clock.now())).total
+        self.jobs = (await call(jobs.list_all, actor, now=clock.now())).count
+        seen = (await call(runs.list_page, actor, runs.Filter(), page_size=1)).runs
+        self.run = f"/runs/{seen[0].id}" if seen else ""
+
+    @rx.event
+    async def again(self) -> None:
+        """Tries again to make the repository, from the step that failed."""
+        try:
+            actor = await session.actor_of(self)
+            await change(tenants.retry, actor, clock.now())
+            auth.provision_soon(actor.tenant_id)
+            await session.fill(self, actor)
+        except CrontopusError as error:
+            self.reason = problems.sentence(error)
