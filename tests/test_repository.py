@@ -25,12 +25,6 @@ def test_no_file_names_a_folder_of_this_machine() -> None:
     assert [str(path.relative_to(ROOT)) for path in TEXTS if here in text_of(path)] == []
 
 
-def test_no_file_names_the_home_of_whoever_wrote_it() -> None:
-    home = re.compile(r"/(?:home|Users)/(?!(?:crontopus|alice|bob|me|user|deploy|app|backup)\b)[a-z][\w-]*/")
-    found = {str(path.relative_to(ROOT)): home.findall(text_of(path)) for path in TEXTS if path != Path(__file__)}
-    assert {name: paths for name, paths in found.items() if paths and not name.startswith("tests/")} == {}
-
-
 def test_the_lock_names_releases_and_nothing_else() -> None:
     pin = re.compile(r"^[a-z0-9][a-z0-9.-]*==[\w.!+]+(?: ; [^#@]+)?$")
     assert [line for line in LOCK.read_text().splitlines() if not pin.match(line)] == []
