@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import reflex as rx
 
 from crontopus_app.ui import shell
@@ -16,12 +18,14 @@ def _door(kind: str, sentence: str, act: str, *fields: rx.Component, other: rx.C
         class_name="form",
         data_door=kind,
     )
-    card = rx.el.div(rx.el.h1(shell.brand()), rx.el.p(sentence), form, rx.el.p(other, class_name="door-other"))
-    card.class_name = "card"  # pyright: ignore[reportAttributeAccessIssue] -- every element has it
+    foot = rx.el.p(other, class_name="door-other")
+    card = rx.el.div(rx.el.h1(shell.brand()), rx.el.p(sentence), form, foot, class_name="card")
     return rx.el.main(card, class_name="door", id="main")
 
 
-def _input(label: str, name: str, kind: str, complete: str, **props: str) -> rx.Component:
+def _input(
+    label: str, name: str, kind: Literal["text", "email", "password"], complete: str, **props: Any
+) -> rx.Component:
     control = rx.el.input(name=name, type=kind, auto_complete=complete, required=True, **props)
     return rx.el.div(
         rx.el.label(label, control, class_name="field"),

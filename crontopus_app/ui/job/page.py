@@ -9,7 +9,7 @@ import reflex as rx
 from crontopus_app.ui import shell
 from crontopus_app.ui.job.rows import Cell, CommitRow, Instance, Line
 from crontopus_app.ui.job.state import JobState as State
-from crontopus_app.ui.kit import charts, parts
+from crontopus_app.ui.kit import charts, parts, run_table
 
 INSTANCES = ["Endpoint", "State", "Installed", "Commit", "Last run"]
 
@@ -17,7 +17,9 @@ INSTANCES = ["Endpoint", "State", "Installed", "Commit", "Last run"]
 def job() -> rx.Component:
     """``/jobs/[namespace]/[job]``."""
     head = State.head
-    pause = rx.el.button(rx.cond(head.paused, "Resume", "Pause"), on_click=State.set_paused(~head.paused))
+    pause = rx.el.button(
+        rx.cond(head.paused, "Resume", "Pause"), on_click=State.set_paused(rx.cond(head.paused, False, True))
+    )
     return shell.frame(
         "Jobs",
         rx.fragment(rx.el.span(head.namespace, " / ", class_name="muted"), head.name),
@@ -94,7 +96,9 @@ def _tabs() -> rx.Component:
         ("definition", _definition()),
         ("history", _history()),
         ("endpoints", _endpoints()),
-        rx.el.div(rx.foreach(State.strip, _run), parts.link("All its runs", State.head.runs), class_name="pane"),
+        rx.fragment(
+            run_table.table(State.runs), rx.el.div(parts.link("All its runs", State.head.runs), class_name="pane")
+        ),
     )
     return rx.el.section(rx.el.nav(*links, class_name="tabs", aria_label="parts"), body, class_name="card flush")
 
@@ -102,10 +106,6 @@ def _tabs() -> rx.Component:
 def _tab(key: str, name: str) -> rx.Component:
     on = State.tab == key
     return parts.link(name, f"?tab={key}", css=rx.cond(on, "on", ""), aria_current=rx.cond(on, "page", "false"))
-
-
-def _run(cell: Cell) -> rx.Component:
-    return rx.el.div(parts.dot(cell.state), parts.link(cell.title, cell.href), class_name="inc")
 
 
 def code_line(line: Line) -> rx.Component:

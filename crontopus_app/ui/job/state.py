@@ -17,6 +17,7 @@ from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.job import rows
+from crontopus_app.ui.kit import run_table
 
 TABS = ("runs", "definition", "history", "endpoints")
 NEXT = 5
@@ -32,6 +33,7 @@ class JobState(rx.State):
     head: rows.Head = rows.Head()
     strip: list[rows.Cell] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     durations: rows.Durations = rows.Durations()
+    runs: list[run_table.RunRow] = []  # noqa: RUF012
     coming: list[str] = []  # noqa: RUF012
     nights: list[str] = []  # noqa: RUF012
     lines: list[rows.Line] = []  # noqa: RUF012
@@ -55,6 +57,7 @@ class JobState(rx.State):
         asked = session.query_of(self, "tab")
         self.tab = asked if asked in TABS else "runs" if detail.valid else "definition"
         self.head, self.strip, self.durations = rows.head(detail), rows.strip(past), rows.durations(past)
+        self.runs = run_table.rows(reversed(past[-rows.STRIP :]))
         self.coming = [at.isoformat() for at in await call(jobs.next_runs, actor, *place, NEXT, now)]
         self.nights = rows.nights(detail.job.schedule, detail.job.timezone, now)
         self.instances = [rows.instance(one) for one in await call(jobs.instances, actor, *place)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import reflex as rx
 
@@ -62,9 +63,7 @@ def gap(output: wire.Output) -> str:
     return f"{words.size(output.lost_bytes)} left out here" if output.lost_bytes else ""
 
 
-def terminal(
-    head: rx.vars.ArrayVar[list[Piece]], left_out: rx.Var[str], tail: rx.vars.ArrayVar[list[Piece]]
-) -> rx.Component:
+def terminal(head: Any, left_out: Any, tail: Any) -> rx.Component:
     """Head, what was left out, tail."""
     return rx.el.pre(
         rx.foreach(head, _piece),

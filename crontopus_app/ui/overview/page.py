@@ -5,8 +5,8 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import charts, parts
-from crontopus_app.ui.overview.rows import ChangeRow, RunRow, Trouble
+from crontopus_app.ui.kit import charts, parts, run_table
+from crontopus_app.ui.overview.rows import ChangeRow, Trouble
 from crontopus_app.ui.overview.state import OverviewState as State
 
 
@@ -105,27 +105,11 @@ def _change(one: ChangeRow) -> rx.Component:
 
 
 def _runs() -> rx.Component:
-    heads = ["Job", "Namespace", "Host", "Started", "Took", "Outcome"]
-    running = parts.table(heads, rx.foreach(State.running, _run), numeric=("Took",))
-    last = parts.table(heads, rx.foreach(State.last, _run), numeric=("Took",))
+    running, last = run_table.table(State.running), run_table.table(State.last)
     none = rx.el.p("No run was reported yet.", class_name="muted pane")
     return rx.fragment(
         rx.cond(State.running, parts.card("Running now", running, flush=True)),
         parts.card(
             "Last runs", rx.cond(State.last, last, none), flush=True, aside=rx.el.small(parts.link("all", "/runs"))
         ),
-    )
-
-
-def _run(run: RunRow) -> rx.Component:
-    took = rx.cond(run.status == "running", parts.when(run.at, "since"), rx.el.span(run.took))
-    return rx.el.tr(
-        rx.el.td(parts.dot(run.state), parts.link(run.job, run.href)),
-        rx.el.td(parts.namespace(run.namespace)),
-        rx.el.td(run.host),
-        rx.el.td(parts.when(run.at), class_name="muted"),
-        rx.el.td(took, class_name="num"),
-        rx.el.td(parts.tag(run.status, run.state), " ", rx.el.span(run.exit, class_name="muted")),
-        key=run.id,
-        class_name="fresh",
     )

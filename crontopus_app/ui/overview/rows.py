@@ -29,20 +29,6 @@ class Tiles:
 
 
 @dataclass(frozen=True)
-class RunRow:
-    id: str
-    href: str
-    job: str
-    namespace: str
-    host: str
-    state: str
-    status: str
-    at: str
-    took: str
-    exit: str
-
-
-@dataclass(frozen=True)
 class Trouble:
     job: str
     href: str
@@ -79,22 +65,6 @@ def tiles(seen: Overview) -> Tiles:
         in_sync=f"{seen.endpoints_in_sync} / {seen.endpoints}",
         in_sync_share=f"{share}%",
         endpoints=seen.endpoints,
-    )
-
-
-def run_row(run: wire.Run) -> RunRow:
-    code = f"exit {run.exit_code}" if run.exit_code else f"signal {run.signal}" if run.signal else ""
-    return RunRow(
-        id=run.id,
-        href=f"/runs/{run.id}",
-        job=run.job_name,
-        namespace=run.namespace,
-        host=run.endpoint_name,
-        state=words.run_state(run.status),
-        status=run.status,
-        at=words.iso(run.started_at or run.received_at),
-        took=words.took(run.duration_s),
-        exit=code,
     )
 
 

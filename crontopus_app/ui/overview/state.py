@@ -14,6 +14,7 @@ from crontopus_app.services import jobs, overview, runs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
 from crontopus_app.ui.call import call
+from crontopus_app.ui.kit import run_table
 from crontopus_app.ui.kit.charts import Lane, axis
 from crontopus_app.ui.overview import rows
 
@@ -28,8 +29,8 @@ class OverviewState(rx.State):
     hours: list[str] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     tiles: rows.Tiles = rows.Tiles()
     lanes: list[Lane] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    running: list[rows.RunRow] = []  # noqa: RUF012
-    last: list[rows.RunRow] = []  # noqa: RUF012
+    running: list[run_table.RunRow] = []  # noqa: RUF012
+    last: list[run_table.RunRow] = []  # noqa: RUF012
     troubles: list[rows.Trouble] = []  # noqa: RUF012
     changes: list[rows.ChangeRow] = []  # noqa: RUF012
 
@@ -45,8 +46,8 @@ class OverviewState(rx.State):
         past = await call(_of_half_a_day, actor)
         self.hours = axis(now)
         self.tiles = rows.tiles(seen)
-        self.running = [rows.run_row(run) for run in seen.running]
-        self.last = [rows.run_row(run) for run in seen.last]
+        self.running = run_table.rows(seen.running)
+        self.last = run_table.rows(seen.last)
         self.troubles = [rows.trouble(one) for one in seen.failing]
         self.changes = [rows.change_row(change) for change in seen.changes]
         self.lanes = rows.lanes(listed.jobs, past, now)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import parts, terminal
-from crontopus_app.ui.runs.rows import Fact, Pill, RunRow
+from crontopus_app.ui.kit import parts, run_table, terminal
+from crontopus_app.ui.runs.rows import Fact, Pill
 from crontopus_app.ui.runs.state import RunsState, RunState
-
-HEADS = ["Job", "Namespace", "Host", "Started", "Delay", "Took", "Outcome", "Commit"]
 
 
 def runs() -> rx.Component:
@@ -31,34 +27,13 @@ def runs() -> rx.Component:
         "Runs",
         RunsState,
         rx.el.section(rx.foreach(RunsState.pills, _pill), class_name="filters", aria_label="filters"),
-        rx.cond(RunsState.rows, rx.el.section(table(RunsState.rows), class_name="card flush"), none),
+        rx.cond(RunsState.rows, rx.el.section(run_table.table(RunsState.rows), class_name="card flush"), none),
         foot,
     )
 
 
 def _pill(pill: Pill) -> rx.Component:
     return parts.pill(pill.text, pill.href, pill.on)
-
-
-def table(rows: Any) -> rx.Component:
-    """Runs, newest first."""
-    return parts.table(HEADS, rx.foreach(rows, _row), numeric=("Delay", "Took"))
-
-
-def _row(run: RunRow) -> rx.Component:
-    took = rx.cond(run.status == "running", parts.when(run.at, "since"), rx.el.span(run.took))
-    return rx.el.tr(
-        rx.el.td(parts.dot(run.state), parts.link(run.job, run.href)),
-        rx.el.td(parts.namespace(run.namespace)),
-        rx.el.td(run.host),
-        rx.el.td(parts.when(run.at), class_name="muted"),
-        rx.el.td(run.delay, class_name="num muted"),
-        rx.el.td(took, class_name="num"),
-        rx.el.td(parts.tag(run.status, run.state), " ", rx.el.span(run.exit, class_name="muted")),
-        rx.el.td(run.commit, class_name="mono"),
-        key=run.id,
-        class_name="fresh",
-    )
 
 
 def run() -> rx.Component:
@@ -81,7 +56,7 @@ def run() -> rx.Component:
         rx.el.section(rx.el.dl(rx.foreach(RunState.facts, _fact), class_name="facts"), class_name="card"),
         rx.cond(RunState.error, parts.note(RunState.error, state="failed")),
         _output(),
-        parts.card("Around it on the same host", table(RunState.around), flush=True),
+        parts.card("Around it on the same host", run_table.table(RunState.around), flush=True),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -10,28 +9,11 @@ from urllib.parse import urlencode
 from contract import wire
 from crontopus_app.services.runs import Filter
 from crontopus_app.ui.kit import terminal, words
+from crontopus_app.ui.kit.run_table import delay, outcome
 
 FILTERS = ("job", "namespace", "endpoint", "status", "since")
 SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 STATUSES = ("running", "success", "failed", "timeout", "lost", "skipped", "missed")
-
-
-@dataclass(frozen=True)
-class RunRow:
-    id: str
-    href: str
-    job: str
-    job_href: str
-    namespace: str
-    host: str
-    state: str
-    status: str
-    slot: str
-    at: str
-    delay: str
-    took: str
-    exit: str
-    commit: str
 
 
 @dataclass(frozen=True)
@@ -57,51 +39,13 @@ class Shown:
     empty: bool
 
 
-def delay(run: wire.Run) -> str:
-    """How long after its slot it began: ``+0.4 s``."""
-    if run.slot is None or run.started_at is None:
-        return ""
-    late = (run.started_at - run.slot).total_seconds()
-    return f"{'+' if late >= 0 else '−'}{words.took(abs(late))}"
-
-
-def outcome(run: wire.Run) -> str:
-    if run.signal:
-        return f"signal {run.signal}"
-    return f"exit {run.exit_code}" if run.exit_code is not None and run.status != "running" else ""
-
-
-def row(run: wire.Run) -> RunRow:
-    """One line of the table."""
-    return RunRow(
-        id=run.id,
-        href=f"/runs/{run.id}",
-        job=run.job_name,
-        job_href=f"/jobs/{run.namespace}/{run.job_name}",
-        namespace=run.namespace,
-        host=run.endpoint_name,
-        state=words.run_state(run.status),
-        status=run.status,
-        slot=words.iso(run.slot),
-        at=words.iso(run.started_at or run.received_at),
-        delay=delay(run),
-        took=words.took(run.duration_s),
-        exit=outcome(run),
-        commit=run.commit[:7],
-    )
-
-
-def rows(runs: Iterable[wire.Run]) -> list[RunRow]:
-    return [row(run) for run in runs]
-
-
 def filter_of(query: dict[str, str], now: datetime) -> Filter:
     """The filter that an address means; ``since`` is a span's name or an ISO date and time."""
     since = None
     if asked := query.get("since"):
         since = now - SINCE[asked] if asked in SINCE else _moment(asked)
-    picked = {name: query[name] for name in ("job", "namespace", "endpoint", "status") if query.get(name)}
-    return Filter(**picked, since=since)
+    picked = {name: query.get(name) or None for name in ("job", "namespace", "endpoint", "status")}
+    return Filter(picked["job"], picked["namespace"], picked["endpoint"], picked["status"], since)
 
 
 def _moment(text: str) -> datetime | None:

@@ -11,6 +11,7 @@ from crontopus_app.services import runs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
 from crontopus_app.ui.call import call
+from crontopus_app.ui.kit import run_table
 from crontopus_app.ui.runs import rows
 
 PAGE = 50
@@ -25,7 +26,7 @@ class RunsState(rx.State):
     total: int = 0
     older: str = ""
     newest: str = ""
-    rows: list[rows.RunRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    rows: list[run_table.RunRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     pills: list[rows.Pill] = []  # noqa: RUF012
 
     @rx.event
@@ -38,7 +39,7 @@ class RunsState(rx.State):
         cursor = session.query_of(self, "cursor")
         which = rows.filter_of(query, clock.now())
         found = await call(runs.list_page, actor, which, page_size=PAGE, cursor=cursor or None)
-        self.rows, self.total, self.pills = rows.rows(found.runs), found.total, rows.pills(query)
+        self.rows, self.total, self.pills = run_table.rows(found.runs), found.total, rows.pills(query)
         here = rows.address(query)
         self.newest = here if cursor else ""
         sign = "&" if "?" in here else "?"
@@ -50,11 +51,11 @@ class RunState(rx.State):
 
     ready: bool = False
     problem: str = ""
-    run: rows.RunRow | None = None
+    run: run_table.RunRow = run_table.RunRow()
     facts: list[rows.Fact] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     error: str = ""
     output: rows.Shown = NONE
-    around: list[rows.RunRow] = []  # noqa: RUF012
+    around: list[run_table.RunRow] = []  # noqa: RUF012
 
     @rx.event
     async def load(self) -> Any:
@@ -63,11 +64,11 @@ class RunState(rx.State):
 
     async def _fill(self, actor: Actor) -> None:
         detail = await call(runs.get, actor, session.path_of(self)[1])
-        self.run, self.facts, self.error = rows.row(detail.run), rows.facts(detail), detail.error
+        self.run, self.facts, self.error = run_table.row(detail.run), rows.facts(detail), detail.error
         self.output = rows.shown(detail.output)
         which = runs.Filter(endpoint=detail.run.endpoint_id)
         near = await call(runs.list_page, actor, which, page_size=PAGE)
-        self.around = rows.rows(_around(near.runs, detail.run.id))
+        self.around = run_table.rows(_around(near.runs, detail.run.id))
 
 
 def _around(found: list[Any], run_id: str) -> list[Any]:

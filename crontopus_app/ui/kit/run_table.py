@@ -1,0 +1,92 @@
+"""Runs as a table: on Overview, Job, Runs and Run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from contract import wire
+from crontopus_app.ui.kit import parts, words
+
+HEADS = ["Job", "Namespace", "Host", "Started", "Delay", "Took", "Outcome", "Commit"]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    id: str = ""
+    href: str = ""
+    job: str = ""
+    job_href: str = ""
+    namespace: str = ""
+    host: str = ""
+    state: str = "unknown"
+    status: str = ""
+    slot: str = ""
+    at: str = ""
+    delay: str = ""
+    took: str = ""
+    exit: str = ""
+    commit: str = ""
+
+
+def delay(run: wire.Run) -> str:
+    """How long after its slot it began: ``+0.4 s``."""
+    if run.slot is None or run.started_at is None:
+        return ""
+    late = (run.started_at - run.slot).total_seconds()
+    return f"{'+' if late >= 0 else '−'}{words.took(abs(late))}"
+
+
+def outcome(run: wire.Run) -> str:
+    """``exit 2`` or ``signal 9``; an empty string for what has no end yet."""
+    if run.signal:
+        return f"signal {run.signal}"
+    return f"exit {run.exit_code}" if run.exit_code is not None and run.status != "running" else ""
+
+
+def row(run: wire.Run) -> RunRow:
+    """One line of the table."""
+    return RunRow(
+        id=run.id,
+        href=f"/runs/{run.id}",
+        job=run.job_name,
+        job_href=f"/jobs/{run.namespace}/{run.job_name}",
+        namespace=run.namespace,
+        host=run.endpoint_name,
+        state=words.run_state(run.status),
+        status=run.status,
+        slot=words.iso(run.slot),
+        at=words.iso(run.started_at or run.received_at),
+        delay=delay(run),
+        took=words.took(run.duration_s),
+        exit=outcome(run),
+        commit=run.commit[:7],
+    )
+
+
+def rows(runs: Iterable[wire.Run]) -> list[RunRow]:
+    return [row(run) for run in runs]
+
+
+def table(shown: Any) -> rx.Component:
+    """Runs, newest first."""
+    return parts.table(HEADS, rx.foreach(shown, _row), numeric=("Delay", "Took"))
+
+
+def _row(run: RunRow) -> rx.Component:
+    took = rx.cond(run.status == "running", parts.when(run.at, "since"), rx.el.span(run.took))
+    return rx.el.tr(
+        rx.el.td(parts.dot(run.state), parts.link(run.job, run.href)),
+        rx.el.td(parts.namespace(run.namespace)),
+        rx.el.td(run.host),
+        rx.el.td(parts.when(run.at), class_name="muted"),
+        rx.el.td(run.delay, class_name="num muted"),
+        rx.el.td(took, class_name="num"),
+        rx.el.td(parts.tag(run.status, run.state), " ", rx.el.span(run.exit, class_name="muted")),
+        rx.el.td(run.commit, class_name="mono"),
+        key=run.id,
+        class_name="fresh",
+    )
