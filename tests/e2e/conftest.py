@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,25 +62,27 @@ class Tenant:
         return agent
 
 
-def tenant(served: Served, folder: Path, name: str) -> Tenant:
-    _forget_registrations(served)
-    http = httpx.Client(base_url=served.url, timeout=30)
-    form = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
-    http.post("/api/auth/register", json=form).raise_for_status()
-    token = http.post("/api/auth/login", json={"username": name, "password": PASSWORD}).json()["access_token"]
-    http.headers["Authorization"] = f"Bearer {token}"
-    wait_until(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository", 60)
-    return Tenant(name, http, folder, served.url)
+@contextmanager
+def tenant(served: Served, folder: Path, name: str) -> Iterator[Tenant]:
+    """Registers ``name`` and waits for the repository."""
+    _forget_rates(served)
+    with httpx.Client(base_url=served.url, timeout=30) as http:
+        form = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+        http.post("/api/auth/register", json=form).raise_for_status()
+        token = http.post("/api/auth/login", json={"username": name, "password": PASSWORD}).json()["access_token"]
+        http.headers["Authorization"] = f"Bearer {token}"
+        wait_until(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository", 60)
+        yield Tenant(name, http, folder, served.url)
 
 
-def _forget_registrations(served: Served) -> None:
-    """Three registrations an hour and address are enough for people, not for tests."""
+def _forget_rates(served: Served) -> None:
+    """Three registrations an hour, five sign-ins a minute: enough for people, not for tests."""
     with Redis(unix_socket_path=str(served.home / "redis.sock")) as redis:
-        for key in redis.scan_iter("crontopus:rate:register:*"):
+        for key in redis.scan_iter("crontopus:rate:*"):
             redis.delete(key)
 
 
 @pytest.fixture
-def pia(served: Served, tmp_path: Path) -> Tenant:
-    name = f"pia-{os.urandom(4).hex()}"
-    return tenant(served, tmp_path, name)
+def pia(served: Served, tmp_path: Path) -> Iterator[Tenant]:
+    with tenant(served, tmp_path, f"pia-{os.urandom(4).hex()}") as made:
+        yield made
