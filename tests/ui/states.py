@@ -1,0 +1,60 @@
+"""States of pages without a browser. All private names of Reflex that tests need are here."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import reflex as rx
+
+from crontopus_app import clock
+from crontopus_app.db import reading, writing
+from crontopus_app.models import User
+from crontopus_app.services import auth
+from tests.cast import Member
+
+
+def cookie_of(member: Member) -> str:
+    """A Cookie header with a session that is valid by the real clock."""
+    with writing() as session:
+        user = session.get(User, member.actor.user_id)
+        assert user is not None
+        token = auth.open_session(session, user, user_agent="tests", now=clock.now())
+    with reading() as session:
+        assert auth.actor_of(session, token, now=clock.now()).user_id == member.actor.user_id
+    return f"crontopus_session={token}"
+
+
+def page_at(address: str, state: type[rx.State], cookie: str = "", token: str = "browser-1") -> Any:
+    """The page's state as in a browser that looks at ``address`` with ``cookie``."""
+    root = rx.State(_reflex_internal_init=True)  # pyright: ignore[reportCallIssue] -- Reflex's own way for tests
+    query = dict(parse_qsl(urlsplit(address).query))
+    seen = {
+        "pathname": urlsplit(address).path,
+        "asPath": address,
+        "query": query,
+        "token": token,
+        "sid": f"sid-of-{token}",
+        "headers": {"cookie": cookie, "origin": "http://127.0.0.1:8000"},
+        "ip": "127.0.0.1",
+    }
+    root._update_router_vars(seen, {})
+    return root.get_substate(state.get_full_name().split("."))
+
+
+async def run(page: Any, name: str, *args: Any) -> Any:
+    """Runs one of the page's handlers as an event would."""
+    return await type(page).event_handlers[name].fn(page, *args)
+
+
+def shown(page: Any) -> str:
+    """All that the browser is sent of the page and its relatives, as text."""
+    root = page
+    while root.parent_state is not None:
+        root = root.parent_state
+    return str(root.dict())
+
+
+def target(told: Any) -> str:
+    """Where a redirect leads, as text."""
+    return str(told)

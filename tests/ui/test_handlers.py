@@ -1,0 +1,189 @@
+"""What handlers do when somebody uses them, rightly or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from contract.wire import Problem
+from crontopus_app.db import reading
+from crontopus_app.errors import BadInput
+from crontopus_app.models import ApiToken, Change, Endpoint, EnrollmentToken
+from crontopus_app.ui import problems
+from crontopus_app.ui.edit.state import EditState
+from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
+from crontopus_app.ui.enrol.state import EnrolState
+from crontopus_app.ui.jobs.state import JobsState
+from crontopus_app.ui.runs.state import RunsState, RunState
+from crontopus_app.ui.tokens.state import TokensState
+from tests.cast import Member
+from tests.ui.conftest import RUN_ID, SECRET
+from tests.ui.states import page_at, run
+
+
+async def opened(address: str, state: Any, cookie: str) -> Any:
+    page = page_at(address, state, cookie)
+    await run(page, "load")
+    return page
+
+
+async def test_an_enrolment_token_is_shown_once_in_its_command(cookie: str) -> None:
+    page = await opened("/enrol", EnrolState, cookie)
+    await run(page, "create", {"name": "web hosts", "days": "7", "uses": "3"})
+    assert page.commands[0].startswith("export CRONTOPUS_ENROLLMENT_TOKEN=cet_")
+    assert page.commands[1].startswith("crontopus-agent enroll --url http")
+    assert [(token.name, token.uses) for token in page.tokens] == [("web hosts", "0 of 3")]
+    await run(page, "load")
+    assert page.commands == []
+
+
+async def test_an_enrolment_token_can_be_revoked_by_its_owner_only(cookie: str, charlies: str) -> None:
+    page = await opened("/enrol", EnrolState, cookie)
+    await run(page, "create", {"name": "hosts"})
+    token_id = page.tokens[0].id
+    stranger = await opened("/enrol", EnrolState, charlies)
+    await run(stranger, "revoke", token_id)
+    assert "no such" in stranger.wrong
+    await run(page, "revoke", token_id)
+    assert page.tokens[0].revoked
+    with reading() as session:
+        assert session.exec(select(EnrollmentToken.revoked_at)).one() is not None
+
+
+async def test_a_bad_form_is_told_and_makes_nothing(cookie: str) -> None:
+    page = await opened("/tokens", TokensState, cookie)
+    await run(page, "create", {"name": "ci"})
+    assert page.wrong.startswith("Choose scopes")
+    assert page.made == ""
+    with reading() as session:
+        assert session.exec(select(ApiToken)).all() == []
+
+
+async def test_an_api_token_has_the_scopes_that_were_ticked(cookie: str) -> None:
+    page = await opened("/tokens", TokensState, cookie)
+    await run(page, "create", {"name": "ci", "read:runs": True, "write:jobs": "on", "days": "30"})
+    assert page.made.startswith("ctp_")
+    assert page.tokens[0].scopes == "read:runs write:jobs"
+    await run(page, "revoke", page.tokens[0].id)
+    assert page.tokens[0].revoked
+
+
+async def test_revoking_an_endpoint_ends_its_token(cookie: str, alice: Member) -> None:
+    page = await opened(f"/endpoints/{alice.endpoint_id}", EndpointState, cookie)
+    await run(page, "revoke")
+    assert page.said.startswith("Revoked")
+    assert page.host.revoked
+    with reading() as session:
+        assert session.exec(select(Endpoint.status)).all().count("revoked") == 1
+
+
+async def test_a_stranger_cannot_wake_or_revoke_an_endpoint(charlies: str, cookie: str, alice: Member) -> None:
+    page = await opened(f"/endpoints/{alice.endpoint_id}", EndpointState, cookie)
+    host = page.host
+    stranger = await opened(f"/endpoints/{alice.endpoint_id}", EndpointState, charlies)
+    stranger.host = host
+    for act in ("sync", "revoke"):
+        await run(stranger, act)
+        assert stranger.said == "There is no such endpoint."
+    with reading() as session:
+        mine = session.get(Endpoint, alice.endpoint_id)
+        assert mine is not None
+        assert (mine.status, mine.wake_at) == ("active", None)
+
+
+async def test_sync_asks_the_agent(cookie: str, alice: Member) -> None:
+    page = await opened(f"/endpoints/{alice.endpoint_id}", EndpointState, cookie)
+    await run(page, "sync")
+    with reading() as session:
+        mine = session.get(Endpoint, alice.endpoint_id)
+        assert mine is not None
+        assert mine.wake_at is not None
+
+
+async def test_an_endpoints_crontab_is_shown_line_by_line(cookie: str, alice: Member) -> None:
+    page = await opened(f"/endpoints/{alice.endpoint_id}", EndpointState, cookie)
+    assert [(line.number, line.css, line.note.split(" ")[0]) for line in page.lines] == [
+        (1, "", "variable"),
+        (2, "ours", "production/backup"),
+        (3, "foreign", "not"),
+    ]
+    assert page.monitored == "1 / 2"
+
+
+async def test_output_is_shown_with_its_gap(cookie: str) -> None:
+    page = await opened(f"/runs/{RUN_ID}", RunState, cookie)
+    assert [(piece.text, piece.css) for piece in page.output.head] == [(SECRET, "a31"), ("\n", "")]
+    assert page.output.gap == "2.0 KiB left out here"
+    assert {fact.name: fact.value for fact in page.facts}["Outcome"] == "failed · exit 2"
+    assert page.run.delay == "+0.4 s"
+
+
+@pytest.mark.parametrize(("address", "count"), [("/runs", 1), ("/runs?status=failed", 1), ("/runs?status=success", 0)])
+async def test_the_address_filters_runs(cookie: str, address: str, count: int) -> None:
+    page = await opened(address, RunsState, cookie)
+    assert (len(page.rows), page.total) == (count, count)
+
+
+async def test_a_filter_of_nonsense_is_told(cookie: str) -> None:
+    page = await opened("/runs?status=purple", RunsState, cookie)
+    assert "status is one of" in page.problem
+
+
+@pytest.mark.parametrize("number", ["abc", "-1", "999999999999"])
+async def test_a_page_number_of_nonsense_is_the_first(cookie: str, number: str) -> None:
+    page = await opened(f"/endpoints?page={number}", EndpointsState, cookie)
+    assert (page.page, len(page.hosts)) == (1, 1)
+
+
+@pytest.mark.parametrize(("query", "count"), [("", 1), ("?namespace=staging", 0), ("?q=back", 1), ("?q=zzz", 0)])
+async def test_the_address_filters_jobs(cookie: str, query: str, count: int) -> None:
+    page = await opened(f"/jobs{query}", JobsState, cookie)
+    assert len(page.jobs) == count
+
+
+async def test_form_and_yaml_are_one_truth(cookie: str) -> None:
+    page = await opened("/jobs/new", EditState, cookie)
+    await run(page, "set_field", "name", "greet")
+    await run(page, "set_field", "command", "echo hello")
+    assert "name: greet" in page.yaml
+    assert "echo hello" in page.yaml
+    await run(page, "set_yaml", page.yaml.replace("0 2 * * *", "*/5 * * * *") + "# a note\n")
+    assert page.form.schedule == "*/5 * * * *"
+    await run(page, "set_field", "timezone", "Europe/Berlin")
+    assert "# a note" in page.yaml
+    assert page.check.valid
+    assert len(page.check.coming) == 5
+
+
+async def test_a_field_that_is_none_changes_nothing(cookie: str) -> None:
+    page = await opened("/jobs/new", EditState, cookie)
+    before = page.yaml
+    await run(page, "set_field", "__class__", "x")
+    assert page.yaml == before
+
+
+async def test_what_is_wrong_is_told_at_its_line_and_saves_nothing(cookie: str) -> None:
+    page = await opened("/jobs/new", EditState, cookie)
+    await run(page, "set_yaml", "kind: Job\nspec: [\n")
+    assert page.check.problems
+    assert not page.check.valid
+    assert await run(page, "save") is None
+    assert page.wrong
+    with reading() as session:
+        assert session.exec(select(Change)).all() == []
+
+
+def test_errors_go_to_their_fields() -> None:
+    error = BadInput("No.", problems=[Problem("value", "too long", field="metadata.name")])
+    assert problems.fields(error) == {"name": "too long"}
+    assert problems.fields(BadInput("No.")) == {"": "No."}
+
+
+@pytest.mark.logs_errors
+def test_what_nobody_foresaw_has_a_reference_that_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    said = problems.unexpected(ValueError("secret detail"))
+    reference = said.split("Reference ")[1].split(":")[0]
+    assert reference in caplog.text
+    assert "secret detail" not in said

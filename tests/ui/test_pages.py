@@ -1,0 +1,127 @@
+"""Every page is made without a database, and shows its own tenant's things only."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from crontopus_app.ui import theme
+from crontopus_app.ui.edit.state import EditState
+from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
+from crontopus_app.ui.enrol.state import EnrolState
+from crontopus_app.ui.job.state import JobState
+from crontopus_app.ui.jobs.state import JobsState
+from crontopus_app.ui.live import watchers
+from crontopus_app.ui.overview.state import OverviewState
+from crontopus_app.ui.pages import PAGES, Page
+from crontopus_app.ui.runs.state import RunsState, RunState
+from crontopus_app.ui.session import SessionState
+from crontopus_app.ui.start.state import StartState
+from crontopus_app.ui.tokens.state import TokensState
+from tests.cast import Member
+from tests.ui.conftest import RUN_ID, SECRET
+from tests.ui.states import page_at, run, shown, target
+
+STATES = {
+    "/": OverviewState,
+    "/start": StartState,
+    "/jobs": JobsState,
+    "/jobs/production/backup": JobState,
+    "/jobs/new": EditState,
+    "/jobs/production/backup/edit": EditState,
+    "/runs": RunsState,
+    f"/runs/{RUN_ID}": RunState,
+    "/endpoints": EndpointsState,
+    "/endpoints/HOST": EndpointState,
+    "/enrol": EnrolState,
+    "/tokens": TokensState,
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.route)
+def test_a_page_is_made_without_a_database(page: Page) -> None:
+    made = str(page.component().render())
+    assert "main" in made
+    assert "Crontopus" in page.title
+
+
+def test_every_page_has_an_address_of_its_own() -> None:
+    assert len({page.route for page in PAGES}) == len(PAGES)
+
+
+@pytest.mark.parametrize("address", STATES)
+async def test_a_page_fills_itself(address: str, cookie: str, alice: Member) -> None:
+    page = page_at(address.replace("HOST", alice.endpoint_id), STATES[address], cookie)
+    assert await run(page, "load") is None
+    assert (page.ready, page.problem) == (True, "")
+
+
+@pytest.mark.parametrize("address", STATES)
+async def test_without_a_session_a_page_sends_to_sign_in(address: str, alice: Member) -> None:
+    page = page_at(address, STATES[address], "crontopus_session=forged")
+    assert "/login" in target(await run(page, "load"))
+    assert page.ready is False
+    assert SECRET not in shown(page)
+
+
+@pytest.mark.parametrize("address", [address for address in STATES if address.count("/") > 1 and "new" not in address])
+async def test_anothers_things_are_not_there(address: str, charlies: str, alice: Member) -> None:
+    page = page_at(address.replace("HOST", alice.endpoint_id), STATES[address], charlies)
+    await run(page, "load")
+    assert "There is no" in page.problem
+    assert SECRET not in shown(page)
+    assert "alice-host" not in shown(page)
+
+
+@pytest.mark.parametrize("address", ["/", "/jobs", "/runs", "/endpoints"])
+async def test_lists_hold_ones_own_things_only(address: str, charlies: str, cookie: str) -> None:
+    theirs, own = page_at(address, STATES[address], charlies), page_at(address, STATES[address], cookie)
+    await run(theirs, "load")
+    await run(own, "load")
+    assert "alice-host" in shown(own)
+    assert "alice-host" not in shown(theirs)
+
+
+async def test_where_one_wanted_to_go_is_kept(alice: Member) -> None:
+    told = target(await run(page_at("/runs?status=failed", RunsState), "load"))
+    assert "/login?next=/runs%3Fstatus%3Dfailed" in told
+
+
+async def test_a_page_is_followed_for_its_own_tenant(cookie: str) -> None:
+    await run(page_at("/jobs", JobsState, cookie, "tab-7"), "load")
+    assert [token for token, _ in watchers.of("alice", {"run"})] == ["tab-7"]
+    assert watchers.of("charlie", {"run"}) == []
+    assert watchers.of("alice", {"tenant"}) == []
+
+
+async def test_no_secret_of_the_session_is_sent_to_the_browser(cookie: str) -> None:
+    page = page_at("/", OverviewState, cookie)
+    await run(page, "load")
+    frame = await page.get_state(SessionState)
+    assert (frame.username, frame.operator) == ("alice", False)
+    assert "password" not in shown(frame)
+
+
+def test_both_themes_name_the_same_tokens() -> None:
+    assert theme.DARK.keys() == theme.LIGHT.keys()
+    assert all(re.fullmatch(r"#[0-9a-f]{6}", value) for value in (*theme.DARK.values(), *theme.LIGHT.values()))
+
+
+@pytest.mark.parametrize("tokens", [theme.DARK, theme.LIGHT], ids=["dark", "light"])
+@pytest.mark.parametrize("ground", ["card", "bg", "side", "hover"])
+@pytest.mark.parametrize("ink", ["text", "muted", "accent"])
+def test_text_can_be_read(tokens: dict[str, str], ground: str, ink: str) -> None:
+    """WCAG 2.2 AA: 4.5 : 1."""
+    assert contrast(tokens[ink], tokens[ground]) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
