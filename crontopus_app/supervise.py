@@ -1,4 +1,4 @@
-"""``crontopus-server up``: everything on one machine, run by supervisord (docs/decisions/supervisor.md says why).
+"""``crontopus-server up``: everything on one machine, run by supervisord (docs/decisions/0006-supervisord.md says why).
 
 The steps: hold the data folder, check the port and the built console, bring the database to head, then let supervisord
 start the children, restart those that die, with growing pauses, and end them all when it is told to end.
