@@ -75,7 +75,8 @@ async def opened(page: Any, *kinds: str) -> Any:
     except NotAuthenticated:
         watchers.forget(token)
         page.reset()
-        wanted = page.router.url.path + (f"?{page.router.url.query}" if page.router.url.query else "")
+        query = page.router.url.query
+        wanted = (page.router.url.path.rstrip("/") or "/") + (f"?{query}" if query else "")
         return rx.redirect(f"/login?next={quote(wanted, safe='/')}" if wanted != "/" else "/login")
     watchers.look(token, Watch(actor.tenant_id, type(page), frozenset(kinds)))
     await _introduce(page, actor)

@@ -1,0 +1,294 @@
+"""Journeys through the console in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from redis import Redis
+
+from tests.fixtures.processes import wait_until
+from tests.fixtures.served import Served
+
+PASSWORD = "correct horse battery"
+LIVE_S = 0.3
+WIDE, NARROW = {"width": 1320, "height": 800}, {"width": 390, "height": 800}
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A registered tenant with an API client, an endpoint and a job in Git."""
+
+    name: str
+    http: httpx.Client
+    endpoint_token: str
+    endpoint_id: str
+    job_id: str
+
+
+@pytest.fixture(scope="module")
+def visitor(served: Served) -> Iterator[Visitor]:
+    made = make(served)
+    yield made
+    made.http.close()
+
+
+@pytest.fixture(scope="module")
+def stranger(served: Served) -> Iterator[Visitor]:
+    made = make(served)
+    yield made
+    made.http.close()
+
+
+def make(served: Served) -> Visitor:
+    allow(served)
+    name = f"eve-{os.urandom(4).hex()}"
+    http = httpx.Client(base_url=served.url, timeout=30)
+    form = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+    http.post("/api/auth/register", json=form).raise_for_status()
+    token = http.post("/api/auth/login", json={"username": name, "password": PASSWORD}).json()["access_token"]
+    http.headers["Authorization"] = f"Bearer {token}"
+    wait_until(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository", 60)
+    job = {"name": "greet", "namespace": "production", "schedule": "*/5 * * * *", "command": "echo hello"}
+    http.post("/api/jobs", json=job).raise_for_status()
+    wait_until(lambda: http.get("/api/jobs").json()["count"] == 1, "the job in the index", 30)
+    enrolment = http.post("/api/enrollment-tokens", json={"name": "host"}).json()["token"]
+    machine = {"machine_id": name, "hostname": "host-of-eve", "name": "host-of-eve"}
+    enrolled = httpx.post(
+        f"{served.url}/api/endpoints/enroll", json=machine, headers={"Authorization": f"Bearer {enrolment}"}
+    ).json()
+    job_id = http.get("/api/jobs").json()["jobs"][0]["id"]
+    return Visitor(name, http, enrolled["token"], enrolled["endpoint_id"], job_id)
+
+
+def allow(served: Served) -> None:
+    """Rates are for people, not for tests."""
+    with Redis(unix_socket_path=str(served.home / "redis.sock")) as redis:
+        for key in redis.scan_iter("crontopus:rate:*"):
+            redis.delete(key)
+
+
+@pytest.fixture
+def opened(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
+    """Opens pages; any error in a console of theirs fails the test."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_page(
+        visitor: Visitor | None = None, path: str = "/", *, narrow: bool = False, theme: str = "dark"
+    ) -> Page:
+        context = browser.new_context(
+            base_url=served.url,
+            viewport=NARROW if narrow else WIDE,  # pyright: ignore[reportArgumentType] -- a ViewportSize
+            color_scheme="light" if theme == "light" else "dark",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: errors.append(said.text) if is_error(said) else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if visitor:
+            allow(served)
+            sign_in(page, visitor.name, path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def is_error(said: ConsoleMessage) -> bool:
+    """Chromium itself reports an answer of 401 as an error; the page shows it as it should."""
+    return said.type == "error" and "status of 401" not in said.text
+
+
+def sign_in(page: Page, name: str, path: str) -> None:
+    """Through the door, to where one wanted to go."""
+    page.goto(path)
+    page.wait_for_selector("form[data-door=session]")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("aside.rail")
+    page.wait_for_selector("#main .skeleton", state="detached")
+
+
+def check_in(visitor: Visitor, kind: str = "success", run_id: str = "") -> str:
+    """A run is reported by the endpoint; gives its id."""
+    run_id = run_id or str(uuid.uuid4())
+    now = datetime.now(UTC).isoformat()
+    body = {"id": str(uuid.uuid4()), "job_id": visitor.job_id, "run_id": run_id, "kind": kind, "at": now}
+    body |= {"started_at": now, "duration_s": 1.5, "exit_code": 0, "output": {"head": "\x1b[32mhello\x1b[0m world\n"}}
+    told = visitor.http.post("/api/checkins", json=body, headers={"Authorization": f"Bearer {visitor.endpoint_token}"})
+    told.raise_for_status()
+    return run_id
+
+
+def test_who_registers_is_led_by_three_steps(opened: Callable[..., Page], served: Served, screenshots: Path) -> None:
+    allow(served)
+    page, name = opened(), f"new-{os.urandom(4).hex()}"
+    page.goto("/register")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("E-mail").fill(f"{name}@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Register").click()
+    page.wait_for_url(re.compile("/start"), wait_until="commit")
+    # The first step ticks by itself, without a reload.
+    expect(page.locator(".steps li.done")).to_have_count(1, timeout=30_000)
+    page.screenshot(path=screenshots / "start.png", full_page=True)
+
+
+def test_a_wrong_password_is_told_on_the_page(opened: Callable[..., Page], visitor: Visitor, served: Served) -> None:
+    allow(served)
+    page = opened()
+    page.goto("/login")
+    page.get_by_label("Name").fill(visitor.name)
+    page.get_by_label("Password").fill("not the password")
+    with page.expect_response("**/api/auth/session") as answered:
+        page.get_by_role("button", name="Sign in").click()
+    assert answered.value.status == 401
+    expect(page.locator("form > [role=alert]")).not_to_be_empty()
+    assert "/login" in page.url
+    assert page.context.cookies() == []
+
+
+def test_the_session_cookie_is_out_of_reach_of_scripts(opened: Callable[..., Page], visitor: Visitor) -> None:
+    page = opened(visitor)
+    (cookie,) = [one for one in page.context.cookies() if one.get("name") == "crontopus_session"]
+    assert (cookie.get("httpOnly"), cookie.get("sameSite")) == (True, "Lax")
+    assert page.evaluate("document.cookie") == ""
+
+
+def test_signing_out_ends_the_session(opened: Callable[..., Page], visitor: Visitor) -> None:
+    page = opened(visitor)
+    page.get_by_role("button", name="sign out").click()
+    page.wait_for_selector("form[data-door=session]")
+    page.goto("/jobs")
+    page.wait_for_url(re.compile(r"/login\?next=/jobs$"), wait_until="commit")
+    expect(page.get_by_text("greet")).to_have_count(0)
+
+
+def test_a_job_is_written_and_committed(opened: Callable[..., Page], visitor: Visitor, screenshots: Path) -> None:
+    page, name = opened(visitor, "/jobs/new"), f"job-{os.urandom(3).hex()}"
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Command").fill("echo from the browser")
+    expect(page.locator("#yaml")).to_have_value(containing("echo from the browser"), timeout=5000)
+    expect(page.locator("#yaml")).to_have_value(containing(name))
+    page.screenshot(path=screenshots / "new.png", full_page=True)
+    page.locator("#save").click()
+    page.wait_for_url(re.compile(f"/jobs/production/{name}"), wait_until="commit")
+    expect(page.locator(".lines")).to_contain_text("echo from the browser")
+    (entry,) = visitor.http.get(f"/api/jobs/production/{name}/history").json()
+    assert entry["commit"]["author"] == visitor.name
+
+
+def containing(text: str) -> re.Pattern[str]:
+    return re.compile(f".*{re.escape(text)}.*", re.DOTALL)
+
+
+@pytest.mark.parametrize("path", ["/", "/runs"])
+def test_a_check_in_is_on_every_page_of_its_tenant_in_300_ms_and_on_no_others(
+    opened: Callable[..., Page], visitor: Visitor, stranger: Visitor, path: str
+) -> None:
+    check_in(visitor)
+    mine, too, theirs = opened(visitor, path), opened(visitor, path), opened(stranger, path)
+    took = []
+    for _ in range(5):
+        run_id = str(uuid.uuid4())
+        # Each page notes when the run's link appears; the clock is the machine's, the same for all.
+        for page in (mine, too):
+            page.evaluate(
+                """id => { window.seen = new Promise(done => {
+                const is = () => document.querySelector(`a[href="/runs/${id}"]`);
+                const look = () => is() && (watch.disconnect(), done(Date.now()));
+                const watch = new MutationObserver(look);
+                watch.observe(document.body, {childList: true, subtree: true, attributes: true}); look(); }) }""",
+                run_id,
+            )
+        check_in(visitor, run_id=run_id)
+        answered = time.time()
+        took += [page.evaluate("window.seen") / 1000 - answered for page in (mine, too)]
+        expect(theirs.locator(f'a[href="/runs/{run_id}"]')).to_have_count(0)
+    took.sort()
+    assert took[len(took) // 2] < LIVE_S, took
+    assert visitor.name not in theirs.content()
+
+
+def test_the_output_of_a_run_has_its_colours(opened: Callable[..., Page], visitor: Visitor, screenshots: Path) -> None:
+    page = opened(visitor, f"/runs/{check_in(visitor)}")
+    expect(page.locator("#output .a32")).to_have_text("hello")
+    page.screenshot(path=screenshots / "run.png", full_page=True)
+
+
+def test_anothers_run_is_not_there(opened: Callable[..., Page], visitor: Visitor, stranger: Visitor) -> None:
+    page = opened(stranger, f"/runs/{check_in(visitor)}")
+    expect(page.locator("#problem")).to_contain_text("There is no such run.")
+
+
+PAGES = ["/", "/jobs", "/jobs/new", "/jobs/production/greet", "/jobs/production/greet/edit", "/runs", "/endpoints",
+         "/enrol", "/tokens", "/start"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("theme", "narrow"), [("dark", False), ("light", False), ("dark", True), ("light", True)])
+def test_every_page_fits_both_widths_in_both_themes(
+    opened: Callable[..., Page], visitor: Visitor, screenshots: Path, theme: str, narrow: bool
+) -> None:
+    page = opened(visitor, narrow=narrow, theme=theme)
+    for path in PAGES:
+        page.goto(path)
+        page.wait_for_selector("#main .card")
+        expect(page.locator("#problem")).to_have_count(0)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        name = path.strip("/").replace("/", "-") or "overview"
+        page.screenshot(path=screenshots / f"{name}-{theme}-{390 if narrow else 1320}.png", full_page=True)
+
+
+def test_the_theme_is_remembered_and_there_before_the_first_paint(
+    opened: Callable[..., Page], visitor: Visitor
+) -> None:
+    page = opened(visitor, theme="dark")
+    page.locator("[data-act=theme]").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.reload(wait_until="commit")
+    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+
+
+def test_keys_lead_through_the_console(opened: Callable[..., Page], visitor: Visitor) -> None:
+    page = opened(visitor)
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    page.wait_for_url(re.compile("/jobs"), wait_until="commit")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("dialog#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog#keys")).to_be_hidden()
+
+
+def test_focus_can_be_seen(opened: Callable[..., Page], visitor: Visitor) -> None:
+    page = opened(visitor, "/jobs")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert style == "solid"
+
+
+def test_there_is_no_badge_and_nothing_from_elsewhere(opened: Callable[..., Page], visitor: Visitor) -> None:
+    page = opened()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    sign_in(page, visitor.name, "/")
+    assert "Built with" not in page.content()
+    own = page.url.split("/")[2]
+    assert [url for url in asked if url.split("/")[2] != own and not url.startswith("data:")] == []
