@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 
@@ -38,6 +39,12 @@ class Worker(SimpleWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         leave(signum, frame)
         super().request_stop(signum, frame)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """RQ's; a Redis that came back without its data is told again who works."""
+        if pipeline is None and not self.connection.exists(self.key):
+            self.register_birth()
+        super().heartbeat(timeout, pipeline)
 
     def _install_signal_handlers(self) -> None:
         """RQ's, with our own way to leave; called by ``work``."""

@@ -36,6 +36,7 @@ def history_entry(
     org, repository, _, path = _where(session, actor, namespace, name)
     if not SHA.match(sha):
         raise NotFound("There is no such version.")
+    forge.commits(org, repository, ref=sha)  # an unknown commit is a 404 only where no path is asked for
     found = forge.commits(org, repository, ref=sha, path=path)
     if not found or not found[0].sha.startswith(sha):
         raise NotFound(f"The commit {sha[:12]} did not touch {path}.")

@@ -1,0 +1,84 @@
+"""Tasks are named by strings: each name that is rung for is a task."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from crontopus_app import clock, queue
+from crontopus_app.db import reading, writing
+from crontopus_app.git.forgejo import Forgejo
+from crontopus_app.models import Change, Tenant
+from crontopus_app.services import jobs, tenants
+from crontopus_app.services.actor import Actor
+from tests.cast import NOON, join
+from tests.fixtures.forge_server import forge, forge_server, tenant_name
+from tests.fixtures.repositories import Repo
+from worker import tasks
+from worker.sweep import POLL, Sweep
+
+__all__ = ["forge", "forge_server", "tenant_name"]
+
+ROOT = Path(__file__).resolve().parents[2]
+FORM = {"name": "backup", "namespace": "production", "schedule": "0 2 * * *", "command": "/opt/backup.sh"}
+
+
+@pytest.fixture
+def anna(sqlite_db: Engine, redis_url: str, forge: Forgejo, tenant_name: str) -> Actor:
+    actor = join(tenant_name).actor
+    tenants.provision(actor.tenant_id, forge, clock.now())
+    return actor
+
+
+def rung() -> set[str]:
+    texts = [path.read_text() for path in (ROOT / "crontopus_app").rglob("*.py")]
+    return {name for text in texts for name in re.findall(r'ring\("(\w+)"', text)}
+
+
+def test_every_name_that_is_rung_for_is_a_task() -> None:
+    assert {"commit_changes", "index_tenant", "provision_tenant"} <= rung()
+    assert all(callable(getattr(tasks, name, None)) for name in rung())
+
+
+def test_a_ring_names_its_task(anna: Actor) -> None:
+    queue.redis().flushall()
+    assert queue.ring("commit_changes", anna.tenant_id)
+    (job,) = queue.Queue(queue.QUEUE, connection=queue.redis()).jobs
+    assert (job.func_name, job.args) == ("worker.tasks.commit_changes", (anna.tenant_id,))
+
+
+def test_tasks_may_be_repeated(anna: Actor, forge: Forgejo, tenant_name: str) -> None:
+    repo = Repo(forge, "crontopus", f"job-manifests-{tenant_name}")
+    with writing() as session:
+        jobs.create(session, anna, FORM, clock.now())
+    for _ in range(2):
+        for task in (tasks.provision_tenant, tasks.commit_changes, tasks.index_tenant, tasks.reindex_tenant):
+            task(anna.tenant_id)
+    assert len(repo.commits()) == 2
+    with reading() as session:
+        assert jobs.list_all(session, anna, now=NOON).count == 1
+
+
+def test_the_sweep_finds_a_head_that_moved_without_a_word(anna: Actor, forge: Forgejo, tenant_name: str) -> None:
+    sweep = Sweep(forge)
+    sweep.once(clock.now())
+    head = Repo(forge, "crontopus", f"job-manifests-{tenant_name}").commit({"production/x.yaml": b"x: 1\n"})
+    sweep.once(clock.now() + 2 * POLL)
+    with reading() as session:
+        tenant = session.get(Tenant, anna.tenant_id)
+    assert tenant is not None
+    assert tenant.indexed_head == head
+
+
+def test_while_the_forge_is_away_the_sweep_says_what_changes_wait_for(anna: Actor) -> None:
+    with writing() as session:
+        change = jobs.create(session, anna, FORM, clock.now())
+    with Forgejo("http://127.0.0.1:9", "x", "y") as away:
+        Sweep(away).once(clock.now() + POLL)
+    with reading() as session:
+        row = session.get(Change, change.id)
+    assert row is not None
+    assert (row.state, row.error) == ("pending", "waiting: the Git server does not answer")
