@@ -16,9 +16,10 @@ from sqlmodel import Session, col, select
 from contract import wire
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import Conflict, CrontopusError
-from crontopus_app.git import index_rows
+from crontopus_app.git import index_rows, policies
 from crontopus_app.git.forgejo import Forgejo, TreeEntry
 from crontopus_app.git.monitors import sync_monitors
+from crontopus_app.git.policies import TenantPolicy
 from crontopus_app.live import Event, publish
 from crontopus_app.models import JobIndex, Tenant
 
@@ -40,6 +41,8 @@ class _Known:
     head: str
     indexed_head: str
     blobs: Mapping[str, str]
+    policy_sha: str
+    policy: bytes
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class _Found:
     head: str
     tree: list[TreeEntry]
     new: list[tuple[TreeEntry, bytes | None]]
+    policy: TenantPolicy
 
 
 def index(
@@ -96,7 +100,8 @@ def _known(tenant_id: str, force: bool) -> _Known:
         rows = session.exec(select(JobIndex.path, JobIndex.blob_sha).where(JobIndex.tenant_id == tenant_id))
         blobs = {} if force else {path: sha for path, sha in rows}  # noqa: C416 -- dict() cannot be typed over rows
         indexed = "" if force else tenant.indexed_head
-        return _Known(tenant.repository, tenant.branch, tenant.head, indexed, blobs)
+        policy_sha = "" if force else tenant.policy_sha
+        return _Known(tenant.repository, tenant.branch, tenant.head, indexed, blobs, policy_sha, tenant.policy)
 
 
 def _look(forge: Forgejo, known: _Known) -> _Found | None:
@@ -108,9 +113,12 @@ def _look(forge: Forgejo, known: _Known) -> _Found | None:
     if head == known.indexed_head:
         return None
     tree = forge.tree(org, name, head)
-    new = [entry for entry in tree if index_rows.is_manifest(entry) and known.blobs.get(entry.path) != entry.sha]
+    policy = policies.look(forge, known.repository, tree, known.policy)
+    # Defaults of another policy may change what any file means.
+    had = {} if policy.sha != known.policy_sha else known.blobs
+    new = [entry for entry in tree if index_rows.is_manifest(entry) and had.get(entry.path) != entry.sha]
     blobs = forge.blobs(org, name, [entry.sha for entry in new if entry.size <= index_rows.MAX_SIZE])
-    return _Found(head, tree, [(entry, blobs.get(entry.sha)) for entry in new])
+    return _Found(head, tree, [(entry, blobs.get(entry.sha)) for entry in new], policy)
 
 
 def _write(
@@ -121,7 +129,8 @@ def _write(
     now: datetime,
 ) -> list[str] | None:
     """Writes the pass in one transaction; gives the paths that changed, None where another pass came first."""
-    rows = [(entry, index_rows.read(tenant_id, entry, data)) for entry, data in found.new]
+    policy = found.policy.decoded
+    rows = [(entry, index_rows.read(tenant_id, entry, data, policy)) for entry, data in found.new]
     manifests = {entry.path for entry in found.tree if index_rows.is_manifest(entry)}
     with writing() as session:
         tenant = session.get(Tenant, tenant_id, with_for_update=True)
@@ -131,9 +140,10 @@ def _write(
         for entry, facts in rows:
             index_rows.store(session, tenant_id, entry, facts, commits.get((entry.path, entry.sha)))
         session.flush()
-        index_rows.mark_duplicates(session, tenant_id)
+        index_rows.mark_duplicates(session, tenant_id, policy)
         tenant.head = tenant.indexed_head = found.head
-        tenant.indexed_at, tenant.index_error = now, ""
+        tenant.indexed_at, tenant.index_error = now, found.policy.error
+        tenant.policy_sha, tenant.policy = found.policy.sha, found.policy.text
         tenant.namespaces = index_rows.namespaces(found.tree)
         session.add(tenant)
         sync_monitors(session, tenant_id, now)

@@ -14,6 +14,7 @@ from contract import manifest as manifests
 from contract import wire
 from contract.manifest import Decoded, Problem
 from contract.manifest_fields import NAME_PATTERN
+from contract.policy import Policy
 from crontopus_app.git.forgejo import TreeEntry
 from crontopus_app.models import JobIndex, Monitor
 
@@ -35,14 +36,19 @@ def namespaces(tree: Iterable[TreeEntry]) -> list[str]:
     return sorted(folder for folder in folders if re.match(NAME_PATTERN, folder) and len(folder) <= 63)
 
 
-def read(tenant_id: str, entry: TreeEntry, data: bytes | None) -> dict[str, Any]:
-    """The row's columns for a file's content; None where it is too large to be looked at."""
+def read(tenant_id: str, entry: TreeEntry, data: bytes | None, policy: Policy) -> dict[str, Any]:
+    """The row's columns for a file's content (None: too large to be looked at), with its namespace's defaults."""
     if data is None or len(data) > MAX_SIZE:
         message = f"the file is larger than {MAX_SIZE // 1024} KiB: a manifest is smaller"
         decoded, data = Decoded(None, (Problem("too-large", message, entry.path, 1, 1),)), b""
     else:
-        decoded = manifests.decode(data, entry.path, tenant_id)
+        decoded = decode(data, entry.path, tenant_id, policy)
     return {"blob_sha": entry.sha, "yaml": data, **facts(decoded)}
+
+
+def decode(data: bytes, path: str, tenant_id: str, policy: Policy) -> Decoded:
+    """The manifest as the hosts read it: with the defaults that the policy has for its namespace."""
+    return manifests.decode(data, path, tenant_id, defaults=policy.defaults_for(place(path)[0]))
 
 
 def facts(decoded: Decoded) -> dict[str, Any]:
@@ -102,7 +108,7 @@ def commit_facts(commit: wire.Commit | None) -> dict[str, Any]:
     return {"commit_sha": commit.sha, "commit_author": author, "commit_message": message, "commit_at": commit.at}
 
 
-def mark_duplicates(session: Session, tenant_id: str) -> None:
+def mark_duplicates(session: Session, tenant_id: str, policy: Policy) -> None:
     """Files that share an identity become invalid, all of them; those that no longer do become valid again."""
     invalid = select(JobIndex.id, JobIndex.errors).where(
         JobIndex.tenant_id == tenant_id, col(JobIndex.valid).is_(False)
@@ -118,7 +124,7 @@ def mark_duplicates(session: Session, tenant_id: str) -> None:
         return
     mine = select(JobIndex).where(col(JobIndex.id).in_(marked | shared)).order_by(JobIndex.path)
     files = session.exec(mine).all()
-    decoded = manifests.mark_duplicates([manifests.decode(file.yaml, file.path, tenant_id) for file in files])
+    decoded = manifests.mark_duplicates([decode(file.yaml, file.path, tenant_id, policy) for file in files])
     for file, each in zip(files, decoded, strict=True):
         for name, value in facts(each).items():
             setattr(file, name, value)

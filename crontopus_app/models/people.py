@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, Column
+from sqlalchemy import JSON, Column, LargeBinary
 from sqlmodel import Field
 
 from crontopus_app.models.base import Instant, Row, new_id
@@ -12,7 +12,8 @@ class Tenant(Row, table=True):
     """Owner of a repository. ``provisioning`` is pending, ready or failed; ``provisioning_step`` says how far it came.
 
     ``head`` is the branch head that is known, ``indexed_head`` the one that the index shows; ``namespaces`` are its
-    top folders, with or without jobs.
+    top folders, with or without jobs. ``policy`` is the last good ``crontopus.yaml``,
+    ``policy_sha`` the blob that was looked at last.
     """
 
     id: str = Field(primary_key=True, max_length=77)
@@ -26,6 +27,8 @@ class Tenant(Row, table=True):
     indexed_head: str = ""
     indexed_at: datetime | None = Field(default=None, sa_type=Instant)
     index_error: str = ""
+    policy_sha: str = ""
+    policy: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, server_default=""))
     namespaces: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
     suspended: bool = False
     created_at: datetime = Field(sa_type=Instant)
