@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, func, select
@@ -15,6 +16,9 @@ from crontopus_app.services.actor import Actor
 
 SILENT_AFTER = timedelta(minutes=3)
 NAME_LENGTH = 63
+# Numbers beyond a column's range would be errors of the database.
+LAST_PAGE = 1_000_000
+COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 
 def list_page(
@@ -22,7 +26,7 @@ def list_page(
 ) -> wire.EndpointList:
     """The tenant's endpoints by name, revoked ones last."""
     actor.require("read:agents")
-    page, page_size = max(page, 1), min(max(page_size, 1), 100)
+    page, page_size = min(max(page, 1), LAST_PAGE), min(max(page_size, 1), 100)
     mine = Endpoint.tenant_id == actor.tenant_id
     total = session.exec(select(func.count()).select_from(Endpoint).where(mine)).one()
     query = select(Endpoint).where(mine).order_by(col(Endpoint.status), col(Endpoint.name))
@@ -137,6 +141,8 @@ def drift(session: Session, actor: Actor, endpoint_id: str) -> list[dict[str, ob
 def rename(session: Session, actor: Actor, endpoint_id: str, name: str, now: datetime) -> wire.Endpoint:
     """Gives an endpoint another name. Raises BadInput, Conflict, NotFound."""
     actor.require("write:agents")
+    # As in enrolment: no two endpoints take one name at once.
+    session.get(Tenant, actor.tenant_id, with_for_update=True)
     row, name = _mine(session, actor, endpoint_id), name.strip()
     if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable():
         raise BadInput(f"name must be 1 to {NAME_LENGTH} printable characters.")
@@ -172,9 +178,11 @@ def wake(session: Session, actor: Actor, endpoint_id: str, now: datetime) -> Non
 
 
 def confirm_prune(session: Session, actor: Actor, endpoint_id: str, head: str, now: datetime) -> None:
-    """Lets the endpoint's agent apply the deletions that ``head`` asks for."""
+    """Lets the endpoint's agent apply the deletions that ``head`` asks for. Raises BadInput, NotFound."""
     actor.require("write:agents")
     row = _mine(session, actor, endpoint_id)
+    if not COMMIT.fullmatch(head):
+        raise BadInput("head must be the full name of a commit.")
     row.prune_confirmed, row.wake_at = head, now
     session.add(row)
     audit.record(session, actor, "endpoint.confirm_prune", row.name, now, head)

@@ -13,11 +13,12 @@ from sqlmodel import Session, col, select
 from contract import wire
 from crontopus_app import security
 from crontopus_app.db import reading, writing
-from crontopus_app.errors import BadInput, Conflict, CrontopusError, NotAuthenticated
+from crontopus_app.errors import Conflict, CrontopusError, NotAuthenticated
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.index import sync_monitors
 from crontopus_app.models import Endpoint, EnrollmentToken, Tenant
-from crontopus_app.services.reports import git_access
+from crontopus_app.services import values
+from crontopus_app.services.reports import ONE_DAY_S, describe, git_access
 from crontopus_app.services.tenants import bot_name
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ def enroll(token: str, form: wire.EnrollRequest, forge: Forgejo, now: datetime) 
     access = forge.create_read_token(bot_name(tenant.id), git_token_name, org, repository)
     try:
         with writing() as session:
+            # One enrolment of a tenant at a time: else two hosts find one name free, or one machine becomes two rows.
+            session.get(Tenant, tenant.id, with_for_update=True)
             _use(session, token)
             endpoint, secret, replaced = _write_endpoint(session, tenant.id, form, git_token_name, now)
             sync_monitors(session, tenant.id, now)
@@ -60,10 +63,12 @@ def _check_form(form: wire.EnrollRequest) -> None:
     for name, value in (("machine_id", form.machine_id), ("hostname", form.hostname)):
         if not value.strip() or len(value) > 255 or not value.isprintable():
             message = f"{name} must be 1 to 255 printable characters."
-            raise BadInput(message, problems=[wire.Problem(code="bad_value", message=message, field=name)])
+            raise values.bad(name, message)
     if len(form.name) > NAME_LENGTH or not form.name.isprintable():
-        message = f"name must be at most {NAME_LENGTH} printable characters."
-        raise BadInput(message, problems=[wire.Problem(code="bad_value", message=message, field="name")])
+        raise values.bad("name", f"name must be at most {NAME_LENGTH} printable characters.")
+    values.whole("utc_offset", form.utc_offset, most=ONE_DAY_S, least=-ONE_DAY_S)
+    values.mapping("labels", form.labels)
+    values.mapping("capabilities", form.capabilities)
 
 
 def _tenant_of(session: Session, token: str, now: datetime) -> Tenant:
@@ -103,14 +108,14 @@ def _write_endpoint(
     endpoint = known or Endpoint(
         tenant_id=tenant_id,
         machine_id=form.machine_id,
-        name=_free_name(session, tenant_id, form.name or form.hostname),
+        name=_free_name(session, tenant_id, form.name.strip() or form.hostname.strip()),
         hostname=form.hostname,
         token_hmac="",
         created_at=now,
     )
     replaced, endpoint.git_token_name = endpoint.git_token_name, git_token_name
-    endpoint.hostname, endpoint.platform, endpoint.agent_version = form.hostname, form.platform, form.agent_version
-    endpoint.timezone, endpoint.utc_offset = form.timezone, form.utc_offset
+    endpoint.hostname = form.hostname
+    describe(endpoint, form)
     endpoint.labels, endpoint.capabilities = dict(form.labels), dict(form.capabilities)
     endpoint.token_hmac, endpoint.status, endpoint.last_seen_at = security.token_hmac(secret), "active", now
     session.add(endpoint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
@@ -11,13 +11,17 @@ from sqlmodel import Session, col, select
 from contract import wire
 from crontopus_app import security
 from crontopus_app.db import writing
-from crontopus_app.errors import NotAuthenticated, NotFound
+from crontopus_app.errors import Forbidden, NotAuthenticated, NotFound
 from crontopus_app.git.index import sync_monitors
 from crontopus_app.models import Endpoint, Monitor, Tenant
+from crontopus_app.services import values
 from crontopus_app.services.tenants import bot_name
 
 SEEN_EVERY = timedelta(seconds=15)
 DRIFT_KEPT = 20
+OUTCOMES = frozenset({"Applied", "Kept", "Waiting", "Blocked", "Failed"})
+WORD = 255
+ONE_DAY_S = 86400
 
 
 def git_access(tenant: Tenant, forge_url: str) -> wire.GitAccess:
@@ -27,12 +31,19 @@ def git_access(tenant: Tenant, forge_url: str) -> wire.GitAccess:
 
 
 def of_token(session: Session, token: str) -> Endpoint:
-    """The endpoint whose ``ep_…`` token this is; raises NotAuthenticated for unknown and revoked ones."""
+    """The endpoint whose ``ep_…`` token this is. Raises NotAuthenticated; Forbidden where the tenant is suspended."""
     if token.startswith("ep_"):
         row = session.exec(select(Endpoint).where(Endpoint.token_hmac == security.token_hmac(token))).first()
         if row is not None and row.status == "active":
+            _check_tenant(session.get(Tenant, row.tenant_id))
             return row
     raise NotAuthenticated("This endpoint token is unknown or revoked: enrol the machine again.", code="bad_token")
+
+
+def _check_tenant(tenant: Tenant | None) -> None:
+    """Raises Forbidden for a suspended tenant: its agents keep their jobs and what they have to tell, and ask again."""
+    if tenant is None or tenant.suspended:
+        raise Forbidden("This tenant is suspended: ask the operator.", code="suspended")
 
 
 def seen(endpoint_id: str, now: datetime) -> None:
@@ -48,6 +59,7 @@ def watch_state(session: Session, endpoint_id: str, forge_url: str, now: datetim
     tenant = session.get(Tenant, endpoint.tenant_id) if endpoint else None
     if endpoint is None or tenant is None or endpoint.status != "active":
         raise NotAuthenticated("This endpoint token is unknown or revoked: enrol the machine again.", code="bad_token")
+    _check_tenant(tenant)
     waked = endpoint.wake_at is not None and (endpoint.reported_at is None or endpoint.wake_at > endpoint.reported_at)
     return wire.WatchAnswer(
         head=tenant.head,
@@ -59,17 +71,17 @@ def watch_state(session: Session, endpoint_id: str, forge_url: str, now: datetim
 
 
 def report(session: Session, endpoint_id: str, told: wire.PassReport, now: datetime) -> None:
-    """Writes what the last pass did."""
+    """Writes what the last pass did. Raises BadInput, NotFound."""
     endpoint = session.get(Endpoint, endpoint_id)
     if endpoint is None:
         raise NotFound("There is no such endpoint.")
-    endpoint.pass_status, endpoint.pass_message = told.status, told.message[:2000]
-    endpoint.head_applied, endpoint.reported_at, endpoint.last_seen_at = told.applied, now, now
-    endpoint.agent_version = told.agent_version or endpoint.agent_version
-    endpoint.timezone, endpoint.utc_offset = told.timezone or endpoint.timezone, told.utc_offset
-    endpoint.capabilities = dict(told.capabilities) or endpoint.capabilities
-    labels_changed = bool(told.labels) and dict(told.labels) != endpoint.labels
-    endpoint.labels = dict(told.labels) or endpoint.labels
+    endpoint.pass_status, endpoint.pass_message = _status(told.status), values.text(told.message)
+    endpoint.head_applied, endpoint.reported_at, endpoint.last_seen_at = values.text(told.applied, WORD), now, now
+    labels = values.mapping("labels", told.labels)
+    labels_changed = bool(labels) and labels != endpoint.labels
+    describe(endpoint, told)
+    endpoint.labels = labels or endpoint.labels
+    endpoint.capabilities = values.mapping("capabilities", told.capabilities) or endpoint.capabilities
     if told.crontab:
         endpoint.crontab = [asdict(line) for line in told.crontab]
     endpoint.drift = ([_jsonable(drift, now) for drift in told.drift] + endpoint.drift)[:DRIFT_KEPT]
@@ -80,9 +92,31 @@ def report(session: Session, endpoint_id: str, told: wire.PassReport, now: datet
     _note_outcomes(session, endpoint, told, now)
 
 
+def _status(status: str) -> str:
+    if status not in OUTCOMES:
+        raise values.bad("status", f"status is one of {', '.join(sorted(OUTCOMES))}, not {status!r}.")
+    return status
+
+
+def describe(endpoint: Endpoint, told: wire.PassReport | wire.EnrollRequest) -> None:
+    """Notes the machine's facts, keeping what is not told. Raises BadInput."""
+    endpoint.platform = values.text(getattr(told, "platform", ""), WORD) or endpoint.platform
+    endpoint.agent_version = values.text(told.agent_version, WORD) or endpoint.agent_version
+    endpoint.timezone = values.text(told.timezone, WORD) or endpoint.timezone
+    endpoint.utc_offset = values.whole("utc_offset", told.utc_offset, most=ONE_DAY_S, least=-ONE_DAY_S) or 0
+
+
 def _jsonable(drift: wire.Drift, now: datetime) -> dict[str, object]:
     modified = drift.modified_at.isoformat() if drift.modified_at else None
-    return {**asdict(drift), "modified_at": modified, "seen_at": now.isoformat()}
+    bounded = replace(
+        drift,
+        kind=values.text(drift.kind, WORD),
+        expected=values.text(drift.expected),
+        found=values.text(drift.found),
+        owner=values.text(drift.owner, WORD),
+        logged_in=[values.text(name, WORD) for name in drift.logged_in[:DRIFT_KEPT]],
+    )
+    return {**asdict(bounded), "modified_at": modified, "seen_at": now.isoformat()}
 
 
 def _note_outcomes(session: Session, endpoint: Endpoint, told: wire.PassReport, now: datetime) -> None:
@@ -91,7 +125,7 @@ def _note_outcomes(session: Session, endpoint: Endpoint, told: wire.PassReport, 
         entry = told_of.get(monitor.job_id)
         if entry is None:
             continue
-        told_facts = (entry.outcome, entry.reason, entry.commit)
+        told_facts = (values.text(entry.outcome, WORD), values.text(entry.reason), values.text(entry.commit, WORD))
         if told_facts != (monitor.outcome, monitor.reason, monitor.applied_commit):
             monitor.outcome, monitor.reason, monitor.applied_commit = told_facts
             monitor.updated_at = now
