@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlmodel import Session, create_engine
 
-from crontopus_app.errors import Unavailable
+from crontopus_app.errors import BadInput, Unavailable
 from crontopus_app.settings import settings
 
 BUSY_TIMEOUT_S = 20
@@ -67,9 +67,11 @@ def writing() -> Iterator[Session]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """A database that is away becomes an Unavailable that says so."""
+    """A database that is away becomes an Unavailable that says so, a value that no column can hold a BadInput."""
     try:
         yield
+    except (DataError, OverflowError) as error:
+        raise BadInput("This cannot be stored or looked for: leave out NUL characters and huge numbers.") from error
     except OperationalError as error:
         raise Unavailable("The database does not answer: try again shortly.", part="database") from error
     except DBAPIError as error:

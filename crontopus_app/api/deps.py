@@ -54,7 +54,7 @@ def check_origin(request: Request) -> None:
             raise Forbidden("This request came from another site.", code="foreign_origin")
         return
     own = {urlsplit(settings().public_url).netloc, request.headers.get("host", "")}
-    if urlsplit(origin).netloc not in own:
+    if urlsplit(origin).netloc not in own - {""}:
         raise Forbidden("This request came from another site.", code="foreign_origin")
 
 

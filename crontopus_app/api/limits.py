@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1 << 20
 BATCH_LIMIT = 32 << 20
+# Longer than any name, id or address that exists: what a stranger sends cannot fill Redis.
+KEY_LENGTH = 100
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ CHECKIN = Rate("checkin", 6000, 60)
 
 def spend(rate: Rate, key: str, response: Response | None = None) -> None:
     """Counts one request of ``key``; raises RateLimited past the rate. Redis away: nothing is limited."""
-    bucket = f"crontopus:rate:{rate.name}:{key}"
+    bucket = f"crontopus:rate:{rate.name}:{key[:KEY_LENGTH]}"
     try:
         pipe = redis().pipeline()
         pipe.incr(bucket)

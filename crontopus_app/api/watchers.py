@@ -35,10 +35,11 @@ class _Hub:
         while self.waiting:
             try:
                 await self._relay()
-            except RedisError as error:
-                self.listening = False
+            except (RedisError, ValueError, TypeError) as error:  # away, or a message that is none of ours
                 log.warning("Redis is away, waiting agents look every %.0f s: %s", LOOK_AGAIN_S, error)
-                await asyncio.sleep(LOOK_AGAIN_S)
+            finally:
+                self.listening = False
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _relay(self) -> None:
         self.listening = True

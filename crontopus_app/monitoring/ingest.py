@@ -106,7 +106,7 @@ def _keep_output(session: Session, run_id: str, checkin: wire.Checkin, *, decide
     if checkin.kind == "log":
         joined = kept.tail + told.head + told.tail
         kept.lost_bytes += told.lost_bytes + max(0, len(joined) - OUTPUT_LIMIT)
-        kept.tail = joined[-OUTPUT_LIMIT:]
+        kept.tail = _text(joined[-OUTPUT_LIMIT:])
     else:
         kept.head, kept.tail = _text(told.head[:OUTPUT_LIMIT]), _text(told.tail[-OUTPUT_LIMIT:])
         cut = max(0, len(told.head) - OUTPUT_LIMIT) + max(0, len(told.tail) - OUTPUT_LIMIT)

@@ -7,7 +7,7 @@ import binascii
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, or_
@@ -16,10 +16,12 @@ from sqlmodel import Session, col, func, select
 from contract import wire
 from crontopus_app.errors import BadInput, NotFound
 from crontopus_app.models import Run, RunOutput
+from crontopus_app.services import values
 from crontopus_app.services.actor import Actor
 
 PAGE_SIZE = 100
 COUNTED = 10_000
+LAST_PAGE = 1_000_000
 STATUSES = frozenset({"running", "success", "failed", "timeout", "lost", "skipped", "missed"})
 ENDED = ("success", "failed", "timeout", "lost")
 AGGREGATED = 50_000
@@ -43,7 +45,7 @@ def list_page(
 ) -> wire.RunList:
     """The newest runs first; ``total`` is counted up to 10,000. A cursor costs the same however far back it is."""
     actor.require("read:runs")
-    page, page_size = max(page, 1), min(max(page_size, 1), PAGE_SIZE)
+    page, page_size = min(max(page, 1), LAST_PAGE), min(max(page_size, 1), PAGE_SIZE)
     conditions = _conditions(actor, which)
     total = session.exec(
         select(func.count()).select_from(select(Run.id).where(*conditions).limit(COUNTED).subquery())
@@ -76,9 +78,9 @@ def _conditions(actor: Actor, which: Filter) -> list[Any]:
     if which.namespace:
         conditions.append(Run.namespace == which.namespace)
     if which.since:
-        conditions.append(Run.sort_at >= which.since)
+        conditions.append(col(Run.sort_at) >= values.instant("since", which.since))
     if which.until:
-        conditions.append(Run.sort_at < which.until)
+        conditions.append(col(Run.sort_at) < values.instant("until", which.until))
     return conditions
 
 
@@ -90,9 +92,10 @@ def _older_than(cursor: str) -> Any:
     try:
         moment, _, run_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
         at = datetime.fromisoformat(moment)
-        if at.tzinfo is None:
+        if at.tzinfo is None or "\0" in run_id:
             raise ValueError(moment)
-    except (ValueError, binascii.Error) as error:
+        at = at.astimezone(UTC)
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise BadInput("This cursor is not one of ours: begin again without it.") from error
     return or_(col(Run.sort_at) < at, and_(col(Run.sort_at) == at, col(Run.id) < run_id))
 

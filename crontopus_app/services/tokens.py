@@ -14,6 +14,7 @@ from crontopus_app.services import audit
 from crontopus_app.services.actor import SCOPES, Actor
 
 MAX_DAYS = 3650
+MOST_USES = 1_000_000
 
 
 def create_enrollment(
@@ -22,8 +23,8 @@ def create_enrollment(
     """A token for ``crontopus-agent enroll``; the answer is the only place that shows it."""
     actor.require("write:tokens")
     token = security.new_token("cet")
-    if form.max_uses is not None and form.max_uses < 1:
-        raise _bad("max_uses", "max_uses is at least 1; leave it out for no limit.")
+    if form.max_uses is not None and not 1 <= form.max_uses <= MOST_USES:
+        raise _bad("max_uses", f"max_uses is 1 to {MOST_USES}; leave it out for no limit.")
     row = EnrollmentToken(
         tenant_id=actor.tenant_id,
         name=_clean_name(form.name),
@@ -96,8 +97,8 @@ def revoke_api(session: Session, actor: Actor, token_id: str, now: datetime) -> 
 
 def _clean_name(name: str) -> str:
     name = name.strip()
-    if not 1 <= len(name) <= 100:
-        raise _bad("name", "A token needs a name of 1 to 100 characters.")
+    if not 1 <= len(name) <= 100 or not name.isprintable():
+        raise _bad("name", "A token needs a name of 1 to 100 printable characters.")
     return name
 
 
