@@ -1,0 +1,132 @@
+"""Waiting agents: woken by an event through a real Redis; without Redis they look again, and nothing spins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from redis import Redis
+
+from crontopus_app import live, queue
+from crontopus_app.api import watchers
+from crontopus_app.live import CHANNEL, Event
+from crontopus_app.settings import settings
+
+pytestmark = pytest.mark.anyio
+
+LIMIT_S = 10
+
+
+@pytest.fixture
+async def hub(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[watchers._Hub]:
+    """A hub of this test's own, whose listener ends with it."""
+    made = watchers._Hub()
+    monkeypatch.setattr(watchers, "_hub", made)
+    yield made
+    if made.listener is not None:
+        made.listener.cancel()
+        await asyncio.wait([made.listener])
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():  # noqa: ASYNC110 -- what is waited for is the state of another program
+            await asyncio.sleep(0.005)
+
+
+async def listening(redis_url: str, count: int = 1) -> None:
+    """Returns when the hub's subscription stands at Redis itself."""
+    with Redis.from_url(redis_url) as client:
+        await until(lambda: dict(client.pubsub_numsub(CHANNEL))[CHANNEL.encode()] == count)
+
+
+def away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRONTOPUS_REDIS_URL", "redis://127.0.0.1:1/0")
+    settings.cache_clear()
+    queue.redis.cache_clear()
+
+
+async def test_an_event_of_the_tenant_wakes_at_once(hub: watchers._Hub, redis_url: str) -> None:
+    with watchers.waiting("acme") as changed, watchers.waiting("other") as others:
+        await listening(redis_url)
+        live.publish(Event("acme", "tenant", "acme"))
+        async with asyncio.timeout(LIMIT_S):
+            await watchers.wait(changed, LIMIT_S)
+        assert changed.is_set()
+        assert not others.is_set()
+
+
+async def test_every_waiting_agent_of_the_tenant_is_woken(hub: watchers._Hub, redis_url: str) -> None:
+    with watchers.waiting("acme") as one, watchers.waiting("acme") as two:
+        await listening(redis_url)
+        live.publish(Event("acme", "endpoint", "e"))
+        await until(lambda: one.is_set() and two.is_set())
+
+
+async def test_runs_and_jobs_wake_nobody(hub: watchers._Hub, redis_url: str) -> None:
+    with watchers.waiting("acme") as changed:
+        await listening(redis_url)
+        live.publish(Event("acme", "run", "r"), Event("acme", "job", "j"), Event("other", "tenant", "other"))
+        with watchers.waiting("sentinel") as last:
+            live.publish(Event("sentinel", "tenant", "sentinel"))
+            await until(last.is_set)
+        assert not changed.is_set()
+
+
+async def test_whoever_stops_waiting_is_forgotten(hub: watchers._Hub, redis_url: str) -> None:
+    with watchers.waiting("acme"):
+        with watchers.waiting("acme"):
+            assert len(hub.waiting["acme"]) == 2
+        assert len(hub.waiting["acme"]) == 1
+    assert not hub.waiting
+
+
+async def test_a_wait_ends_when_its_time_is_up(hub: watchers._Hub, redis_url: str) -> None:
+    with watchers.waiting("acme") as changed:
+        await watchers.wait(changed, 0.01)
+        assert not changed.is_set()
+
+
+async def test_a_message_that_is_none_of_ours_does_not_end_the_listening(
+    hub: watchers._Hub, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchers, "LOOK_AGAIN_S", 0.01)
+    with watchers.waiting("acme") as changed:
+        for message in ("nonsense", '{"kind": "tenant"}', "[]"):
+            await listening(redis_url)
+            listener = hub.listener
+            with Redis.from_url(redis_url) as client:
+                client.publish(CHANNEL, message)
+            await listening(redis_url, 0)
+            assert hub.listener is listener
+        await listening(redis_url)
+        live.publish(Event("acme", "tenant", "acme"))
+        await until(changed.is_set)
+
+
+async def test_redis_away_they_look_again_without_spinning(
+    hub: watchers._Hub, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    away(monkeypatch)
+    monkeypatch.setattr(watchers, "LOOK_AGAIN_S", 0.2)
+    with watchers.waiting("acme") as changed:
+        await until(lambda: caplog.messages)
+        async with asyncio.timeout(watchers.TRUSTED_S / 2):
+            await watchers.wait(changed, LIMIT_S)
+        assert not hub.listening
+        assert len(caplog.messages) <= 2
+
+
+async def test_redis_back_events_wake_again(
+    hub: watchers._Hub, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watchers, "LOOK_AGAIN_S", 0.01)
+    with watchers.waiting("acme") as changed:
+        await listening(redis_url)
+        with Redis.from_url(redis_url) as client:
+            client.client_kill_filter(_type="pubsub")
+        await until(lambda: caplog.messages)
+        await listening(redis_url)
+        live.publish(Event("acme", "tenant", "acme"))
+        await until(changed.is_set)
