@@ -1,0 +1,98 @@
+"""Endpoints as people manage them, on both databases."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from contract import wire
+from crontopus_app.db import reading, writing
+from crontopus_app.errors import BadInput, Conflict, NotAuthenticated, NotFound
+from crontopus_app.models import Endpoint
+from crontopus_app.services import endpoints, reports
+from tests.cast import NOON, Member, add_endpoint, join
+
+HEAD = "a" * 40
+
+
+@pytest.fixture
+def alice(db: Engine) -> Member:
+    return join("alice")
+
+
+@pytest.mark.parametrize(
+    ("status", "seen", "outcome", "reported", "applied", "state"),
+    [
+        ("revoked", NOON, "Applied", NOON, HEAD, "revoked"),
+        ("active", None, "", None, "", "silent"),
+        ("active", NOON - timedelta(minutes=4), "Applied", NOON, HEAD, "silent"),
+        ("active", NOON, "", None, "", "waiting"),
+        ("active", NOON, "Waiting", NOON, HEAD, "waiting"),
+        ("active", NOON, "Blocked", NOON, HEAD, "blocked"),
+        ("active", NOON, "Failed", NOON, HEAD, "failed"),
+        ("active", NOON, "Kept", NOON, "b" * 40, "behind"),
+        ("active", NOON, "Applied", NOON, HEAD, "in sync"),
+    ],
+)
+def test_the_state_of_an_endpoint(
+    status: str, seen: datetime | None, outcome: str, reported: datetime | None, applied: str, state: str
+) -> None:
+    row = Endpoint(
+        tenant_id="alice",
+        machine_id="m",
+        name="n",
+        hostname="h",
+        token_hmac="",
+        created_at=NOON,
+        status=status,
+        last_seen_at=seen,
+        pass_status=outcome,
+        reported_at=reported,
+        head_applied=applied,
+    )
+    assert endpoints.state_of(row, HEAD, NOON) == state
+
+
+def test_a_name_is_taken_once_in_a_tenant(alice: Member) -> None:
+    other, _ = add_endpoint("alice", "second")
+    with writing() as session, pytest.raises(Conflict):
+        endpoints.rename(session, alice.actor, other, "alice-host", NOON)
+    with writing() as session:
+        assert endpoints.rename(session, alice.actor, other, " web ", NOON).name == "web"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 64, "a\nb"])
+def test_a_name_nobody_could_type_is_refused(alice: Member, name: str) -> None:
+    with writing() as session, pytest.raises(BadInput):
+        endpoints.rename(session, alice.actor, alice.endpoint_id, name, NOON)
+
+
+def test_a_revoked_endpoints_token_is_dead(alice: Member) -> None:
+    with writing() as session:
+        endpoints.revoke(session, alice.actor, alice.endpoint_id, NOON)
+    with reading() as session, pytest.raises(NotAuthenticated):
+        reports.of_token(session, alice.endpoint_token)
+
+
+def test_a_wake_lasts_until_the_next_report(alice: Member) -> None:
+    with writing() as session:
+        endpoints.wake(session, alice.actor, alice.endpoint_id, NOON)
+    with reading() as session:
+        assert reports.watch_state(session, alice.endpoint_id, "http://forge", NOON).wake
+    with writing() as session:
+        told = wire.PassReport("Applied", HEAD, HEAD, NOON, 0.1)
+        reports.report(session, alice.endpoint_id, told, NOON + timedelta(seconds=1))
+    with reading() as session:
+        assert not reports.watch_state(session, alice.endpoint_id, "http://forge", NOON).wake
+
+
+def test_another_tenant_wakes_and_confirms_nothing(alice: Member) -> None:
+    charlie = join("charlie")
+    with writing() as session, pytest.raises(NotFound):
+        endpoints.wake(session, charlie.actor, alice.endpoint_id, NOON)
+    with writing() as session, pytest.raises(NotFound):
+        endpoints.confirm_prune(session, charlie.actor, alice.endpoint_id, HEAD, NOON)
+    with reading() as session:
+        assert session.get_one(Endpoint, alice.endpoint_id).prune_confirmed is None
