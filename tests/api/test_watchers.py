@@ -38,7 +38,7 @@ async def until(condition: Callable[[], object]) -> None:
 async def listening(redis_url: str, count: int = 1) -> None:
     """Returns when the hub's subscription stands at Redis itself."""
     with Redis.from_url(redis_url) as client:
-        await until(lambda: dict(client.pubsub_numsub(CHANNEL))[CHANNEL.encode()] == count)
+        await until(lambda: dict(client.execute_command("PUBSUB NUMSUB", CHANNEL))[CHANNEL.encode()] == count)
 
 
 def away(monkeypatch: pytest.MonkeyPatch) -> None:
