@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -14,6 +14,7 @@ from crontopus_app.models import CheckIn, Endpoint, JobIndex, Monitor, Run, RunO
 from crontopus_app.monitoring.fold import RunFacts, fold
 
 OUTPUT_LIMIT = 256 * 1024
+AHEAD = timedelta(minutes=5)
 HEALTH = {"success": "ok", "failed": "failing", "timeout": "failing"}
 
 
@@ -91,7 +92,9 @@ def _apply(session: Session, run: Run, facts: RunFacts, now: datetime) -> None:
     for name in _FACTS:
         setattr(run, name, getattr(facts, name))
     run.flags = sorted(facts.flags)
-    run.sort_at = facts.started_at or facts.finished_at or run.sort_at
+    moment = facts.started_at or facts.finished_at or run.sort_at
+    # A clock that is far ahead must not hold the monitor's last run, and the top of every page, for days.
+    run.sort_at = moment if moment <= now + AHEAD else now
     run.received_at = now
     session.add(run)
     session.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from redis.exceptions import RedisError
@@ -15,6 +16,8 @@ from crontopus_app.git.forge import forge
 from crontopus_app.queue import redis
 from crontopus_app.settings import settings
 
+log = logging.getLogger(__name__)
+
 
 def check() -> Health:
     """Asks every part that is configured. ``workers`` is told, and does not make the installation unready."""
@@ -26,8 +29,12 @@ def check() -> Health:
 def _part(name: str, ask: Callable[[], str]) -> Part:
     try:
         return Part(name=name, ok=True, detail=ask())
-    except (CrontopusError, RedisError) as error:
-        return Part(name=name, ok=False, detail=str(error))
+    except CrontopusError as error:
+        return Part(name=name, ok=False, detail=error.message)
+    except RedisError as error:
+        # Anybody may ask whether we are ready; addresses of our parts are for the log.
+        log.warning("%s does not answer: %s", name, error)
+        return Part(name=name, ok=False, detail="Redis does not answer")
 
 
 def _database() -> str:

@@ -72,6 +72,14 @@ def test_the_monitor_follows_the_latest_run(alice: Member) -> None:
     assert (monitor.state, monitor.last_run_id) == ("failing", later.run_id)
 
 
+def test_a_clock_that_is_far_ahead_does_not_pin_the_monitor(alice: Member) -> None:
+    ahead, true = told("success", at=NOON + timedelta(days=400)), told("fail", at=NOON)
+    record(alice, ahead, true)
+    with reading() as session:
+        assert session.exec(select(Monitor)).one().last_run_id == true.run_id
+    assert run(ahead.run_id).finished_at == NOON + timedelta(days=400)
+
+
 def test_a_paused_monitor_stays_paused(alice: Member) -> None:
     with writing() as session:
         session.exec(select(Monitor)).one().state = "paused"
