@@ -10,6 +10,7 @@ import httpx
 
 from agent import VERSION
 from agent.errors import Refused, Revoked, ServerAway
+from agent.proxy import is_loopback
 from contract.wire import Enrolled, EnrollRequest, GitAccess, PassReport, WatchAnswer
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ class Control:
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {token}", "User-Agent": f"crontopus-agent/{VERSION}"}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=CALL_SECONDS)
+        # Nobody's proxy reaches our own machine: the runner does not ask one either.
+        direct = {f"all://{httpx.URL(url).host}": None} if is_loopback(url) else None
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=CALL_SECONDS, mounts=direct)
 
     def close(self) -> None:
         self._http.close()

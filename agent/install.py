@@ -11,6 +11,8 @@ from importlib import resources
 from typing import Any
 
 from agent.errors import Refused
+from agent.proxy import proxy_for
+from agent.runner import launcher
 from agent.state import Identity, State, write_atomic
 
 _AWKWARD = re.compile(r"[\s%\\'\"$`#;&|<>()*?\[\]~]")
@@ -28,11 +30,21 @@ def check_runner_path(state: State) -> None:
 def install_runner(state: State, identity: Identity) -> None:
     """Put the runner and its connection where cron will find them. Nothing is written when both are current."""
     source = (resources.files("agent") / "runner" / "run_job.py").read_bytes()
-    rest = source.split(b"\n", 1)[1] if source.startswith(b"#!") else source
-    program = b"#!%s -IS\n%s" % (os.fsencode(sys.executable), rest)
-    _replace(state.runner, program, 0o755)
-    connection = {"v": 1, "url": identity.url, "token": identity.token}
+    if not _is_current(state, source):
+        cache = launcher.compiled(source, str(state.runner))
+        write_atomic(state.runner_cache, cache, 0o600)
+        write_atomic(state.runner, launcher.program(source, sys.executable, cache), 0o755)
+    connection = {"v": 1, "url": identity.url, "token": identity.token, "proxy": proxy_for(identity.url)}
     _replace(state.folder / "runner.json", json.dumps(connection).encode(), 0o600)
+
+
+def _is_current(state: State, source: bytes) -> bool:
+    """The program is what we would write for the compiled copy that is there (compiling twice may differ in bytes)."""
+    try:
+        cache, there = state.runner_cache.read_bytes(), state.runner.read_bytes()
+    except FileNotFoundError:
+        return False
+    return there == launcher.program(source, sys.executable, cache) and os.access(state.runner, os.X_OK)
 
 
 def _replace(path: Any, data: bytes, mode: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.host import Host
 from contract.manifest import Manifest
-from contract.schedule import ScheduleError, cover, epochs, needs_gate, resolve, seed
+from contract.schedule import ScheduleError, cover, epochs, needs_gate, parse, resolve, seed
 
 GATE_DAYS = 400
 GATE_SLOTS = 20_000
@@ -43,14 +43,18 @@ class Context:
 
 @dataclass(frozen=True)
 class Gate:
-    """The true slots up to ``until`` (UTC epoch seconds): the runner lets nothing else through."""
+    """The true slots up to ``until`` (UTC epoch seconds): the runner lets nothing else through.
+
+    With ``late`` a call in the minute after a slot is that slot's: no lines call in two minutes that follow each other.
+    """
 
     slots: list[int]
     until: int
     refresh_at: float
+    late: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        return {"until": self.until, "slots": self.slots}
+        return {"until": self.until, "slots": self.slots, "late": self.late}
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def _fit(manifest: Manifest, plain: list[str], context: Context) -> tuple[list[s
             return lines, None
         if "@reboot" in lines:
             raise Blocked(f"@reboot and times in {zone} cannot be kept apart in {host.zone}: make two jobs of them")
-        return lines, _gate(plain, zone, context)
+        return lines, replace(_gate(plain, zone, context), late=has_gaps(lines))
     except ScheduleError as problem:
         raise Blocked(f"no lines in {host.zone} cover this schedule in {zone}: {problem}") from problem
 
@@ -110,6 +114,15 @@ def _gate(timed: list[str], zone: str, context: Context) -> Gate:
     found = list(islice(epochs(timed, zone, context.host.policy, begin, end), GATE_SLOTS))
     until = found[-1] if len(found) == GATE_SLOTS else end
     return Gate(found, until, now + (until - now) * GATE_LEFT)
+
+
+def has_gaps(lines: list[str]) -> bool:
+    """No two calls of these lines are in minutes that follow each other, whatever the clocks do.
+
+    Minutes are compared within the half hour: by so much, and no less, some zones change their clocks.
+    """
+    halves = {at // 60 % 30 for line in lines for at in parse(line).times}
+    return not any((minute + 1) % 30 in halves for minute in halves)
 
 
 def _comment(manifest: Manifest, commit: str) -> str:

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any, Callable
 from urllib.parse import urlsplit
 
-from dulwich.client import HttpGitClient
+from dulwich.client import HttpGitClient, default_user_agent_string
 from dulwich.config import ConfigDict
 from dulwich.objects import Commit, Tree
 from dulwich.repo import MemoryRepo, Repo
+from urllib3 import PoolManager
 
 from agent.errors import FetchFailed
+from agent.proxy import is_loopback
 
 FETCH_SECONDS = 30
 PACKS = 40
@@ -160,7 +162,10 @@ def _client(access: Access) -> Iterator[HttpGitClient]:
     config = ConfigDict()
     config.set((b"http",), b"timeout", str(FETCH_SECONDS).encode())
     user = access.username or "crontopus"
-    client = HttpGitClient(f"{at.scheme}://{at.netloc}", config=config, username=user, password=access.token)
+    client = HttpGitClient(
+        f"{at.scheme}://{at.netloc}", pool_manager=_direct(access.url), config=config, username=user,
+        password=access.token,
+    )  # fmt: skip
     answers = _remembered(client.pool_manager)
     try:
         yield client
@@ -168,6 +173,12 @@ def _client(access: Access) -> Iterator[HttpGitClient]:
         for answer in answers:
             answer.close()
         client.pool_manager.clear()
+
+
+def _direct(url: str) -> PoolManager | None:
+    """Around any proxy to our own machine; None: dulwich looks for one in the environment."""
+    headers = {"User-Agent": default_user_agent_string()}
+    return PoolManager(headers=headers, timeout=FETCH_SECONDS) if is_loopback(url) else None
 
 
 def _remembered(manager: Any) -> list[Any]:

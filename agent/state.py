@@ -113,6 +113,7 @@ class State:
         self.folder = Path(folder).absolute()
         self.jobs = self.folder / "jobs"
         self.runner = self.folder / "bin" / "run-job"
+        self.runner_cache = self.folder / "bin" / "run-job.cache"
         self.spool = self.folder / "spool"
         self.backups = self.folder / "backups"
         self.repo = self.folder / "repo"

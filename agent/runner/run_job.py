@@ -41,6 +41,9 @@ LEFT_OVER = 1 << 20
 # A pipe that polls as writable takes this much without blocking: PIPE_BUF of pipe(7).
 SURE = 4096
 BODY_LIMIT = 900_000
+# Above this the spool takes no more output. Fewer files than SPOOL_FEW cannot be so large.
+SPOOL_LIMIT = 64 << 20
+SPOOL_FEW = SPOOL_LIMIT // BODY_LIMIT
 CALL_SECONDS, SENDER_SECONDS, SETTLED_MS = 5, 20, 50
 # Answers that say nothing about the check-in itself.
 PASSING = (401, 403, 408, 429)
@@ -163,10 +166,23 @@ def slot_of(job: dict, manual: bool, now: float) -> int | None:
     return int(now) // 60 * 60 if timed and not manual else None
 
 
-def gate_shuts(job: dict, slot: int | None) -> bool:
-    """Cron calls more often than the job is due (its zone is not the host's), and this minute is none of its slots."""
+def through_gate(job: dict, slot: int | None) -> tuple:
+    """(whether the job is due, its slot). A job whose zone is not the host's is called more often than it is due.
+
+    A loaded host may start us in the minute after the one that cron meant. That minute counts where ``late`` says that
+    cron never calls this job in two minutes that follow each other: then this call can be meant for no other.
+    """
     gate = job.get("gate")
-    return bool(gate) and slot is not None and slot <= gate["until"] and slot not in gate["slots"]
+    if not gate or slot is None or slot > gate["until"] or slot in gate["slots"]:
+        return True, slot
+    if gate.get("late") and slot - 60 in gate["slots"] and not clock_changed(slot):
+        return True, slot - 60
+    return False, slot
+
+
+def clock_changed(now: float) -> bool:
+    """Within three hours of a change cron(8) may be catching up: its calls are not of their minutes."""
+    return time.localtime(now).tm_gmtoff != time.localtime(now - 3 * 3600).tm_gmtoff
 
 
 # -- check-ins -------------------------------------------------------------------------------------
@@ -240,13 +256,37 @@ class Letter:
 
     def spool(self) -> None:
         """Make it durable. On a full disk once more without its output; then only the network is left."""
-        for data in (self.data(), Letter(dict(self.body, output=None)).data()):
+        full = bool(self.body.get("output")) and is_spool_full()
+        first = Letter(without_output(self.body)) if full else self
+        for data in (first.data(), Letter(dict(self.body, output=None)).data()):
             try:
                 write_durably(self.path, data)
             except OSError:
                 continue
             self.spooled = True
             return
+
+
+def is_spool_full() -> bool:
+    """It holds more than it should: no daemon is there to send it or to bound it."""
+    with Ignoring(OSError):
+        if len(os.listdir(SPOOL)) <= SPOOL_FEW:
+            return False
+        size = 0
+        with os.scandir(SPOOL) as entries:
+            for entry in entries:
+                with Ignoring(FileNotFoundError):  # sent meanwhile
+                    size += entry.stat(follow_symlinks=False).st_size
+                if size > SPOOL_LIMIT:
+                    return True
+    return False
+
+
+def without_output(body: dict) -> dict:
+    """What was printed is counted as lost."""
+    output = body["output"]
+    lost = output["lost_bytes"] + len((output["head"] + output["tail"]).encode("utf-8", "replace"))
+    return dict(body, output={"head": "", "tail": "", "lost_bytes": lost})
 
 
 def write_durably(path: str, data: bytes) -> None:
@@ -285,16 +325,44 @@ def send(letters: list) -> None:
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     headers = {"Authorization": "Bearer " + connection["token"], "Content-Type": "application/json"}
     headers["User-Agent"] = "crontopus-run-job"
-    peer = kind(url.hostname or "", url.port, timeout=CALL_SECONDS)
-    for letter in letters:
-        if letter.spooled and not os.path.exists(letter.path):
-            continue  # somebody else has sent it
-        peer.request("POST", url.path.rstrip("/") + "/api/checkins", letter.data(), headers)
-        answer = peer.getresponse()
-        answer.read()
-        ours = "html" not in (answer.getheader("Content-Type") or "")  # else a portal answers for the control plane
-        if letter.spooled and ours:
-            settle(letter.path, answer.status)
+    path = url.path.rstrip("/") + "/api/checkins"
+    if connection.get("proxy"):
+        peer, path = through(urlsplit(connection["proxy"]), url, kind, headers, path)
+    else:
+        peer = kind(url.hostname or "", url.port, timeout=CALL_SECONDS)
+    left = [letter for letter in letters if not deliver(letter, peer, path, headers)]
+    for letter in left:  # sent by somebody else, or a slow guard has only now spooled it
+        deliver(letter, peer, path, headers)
+
+
+def deliver(letter: Letter, peer, path: str, headers: dict) -> bool:
+    """False when its file is not there, and so it is not ours to send."""
+    if letter.spooled and not os.path.exists(letter.path):
+        return False
+    peer.request("POST", path, letter.data(), headers)
+    answer = peer.getresponse()
+    answer.read()
+    ours = "html" not in (answer.getheader("Content-Type") or "")  # else a portal answers for the control plane
+    if letter.spooled and ours:
+        settle(letter.path, answer.status)
+    return True
+
+
+def through(proxy, url, kind, headers: dict, path: str) -> tuple:
+    """(connection, what to ask it for) by way of an HTTP proxy; its credentials go into ``headers`` or the tunnel."""
+    from base64 import b64encode
+    from urllib.parse import unquote
+
+    own = {}
+    if proxy.username is not None:
+        secret = unquote(proxy.username) + ":" + unquote(proxy.password or "")
+        own["Proxy-Authorization"] = "Basic " + b64encode(secret.encode()).decode()
+    peer = kind(proxy.hostname or "", proxy.port or 80, timeout=CALL_SECONDS)
+    if url.scheme == "https":
+        peer.set_tunnel(url.hostname or "", url.port, own)
+        return peer, path
+    headers.update(own)
+    return peer, f"http://{url.netloc}{path}"
 
 
 def settle(path: str, status: int) -> None:
@@ -833,8 +901,8 @@ def main(arguments: list) -> int:
             raise ValueError("it is not this job's, or names no command")
     except (OSError, ValueError) as problem:
         return unusable(ids[0], problem)
-    slot = slot_of(job, manual, time.time())
-    return 0 if gate_shuts(job, slot) else run_job(job, slot)
+    due, slot = through_gate(job, slot_of(job, manual, time.time()))
+    return run_job(job, slot) if due else 0
 
 
 def run_job(job: dict, slot: int | None) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.render import Blocked, Context, Rendered, render
+from agent.render import Blocked, Context, Rendered, has_gaps, render
 from contract.manifest import Manifest, decode
 from contract.schedule import slots
 from tests.agent.conftest import NOW, make_host
@@ -86,6 +86,28 @@ def test_a_sparse_gate_is_made_again_while_two_hundred_days_are_left() -> None:
     assert rendered.gate is not None
     left = rendered.gate.until - rendered.gate.refresh_at
     assert timedelta(seconds=left) == timedelta(days=200)
+
+
+@pytest.mark.parametrize(
+    ("lines", "gaps"),
+    [
+        (["0 0,1 * * *"], True),
+        (["*/15 7-16 * * 1-5", "5 3 * * *"], True),
+        (["0 0 * * *", "1 5 * * *"], False),
+        (["59 0 * * *", "0 5 * * *"], False),
+        (["59,30 0 * * *"], False),  # follow each other where the clock goes half an hour on
+        (["* * * * *"], False),
+    ],
+)
+def test_a_late_call_counts_only_where_no_two_calls_follow_each_other(lines: list[str], gaps: bool) -> None:
+    assert has_gaps(lines) is gaps
+
+
+def test_the_job_file_says_whether_a_late_call_counts() -> None:
+    rendered = render(made("  timezone: Europe/Berlin\n"), context(zone="UTC"), "abc")
+    assert rendered.job["gate"]["late"] is True
+    dense = render(made("  timezone: Europe/Berlin\n", schedule="* 2 * * *"), context(zone="UTC"), "abc")
+    assert dense.job["gate"]["late"] is False
 
 
 def test_reboot_is_an_event_in_any_zone() -> None:

@@ -57,6 +57,7 @@ class FarEnd:
         self.bodies: list[Any] = []
         self.paths: list[str] = []
         self.authorizations: list[str | None] = []
+        self.proxy_authorizations: list[str | None] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -70,6 +71,7 @@ class FarEnd:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 far.paths.append(self.path)
                 far.authorizations.append(self.headers["Authorization"])
+                far.proxy_authorizations.append(self.headers["Proxy-Authorization"])
                 far.bodies.append(body)
                 answer = far.answer(body)
                 self.send_response(far.status)
@@ -136,8 +138,9 @@ class RunnerHost:
         self.runner.chmod(0o755)
         self.environment = {"HOME": str(folder / "home"), "PATH": "/usr/bin:/bin", "LOGNAME": "ana"}
 
-    def connect(self, url: str) -> None:
-        (self.folder / "runner.json").write_text(json.dumps({"v": 1, "url": url, "token": "ep_secret"}))
+    def connect(self, url: str, proxy: str | None = None) -> None:
+        connection = {"v": 1, "url": url, "token": "ep_secret", "proxy": proxy}
+        (self.folder / "runner.json").write_text(json.dumps(connection))
 
     def job(self, command: str, job_id: str = JOB, checkin: dict[str, Any] | None = None, **changes: Any) -> None:
         told = {"enabled": True, "max_runtime_s": None, "kill_grace_s": 10, "min_runtime_s": None}

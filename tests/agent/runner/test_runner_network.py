@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import socket
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -48,6 +50,33 @@ def test_a_proxy_of_the_environment_is_not_used(host: RunnerHost, far: FarEnd, d
     host.job("true")
     host.run()
     assert far.told("success")
+
+
+@pytest.mark.parametrize(("login", "header"), [("", None), ("ana:p%40ss@", "Basic YW5hOnBAc3M=")])
+def test_the_agents_proxy_is_asked_for_the_whole_address(
+    login: str, header: str | None, host: RunnerHost, far: FarEnd
+) -> None:
+    host.connect("http://control-plane.invalid/c", proxy=far.url.replace("//", f"//{login}"))
+    host.job("true")
+    host.run()
+    far.told("success")
+    assert set(far.paths) == {"http://control-plane.invalid/c/api/checkins"}
+    assert set(far.proxy_authorizations) == {header}
+    assert set(far.authorizations) == {"Bearer ep_secret"}
+
+
+def test_an_https_server_is_reached_through_a_tunnel(host: RunnerHost) -> None:
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host.connect("https://control-plane.invalid", proxy=f"http://127.0.0.1:{server.getsockname()[1]}")
+        host.job("true")
+        host.run()
+        peer, _ = server.accept()
+        with peer:
+            heard.append(peer.recv(65536))
+            peer.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+    assert heard[0].startswith(b"CONNECT control-plane.invalid:443 ")
+    assert b"ep_secret" not in heard[0]
 
 
 @pytest.mark.parametrize("end", ["stalled", "dead"])
@@ -159,6 +188,35 @@ def test_many_at_once_have_numbers_of_their_own(host: RunnerHost) -> None:
     wait_for(lambda: len(host.spooled()) == 20)
     assert len({body["seq"] for body in host.spooled()}) == 20
     assert len({body["run_id"] for body in host.spooled()}) == 10
+
+
+def fill(host: RunnerHost, count: int, size: int) -> None:
+    """Sparse files: they take no room, and count as if they did."""
+    for number in range(count):
+        with (host.spool / f"{number:020d}-old.json").open("wb") as file:
+            file.truncate(size)
+
+
+def told(host: RunnerHost) -> dict[str, Any]:
+    bodies = [json.loads(path.read_bytes()) for path in host.spool.glob("*[!d].json")]
+    return next(body for body in bodies if body["kind"] == "success")
+
+
+@pytest.mark.parametrize(("size", "kept"), [(800_000, "printed\n"), (900_000, "")])
+def test_a_spool_above_its_bounds_takes_no_more_output(size: int, kept: str, host: RunnerHost) -> None:
+    fill(host, 80, size)
+    host.job("echo printed")
+    assert host.run().stdout == b"printed\n"
+    output = told(host)["output"]
+    assert (output["head"], output["lost_bytes"]) == (kept, 8 - len(kept))
+
+
+def test_a_full_spool_sends_the_output_all_the_same(host: RunnerHost, far: FarEnd) -> None:
+    fill(host, 80, 900_000)
+    host.connect(far.url)
+    host.job("echo printed")
+    host.run()
+    assert far.told("success")["output"]["head"] == "printed\n"
 
 
 def full_disk() -> None:

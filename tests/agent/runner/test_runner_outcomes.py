@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 import uuid
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent.runner import run_job
 from contract.wire import Checkin
 from tests.agent.runner.conftest import JOB, FarEnd, RunnerHost, interpreters, wait_for
 
@@ -25,8 +27,7 @@ def test_every_python_runs_it(python: str, far: FarEnd, tmp_path: Path) -> None:
     finish = far.told("fail")
     assert (finish["exit_code"], finish["signal"], finish["timed_out"]) == (3, None, False)
     assert {finish["output"]["head"]} <= {"grüß ana|oops\n", "oops\ngrüß ana|"}
-    wait_for(lambda: not host.spooled())
-    assert far.kinds() == ["start", "fail"]
+    wait_for(lambda: far.kinds() == ["start", "fail"] and not host.spooled())
 
 
 def test_a_success_is_told_with_all_that_identifies_it(host: RunnerHost) -> None:
@@ -148,6 +149,35 @@ def test_the_gate_lets_only_true_slots_through(host: RunnerHost) -> None:
     host.job("touch ran", gate={"until": 2**40, "slots": [minutes + 60 * n for n in range(-1, 30)]})
     host.run()
     assert host.file("ran").exists()
+
+
+NOON = 1_750_000_020 // 60 * 60
+
+
+@pytest.mark.parametrize(
+    ("late", "called", "told"),
+    [(True, 0, (True, 0)), (True, 60, (True, 0)), (True, 120, (False, 120)), (False, 60, (False, 60))],
+)
+def test_a_call_one_minute_late_is_its_slots_when_it_can_be_no_others(
+    late: bool, called: int, told: tuple[bool, int]
+) -> None:
+    job = {"gate": {"until": 2**40, "slots": [NOON], "late": late}}
+    due, slot = run_job.through_gate(job, NOON + called)
+    assert (due, slot) == (told[0], NOON + told[1])
+
+
+def test_late_calls_do_not_count_while_cron_may_be_catching_up_a_clock_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        changed = int(datetime(2026, 3, 29, 1, tzinfo=timezone.utc).timestamp())
+        job = {"gate": {"until": 2**40, "slots": [changed, changed + 4 * 3600], "late": True}}
+        assert run_job.through_gate(job, changed) == (True, changed)
+        assert run_job.through_gate(job, changed + 60) == (False, changed + 60)
+        assert run_job.through_gate(job, changed + 4 * 3600 + 60) == (True, changed + 4 * 3600)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_gate_that_ran_out_and_a_manual_run_pass(host: RunnerHost) -> None:

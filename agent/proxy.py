@@ -1,0 +1,30 @@
+"""Which proxy stands between this host and the control plane. Loopback addresses are never asked for through one."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that ``https_proxy``, ``http_proxy``, ``all_proxy`` and ``no_proxy`` name for ``url``, as an address.
+
+    Only HTTP proxies count: the runner speaks nothing else.
+    """
+    parts, known = urlsplit(url), getproxies_environment()
+    proxy = known.get(parts.scheme) or known.get("all") or ""
+    if not proxy or is_loopback(url) or proxy_bypass(parts.netloc):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    return proxy if proxy.startswith("http://") else None
