@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from agent.install import install_runner
 from agent.state import Identity, State
 
@@ -89,10 +87,8 @@ def main() -> None:
         write_job(folder, command, "http://127.0.0.1:9")
         piped = throughput([runner, JOB])
     best, median = ((late - early) * 1000 for late, early in zip(taken[STALLED], bare))
-    print(
-        f"\nstart delay with a stalled server, less a bare /bin/sh: best {best:.1f} ms, median {median:.1f} ms", end=""
-    )
-    print(f" (target: at most {TARGET_MS} ms)\n1 GB of output through run-job: {piped:.0f} MB/s")
+    print(f"\nstart delay with a stalled server, less a bare /bin/sh: best {best:.1f} ms, median {median:.1f} ms")
+    print(f"(target: at most {TARGET_MS} ms)\n1 GB of output through run-job: {piped:.0f} MB/s")
 
 
 if __name__ == "__main__":
