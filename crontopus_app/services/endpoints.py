@@ -126,6 +126,16 @@ def instance(monitor: Monitor, endpoint_name: str) -> wire.InstanceStatus:
     )
 
 
+def zones_of(session: Session, actor: Actor, job_id: str | None = None) -> tuple[str, ...]:
+    """The zones that the hosts of a job of one's own reported, each once; without a job, those of all hosts."""
+    actor.require("read:jobs")
+    query = select(Endpoint.timezone).where(Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active")
+    if job_id is not None:
+        mine = (Monitor.job_id == job_id, Monitor.state != "retired")
+        query = query.join(Monitor, col(Monitor.endpoint_id) == col(Endpoint.id)).where(*mine)
+    return tuple(sorted({zone for zone in session.exec(query) if zone}))
+
+
 def crontab(session: Session, actor: Actor, endpoint_id: str) -> list[wire.CrontabLine]:
     """The host's crontab as its agent read it last."""
     actor.require("read:agents")

@@ -154,7 +154,7 @@ async def test_form_and_yaml_are_one_truth(cookie: str) -> None:
     await run(page, "set_field", "timezone", "Europe/Berlin")
     assert "# a note" in page.yaml
     assert page.check.valid
-    assert len(page.check.coming) == 5
+    assert len(page.check.future.coming) == 5
 
 
 async def test_a_field_that_is_none_changes_nothing(cookie: str) -> None:

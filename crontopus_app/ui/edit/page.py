@@ -9,7 +9,7 @@ import reflex as rx
 from crontopus_app.ui import shell
 from crontopus_app.ui.edit.rows import Told
 from crontopus_app.ui.edit.state import EditState as State
-from crontopus_app.ui.kit import parts
+from crontopus_app.ui.kit import coming, parts
 
 
 def new() -> rx.Component:
@@ -50,7 +50,7 @@ def _conflict() -> rx.Component:
 
 def _input(label: str, name: str, value: Any, hint: str = "", **props: Any) -> rx.Component:
     control = rx.el.input(name=name, value=value, on_change=lambda text: State.set_field(name, text), **props)
-    return parts.field(label, control, hint=hint)
+    return parts.field(label, control, error=getattr(State.check.wrong, name), hint=hint)
 
 
 def _form() -> rx.Component:
@@ -96,13 +96,12 @@ def _yaml() -> rx.Component:
 
 def _meaning() -> rx.Component:
     told = State.check
-    row = lambda at: rx.el.li(parts.when(at, "day"), " ", parts.when(at, "clock"), " · ", parts.when(at, "in"))  # noqa: E731 -- one line, used once
     left = parts.card(
         "What it means",
-        rx.el.p(rx.el.b(told.words)),
-        rx.el.ul(rx.foreach(told.coming, row), class_name="coming"),
-        rx.foreach(told.nights, lambda night: parts.note(night)),
-        note=rx.fragment("next runs in ", rx.el.span("your zone", data_own_zone="")),
+        rx.el.p(rx.el.b(told.future.words)),
+        coming.slots(told.future),
+        coming.nights(told.future),
+        note=rx.fragment("in ", told.future.zone),
     )
     fine = rx.el.p("Nothing to object.", class_name="muted")
     right = parts.card("Errors and advice", rx.cond(told.problems, rx.foreach(told.problems, _told), fine))

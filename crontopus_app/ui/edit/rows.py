@@ -11,6 +11,7 @@ from contract import schedule, wire
 from contract.manifest import Decoded, Manifest, decode, from_fields, path_of
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.edit import edit
+from crontopus_app.ui.kit.future import NOTHING, Future, future, zone_of
 
 PLACES = {
     "schedule": "spec.schedule",
@@ -19,7 +20,10 @@ PLACES = {
     "workdir": "spec.workingDir",
     "limit": "spec.checkin.maxRuntime",
 }
-NEXT = 5
+FIELDS = {place: name for name, place in PLACES.items()} | {
+    "metadata.name": "name",
+    "metadata.namespace": "namespace",
+}
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,24 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Wrong:
+    """What is wrong at each input of the form; empty where nothing is."""
+
+    name: str = ""
+    namespace: str = ""
+    schedule: str = ""
+    timezone: str = ""
+    command: str = ""
+    workdir: str = ""
+    limit: str = ""
+
+
+@dataclass(frozen=True)
 class Check:
     """What is said beside the form while one types."""
 
-    words: str = ""
-    coming: tuple[str, ...] = ()
-    nights: tuple[str, ...] = ()
+    future: Future = NOTHING
+    wrong: Wrong = Wrong()
     problems: tuple[Told, ...] = ()
     valid: bool = False
 
@@ -105,12 +121,21 @@ def with_field(form: Form, name: str, text: str) -> Form:
     return replace(form, **{name: text})
 
 
-def check(yaml: str, form: Form, tenant: str, now: datetime) -> Check:
-    """Words, next runs, clock changes, errors and lints of the file as it stands."""
+def check(yaml: str, form: Form, tenant: str, now: datetime, reported: Sequence[str] = ()) -> Check:
+    """Words, next runs, clock changes, errors and lints of the file; ``reported`` are the zones of its hosts."""
     decoded = decode(yaml.encode(), path_of(form.namespace or "default", form.name or "job"), tenant)
     problems = tuple(told(one) for one in (*decoded.errors, *decoded.lints))
-    words, coming, nights = _future(decoded, form, now)
-    return Check(words, coming, nights, problems, valid=not decoded.errors)
+    return Check(_future(decoded, form, now, reported), wrong(decoded.errors), problems, valid=not decoded.errors)
+
+
+def wrong(errors: Sequence[wire.Problem]) -> Wrong:
+    """The first error of each input."""
+    found: dict[str, str] = {}
+    for error in errors:
+        field = next((name for place, name in FIELDS.items() if f"{error.field}.".startswith(f"{place}.")), "")
+        if field:
+            found.setdefault(field, error.message)
+    return Wrong(**found)
 
 
 def told(problem: wire.Problem) -> Told:
@@ -118,17 +143,10 @@ def told(problem: wire.Problem) -> Told:
     return Told(where, problem.message, "failed" if problem.severity == "error" else "late")
 
 
-def _future(decoded: Decoded, form: Form, now: datetime) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    expressions = _expressions(decoded.manifest, form)
-    zone = (decoded.manifest.timezone if decoded.manifest else form.timezone) or "UTC"
-    try:
-        words = schedule.explain(expressions, zone)
-        plain = [schedule.resolve(one, schedule.seed("new", "")) for one in expressions]
-        coming = tuple(at.isoformat() for at in schedule.next_slots(plain, zone, "debian", now, NEXT))
-        nights = tuple(night.text for night in schedule.change_nights(plain, zone, "debian", now))
-    except (schedule.ScheduleError, ValueError, KeyError):
-        return "", (), ()
-    return words, coming, nights
+def _future(decoded: Decoded, form: Form, now: datetime, reported: Sequence[str]) -> Future:
+    wanted = decoded.manifest.timezone if decoded.manifest else form.timezone
+    seed = schedule.seed(decoded.manifest.id if decoded.manifest else "new", "")
+    return future(_expressions(decoded.manifest, form), zone_of(wanted, reported), seed, now)
 
 
 def _expressions(manifest: Manifest | None, form: Form) -> Sequence[str]:

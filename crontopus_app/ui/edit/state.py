@@ -9,7 +9,7 @@ import reflex as rx
 
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError, PreconditionFailed
-from crontopus_app.services import changes, jobs
+from crontopus_app.services import changes, endpoints, jobs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
@@ -29,6 +29,7 @@ class EditState(rx.State):
     conflict: bool = False
     _sha: str = ""
     _tenant: str = ""
+    _zones: tuple[str, ...] = ()
 
     @rx.event
     async def load(self) -> Any:
@@ -41,15 +42,17 @@ class EditState(rx.State):
         self.new = len(place) < 4
         if self.new:
             self.form, self._sha = rows.Form(), ""
+            self._zones = await call(endpoints.zones_of, actor)
             self.yaml = rows.fresh(self.form)
         else:
             detail = await call(jobs.get, actor, place[1], place[2], clock.now())
             self.yaml, self._sha = detail.yaml, detail.sha
+            self._zones = await call(endpoints.zones_of, actor, detail.job.id)
             self.form = rows.form_of(detail.yaml, rows.Form(name=place[2], namespace=place[1]))
-        self._look()
+        await self._look()
 
-    def _look(self) -> None:
-        self.check = rows.check(self.yaml, self.form, self._tenant, clock.now())
+    async def _look(self) -> None:
+        self.check = await asyncio.to_thread(rows.check, self.yaml, self.form, self._tenant, clock.now(), self._zones)
 
     @rx.event
     async def set_field(self, name: str, text: str) -> None:
@@ -59,14 +62,14 @@ class EditState(rx.State):
         except KeyError:
             return
         self.yaml = await asyncio.to_thread(rows.changed, self.yaml, {name: text[:20_000]})
-        self._look()
+        await self._look()
 
     @rx.event
     async def set_yaml(self, text: str) -> None:
         """The YAML was typed: the form follows where it can."""
         self.yaml = text[: 256 * 1024]
         self.form = await asyncio.to_thread(rows.form_of, self.yaml, self.form)
-        self._look()
+        await self._look()
 
     @rx.event
     async def save(self) -> Any:

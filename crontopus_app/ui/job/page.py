@@ -9,7 +9,7 @@ import reflex as rx
 from crontopus_app.ui import shell
 from crontopus_app.ui.job.rows import Cell, CommitRow, Instance, Line
 from crontopus_app.ui.job.state import JobState as State
-from crontopus_app.ui.kit import charts, parts, run_table
+from crontopus_app.ui.kit import charts, coming, parts, run_table
 
 INSTANCES = ["Endpoint", "State", "Installed", "Commit", "Last run"]
 
@@ -73,19 +73,8 @@ def _cell(cell: Cell) -> rx.Component:
 
 
 def _coming() -> rx.Component:
-    row = lambda at: rx.el.tr(  # noqa: E731 -- three cells, used once
-        rx.el.td(parts.when(at, "day", State.head.zone)),
-        rx.el.td(parts.when(at, "clock", State.head.zone), class_name="mono"),
-        rx.el.td(parts.when(at, "in", State.head.zone), class_name="muted"),
-    )
-    table = rx.el.table(rx.el.tbody(rx.foreach(State.coming, row)), class_name="plain")
-    none = rx.el.p("None: it is paused, disabled or not valid.", class_name="muted")
-    return parts.card(
-        "Next runs",
-        rx.cond(State.coming, table, none),
-        rx.foreach(State.nights, lambda night: parts.note(night)),
-        note=rx.fragment("in ", rx.el.span("your zone", data_own_zone="")),
-    )
+    told = State.future
+    return parts.card("Next runs", coming.slots(told), coming.nights(told), note=rx.fragment("in ", told.zone))
 
 
 def _tabs() -> rx.Component:

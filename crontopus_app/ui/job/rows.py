@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from contract import schedule, wire
 from crontopus_app.services.runs import percentile
@@ -12,7 +11,6 @@ from crontopus_app.ui.kit import charts, words
 
 STRIP = 30
 DURATIONS = 60
-ZONE = "UTC"
 NOTHING = charts.Paths()
 
 
@@ -131,15 +129,6 @@ def durations(runs: Sequence[wire.Run]) -> Durations:
     good = sum(1 for run in ended if run.status == "success")
     share = f"success {100 * good / len(ended):.1f} %"
     return Durations(charts.bars(ended, DURATIONS, 92), f"last {len(ended)} runs · p50 {p50} · p95 {p95}", share)
-
-
-def nights(expressions: list[str], zone: str | None, now: datetime) -> list[str]:
-    """What the coming clock changes do to the schedule, in sentences; only those that matter."""
-    try:
-        found = schedule.change_nights(expressions, zone or ZONE, "debian", now)
-    except (schedule.ScheduleError, ValueError, KeyError):
-        return []
-    return [night.text for night in found if night.outcome != "fine"]
 
 
 def instance(one: wire.InstanceStatus) -> Instance:

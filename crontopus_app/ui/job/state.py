@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import reflex as rx
 
-from contract import wire
+from contract import schedule, wire
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
 from crontopus_app.models import Change
-from crontopus_app.services import changes, jobs, runs
+from crontopus_app.services import changes, endpoints, jobs, runs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.job import rows
 from crontopus_app.ui.kit import run_table
+from crontopus_app.ui.kit.future import NEXT, Future, future, slot, zone_of
 
 TABS = ("runs", "definition", "history", "endpoints")
-NEXT = 5
 
 
 class JobState(rx.State):
@@ -34,8 +36,7 @@ class JobState(rx.State):
     strip: list[rows.Cell] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     durations: rows.Durations = rows.Durations()
     runs: list[run_table.RunRow] = []  # noqa: RUF012
-    coming: list[str] = []  # noqa: RUF012
-    nights: list[str] = []  # noqa: RUF012
+    future: Future = Future()
     lines: list[rows.Line] = []  # noqa: RUF012
     commits: list[rows.CommitRow] = []  # noqa: RUF012
     instances: list[rows.Instance] = []  # noqa: RUF012
@@ -58,8 +59,7 @@ class JobState(rx.State):
         self.tab = asked if asked in TABS else "runs" if detail.valid else "definition"
         self.head, self.strip, self.durations = rows.head(detail), rows.strip(past), rows.durations(past)
         self.runs = run_table.rows(reversed(past[-rows.STRIP :]))
-        self.coming = [at.isoformat() for at in await call(jobs.next_runs, actor, *place, NEXT, now)]
-        self.nights = rows.nights(detail.job.schedule, detail.job.timezone, now)
+        self.future = await call(_future, actor, detail.job, now)
         self.instances = [rows.instance(one) for one in await call(jobs.instances, actor, *place)]
         self.lines = rows.lines(detail.yaml, [*detail.errors, *detail.lints])
         if self.tab == "history":
@@ -112,3 +112,14 @@ def _entry(db: Any, actor: Actor, namespace: str, name: str, sha: str) -> wire.H
 
 def _revert(db: Any, actor: Actor, namespace: str, name: str, sha: str, now: Any) -> Change:
     return jobs.revert(forge(), db, actor, namespace, name, sha, now)
+
+
+def _future(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> Future:
+    """What the job will do; one that is paused, disabled or invalid has no runs to come."""
+    zone = zone_of(job.timezone, endpoints.zones_of(db, actor, job.id))
+    found = future(job.schedule, zone, schedule.seed(job.id, ""), now)
+    # Over all its hosts: where a schedule has an H, each host has its own slot.
+    runs = jobs.next_runs(db, actor, job.namespace, job.name, NEXT, now) if zone else []
+    if job.valid and job.enabled and not job.paused:
+        return replace(found, coming=tuple(slot(at, zone) for at in runs))
+    return replace(found, coming=(), zone="none, it is paused, disabled or not valid")

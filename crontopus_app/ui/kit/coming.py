@@ -1,0 +1,24 @@
+"""Next runs in three zones and the nights with a clock change, for Job and for New and Edit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reflex as rx
+
+from crontopus_app.ui.kit import parts
+
+
+def slots(future: Any) -> rx.Component:
+    """The next runs: the job's zone, the viewer's, UTC; says so while the zone is not known."""
+    row = lambda one: rx.el.tr(  # noqa: E731 -- three cells, used once
+        rx.el.td(one.there),
+        rx.el.td("yours ", parts.when(one.at, "clock")),
+        rx.el.td("UTC ", one.utc),
+    )
+    table = rx.el.table(rx.el.tbody(rx.foreach(future.coming, row)), class_name="plain", id="coming")
+    return rx.cond(future.coming, table, rx.el.p("Next runs: ", future.zone, class_name="muted"))
+
+
+def nights(future: Any) -> rx.Component:
+    return rx.fragment(rx.foreach(future.nights, lambda night: parts.note(night.text, state=night.state)))
