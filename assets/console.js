@@ -7,7 +7,6 @@
   const theme = () => get("crontopus-theme") || "system";
   const paint = () => {
     if (theme() === "system") delete root.dataset.theme; else root.dataset.theme = theme();
-    document.querySelectorAll("[data-theme-word]").forEach((e) => { if (e.firstChild) e.firstChild.nodeValue = theme(); });
   };
   paint();
 

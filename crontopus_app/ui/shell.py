@@ -74,7 +74,7 @@ def rail(active: str) -> rx.Component:
             rx.el.span(SessionState.username, class_name="muted"),
             rx.el.div(
                 rx.el.button(
-                    "system", type="button", data_act="theme", data_theme_word="", title="light, dark, system"
+                    type="button", aria_label="Theme", data_act="theme", data_theme_word="", title="light, dark, system"
                 ),
                 rx.el.button("keys", type="button", data_act="keys"),
                 rx.el.button("sign out", type="button", data_act="out"),
