@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -70,19 +71,19 @@ class Reader:
         return self.error(at, where, f"`{where}` must be {wanted}, this is {kind}{hint}", "type")
 
 
-class Kind:
+class Kind(ABC):
     """Base: ``read`` returns the value or ``BAD``; ``plain`` is its inverse; ``schema`` describes what is accepted."""
 
     words: str
 
-    def read(self, node: Node, where: str, reader: Reader) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def read(self, node: Node, where: str, reader: Reader) -> Any: ...
 
     def plain(self, value: Any) -> Any:
         return value
 
-    def schema(self) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def schema(self) -> dict[str, Any]: ...
 
 
 Check = Callable[[str], Optional[str]]
