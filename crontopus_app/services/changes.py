@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NoReturn
@@ -71,15 +72,15 @@ def get(session: Session, actor: Actor, change_id: str) -> wire.ChangeStatus:
     row = session.get(Change, change_id)
     if row is None or row.tenant_id != actor.tenant_id:
         raise NotFound("There is no such change.")
-    return _with_hosts(session, row)
+    return _with_hosts(session, actor.tenant_id, [row])[0]
 
 
 def recent(session: Session, actor: Actor, count: int) -> list[wire.ChangeStatus]:
-    """The tenant's last changes, newest first."""
+    """The tenant's last changes, newest first, each with how far it has come."""
     actor.require("read:jobs")
     mine = select(Change).where(Change.tenant_id == actor.tenant_id)
     newest = mine.order_by(col(Change.created_at).desc(), col(Change.sequence).desc())
-    return [shape(row) for row in session.exec(newest.limit(count))]
+    return _with_hosts(session, actor.tenant_id, session.exec(newest.limit(count)).all())
 
 
 def wait(change_id: str, timeout_s: float = WAIT_S) -> wire.ChangeStatus:
@@ -130,21 +131,39 @@ def shape(row: Change, applied: int = 0, expected: int = 0) -> wire.ChangeStatus
     )
 
 
-def _with_hosts(session: Session, row: Change) -> wire.ChangeStatus:
-    """The change with how many of its job's endpoints have it in force."""
-    hosts = _heads(session, row)
-    if row.state != "done" or not hosts:
-        return shape(row, expected=len(hosts))
-    later = Change.tenant_id == row.tenant_id, Change.state == "done", col(Change.done_at) >= row.done_at
-    heads = {row.commit_sha, *session.exec(select(Change.commit_sha).where(*later))}
-    tenant = session.get(Tenant, row.tenant_id)
-    heads |= {tenant.head} if tenant else set()
-    return shape(row, sum(1 for head in hosts if head in heads), len(hosts))
+def _with_hosts(session: Session, tenant_id: str, rows: Sequence[Change]) -> list[wire.ChangeStatus]:
+    """The changes with how many of their jobs' endpoints have them in force: a few queries, however many rows."""
+    hosts = _heads(session, tenant_id, {row.path for row in rows})
+    later = _commits_since(session, tenant_id, rows)
+    tenant = session.get(Tenant, tenant_id)
+    newest = {tenant.head} if tenant else set()
+    told = []
+    for row in rows:
+        heads = newest | {sha for sha, at in later if row.done_at and at >= row.done_at}
+        applied = sum(1 for head in hosts[row.path] if head in heads) if row.state == "done" else 0
+        told.append(shape(row, applied, len(hosts[row.path])))
+    return told
 
 
-def _heads(session: Session, row: Change) -> Sequence[str]:
-    """What each endpoint of the change's job has in force."""
-    job = select(JobIndex.job_id).where(JobIndex.tenant_id == row.tenant_id, JobIndex.path == row.path)
-    live = select(Endpoint.head_applied).join(Monitor, col(Monitor.endpoint_id) == col(Endpoint.id))
-    mine = Monitor.tenant_id == row.tenant_id, col(Monitor.job_id).in_(job), Monitor.state != "retired"
-    return session.exec(live.where(*mine)).all()
+def _heads(session: Session, tenant_id: str, paths: set[str]) -> dict[str, list[str]]:
+    """What each endpoint of each file's job has in force."""
+    query = (
+        select(JobIndex.path, Endpoint.head_applied)
+        .join(Monitor, (col(Monitor.job_id) == JobIndex.job_id) & (col(Monitor.tenant_id) == JobIndex.tenant_id))
+        .join(Endpoint, col(Endpoint.id) == Monitor.endpoint_id)
+        .where(JobIndex.tenant_id == tenant_id, col(JobIndex.path).in_(paths), Monitor.state != "retired")
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for path, head in session.exec(query):
+        found[path].append(head)
+    return found
+
+
+def _commits_since(session: Session, tenant_id: str, rows: Sequence[Change]) -> list[tuple[str, datetime]]:
+    """The commits of changes since the oldest of these was done: a host that has one has all before it."""
+    done = [row.done_at for row in rows if row.state == "done" and row.done_at]
+    if not done:
+        return []
+    since = (Change.tenant_id == tenant_id, Change.state == "done", col(Change.done_at) >= min(done))
+    query = select(Change.commit_sha, Change.done_at).where(*since)
+    return [(sha, at) for sha, at in session.exec(query) if sha and at]

@@ -11,14 +11,15 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from sqlmodel import select
+from sqlalchemy import update
+from sqlmodel import col, select
 
 from crontopus_app import clock
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import Conflict, NotFound, PreconditionFailed
 from crontopus_app.git.forgejo import Author, CommitInfo, FileOperation, Forgejo
 from crontopus_app.git.index import index
-from crontopus_app.models import Change, JobIndex, Tenant
+from crontopus_app.models import Change, Endpoint, JobIndex, Tenant
 from crontopus_app.services import changes, committing, jobs
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.batches import TRAILER, blob_sha
@@ -305,6 +306,22 @@ def test_a_change_tells_how_many_endpoints_have_it(alice: Actor, forge: Forgejo)
     with reading() as session:
         told = changes.get(session, alice, change.id)
     assert (told.applied, told.expected) == (0, 1)
+
+
+def test_a_host_that_has_a_commit_has_the_changes_before_it_and_none_after(alice: Actor, forge: Forgejo) -> None:
+    first = create(alice, name="one")
+    committing.commit_changes(alice.tenant_id, forge)
+    second = create(alice, name="two")
+    committing.commit_changes(alice.tenant_id, forge)
+    for had, expected in ((first, [0, 1]), (second, [1, 1])):
+        with writing() as session:
+            sha = session.get_one(Change, had.id).commit_sha
+            session.execute(update(Endpoint).where(col(Endpoint.tenant_id) == alice.tenant_id).values(head_applied=sha))
+        with reading() as session:
+            told = changes.recent(session, alice, 5)
+            assert changes.get(session, alice, first.id) == told[1]
+        assert [change.applied for change in told] == expected
+        assert [change.expected for change in told] == [1, 1]
 
 
 def test_another_tenants_change_is_unknown(alice: Actor) -> None:
