@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.api.app import api
-from crontopus_app.ui import live, session, theme
+from crontopus_app.ui import live, problems, session, theme
 from crontopus_app.ui.pages import PAGES
 
 app = rx.App(
@@ -15,6 +15,7 @@ app = rx.App(
     # Reflex's own red toasts and banner say less than the live mark in the rail.
     app_wraps={},
     toaster=None,
+    backend_exception_handler=problems.announce,
     html_lang="en",
     reset_style=False,
 )

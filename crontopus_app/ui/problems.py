@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import secrets
 
+import reflex as rx
+from reflex.event import EventSpec
+
 from crontopus_app.errors import CrontopusError
 
 log = logging.getLogger(__name__)
@@ -22,6 +25,11 @@ def fields(error: CrontopusError) -> dict[str, str]:
         name = problem.field.removeprefix("spec.").removeprefix("metadata.")
         found.setdefault(name, problem.message)
     return found or {"": error.message}
+
+
+def announce(exception: Exception) -> EventSpec:
+    """Reflex's handler for what no page caught: said in the browser, whatever page is open."""
+    return rx.window_alert(unexpected(exception))
 
 
 def unexpected(error: Exception) -> str:

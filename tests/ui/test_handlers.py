@@ -187,3 +187,13 @@ def test_what_nobody_foresaw_has_a_reference_that_is_in_the_log(caplog: pytest.L
     reference = said.split("Reference ")[1].split(":")[0]
     assert reference in caplog.text
     assert "secret detail" not in said
+
+
+@pytest.mark.logs_errors
+def test_the_app_announces_what_no_page_caught(caplog: pytest.LogCaptureFixture) -> None:
+    from crontopus_app.crontopus_app import app
+
+    said = str(app.backend_exception_handler(ValueError("secret detail")))
+    assert "Reference" in said
+    assert "secret detail" not in said
+    assert "secret detail" in caplog.text
