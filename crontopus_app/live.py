@@ -38,13 +38,28 @@ def publish(*events: Event) -> None:
         log.warning("Redis is away, %d events were not told: %s", len(events), error)
 
 
-async def subscribe() -> AsyncIterator[Event]:
-    """Events as they come, until cancelled; raises RedisError when Redis goes away (the caller starts again)."""
+async def subscribe() -> AsyncIterator[Event | None]:
+    """Events as they come, until cancelled; raises RedisError when Redis goes away (the caller starts again).
+
+    None says that the subscription stands from now on: what happened before may have been missed. A message that is
+    none of ours is passed over.
+    """
     client = aioredis.Redis.from_url(settings().redis_url, socket_connect_timeout=2)
     try:
-        async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
+        async with client.pubsub() as pubsub:
             await pubsub.subscribe(CHANNEL)
             async for message in pubsub.listen():
-                yield Event(**json.loads(message["data"]))
+                if message["type"] == "subscribe":
+                    yield None
+                elif event := _read(message["data"]):
+                    yield event
     finally:
         await client.aclose()
+
+
+def _read(data: bytes) -> Event | None:
+    try:
+        return Event(**json.loads(data))
+    except (ValueError, TypeError) as error:
+        log.warning("a message on %s is none of ours: %s", CHANNEL, error)
+        return None

@@ -35,18 +35,24 @@ class _Hub:
         while self.waiting:
             try:
                 await self._relay()
-            except (RedisError, ValueError, TypeError) as error:  # away, or a message that is none of ours
+            except RedisError as error:
                 log.warning("Redis is away, waiting agents look every %.0f s: %s", LOOK_AGAIN_S, error)
             finally:
                 self.listening = False
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _relay(self) -> None:
-        self.listening = True
         async for event in subscribe():
-            if event.kind in KINDS:
-                for changed in tuple(self.waiting.get(event.tenant_id, ())):
-                    changed.set()
+            if event is None:
+                self.listening = True
+                self._wake(*self.waiting)
+            elif event.kind in KINDS:
+                self._wake(event.tenant_id)
+
+    def _wake(self, *tenants: str) -> None:
+        for tenant_id in tenants:
+            for changed in self.waiting.get(tenant_id, ()):
+                changed.set()
 
 
 _hub = _Hub()

@@ -93,10 +93,11 @@ class Follower:
     async def _listen(self) -> None:
         try:
             async for event in live.subscribe():
-                if watchers.stale_since:
+                if event is None:
                     await self._fresh()
-                self._pending[event.tenant_id].add(event.kind)
-                self._bell.set()
+                else:
+                    self._pending[event.tenant_id].add(event.kind)
+                    self._bell.set()
         except (RedisError, OSError) as error:
             log.warning("no live events, Redis is away: %s", error)
             await self._stale()
@@ -107,10 +108,14 @@ class Follower:
             await self._each(watchers.all(), self._marked)
 
     async def _fresh(self) -> None:
+        """Redis tells again: the mark says so at once, and what may have been missed is asked for."""
+        if watchers.stale_since is None:
+            return
         watchers.stale_since = None
         await self._each(watchers.all(), self._marked)
         for _, watch in watchers.all():
             self._pending[watch.tenant_id] |= watch.kinds
+        self._bell.set()
 
     async def _renew(self) -> None:
         """At most four times a second: takes what came and renews the pages that show it."""

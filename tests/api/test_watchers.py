@@ -35,10 +35,12 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def listening(redis_url: str, count: int = 1) -> None:
-    """Returns when the hub's subscription stands at Redis itself."""
-    with Redis.from_url(redis_url) as client:
-        await until(lambda: dict(client.execute_command("PUBSUB NUMSUB", CHANNEL))[CHANNEL.encode()] == count)
+async def settled(hub: watchers._Hub) -> None:
+    """Returns when the hub's subscription stands, and who waits has been told so."""
+    await until(lambda: hub.listening)
+    for events in hub.waiting.values():
+        for changed in events:
+            changed.clear()
 
 
 def away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +51,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_an_event_of_the_tenant_wakes_at_once(hub: watchers._Hub, redis_url: str) -> None:
     with watchers.waiting("acme") as changed, watchers.waiting("other") as others:
-        await listening(redis_url)
+        await settled(hub)
         live.publish(Event("acme", "tenant", "acme"))
         async with asyncio.timeout(LIMIT_S):
             await watchers.wait(changed, LIMIT_S)
@@ -59,14 +61,14 @@ async def test_an_event_of_the_tenant_wakes_at_once(hub: watchers._Hub, redis_ur
 
 async def test_every_waiting_agent_of_the_tenant_is_woken(hub: watchers._Hub, redis_url: str) -> None:
     with watchers.waiting("acme") as one, watchers.waiting("acme") as two:
-        await listening(redis_url)
+        await settled(hub)
         live.publish(Event("acme", "endpoint", "e"))
         await until(lambda: one.is_set() and two.is_set())
 
 
 async def test_runs_and_jobs_wake_nobody(hub: watchers._Hub, redis_url: str) -> None:
     with watchers.waiting("acme") as changed:
-        await listening(redis_url)
+        await settled(hub)
         live.publish(Event("acme", "run", "r"), Event("acme", "job", "j"), Event("other", "tenant", "other"))
         with watchers.waiting("sentinel") as last:
             live.publish(Event("sentinel", "tenant", "sentinel"))
@@ -84,25 +86,29 @@ async def test_whoever_stops_waiting_is_forgotten(hub: watchers._Hub, redis_url:
 
 async def test_a_wait_ends_when_its_time_is_up(hub: watchers._Hub, redis_url: str) -> None:
     with watchers.waiting("acme") as changed:
+        await settled(hub)
         await watchers.wait(changed, 0.01)
         assert not changed.is_set()
 
 
-async def test_a_message_that_is_none_of_ours_does_not_end_the_listening(
-    hub: watchers._Hub, redis_url: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_subscription_that_begins_lets_everybody_look(hub: watchers._Hub, redis_url: str) -> None:
+    with watchers.waiting("acme") as changed, watchers.waiting("other") as others:
+        await until(lambda: changed.is_set() and others.is_set())
+
+
+async def test_a_message_that_is_none_of_ours_is_passed_over(
+    hub: watchers._Hub, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(watchers, "LOOK_AGAIN_S", 0.01)
-    with watchers.waiting("acme") as changed:
+    with watchers.waiting("acme") as changed, Redis.from_url(redis_url) as client:
+        await settled(hub)
+        listener = hub.listener
         for message in ("nonsense", '{"kind": "tenant"}', "[]"):
-            await listening(redis_url)
-            listener = hub.listener
-            with Redis.from_url(redis_url) as client:
-                client.publish(CHANNEL, message)
-            await listening(redis_url, 0)
-            assert hub.listener is listener
-        await listening(redis_url)
+            client.publish(CHANNEL, message)
         live.publish(Event("acme", "tenant", "acme"))
         await until(changed.is_set)
+        assert hub.listener is listener
+        assert hub.listening
+    assert sum("none of ours" in message for message in caplog.messages) == 3
 
 
 async def test_redis_away_they_look_again_without_spinning(
@@ -119,14 +125,14 @@ async def test_redis_away_they_look_again_without_spinning(
 
 
 async def test_redis_back_events_wake_again(
-    hub: watchers._Hub, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    hub: watchers._Hub, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchers, "LOOK_AGAIN_S", 0.01)
     with watchers.waiting("acme") as changed:
-        await listening(redis_url)
+        await settled(hub)
         with Redis.from_url(redis_url) as client:
             client.client_kill_filter(_type="pubsub")
-        await until(lambda: caplog.messages)
-        await listening(redis_url)
+        await until(changed.is_set)
+        changed.clear()
         live.publish(Event("acme", "tenant", "acme"))
         await until(changed.is_set)
