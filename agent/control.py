@@ -93,9 +93,13 @@ class Control:
     def _ask(self, method: str, path: str, body: bytes | None = None, **options: Any) -> httpx.Response:
         headers = {"Content-Type": "application/json"} if body else {}
         try:
-            return self._http.request(method, path, content=body, headers=headers, **options)
+            answer = self._http.request(method, path, content=body, headers=headers, **options)
         except httpx.HTTPError as problem:
             raise ServerAway(f"{self.url} does not answer: {problem or type(problem).__name__}") from problem
+        if answer.status_code == 403 and _said(answer, "code") == "suspended":
+            # A suspension ends some day, a revoked token never does: what is to be told waits.
+            raise ServerAway(_detail(answer))
+        return answer
 
 
 def connect(identity: Identity) -> Control:
@@ -117,7 +121,12 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _detail(answer: httpx.Response) -> str:
+    return _said(answer, "detail") or answer.reason_phrase
+
+
+def _said(answer: httpx.Response, field: str) -> str:
+    """A field of an error's answer; nothing where somebody else than the control plane answered."""
     try:
-        return str(answer.json()["detail"])
+        return str(answer.json()[field])
     except (ValueError, KeyError, TypeError):
-        return answer.reason_phrase
+        return ""

@@ -208,6 +208,19 @@ def test_a_revoked_daemon_says_so_once_and_does_not_hammer(
     assert "production/a" in (tmp_path / "crontab").read_text()
 
 
+def test_a_daemon_outlives_its_tenants_suspension(twin: Twin, process: Callable[..., subprocess.Popen[bytes]]) -> None:
+    first = twin.push({A: manifest("a")})
+    daemon = process()
+    twin.wait_for(reported(twin, first))
+    twin.tell(suspended=True)
+    asked = len(twin.paths)
+    second = twin.push({A: manifest("a", schedule="7 7 * * *")})
+    twin.wait_for(lambda: "/api/endpoints/me/report" in twin.paths[asked:])
+    twin.tell(suspended=False)
+    twin.wait_for(reported(twin, second), 30.0)
+    assert daemon.poll() is None
+
+
 def test_leaving_ends_a_running_daemon_and_nothing_comes_back(
     twin: Twin, process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ class Twin:
         self.authorizations: list[str] = []
         self.paths: list[str] = []
         self.revoked = False
+        self.suspended = False
         self.git_down = False
         self.git_stalls = 0.0
         self.prune_confirmed: str | None = None
@@ -121,6 +122,8 @@ class Twin:
     def answer(self, method: str, path: str, query: dict[str, list[str]], token: str, body: bytes) -> tuple[int, Any]:
         if path == "/api/endpoints/enroll":
             return self._enroll(token, json.loads(body))
+        if self.suspended:
+            return 403, {"detail": "This tenant is suspended: ask the operator.", "code": "suspended"}
         if self.revoked or token != "ep_secret":
             return 401, {"detail": "This endpoint is revoked", "code": "revoked"}
         if path == "/api/endpoints/me/watch":
