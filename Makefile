@@ -32,7 +32,7 @@ check: install-dev ## style, types and who may import whom
 	PYTHONPATH=. $(BIN)/lint-imports
 
 bench: install-dev build ## print the measured figures, a table for each question
-	@set -e; for each in benchmarks/[a-z]*.py; do $(BIN)/python $$each; done
+	@set -e; for each in benchmarks/[a-z]*.py; do PYTHONPATH=. $(BIN)/python $$each; done
 
 docs: install-dev ## prove that the links and commands in the documentation lead somewhere
 	$(BIN)/pytest tests/docs -q
