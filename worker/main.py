@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -16,6 +17,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 
 from crontopus_app.errors import ConfigurationError
 from crontopus_app.git.forge import forge
@@ -47,9 +49,10 @@ class Worker(SimpleWorker):
         super().heartbeat(timeout, pipeline)
 
     def _install_signal_handlers(self) -> None:
-        """RQ's, with our own way to leave; called by ``work``."""
+        """RQ's, with our own way to leave; called by ``work``. A signal that came before it counts too."""
         signal.signal(signal.SIGINT, self.request_stop)
         signal.signal(signal.SIGTERM, self.request_stop)
+        self._stop_requested = self.stop.is_set()
 
 
 def leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- a signal handler's signature
@@ -83,7 +86,8 @@ def _work() -> None:
     connection = _connection()
     name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
     worker = Worker([Queue(QUEUE, connection=connection)], name=name, connection=connection, worker_ttl=TTL_S)
-    worker.work(logging_level="WARNING")
+    with suppress(StopRequested):  # raised where RQ does not expect it: between its handlers and its loop
+        worker.work(logging_level="WARNING")
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
 

@@ -266,9 +266,9 @@ def test_keys_lead_through_the_console(opened: Callable[..., Page], visitor: Vis
     page = opened(visitor)
     page.keyboard.press("g")
     page.keyboard.press("j")
-    page.wait_for_url(re.compile("/jobs"), wait_until="commit")
+    expect(page.get_by_role("heading", level=1, name="Jobs")).to_be_visible()
     page.keyboard.press("/")
-    assert page.evaluate("document.activeElement.id") == "search"
+    expect(page.locator("#search")).to_be_focused()
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.locator("dialog#keys")).to_be_visible()

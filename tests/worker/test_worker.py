@@ -17,6 +17,7 @@ import httpx
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
+from rq import Queue
 from rq.registry import StartedJobRegistry
 from rq.worker import Worker
 from sqlalchemy import Engine, update
@@ -32,6 +33,7 @@ from tests.cast import join
 from tests.fixtures.forge_server import ForgeServer, forge, forge_server, tenant_name
 from tests.fixtures.processes import free_port, running, wait_until
 from tests.fixtures.repositories import Repo
+from worker.main import Worker as Program
 
 __all__ = ["forge", "forge_server", "tenant_name"]
 
@@ -173,6 +175,24 @@ def test_sigterm_stops_an_idle_worker_within_seconds(alice: Actor, tmp_path: Pat
         wait_until(working, "the worker to come up")
         process.send_signal(signal.SIGTERM)
         assert process.wait(4) == 0
+
+
+@pytest.fixture
+def own_handlers() -> Iterator[None]:
+    before = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    Program.stop.clear()
+    for which, handler in before.items():
+        signal.signal(which, handler)
+
+
+def test_a_signal_before_the_first_wait_is_heard(redis_url: str, own_handlers: None) -> None:
+    connection = Redis.from_url(redis_url)
+    process = Program([Queue("nothing", connection=connection)], connection=connection)
+    Program.stop.set()
+    process.work(logging_level="WARNING")
+    assert Worker.count(connection=connection) == 0
+    connection.close()
 
 
 def test_sigterm_stops_a_worker_whose_forge_hangs(alice: Actor, tmp_path: Path, proxy: Proxy) -> None:
