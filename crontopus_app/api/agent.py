@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from contract import wire
 from crontopus_app import clock
 from crontopus_app.api import limits, watchers
+from crontopus_app.api.bodies import BATCH_DOCUMENTED, BatchBody
 from crontopus_app.api.deps import CurrentEndpoint, Now, bearer
 from crontopus_app.db import reading, writing
 from crontopus_app.git.forge import forge
@@ -76,8 +77,8 @@ def check_in(told: wire.Checkin, endpoint: CurrentEndpoint, response: Response, 
     return answer
 
 
-@router.post("/checkins/batch")
-def check_in_batch(told: list[wire.Checkin], endpoint: CurrentEndpoint, now: Now) -> list[wire.CheckinAnswer]:
+@router.post("/checkins/batch", openapi_extra=BATCH_DOCUMENTED)
+def check_in_batch(told: BatchBody, endpoint: CurrentEndpoint, now: Now) -> list[wire.CheckinAnswer]:
     """Up to 500 check-ins, answered in their order."""
     limits.spend(limits.CHECKIN, endpoint.id)
     with writing() as session:

@@ -1,4 +1,4 @@
-"""Bodies that are a JSON object or a YAML file, whichever the request says."""
+"""Bodies that are read by us: manifests, which are JSON or YAML, and batches, which only an endpoint may make us read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import json
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from contract.wire import Problem
+from contract.wire import Checkin, Problem
+from crontopus_app.api.deps import CurrentEndpoint
 from crontopus_app.errors import BadInput, TooLarge
 
 MAX_BYTES = 256 * 1024
@@ -46,4 +49,25 @@ def _object(data: bytes) -> dict[str, Any]:
     return found
 
 
+_BATCH = TypeAdapter(list[Checkin])
+BATCH_DOCUMENTED: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/Checkin"}}}
+        },
+    }
+}
+
+
+async def batch_body(endpoint: CurrentEndpoint, request: Request) -> list[Checkin]:  # noqa: ARG001 -- asked first
+    """The check-ins of a batch. A stranger is refused before his body, which may be large, is read."""
+    try:
+        return _BATCH.validate_json(await request.body())
+    except ValidationError as error:
+        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
+        raise RequestValidationError(found) from error
+
+
 ManifestBody = Annotated[Any, Depends(manifest_body)]
+BatchBody = Annotated[list[Checkin], Depends(batch_body)]

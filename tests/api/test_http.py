@@ -109,6 +109,24 @@ def test_a_batch_is_answered_in_its_order(client: TestClient, alice: Member) -> 
     assert [one["state"] for one in answer.json()] == ["refused", "success"]
 
 
+def test_the_batch_of_a_stranger_is_not_read(client: TestClient, alice: Member) -> None:
+    read: list[int] = []
+
+    def stream() -> Iterator[bytes]:
+        for part in range(100):
+            read.append(part)
+            yield b"[" + b" " * 65536
+
+    answer = client.post("/api/checkins/batch", content=stream(), headers=bearer(alice.session_token))
+    assert (answer.status_code, read) == (401, [])
+
+
+@pytest.mark.parametrize("body", [b"", b"[", b"{}", b'[{"id": 1}]', b"[" * 10_000, b"\xff"])
+def test_what_is_no_batch_is_a_422(client: TestClient, alice: Member, body: bytes) -> None:
+    answer = client.post("/api/checkins/batch", content=body, headers=bearer(alice.endpoint_token))
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_input")
+
+
 def test_the_legacy_check_in_needs_the_endpoints_own_token(client: TestClient, alice: Member, charlie: Member) -> None:
     body = {"endpoint_id": alice.endpoint_id, "job_name": "backup", "namespace": "production", "status": "success"}
     assert client.post("/api/runs/check-in", json=body).status_code == 401
