@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
 
 from crontopus_app.api import agent, auth, changes, endpoints, git_webhook, jobs, problems, runs, system, tokens
 from crontopus_app.api.limits import BodyLimit, TrailingSlash
@@ -10,13 +11,16 @@ from crontopus_app.errors import NotFound
 
 
 def build() -> FastAPI:
-    """The API as one FastAPI application."""
-    made = FastAPI(
+    """The API as one FastAPI application, whose own description needs nothing from elsewhere."""
+    made = FastAPIOffline(
         title="Crontopus",
         version="1",
         openapi_url="/api/openapi.json",
         docs_url="/api/docs",
         redoc_url=None,
+        static_url="/api/docs/files",
+        favicon_url="/favicon.svg",
+        swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
         redirect_slashes=False,
     )
     under = APIRouter(prefix="/api")

@@ -1,4 +1,4 @@
-"""Bodies that are read by us: manifests, which are JSON or YAML, and batches, which only an endpoint may make us read."""
+"""Bodies that we read: manifests, which are JSON or YAML, and batches, which only an endpoint may have us read."""
 
 from __future__ import annotations
 

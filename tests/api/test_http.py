@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 
@@ -211,3 +212,11 @@ def test_the_waiting_agent_is_answered_at_once_when_woken(client: TestClient, al
     client.post(f"/api/endpoints/{alice.endpoint_id}/sync", headers=bearer(alice.session_token))
     woken = client.get("/api/endpoints/me/watch", params={"timeout": 30}, headers=bearer(alice.endpoint_token))
     assert woken.json()["wake"] is True
+
+
+def test_the_description_needs_nothing_from_elsewhere(client: TestClient) -> None:
+    page = client.get("/api/docs").text
+    asked = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert len(asked) == 3
+    assert [url for url in asked if not url.startswith("/")] == []
+    assert {client.get(url).status_code for url in asked if url != "/favicon.svg"} == {200}
