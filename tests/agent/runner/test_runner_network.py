@@ -198,7 +198,8 @@ def fill(host: RunnerHost, count: int, size: int) -> None:
 
 
 def told(host: RunnerHost) -> dict[str, Any]:
-    bodies = [json.loads(path.read_bytes()) for path in host.spool.glob("*[!d].json")]
+    own = [path for path in host.spool.glob("*.json") if not path.name.endswith("-old.json")]
+    bodies = [json.loads(path.read_bytes()) for path in own]
     return next(body for body in bodies if body["kind"] == "success")
 
 
