@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-from redis import Redis
+from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.e2e.visitors import NARROW, PASSWORD, WIDE, Visitor, allow, is_error, make, sign_in
 from tests.fixtures.processes import wait_until
 from tests.fixtures.served import Served
 
 PROGRAMS = Path(sys.executable).parent
-PASSWORD = "correct horse battery"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Tenant:
 @contextmanager
 def tenant(served: Served, folder: Path, name: str) -> Iterator[Tenant]:
     """Registers ``name`` and waits for the repository."""
-    _forget_rates(served)
+    allow(served)
     with httpx.Client(base_url=served.url, timeout=30) as http:
         form = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
         http.post("/api/auth/register", json=form).raise_for_status()
@@ -75,14 +75,50 @@ def tenant(served: Served, folder: Path, name: str) -> Iterator[Tenant]:
         yield Tenant(name, http, folder, served.url)
 
 
-def _forget_rates(served: Served) -> None:
-    """Three registrations an hour, five sign-ins a minute: enough for people, not for tests."""
-    with Redis(unix_socket_path=str(served.home / "redis.sock")) as redis:
-        for key in redis.scan_iter("crontopus:rate:*"):
-            redis.delete(key)
-
-
 @pytest.fixture
 def pia(served: Served, tmp_path: Path) -> Iterator[Tenant]:
     with tenant(served, tmp_path, f"pia-{os.urandom(4).hex()}") as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def visitor(served: Served) -> Iterator[Visitor]:
+    made = make(served)
+    yield made
+    made.http.close()
+
+
+@pytest.fixture(scope="module")
+def stranger(served: Served) -> Iterator[Visitor]:
+    made = make(served)
+    yield made
+    made.http.close()
+
+
+@pytest.fixture
+def opened(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
+    """Opens pages; any error in a console of theirs fails the test."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_page(
+        visitor: Visitor | None = None, path: str = "/", *, narrow: bool = False, theme: str = "dark"
+    ) -> Page:
+        context = browser.new_context(
+            base_url=served.url,
+            viewport=NARROW if narrow else WIDE,  # pyright: ignore[reportArgumentType] -- a ViewportSize
+            color_scheme="light" if theme == "light" else "dark",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: errors.append(said.text) if is_error(said) else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if visitor:
+            allow(served)
+            sign_in(page, visitor.name, path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []

@@ -6,131 +6,16 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
-from redis import Redis
+from playwright.sync_api import Page, expect
 
-from tests.fixtures.processes import wait_until
+from tests.e2e.visitors import PASSWORD, Visitor, allow, check_in, sign_in
 from tests.fixtures.served import Served
 
-PASSWORD = "correct horse battery"
 LIVE_S = 0.3
-WIDE, NARROW = {"width": 1320, "height": 800}, {"width": 390, "height": 800}
-
-
-@dataclass(frozen=True)
-class Visitor:
-    """A registered tenant with an API client, an endpoint and a job in Git."""
-
-    name: str
-    http: httpx.Client
-    endpoint_token: str
-    endpoint_id: str
-    job_id: str
-
-
-@pytest.fixture(scope="module")
-def visitor(served: Served) -> Iterator[Visitor]:
-    made = make(served)
-    yield made
-    made.http.close()
-
-
-@pytest.fixture(scope="module")
-def stranger(served: Served) -> Iterator[Visitor]:
-    made = make(served)
-    yield made
-    made.http.close()
-
-
-def make(served: Served) -> Visitor:
-    allow(served)
-    name = f"eve-{os.urandom(4).hex()}"
-    http = httpx.Client(base_url=served.url, timeout=30)
-    form = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
-    http.post("/api/auth/register", json=form).raise_for_status()
-    token = http.post("/api/auth/login", json={"username": name, "password": PASSWORD}).json()["access_token"]
-    http.headers["Authorization"] = f"Bearer {token}"
-    wait_until(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository", 60)
-    job = {"name": "greet", "namespace": "production", "schedule": "*/5 * * * *", "command": "echo hello"}
-    http.post("/api/jobs", json=job).raise_for_status()
-    wait_until(lambda: http.get("/api/jobs").json()["count"] == 1, "the job in the index", 30)
-    enrolment = http.post("/api/enrollment-tokens", json={"name": "host"}).json()["token"]
-    machine = {"machine_id": name, "hostname": "host-of-eve", "name": "host-of-eve"}
-    enrolled = httpx.post(
-        f"{served.url}/api/endpoints/enroll", json=machine, headers={"Authorization": f"Bearer {enrolment}"}
-    ).json()
-    job_id = http.get("/api/jobs").json()["jobs"][0]["id"]
-    return Visitor(name, http, enrolled["token"], enrolled["endpoint_id"], job_id)
-
-
-def allow(served: Served) -> None:
-    """Rates are for people, not for tests."""
-    with Redis(unix_socket_path=str(served.home / "redis.sock")) as redis:
-        for key in redis.scan_iter("crontopus:rate:*"):
-            redis.delete(key)
-
-
-@pytest.fixture
-def opened(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
-    """Opens pages; any error in a console of theirs fails the test."""
-    contexts: list[BrowserContext] = []
-    errors: list[str] = []
-
-    def open_page(
-        visitor: Visitor | None = None, path: str = "/", *, narrow: bool = False, theme: str = "dark"
-    ) -> Page:
-        context = browser.new_context(
-            base_url=served.url,
-            viewport=NARROW if narrow else WIDE,  # pyright: ignore[reportArgumentType] -- a ViewportSize
-            color_scheme="light" if theme == "light" else "dark",
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: errors.append(said.text) if is_error(said) else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        if visitor:
-            allow(served)
-            sign_in(page, visitor.name, path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
-
-
-def is_error(said: ConsoleMessage) -> bool:
-    """Chromium itself reports an answer of 401 as an error; the page shows it as it should."""
-    return said.type == "error" and "status of 401" not in said.text
-
-
-def sign_in(page: Page, name: str, path: str) -> None:
-    """Through the door, to where one wanted to go."""
-    page.goto(path)
-    page.wait_for_selector("form[data-door=session]")
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_selector("aside.rail")
-    page.wait_for_selector("#main .skeleton", state="detached")
-
-
-def check_in(visitor: Visitor, kind: str = "success", run_id: str = "") -> str:
-    """A run is reported by the endpoint; gives its id."""
-    run_id = run_id or str(uuid.uuid4())
-    now = datetime.now(UTC).isoformat()
-    body = {"id": str(uuid.uuid4()), "job_id": visitor.job_id, "run_id": run_id, "kind": kind, "at": now}
-    body |= {"started_at": now, "duration_s": 1.5, "exit_code": 0, "output": {"head": "\x1b[32mhello\x1b[0m world\n"}}
-    told = visitor.http.post("/api/checkins", json=body, headers={"Authorization": f"Bearer {visitor.endpoint_token}"})
-    told.raise_for_status()
-    return run_id
 
 
 def test_who_registers_is_led_by_three_steps(opened: Callable[..., Page], served: Served, screenshots: Path) -> None:
