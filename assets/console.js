@@ -109,6 +109,7 @@
       if (e.key === "Escape") e.target.blur();
       return;
     }
+    if (document.querySelector("dialog[open]")) return;
     if (e.key === "/") { const s = document.getElementById("search"); if (s) { e.preventDefault(); s.focus(); } }
     else if (e.key === "?") keys();
     else if (e.key === "n" && document.querySelector(".rail")) location.assign("/jobs/new");

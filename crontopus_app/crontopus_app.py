@@ -6,14 +6,16 @@ import reflex as rx
 
 from crontopus_app.api.app import api
 from crontopus_app.ui import live, problems, session, theme
+from crontopus_app.ui.kit import toast
 from crontopus_app.ui.pages import PAGES
+from crontopus_app.ui.undo import UndoState
 
 app = rx.App(
     api_transformer=api,
     stylesheets=["/console.css"],
     head_components=theme.head(),
-    # Reflex's own red toasts and banner say less than the live mark in the rail.
-    app_wraps={},
+    # Reflex's own red toasts and banner say less than the live mark in the rail; ours outlive a change of page.
+    app_wraps={(5, "Toasts"): lambda _: toast.region(UndoState.undo)},
     toaster=None,
     backend_exception_handler=problems.announce,
     html_lang="en",

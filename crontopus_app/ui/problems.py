@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import secrets
 
-import reflex as rx
 from reflex.event import EventSpec
 
 from crontopus_app.errors import CrontopusError
+from crontopus_app.ui.kit import toast
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def fields(error: CrontopusError) -> dict[str, str]:
 
 def announce(exception: Exception) -> EventSpec:
     """Reflex's handler for what no page caught: said in the browser, whatever page is open."""
-    return rx.window_alert(unexpected(exception))
+    return toast.say(unexpected(exception), "failed")
 
 
 def unexpected(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import reflex as rx
 from reflex_components_core.core.banner import has_connection_errors
 
-from crontopus_app.ui.kit import parts
+from crontopus_app.ui.kit import dialog, parts
 from crontopus_app.ui.session import SessionState
 
 NAV = (("Overview", "/"), ("Jobs", "/jobs"), ("Runs", "/runs"), ("Endpoints", "/endpoints"))
@@ -93,8 +93,7 @@ def _search() -> rx.Component:
 
 def _keys() -> rx.Component:
     pairs = [part for key, what in KEYS for part in (rx.el.dt(rx.el.kbd(key)), rx.el.dd(what))]
-    closing = rx.el.form(rx.el.button("Close"), method="dialog")
-    return rx.el.dialog(rx.el.h2("Keys"), rx.el.dl(*pairs), closing, id="keys", aria_label="keys")
+    return dialog.dialog("keys", "Keys", rx.el.dl(*pairs))
 
 
 def _repository_note() -> rx.Component:

@@ -70,4 +70,5 @@ def head() -> list[rx.Component]:
             rel="preload", href="/fonts/Inter-Regular.woff2", custom_attrs={"as": "font"}, cross_origin="anonymous"
         ),
         rx.el.script(src="/console.js", defer=True),
+        rx.el.script(src="/kit.js", defer=True),
     ]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import reflex as rx
 
 from crontopus_app.ui import shell
 from crontopus_app.ui.job.rows import Cell, CommitRow, Instance, Line
 from crontopus_app.ui.job.state import JobState as State
-from crontopus_app.ui.kit import charts, coming, parts, run_table
+from crontopus_app.ui.kit import charts, coming, dialog, parts, run_table
 
 INSTANCES = ["Endpoint", "State", "Installed", "Commit", "Last run"]
 
@@ -24,12 +22,12 @@ def job() -> rx.Component:
         "Jobs",
         rx.fragment(rx.el.span(head.namespace, " / ", class_name="muted"), head.name),
         State,
-        rx.cond(State.said, parts.note(State.said, state="accent")),
         rx.cond(~head.valid, parts.note("This file is not a valid manifest: see its definition.", state="failed")),
         _head(),
         rx.el.div(_past(), _coming(), class_name="cols w"),
         _tabs(),
         _danger(),
+        _confirmations(),
         right=(rx.cond(head.valid, pause), parts.link("Edit", head.edit, css="button primary")),
     )
 
@@ -115,9 +113,7 @@ def _history() -> rx.Component:
 
 
 def _commit(commit: CommitRow) -> rx.Component:
-    restore: Any = rx.el.button(
-        "Restore", on_click=State.restore(commit.sha), title="makes a new commit with this content"
-    )
+    restore = dialog.opens("Restore", "restore", sha=commit.sha, short=commit.short, message=commit.message)
     words = rx.el.div(
         parts.link(commit.message, commit.href),
         rx.el.small(commit.author, " · ", rx.el.span(commit.short, class_name="mono"), " · ", parts.when(commit.at)),
@@ -142,10 +138,28 @@ def _instance(one: Instance) -> rx.Component:
 
 
 def _danger() -> rx.Component:
-    what = rx.el.p(
-        "Removes its line on ",
-        State.head.hosts,
-        ". The file stays in Git's history and can be restored.",
-        class_name="muted",
+    what = rx.el.p("Its file goes; Git keeps it, so it can be brought back.", class_name="muted")
+    return parts.card("Delete", what, dialog.opens("Delete this job", "delete", css="danger"))
+
+
+def _confirmations() -> rx.Component:
+    """What is asked before an act, in words that say what it will do where."""
+    head = State.head
+    delete = dialog.confirm(
+        "delete",
+        rx.fragment("Delete ", head.namespace, "/", head.name),
+        rx.el.p("Removes ", head.lines, " with the next pass. Its runs stay here, its file stays in Git's history."),
+        act="Delete",
+        on_submit=State.delete,
     )
-    return parts.card("Delete", what, rx.el.button("Delete this job", on_click=State.delete, class_name="danger"))
+    restore = dialog.confirm(
+        "restore",
+        "Restore this content",
+        rx.el.p("Makes a new commit with the content of ", dialog.told("short"), ", “", dialog.told("message"), "”."),
+        rx.el.p("Changes ", head.lines, " with the next pass. What is there now stays in the history."),
+        act="Restore",
+        on_submit=State.restore,
+        takes=("sha",),
+        danger=False,
+    )
+    return rx.fragment(delete, restore)

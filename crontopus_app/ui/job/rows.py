@@ -25,6 +25,7 @@ class Head:
     cron: str = ""
     zone: str = ""
     hosts: str = ""
+    lines: str = ""
     next: str = ""
     paused: bool = False
     valid: bool = True
@@ -94,6 +95,7 @@ def head(detail: wire.JobDetail) -> Head:
         cron=" · ".join(job.schedule),
         zone=zone,
         hosts=words.hosts(job.endpoints),
+        lines=f"1 line on {words.hosts(job.endpoints)}" if job.endpoints else "no line, it is on no host",
         next=words.iso(job.next_run),
         paused=job.paused,
         valid=detail.valid,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,13 +12,12 @@ from contract import schedule, wire
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
-from crontopus_app.models import Change
-from crontopus_app.services import changes, endpoints, jobs, runs
+from crontopus_app.services import endpoints, jobs, runs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
-from crontopus_app.ui.call import call, change
-from crontopus_app.ui.job import rows
-from crontopus_app.ui.kit import run_table
+from crontopus_app.ui.call import call
+from crontopus_app.ui.job import acts, rows
+from crontopus_app.ui.kit import run_table, toast
 from crontopus_app.ui.kit.future import NEXT, Future, future, slot, zone_of
 
 TABS = ("runs", "definition", "history", "endpoints")
@@ -30,7 +28,6 @@ class JobState(rx.State):
 
     ready: bool = False
     problem: str = ""
-    said: str = ""
     tab: str = "runs"
     head: rows.Head = rows.Head()
     strip: list[rows.Cell] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
@@ -44,7 +41,6 @@ class JobState(rx.State):
     @rx.event
     async def load(self) -> Any:
         """Fills the page and follows it."""
-        self.said = ""
         return await session.opened(self, "job", "run", "change", "endpoint")
 
     def _place(self) -> tuple[str, str]:
@@ -73,33 +69,30 @@ class JobState(rx.State):
             self.lines = rows.diff(entry.diff)
 
     @rx.event
-    async def set_paused(self, paused: bool) -> None:
+    async def set_paused(self, paused: bool) -> Any:
         """Pauses or resumes by a commit."""
-        await self._commit(jobs.set_paused, paused, clock.now())
+        return await self._act(acts.set_paused, bool(paused))
 
     @rx.event
-    async def restore(self, sha: str) -> None:
+    async def restore(self, form: dict[str, Any]) -> Any:
         """Gives the job the content it had in a commit, by a new commit."""
-        await self._commit(_revert, sha, clock.now())
+        return await self._act(acts.restore, str(form.get("sha", "")))
 
     @rx.event
-    async def delete(self) -> Any:
-        """Deletes the file by a commit; the lines go from the hosts with their next pass."""
-        await self._commit(jobs.delete, now=clock.now())
-        return rx.redirect("/jobs") if self.said.startswith("Committed") else None
+    async def delete(self, _form: dict[str, Any]) -> Any:
+        """Deletes the file by a commit."""
+        return await self._act(acts.delete, then=rx.redirect("/jobs"))
 
-    async def _commit(self, service: Any, *args: Any, **kwargs: Any) -> None:
+    async def _act(self, act: Any, *args: Any, then: Any = None) -> Any:
         try:
             actor = await session.actor_of(self)
-            made: Change = await change(service, actor, *self._place(), *args, **kwargs)
-            await asyncio.to_thread(changes.ring, made)
-            told = await asyncio.to_thread(changes.wait, made.id)
+            said = await act(self, actor, self._place(), *args)
         except CrontopusError as error:
-            self.said = problems.sentence(error)
-            return
-        self.said = told.error or (f"Committed as {told.commit[:7]}." if told.commit else "On its way to Git.")
-        if told.state == "done" and service is not jobs.delete:
-            await session.fill(self, actor)
+            return toast.say(problems.sentence(error), "failed")
+        if then is not None:
+            return [then, said]
+        await session.fill(self, actor)
+        return said
 
 
 def _history(db: Any, actor: Actor, namespace: str, name: str) -> list[wire.HistoryEntry]:
@@ -108,10 +101,6 @@ def _history(db: Any, actor: Actor, namespace: str, name: str) -> list[wire.Hist
 
 def _entry(db: Any, actor: Actor, namespace: str, name: str, sha: str) -> wire.HistoryEntry:
     return jobs.history_entry(forge(), db, actor, namespace, name, sha)
-
-
-def _revert(db: Any, actor: Actor, namespace: str, name: str, sha: str, now: Any) -> Change:
-    return jobs.revert(forge(), db, actor, namespace, name, sha, now)
 
 
 def _future(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> Future:
