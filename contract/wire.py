@@ -433,6 +433,67 @@ class Me:
     provisioning: str
     provisioning_error: str = ""
     repository: str = ""
+    timezone: str = ""
+
+
+@dataclass(frozen=True)
+class AccountUpdate:
+    """Body of ``PATCH /api/auth/me``; what is left out stays. Another e-mail address asks for the password."""
+
+    __pydantic_config__ = STRICT
+    email: str | None = None
+    timezone: str | None = None
+    password: str = ""
+
+
+@dataclass(frozen=True)
+class PasswordChange:
+    __pydantic_config__ = STRICT
+    current: str
+    new: str
+
+
+@dataclass(frozen=True)
+class EndedSessions:
+    """How many other sessions an act has ended."""
+
+    ended: int
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """One sign-in of the asking user; ``client`` is the user agent in words, ``current`` the one that asks."""
+
+    id: str
+    client: str
+    user_agent: str
+    address: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+@dataclass(frozen=True)
+class AccountDeletion:
+    """Body of ``POST /api/auth/delete``: the name typed out, and the password."""
+
+    __pydantic_config__ = STRICT
+    username: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What goes with an account; ``endpoints`` names the hosts whose agents lose their token and keep their jobs."""
+
+    username: str
+    repository: str
+    jobs: int
+    runs: int
+    endpoints: list[str]
+    tokens: int
+    sessions: int
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ CHANNEL = "crontopus:live"
 
 @dataclass(frozen=True)
 class Event:
-    """Something of a tenant changed: ``kind`` is run, job, endpoint, change or tenant; ``id`` which one."""
+    """Something of a tenant changed: ``kind`` is run, job, endpoint, change, tenant or session; ``id`` which one."""
 
     tenant_id: str
     kind: str

@@ -39,12 +39,12 @@ def clean_username(name: str) -> str:
     return name
 
 
-def check_password(password: str, username: str) -> None:
-    """Raises BadInput where a password is too short or is the user's name."""
+def check_password(password: str, username: str, field: str = "password") -> None:
+    """Raises BadInput where a password is too short or is the user's name; ``field`` is the form's."""
     if len(password) < MIN_PASSWORD:
-        raise _bad("password", f"A password has at least {MIN_PASSWORD} characters.")
+        raise _bad(field, f"A password has at least {MIN_PASSWORD} characters.")
     if password.strip().lower() == username.lower():
-        raise _bad("password", "The password must not be the user name.")
+        raise _bad(field, "The password must not be the user name.")
 
 
 def _bad(field: str, message: str) -> BadInput:
@@ -63,7 +63,7 @@ def password_matches(password: str, stored: str | None) -> bool:
 
 
 def _prehash(password: str) -> bytes:
-    return base64.b64encode(hashlib.sha256(password.encode()).digest())
+    return base64.b64encode(hashlib.sha256(password.encode(errors="surrogatepass")).digest())
 
 
 # The hash of a random password that was thrown away: comparing with it costs what comparing with a real one costs.

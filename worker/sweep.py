@@ -48,6 +48,7 @@ class Sweep:
             due: list[tuple[Callable[[str], None], list[str]]] = [
                 (tasks.provision_tenant, sweeps.unprovisioned(session, now)),
                 (tasks.commit_changes, sweeps.with_changes(session, now)),
+                (tasks.delete_tenant, sweeps.leaving(session)),
                 (tasks.index_tenant, sweeps.behind(session) + self._to_poll(sweeps.ready(session), now)),
             ]
         for task, tenants in due:

@@ -11,7 +11,7 @@ from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
 from crontopus_app.git.index import describe_commits, index, reindex
-from crontopus_app.services import committing, tenants
+from crontopus_app.services import committing, leaving, tenants
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,11 @@ log = logging.getLogger(__name__)
 def provision_tenant(tenant_id: str) -> None:
     """Makes the tenant's repository and what belongs to it."""
     tenants.provision(tenant_id, forge(), clock.now())
+
+
+def delete_tenant(tenant_id: str) -> None:
+    """Removes what a deleted account has left: its repository and its rows."""
+    leaving.finish(tenant_id, forge(), clock.now())
 
 
 def commit_changes(tenant_id: str) -> None:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from crontopus_app.api import agent, auth, changes, endpoints, git_webhook, jobs, problems, runs, system, tokens
+from crontopus_app.api import (
+    account,
+    agent,
+    auth,
+    changes,
+    endpoints,
+    git_webhook,
+    jobs,
+    problems,
+    runs,
+    system,
+    tokens,
+)
 from crontopus_app.api.limits import BodyLimit, TrailingSlash
 from crontopus_app.errors import NotFound
 
@@ -25,7 +37,7 @@ def build() -> FastAPI:
     )
     under = APIRouter(prefix="/api")
     # The agent's routes stand before those with an id in the same place of the path.
-    for module in (auth, tokens, agent, endpoints, runs, jobs, changes, git_webhook):
+    for module in (auth, account, tokens, agent, endpoints, runs, jobs, changes, git_webhook):
         under.include_router(module.router)
     under.add_api_route(
         "/{rest:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False

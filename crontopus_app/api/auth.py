@@ -11,6 +11,7 @@ from crontopus_app.api import limits
 from crontopus_app.api.deps import COOKIE, CurrentActor, Now, bearer, check_origin
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput
+from crontopus_app.live import publish
 from crontopus_app.services import auth, tenants
 from crontopus_app.settings import settings
 
@@ -50,7 +51,9 @@ def logout(request: Request, response: Response) -> None:
     """Ends the session whose cookie or token the request carries."""
     check_origin(request)
     with writing() as session:
-        auth.logout(session, bearer(request) or request.cookies.get(COOKIE, ""))
+        ended = auth.logout(session, bearer(request) or request.cookies.get(COOKIE, ""))
+    if ended:
+        publish(ended)
     response.delete_cookie(COOKIE, path="/")
 
 
@@ -89,7 +92,8 @@ def _open(form: wire.LoginRequest, request: Request, now: Now) -> str:
     with reading() as session:
         user = auth.check_login(session, form.username, form.password)
     with writing() as session:
-        return auth.open_session(session, user, user_agent=request.headers.get("user-agent", ""), now=now)
+        agent, address = request.headers.get("user-agent", ""), limits.address(request)
+        return auth.open_session(session, user, user_agent=agent, address=address, now=now)
 
 
 def _me_of_token(token: str, now: Now) -> wire.Me:

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
-
 from fastapi import Request, Response
-from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crontopus_app.api.problems import answer
-from crontopus_app.errors import RateLimited, TooLarge
-from crontopus_app.queue import redis
+from crontopus_app.errors import TooLarge
+from crontopus_app.services import rates
+from crontopus_app.services.rates import Rate
 from crontopus_app.settings import settings
-
-log = logging.getLogger(__name__)
 
 BODY_LIMIT = 1 << 20
 BATCH_LIMIT = 32 << 20
-# Longer than any name, id or address that exists: what a stranger sends cannot fill Redis.
-KEY_LENGTH = 100
-
-
-@dataclass(frozen=True)
-class Rate:
-    """``count`` requests in ``seconds``."""
-
-    name: str
-    count: int
-    seconds: int
-
 
 LOGIN = Rate("login", 5, 60)
 REGISTER = Rate("register", 3, 3600)
@@ -41,23 +24,12 @@ CHECKIN = Rate("checkin", 6000, 60)
 
 
 def spend(rate: Rate, key: str, response: Response | None = None) -> None:
-    """Counts one request of ``key``; raises RateLimited past the rate. Redis away: nothing is limited."""
-    bucket = f"crontopus:rate:{rate.name}:{key[:KEY_LENGTH]}"
-    try:
-        pipe = redis().pipeline()
-        pipe.incr(bucket)
-        pipe.expire(bucket, rate.seconds, nx=True)
-        pipe.ttl(bucket)
-        used, _, left = pipe.execute()
-    except RedisError as error:
-        log.warning("Redis is away, %s is not limited: %s", rate.name, error)
-        return
-    if response is not None:
+    """Counts one request of ``key`` and says in ``response`` how many are left; raises RateLimited past the rate."""
+    spent = rates.spend(rate, key)
+    if spent and response is not None:
         response.headers["X-RateLimit-Limit"] = str(rate.count)
-        response.headers["X-RateLimit-Remaining"] = str(max(0, rate.count - used))
-        response.headers["X-RateLimit-Reset"] = str(left)
-    if used > rate.count:
-        raise RateLimited(f"Too many requests: try again in {left} seconds.", retry_after=max(1, left))
+        response.headers["X-RateLimit-Remaining"] = str(max(0, rate.count - spent.used))
+        response.headers["X-RateLimit-Reset"] = str(spent.left)
 
 
 def address(request: Request) -> str:

@@ -9,6 +9,8 @@ ForgeRejected (BadInput)            the forge understands the request and refuse
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -151,6 +153,20 @@ class Wire:
         if answer.status_code in expect:
             return answer
         raise failure(answer)
+
+    @contextmanager
+    def stream(self, path: str, content: bytes, kind: str) -> Iterator[Iterator[bytes]]:
+        """The body of a POST's answer as it comes, never whole in memory; errors as ``send`` has them."""
+        try:
+            with self._http.stream("POST", path, content=content, headers={"Content-Type": kind}) as answer:
+                if answer.status_code != 200:
+                    answer.read()
+                    raise failure(answer)
+                yield answer.iter_bytes()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ForgeUnavailable(
+                f"The Git server at {self.url} does not answer ({type(error).__name__}). Is it running?"
+            ) from error
 
 
 def failure(answer: httpx.Response) -> ForgeUnavailable | ForgeConflict | ForgeNotFound | ForgeRejected:

@@ -95,7 +95,7 @@ def reindex(tenant_id: str, forge: Forgejo, now: datetime) -> str:
 def _known(tenant_id: str, force: bool) -> _Known:
     with reading() as session:
         tenant = session.get(Tenant, tenant_id)
-        if tenant is None:
+        if tenant is None or tenant.deleted_at is not None:
             raise CrontopusError(f"There is no tenant {tenant_id!r}.")
         rows = session.exec(select(JobIndex.path, JobIndex.blob_sha).where(JobIndex.tenant_id == tenant_id))
         blobs = {} if force else {path: sha for path, sha in rows}  # noqa: C416 -- dict() cannot be typed over rows
@@ -134,7 +134,12 @@ def _write(
     manifests = {entry.path for entry in found.tree if index_rows.is_manifest(entry)}
     with writing() as session:
         tenant = session.get(Tenant, tenant_id, with_for_update=True)
-        if tenant is None or tenant.head != known.head or (known.indexed_head not in ("", tenant.indexed_head)):
+        if (
+            tenant is None
+            or tenant.deleted_at
+            or tenant.head != known.head
+            or (known.indexed_head not in ("", tenant.indexed_head))
+        ):
             return None
         gone = _drop(session, tenant_id, manifests)
         for entry, facts in rows:

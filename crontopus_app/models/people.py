@@ -11,6 +11,8 @@ from crontopus_app.models.base import Instant, Row, new_id
 class Tenant(Row, table=True):
     """Owner of a repository. ``provisioning`` is pending, ready or failed; ``provisioning_step`` says how far it came.
 
+    From ``deleted_at`` on it is deleting, in the end deleted: then only this row is left, and the name stays taken.
+
     ``head`` is the branch head that is known, ``indexed_head`` the one that the index shows; ``namespaces`` are its
     top folders, with or without jobs. ``policy`` is the last good ``crontopus.yaml``,
     ``policy_sha`` the blob that was looked at last.
@@ -32,10 +34,14 @@ class Tenant(Row, table=True):
     namespaces: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
     suspended: bool = False
     created_at: datetime = Field(sa_type=Instant)
+    deleted_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class User(Row, table=True):
-    """A person who can sign in. ``role`` is user or operator."""
+    """A person who can sign in. ``role`` is user or operator; ``timezone`` shows times, empty: the browser's.
+
+    ``email_key`` is the address in one spelling, which no two accounts share; those that did before keep it empty.
+    """
 
     # `user` is a word of SQL: it would need quotes wherever somebody types a query.
     __tablename__ = "user_account"  # pyright: ignore[reportAssignmentType] -- SQLModel types it for mixins
@@ -44,6 +50,8 @@ class User(Row, table=True):
     tenant_id: str = Field(foreign_key="tenant.id", index=True)
     username: str = Field(unique=True)
     email: str
+    email_key: str | None = Field(default=None, unique=True)
+    timezone: str = Field(default="", sa_column_kwargs={"server_default": ""})
     password_hash: str
     role: str = "user"
     is_active: bool = True
@@ -57,6 +65,7 @@ class LoginSession(Row, table=True):
     user_id: str = Field(foreign_key="user_account.id", index=True)
     token_hmac: str = Field(unique=True)
     user_agent: str = ""
+    address: str = Field(default="", sa_column_kwargs={"server_default": ""})
     created_at: datetime = Field(sa_type=Instant)
     last_seen_at: datetime = Field(sa_type=Instant)
     expires_at: datetime = Field(sa_type=Instant)

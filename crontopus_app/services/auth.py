@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from contract import wire
 from crontopus_app import queue, security
-from crontopus_app.errors import BadInput, Conflict, Forbidden, NotAuthenticated, NotFound
+from crontopus_app.errors import Conflict, Forbidden, NotAuthenticated, NotFound
+from crontopus_app.live import Event
 from crontopus_app.models import ApiToken, LoginSession, Tenant, User
+from crontopus_app.services import values
 from crontopus_app.services.actor import Actor
 
 SESSION_LIFE = timedelta(days=30)
@@ -29,20 +31,32 @@ def register(session: Session, form: wire.RegisterRequest, *, loopback: bool, no
     """
     username = security.clean_username(form.username)
     security.check_password(form.password, username)
-    if not EMAIL.fullmatch(form.email):
-        message = "That is not an e-mail address."
-        raise BadInput(message, problems=[wire.Problem(code="bad_value", message=message, field="email")])
+    email_key = clean_email(form.email)
     first = session.exec(select(func.count()).select_from(User)).one() == 0
     user = User(
         tenant_id=username,
         username=username,
         email=form.email,
+        email_key=email_key,
         password_hash=security.hash_password(form.password),
         role="operator" if first and loopback else "user",
         created_at=now,
     )
     _insert(session, _new_tenant(username, now), user)
     return user
+
+
+def clean_email(email: str) -> str:
+    """The spelling by which an address belongs to one account; raises BadInput where it is no address."""
+    if not EMAIL.fullmatch(email):
+        raise values.bad("email", "That is not an e-mail address.")
+    return email.lower()
+
+
+def email_taken() -> Conflict:
+    message = "This e-mail address belongs to another account: give another."
+    problem = wire.Problem(code="email_taken", message=message, field="email")
+    return Conflict(message, code="email_taken", problems=[problem])
 
 
 def _new_tenant(name: str, now: datetime) -> Tenant:
@@ -54,10 +68,13 @@ def _insert(session: Session, tenant: Tenant, user: User) -> None:
     try:
         session.add(tenant)
         session.flush()
+    except IntegrityError as error:
+        raise Conflict(f"The name {tenant.id!r} is taken: choose another.", code="name_taken") from error
+    try:
         session.add(user)
         session.flush()
     except IntegrityError as error:
-        raise Conflict(f"The name {tenant.id!r} is taken: choose another.", code="name_taken") from error
+        raise email_taken() from error
 
 
 def provision_soon(tenant_id: str) -> None:
@@ -79,14 +96,24 @@ def check_login(session: Session, username: str, password: str) -> User:
     return user
 
 
-def open_session(session: Session, user: User, *, user_agent: str, now: datetime) -> str:
-    """A new session's token, to be kept in a cookie or by the CLI."""
+def open_session(session: Session, user: User, *, user_agent: str, address: str = "", now: datetime) -> str:
+    """A new session's token, to be kept in a cookie or by the CLI. Sessions of the user that are over are forgotten.
+
+    ``user`` is whose password was checked: raises NotAuthenticated where it was changed, or the account deleted, since.
+    """
+    # The lock lets a change of the password wait for this session, so that it ends this one too.
+    account = session.exec(select(User).where(User.id == user.id).with_for_update(read=True)).first()
+    if account is None or account.password_hash != user.password_hash:
+        raise NotAuthenticated("The user name or the password is wrong.", code="bad_credentials")
+    over = col(LoginSession.user_id) == user.id, col(LoginSession.expires_at) <= now
+    session.execute(delete(LoginSession).where(*over))
     token = security.new_token("cts")
     session.add(
         LoginSession(
             user_id=user.id,
             token_hmac=security.token_hmac(token),
-            user_agent=user_agent[:200],
+            user_agent=values.text(user_agent, 200),
+            address=values.text(address, 64),
             created_at=now,
             last_seen_at=now,
             expires_at=now + SESSION_LIFE,
@@ -160,11 +187,14 @@ def touch(session: Session, actor: Actor, now: datetime) -> None:
         session.execute(update(ApiToken).where(col(ApiToken.id) == actor.credential).values(last_used_at=now))
 
 
-def logout(session: Session, token: str) -> None:
-    """Ends the session; a session that is gone already is fine."""
+def logout(session: Session, token: str) -> Event | None:
+    """Ends the session; gives the event that tells its other pages, None where the session is gone already."""
     row = session.exec(select(LoginSession).where(LoginSession.token_hmac == security.token_hmac(token))).first()
-    if row is not None:
-        session.delete(row)
+    if row is None:
+        return None
+    session.delete(row)
+    user = session.get_one(User, row.user_id)
+    return Event(user.tenant_id, "session", row.id)
 
 
 def me(session: Session, actor: Actor) -> wire.Me:
@@ -187,19 +217,8 @@ def me_of(session: Session, user_id: str) -> wire.Me:
         provisioning=tenant.provisioning,
         provisioning_error=tenant.provisioning_error,
         repository=tenant.repository,
+        timezone=user.timezone,
     )
-
-
-def change_password(session: Session, actor: Actor, current: str, new: str) -> None:
-    """Sets a new password and ends every other session of the user. Raises NotAuthenticated, BadInput."""
-    actor.require_person()
-    user = check_login(session, actor.username, current)
-    security.check_password(new, user.username)
-    user.password_hash = security.hash_password(new)
-    session.add(user)
-    others = select(LoginSession).where(LoginSession.user_id == user.id, LoginSession.id != actor.credential)
-    for row in session.exec(others):
-        session.delete(row)
 
 
 def grant_operator(session: Session, username: str) -> None:

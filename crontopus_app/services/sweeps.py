@@ -37,6 +37,11 @@ def behind(session: Session) -> list[str]:
     return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "ready", moved)))
 
 
+def leaving(session: Session) -> list[str]:
+    """Tenants whose account was deleted and of which something is left."""
+    return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "deleting")))
+
+
 def say_waiting(session: Session, now: datetime) -> None:
     """Tells the changes that nobody could try yet what they wait for."""
     late = col(Change.state) == "pending", col(Change.created_at) < now - LATE, col(Change.error).is_(None)

@@ -69,7 +69,7 @@ def provision(tenant_id: str, forge: Forgejo, now: datetime) -> None:
         with reading() as session:
             tenant = session.get(Tenant, tenant_id)
             author = _author(session, tenant_id)
-        if tenant is None:
+        if tenant is None or tenant.deleted_at is not None:
             raise NotFound(f"There is no tenant {tenant_id!r}.")
         if not _run_steps(tenant, author, forge):
             return
@@ -142,5 +142,7 @@ def _note(
     told = {"provisioning_step": step, "provisioning": provisioning, "provisioning_error": error}
     values = {name: value for name, value in told.items() if value is not None}
     with writing() as session:
-        session.execute(update(Tenant).where(col(Tenant.id) == tenant_id).values(**values))
+        # One that was deleted meanwhile stays so.
+        mine = col(Tenant.id) == tenant_id, col(Tenant.deleted_at).is_(None)
+        session.execute(update(Tenant).where(*mine).values(**values))
     publish(Event(tenant_id, "tenant", tenant_id))

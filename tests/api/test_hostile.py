@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
 
-from crontopus_app.api import limits
+from crontopus_app.services import rates
 from crontopus_app.api.app import api
 from crontopus_app.db import writing
 from crontopus_app.models import Tenant
@@ -165,7 +165,7 @@ def test_a_form_that_cannot_be_kept_is_a_422(client: TestClient, alice: Member, 
 def test_nobody_signs_in_under_a_name_that_none_can_have(client: TestClient, alice: Member, name: str) -> None:
     answer = client.post("/api/auth/login", json={"username": name, "password": PASSWORD})
     assert answer.status_code == 401, answer.text
-    assert max(len(key) for key in redis().scan_iter("crontopus:rate:*")) <= limits.KEY_LENGTH + 40
+    assert max(len(key) for key in redis().scan_iter("crontopus:rate:*")) <= rates.KEY_LENGTH + 40
 
 
 def test_only_a_commit_confirms_deletions(client: TestClient, alice: Member) -> None:

@@ -44,6 +44,14 @@ def execute(url: str, statement: str) -> None:
     engine.dispose()
 
 
+def rows(url: str, query: str) -> list[tuple[object, ...]]:
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        found = [tuple(row) for row in connection.execute(text(query))]
+    engine.dispose()
+    return found
+
+
 def test_from_empty_to_head_and_a_second_time_nothing(empty_url: str) -> None:
     assert not migrate.at_head(empty_url)
     migrate.to_head(empty_url)
@@ -56,6 +64,29 @@ def test_from_empty_to_head_and_a_second_time_nothing(empty_url: str) -> None:
 def test_the_models_are_what_the_migrations_make(empty_url: str) -> None:
     migrate.to_head(empty_url)
     command.check(migrate.config(empty_url))  # raises where autogenerate would find a change
+
+
+def test_back_from_accounts_and_forth_again_loses_no_account(empty_url: str) -> None:
+    """Of three that share an address, in whatever case, one keeps it as its own."""
+    migrate.to_head(empty_url)
+    command.downgrade(migrate.config(empty_url), "0003")
+    at = "'2026-11-23 12:00:00+00:00'"
+    for name, email in (("alice", "OPS@example.org"), ("bob", "ops@example.org"), ("carol", "carol@example.org")):
+        execute(
+            empty_url,
+            "INSERT INTO tenant (id, repository, branch, provisioning, provisioning_step, provisioning_error, "
+            f"webhook_secret, head, indexed_head, index_error, suspended, created_at) VALUES ('{name}', 'r', 'main', "
+            f"'ready', '', '', 's', '', '', '', false, {at})",
+        )
+        execute(
+            empty_url,
+            "INSERT INTO user_account (id, tenant_id, username, email, password_hash, role, is_active, created_at) "
+            f"VALUES ('{name}', '{name}', '{name}', '{email}', 'h', 'user', true, {at})",
+        )
+    migrate.to_head(empty_url)
+    command.check(migrate.config(empty_url))
+    found = rows(empty_url, "SELECT id, email_key, timezone FROM user_account ORDER BY id")
+    assert found == [("alice", "ops@example.org", ""), ("bob", None, ""), ("carol", "carol@example.org", "")]
 
 
 def test_two_that_start_together_follow_each_other(empty_url: str) -> None:

@@ -13,17 +13,18 @@ from contract import wire
 from crontopus_app import security
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput, Conflict, CrontopusError, Forbidden, NotAuthenticated, NotFound
-from crontopus_app.models import Tenant, User
-from crontopus_app.services import auth
+from crontopus_app.models import LoginSession, Tenant, User
+from crontopus_app.services import accounts, auth
 from crontopus_app.services.actor import Actor
 from tests.cast import NOON, PASSWORD, join
 
 pytestmark = pytest.mark.usefixtures("db")
 
 
-def register(username: str, password: str = PASSWORD, *, email: str = "a@example.org", loopback: bool = False) -> User:
+def register(username: str, password: str = PASSWORD, *, email: str = "", loopback: bool = False) -> User:
     with writing() as session:
-        form = wire.RegisterRequest(username=username, email=email, password=password)
+        address = email or f"{username}@example.org"
+        form = wire.RegisterRequest(username=username, email=address, password=password)
         return auth.register(session, form, loopback=loopback, now=NOON)
 
 
@@ -73,6 +74,15 @@ def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(BadInput) as caught:
         register("alice", email="not an address")
     assert caught.value.problems[0].field == "email"
+
+
+def test_an_address_belongs_to_one_account_in_any_case() -> None:
+    register("alice", email="ops@example.org")
+    with pytest.raises(Conflict) as caught:
+        register("bob", email="OPS@example.org")
+    assert (caught.value.code, caught.value.problems[0].field) == ("email_taken", "email")
+    with reading() as session:
+        assert session.get(Tenant, "bob") is None
 
 
 def test_nothing_of_a_long_password_is_cut_off() -> None:
@@ -143,18 +153,23 @@ def test_a_disabled_user_is_locked_out_at_once() -> None:
         auth.check_login(session, "alice", PASSWORD)
 
 
-def test_a_new_password_ends_the_other_sessions() -> None:
+def test_a_session_that_begins_while_the_password_changes_does_not_outlive_it() -> None:
+    """Signing in compares the password first and opens the session later."""
     alice = join("alice")
+    with reading() as session:
+        checked = auth.check_login(session, "alice", PASSWORD)
+    accounts.change_password(alice.actor, wire.PasswordChange(PASSWORD, "a new password"), NOON)
+    with writing() as session, pytest.raises(NotAuthenticated):
+        auth.open_session(session, checked, user_agent="", now=NOON)
+
+
+def test_signing_in_forgets_sessions_that_are_over() -> None:
+    alice, later = join("alice"), NOON + timedelta(days=31)
     with writing() as session:
         user = session.get_one(User, alice.actor.user_id)
-        other = auth.open_session(session, user, user_agent="", now=NOON)
-    with writing() as session:
-        auth.change_password(session, alice.actor, PASSWORD, "a new password")
-    assert actor_of(alice.session_token)
-    with pytest.raises(NotAuthenticated):
-        actor_of(other)
+        auth.open_session(session, user, user_agent="", now=later)
     with reading() as session:
-        assert auth.check_login(session, "alice", "a new password")
+        assert [one.created_at for one in session.exec(select(LoginSession))] == [later]
 
 
 def test_granting_makes_an_operator_and_names_who_is_missing() -> None:
