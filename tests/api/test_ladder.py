@@ -25,6 +25,17 @@ PUBLIC = {
 }
 # Anybody who signed in may ask who they are.
 ANY_SCOPE = {"/api/auth/me"}
+# Only somebody who signed in: a token that got lost must neither lock its owner out nor delete them.
+PERSONS = {("PATCH", "/api/auth/me")} | {
+    (method, path)
+    for path, methods in (
+        ("/api/auth/password", ("POST",)),
+        ("/api/auth/sessions", ("GET", "DELETE")),
+        ("/api/auth/sessions/{session_id}", ("DELETE",)),
+        ("/api/auth/delete", ("GET", "POST")),
+    )
+    for method in methods
+}
 # The agent's side: `ep_…` and `cet_…` tokens only.
 MACHINES = ("/api/endpoints/me", "/api/endpoints/enroll", "/api/checkins", "/api/runs/check-in")
 AREAS = {
@@ -42,7 +53,11 @@ AREAS = {
 }
 ROUTES = sorted((method.upper(), path) for path, methods in api.openapi()["paths"].items() for method in methods)
 GUARDED = [route for route in ROUTES if route[1] not in PUBLIC]
-PEOPLES = [route for route in GUARDED if not route[1].startswith(MACHINES) and route[1] not in ANY_SCOPE]
+PEOPLES = [
+    route
+    for route in GUARDED
+    if not route[1].startswith(MACHINES) and route[1] not in ANY_SCOPE and route not in PERSONS
+]
 
 
 def filled(path: str) -> str:
@@ -60,11 +75,15 @@ def body_for(path: str) -> object:
         "/api/endpoints/enroll": {"machine_id": "m", "hostname": "h"},
         "/api/checkins/batch": [],
         "/api/endpoints/{endpoint_id}": {"name": "x"},
+        "/api/auth/password": {"current": "x", "new": "y"},
+        "/api/auth/delete": {"username": "x", "password": "y"},
     }
     return bodies.get(path, {})
 
 
 def needed(method: str, path: str) -> str:
+    if path == "/api/export":
+        return "admin:*"
     area = next(name for prefix, name in AREAS.items() if path.startswith(prefix))
     reading = method == "GET" or path in {"/api/plan", "/api/validate"}
     return f"{'read' if reading else 'write'}:{area}"
@@ -100,6 +119,22 @@ def test_a_token_with_every_other_scope_is_refused(
     )
     assert answer.status_code == 403, answer.text
     assert answer.json()["code"] == "missing_scope"
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(PERSONS))
+def test_a_token_with_every_scope_is_no_person(
+    client: TestClient, token_with: Callable[..., str], method: str, path: str
+) -> None:
+    headers = bearer(token_with(*sorted(SCOPES)))
+    answer = client.request(method, filled(path), json=body_for(path), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), answer.text
+
+
+def test_every_route_is_on_the_ladder() -> None:
+    """A new route names its scope, or is said to be for people, for machines or for everybody."""
+    for method, path in PEOPLES:
+        assert needed(method, path) in SCOPES, (method, path)
+    assert set(ROUTES) >= PERSONS
 
 
 @pytest.mark.parametrize(("method", "path"), PEOPLES)

@@ -18,6 +18,17 @@ from crontopus_app.db import make_engine
 from crontopus_app.errors import ConfigurationError
 from crontopus_app.models import metadata
 
+# As release 0003 wrote them.
+TENANT = """
+    INSERT INTO tenant (id, repository, branch, provisioning, provisioning_step, provisioning_error, webhook_secret,
+                        head, indexed_head, index_error, suspended, created_at)
+    VALUES (:name, 'crontopus/x', 'main', 'ready', '', '', 's', '', '', '', false, '2026-11-23 12:00:00+00:00')
+"""
+USER = """
+    INSERT INTO user_account (id, tenant_id, username, email, password_hash, role, is_active, created_at)
+    VALUES (:name, :name, :name, :email, 'h', 'user', true, '2026-11-23 12:00:00+00:00')
+"""
+
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
@@ -37,10 +48,10 @@ def tables(url: str) -> set[str]:
         engine.dispose()
 
 
-def execute(url: str, statement: str) -> None:
+def execute(url: str, statement: str, **values: str) -> None:
     engine = make_engine(url)
     with engine.begin() as connection:
-        connection.execute(text(statement))
+        connection.execute(text(statement), values)
     engine.dispose()
 
 
@@ -70,19 +81,9 @@ def test_back_from_accounts_and_forth_again_loses_no_account(empty_url: str) -> 
     """Of three that share an address, in whatever case, one keeps it as its own."""
     migrate.to_head(empty_url)
     command.downgrade(migrate.config(empty_url), "0003")
-    at = "'2026-11-23 12:00:00+00:00'"
     for name, email in (("alice", "OPS@example.org"), ("bob", "ops@example.org"), ("carol", "carol@example.org")):
-        execute(
-            empty_url,
-            "INSERT INTO tenant (id, repository, branch, provisioning, provisioning_step, provisioning_error, "
-            f"webhook_secret, head, indexed_head, index_error, suspended, created_at) VALUES ('{name}', 'r', 'main', "
-            f"'ready', '', '', 's', '', '', '', false, {at})",
-        )
-        execute(
-            empty_url,
-            "INSERT INTO user_account (id, tenant_id, username, email, password_hash, role, is_active, created_at) "
-            f"VALUES ('{name}', '{name}', '{name}', '{email}', 'h', 'user', true, {at})",
-        )
+        execute(empty_url, TENANT, name=name)
+        execute(empty_url, USER, name=name, email=email)
     migrate.to_head(empty_url)
     command.check(migrate.config(empty_url))
     found = rows(empty_url, "SELECT id, email_key, timezone FROM user_account ORDER BY id")
