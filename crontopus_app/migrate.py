@@ -43,13 +43,19 @@ def to_head(url: str) -> None:
 
 def at_head(url: str) -> bool:
     """Whether the database has exactly this release's tables."""
+    current, head = revisions(url)
+    return current == head
+
+
+def revisions(url: str) -> tuple[str, str]:
+    """The revision of the database's tables, empty where there are none, and this release's."""
     engine = make_engine(url)
     try:
         with engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_heads()
     finally:
         engine.dispose()
-    return set(current) == set(ScriptDirectory.from_config(config(url)).get_heads())
+    return " ".join(sorted(current)), " ".join(sorted(ScriptDirectory.from_config(config(url)).get_heads()))
 
 
 def _shown(url: str) -> str:

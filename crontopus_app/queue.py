@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
+from typing import Any, cast
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -22,6 +23,11 @@ QUEUE = "crontopus"
 @lru_cache(maxsize=1)
 def redis() -> Redis:
     return Redis.from_url(settings().redis_url, socket_connect_timeout=2, socket_timeout=5, health_check_interval=15)
+
+
+def info(section: str) -> dict[str, Any]:
+    """A section of what Redis says of itself. Raises RedisError."""
+    return cast("dict[str, Any]", redis().info(section))
 
 
 def ring(task: str, *args: str) -> bool:

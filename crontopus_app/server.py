@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import click
 from crontopus_app import frontend
 from crontopus_app.errors import CrontopusError
 from crontopus_app.processes import die_with_parent, supervised
-from crontopus_app.settings import Settings, settings
+from crontopus_app.settings import Settings, keep_home, settings
 
 
 class _Sentences(click.Group):
@@ -126,19 +126,81 @@ def reindex(tenant: str | None) -> None:
 
 @main.group()
 def admin() -> None:
-    """Verbs about users."""
+    """Verbs about tenants and users; what they do stands in the audit trail."""
 
 
 @admin.command()
 @click.argument("name")
 def grant(name: str) -> None:
     """Make the registered user NAME an operator."""
+    from crontopus_app.services import operators
+
+    _act(operators.grant, name)
+    _say(f"{name} is an operator now.")
+
+
+@admin.command()
+@click.argument("name")
+def revoke(name: str) -> None:
+    """Make the operator NAME a user like others; the last operator stays one."""
+    from crontopus_app.services import operators
+
+    _act(operators.revoke, name)
+    _say(f"{name} is no operator.")
+
+
+@admin.command()
+@click.argument("text", required=False, default="")
+def tenants(text: str) -> None:
+    """List tenants, all or those with TEXT in their name or in an e-mail address, with what they use."""
+    from crontopus_app import clock
+    from crontopus_app.db import reading
+    from crontopus_app.services import operators
+
+    page, more = 1, True
+    while more:
+        with reading() as session:
+            found = operators.list_tenants(
+                session, operators.at_the_server(), clock.now(), text=text, page=page, page_size=operators.PAGE_SIZE
+            )
+        for one in found.tenants:
+            used, standing = one.usage, "suspended" if one.suspended else one.provisioning
+            _say(
+                f"{one.id:<40} {standing:<10} {used.jobs:>6} jobs {used.endpoints:>5} hosts {used.runs:>6} runs in 30 d"
+            )
+        page, more = page + 1, page * found.page_size < found.total
+
+
+@admin.command()
+@click.argument("tenant")
+def suspend(tenant: str) -> None:
+    """Refuse TENANT's users and agents until `resume`; its hosts go on running their jobs."""
+    from crontopus_app.services import operators
+
+    _act(operators.suspend, tenant)
+    _say(f"{tenant} is suspended. {operators.SUSPENSION}")
+
+
+@admin.command()
+@click.argument("tenant")
+def resume(tenant: str) -> None:
+    """End the suspension of TENANT."""
+    from crontopus_app.services import operators
+
+    _act(operators.resume, tenant)
+    _say(f"{tenant} is not suspended.")
+
+
+def _act(service: Callable[..., list[Any]], subject: str) -> None:
+    """Does an operator's act as whoever runs this program, and tells the open pages of whom it concerns."""
+    from crontopus_app import clock
     from crontopus_app.db import writing
-    from crontopus_app.services import auth
+    from crontopus_app.live import publish
+    from crontopus_app.services import operators
 
     with writing() as session:
-        auth.grant_operator(session, name)
-    _say(f"{name} is an operator now.")
+        told = service(session, operators.at_the_server(), subject, clock.now())
+    publish(*told)
 
 
 def _say(sentence: str) -> None:
@@ -176,7 +238,7 @@ def _serve(target: str, ours: Settings, *, workers: int) -> None:
 @contextmanager
 def _in_project_folder(ours: Settings) -> Iterator[None]:
     """Reflex looks for its files in the working folder; a relative CRONTOPUS_HOME was meant from the old one."""
-    os.environ["CRONTOPUS_HOME"] = str(ours.home)
+    keep_home(ours.home)
     before = Path.cwd()
     os.chdir(frontend.ROOT)
     try:

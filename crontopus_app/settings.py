@@ -20,6 +20,8 @@ from crontopus_app.errors import ConfigurationError
 PREFIX = "CRONTOPUS_"
 DEFAULT_BIND = "127.0.0.1:8000"
 EMBEDDED_ADMIN = "svc-crontopus"
+# Without our prefix, under which names that nobody knows stop the start.
+HOME_BY_DEFAULT = "_CRONTOPUS_HOME_BY_DEFAULT"
 
 # Of the agent, the CLI and the tests: they share the prefix, the server must not call them unknown.
 OTHER_PROGRAMS = frozenset({"AGENT_STATE", "CRONTAB", "ENROLLMENT_TOKEN", "LOG_FORMAT", "PROFILE", "TOKEN", "URL"})
@@ -105,6 +107,43 @@ def read(environ: Mapping[str, str]) -> Settings:
         forgejo_admin_password=forge[2],
         forgejo_broad_tokens=_switch("FORGEJO_BROAD_TOKENS", values.get("FORGEJO_BROAD_TOKENS", "false")),
     )
+
+
+# What is in force, under the name of its variable; those of a secret show only that they are set.
+SECRETS = frozenset({"FORGEJO_ADMIN_PASSWORD", "SECRET_KEY"})
+
+
+def in_force(ours: Settings) -> dict[str, str]:
+    """The value of each setting as text, by the name of its variable without the prefix."""
+    return {
+        "HOME": str(ours.home),
+        "BIND": f"{ours.host}:{ours.port}",
+        "PUBLIC_URL": ours.public_url,
+        "DATABASE_URL": ours.database_url,
+        "REDIS_URL": ours.redis_url,
+        "FORGEJO_URL": ours.forgejo_url,
+        "FORGEJO_ADMIN_USER": ours.forgejo_admin_user,
+        "FORGEJO_ADMIN_PASSWORD": ours.forgejo_admin_password,
+        "FORGEJO_BROAD_TOKENS": str(ours.forgejo_broad_tokens).lower(),
+        "SECRET_KEY": ours.secret_key,
+        "TRUSTED_PROXIES": ", ".join(ours.trusted_proxies),
+        "WORKERS": str(ours.workers),
+    }
+
+
+def source(environ: Mapping[str, str], name: str) -> str:
+    """Where a setting comes from: ``environment``, ``file …`` or ``default``."""
+    if environ.get(f"{PREFIX}{name}"):
+        return "default" if name == "HOME" and environ.get(HOME_BY_DEFAULT) else "environment"
+    path = environ.get(f"{PREFIX}{name}_FILE")
+    return f"file {path}" if path else "default"
+
+
+def keep_home(home: Path) -> None:
+    """Children run in the project's folder: they are told the data folder whole, and whether somebody chose it."""
+    if source(os.environ, "HOME") == "default":
+        os.environ[HOME_BY_DEFAULT] = "1"
+    os.environ["CRONTOPUS_HOME"] = str(home)
 
 
 def _values(environ: Mapping[str, str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ from supervisor.supervisord import go
 from crontopus_app import frontend, migrate
 from crontopus_app.embedded_redis import socket_path
 from crontopus_app.errors import ConfigurationError
-from crontopus_app.settings import Settings
+from crontopus_app.settings import Settings, keep_home
 
 # Retried for as long as `up` runs: each failed start waits a second longer than the one before.
 FOR_EVER = 1_000_000
@@ -146,7 +146,7 @@ def run(children: Sequence[Program], home: Path) -> None:
 
 def _prepare_process(home: Path) -> None:
     """What children inherit; they run in the project's folder, where Reflex looks for its files: home is absolute."""
-    os.environ["CRONTOPUS_HOME"] = str(home)
+    keep_home(home)
     os.environ["PYTHONUNBUFFERED"] = "1"
 
 

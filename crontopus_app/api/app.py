@@ -13,6 +13,7 @@ from crontopus_app.api import (
     endpoints,
     git_webhook,
     jobs,
+    operator,
     problems,
     runs,
     system,
@@ -37,7 +38,7 @@ def build() -> FastAPI:
     )
     under = APIRouter(prefix="/api")
     # The agent's routes stand before those with an id in the same place of the path.
-    for module in (auth, account, tokens, agent, endpoints, runs, jobs, changes, git_webhook):
+    for module in (auth, account, tokens, agent, endpoints, runs, jobs, changes, git_webhook, operator):
         under.include_router(module.router)
     under.add_api_route(
         "/{rest:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False

@@ -316,6 +316,11 @@ class Forgejo(Wire):
         parents = [str(parent["sha"]) for parent in commit.get("parents") or []]
         return Committed(str(commit["sha"]), parents[0] if parents else None)
 
+    def repository_bytes(self, org: str, repo: str) -> int | None:
+        """How much the repository takes, as the server counts it (in KiB); None where it does not say."""
+        size = self._repository(org, repo).get("size")
+        return size * 1024 if isinstance(size, int) else None
+
     # Helpers
 
     def _found(self, path: str) -> dict[str, Any] | None:

@@ -93,7 +93,14 @@ def check_login(session: Session, username: str, password: str) -> User:
         raise NotAuthenticated("The user name or the password is wrong.", code="bad_credentials")
     if not user.is_active:
         raise Forbidden("This account is disabled.", code="disabled")
+    _check_tenant(session.get(Tenant, user.tenant_id))
     return user
+
+
+def _check_tenant(tenant: Tenant | None) -> None:
+    """Raises Forbidden for the users of a suspended tenant."""
+    if tenant is None or tenant.suspended:
+        raise Forbidden("This tenant is suspended: ask the operator.", code="suspended")
 
 
 def open_session(session: Session, user: User, *, user_agent: str, address: str = "", now: datetime) -> str:
@@ -151,9 +158,7 @@ def _actor(
     user = session.get(User, user_id)
     if user is None or not user.is_active:
         raise NotAuthenticated("This account is disabled.", code="disabled")
-    tenant = session.get(Tenant, user.tenant_id)
-    if tenant is None or tenant.suspended:
-        raise Forbidden("This tenant is suspended: ask the operator.", code="suspended")
+    _check_tenant(session.get(Tenant, user.tenant_id))
     return Actor(
         user_id=user.id,
         tenant_id=user.tenant_id,

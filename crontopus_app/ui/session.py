@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 import reflex as rx
 
 from crontopus_app import clock
-from crontopus_app.errors import CrontopusError, NotAuthenticated
+from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
 from crontopus_app.services import auth
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems
@@ -18,6 +18,8 @@ from crontopus_app.ui.call import call
 from crontopus_app.ui.live import Watch, watchers
 
 COOKIE = "crontopus_session"
+# The kind of event that says that who may look has changed: every page follows it.
+ACCESS = "session"
 
 
 class SessionState(rx.State):
@@ -78,7 +80,10 @@ async def opened(page: Any, *kinds: str) -> Any:
         query = page.router.url.query
         wanted = (page.router.url.path.rstrip("/") or "/") + (f"?{query}" if query else "")
         return rx.redirect(f"/login?next={quote(wanted, safe='/')}" if wanted != "/" else "/login")
-    watchers.look(token, Watch(actor.tenant_id, type(page), frozenset(kinds)))
+    except Forbidden as error:
+        _shut(page, error)
+        return None
+    watchers.look(token, Watch(actor.tenant_id, type(page), frozenset((*kinds, ACCESS))))
     await _introduce(page, actor)
     await fill(page, actor)
     return None
@@ -113,9 +118,19 @@ async def refill(page: Any, watch: Watch) -> None:
         watchers.forget(page.router.session.client_token)
         page.problem = "Your session has ended: sign in again."
         return
+    except Forbidden as error:
+        # Still watched: when the suspension ends the page is filled again.
+        _shut(page, error)
+        return
     if actor.tenant_id == watch.tenant_id:
         await fill(page, actor)
         await _introduce(page, actor)
+
+
+def _shut(page: Any, error: Forbidden) -> None:
+    """Nothing is shown any more but why."""
+    page.reset()
+    page.problem, page.ready = problems.sentence(error), True
 
 
 async def mark(page: Any, stale_since: datetime | None) -> None:

@@ -9,6 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from crontopus_app.api.app import api
+from crontopus_app.db import writing
+from crontopus_app.services import auth
 from crontopus_app.services.actor import SCOPES
 from tests.api.conftest import bearer
 from tests.cast import Member
@@ -38,6 +40,8 @@ PERSONS = {("PATCH", "/api/auth/me")} | {
 }
 # The agent's side: `ep_…` and `cet_…` tokens only.
 MACHINES = ("/api/endpoints/me", "/api/endpoints/enroll", "/api/checkins", "/api/runs/check-in")
+# Operators only, and their tokens only with every right.
+OPERATORS = "/api/operator"
 AREAS = {
     "/api/jobs": "jobs",
     "/api/namespaces": "jobs",
@@ -82,7 +86,7 @@ def body_for(path: str) -> object:
 
 
 def needed(method: str, path: str) -> str:
-    if path == "/api/export":
+    if path == "/api/export" or path.startswith(OPERATORS):
         return "admin:*"
     area = next(name for prefix, name in AREAS.items() if path.startswith(prefix))
     reading = method == "GET" or path in {"/api/plan", "/api/validate"}
@@ -139,9 +143,21 @@ def test_every_route_is_on_the_ladder() -> None:
 
 @pytest.mark.parametrize(("method", "path"), PEOPLES)
 def test_the_scope_is_enough(client: TestClient, token_with: Callable[..., str], method: str, path: str) -> None:
+    if path.startswith(OPERATORS):
+        with writing() as session:
+            auth.grant_operator(session, "alice")
     headers = bearer(token_with(needed(method, path)))
     answer = client.request(method, filled(path), json=body_for(path), params={"head": "x"}, headers=headers)
     assert answer.status_code not in {401, 403, 500}, answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in PEOPLES if route[1].startswith(OPERATORS)])
+def test_who_is_no_operator_is_refused_whatever_the_scope(
+    client: TestClient, alice: Member, token_with: Callable[..., str], method: str, path: str
+) -> None:
+    for token in (alice.session_token, token_with("admin:*"), token_with(*SCOPES)):
+        answer = client.request(method, filled(path), json=body_for(path), headers=bearer(token))
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), answer.text
 
 
 @pytest.mark.parametrize(

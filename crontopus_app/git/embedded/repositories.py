@@ -50,6 +50,15 @@ class Repositories:
     def delete(self, owner: str, name: str) -> None:
         shutil.rmtree(self.path(owner, name), ignore_errors=True)
 
+    def size(self, owner: str, name: str) -> int:
+        """Bytes of the repository's files; what a push removes meanwhile counts as nothing."""
+        total = 0
+        for folder, _, files in os.walk(self.path(owner, name)):
+            for file in files:
+                with suppress(FileNotFoundError):
+                    total += Path(folder, file).stat().st_size
+        return total
+
     @contextmanager
     def open(self, owner: str, name: str) -> Iterator[Repo]:
         with Repo(str(self.path(owner, name))) as repo:

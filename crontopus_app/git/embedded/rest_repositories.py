@@ -77,7 +77,8 @@ def _body(call: Call, row: Row) -> dict[str, Any]:
         empty = is_empty(repo)
     permission = PERMISSIONS.index(call.forge.gate.permission(call.caller, row))
     rights = {"admin": permission >= 3, "push": permission >= 2, "pull": permission >= 1}
-    return call.forge.repository_body(row, empty) | {"permissions": rights}
+    size = call.forge.repositories.size(row["owner"], row["name"])
+    return call.forge.repository_body(row, empty) | {"permissions": rights, "size": size // 1024}
 
 
 def put_collaborator(call: Call) -> Response:

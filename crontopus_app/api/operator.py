@@ -1,0 +1,145 @@
+"""The operator's side: tenants, roles, tasks, health, versions, settings in force. Everybody else is refused."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from contract import wire_operator as wire
+from crontopus_app.api.deps import CurrentActor, Now
+from crontopus_app.db import reading, writing
+from crontopus_app.git.forge import forge
+from crontopus_app.live import publish
+from crontopus_app.services import auth, health, installation, operators, queues, usage
+from crontopus_app.services.actor import Actor
+
+router = APIRouter(prefix="/operator", tags=["operator"])
+
+Page = Annotated[int, Query(ge=1, le=operators.LAST_PAGE)]
+PageSize = Annotated[int, Query(ge=1, le=operators.PAGE_SIZE)]
+
+
+@router.get("/figures")
+def figures(actor: CurrentActor, now: Now) -> wire.Figures:
+    with reading() as session:
+        return operators.figures(session, actor, now)
+
+
+@router.get("/tenants")
+def list_tenants(
+    actor: CurrentActor, now: Now, q: str = "", standing: str = "", page: Page = 1, page_size: PageSize = 50
+) -> wire.OperatedTenantList:
+    """By name; ``q`` is looked for in names and e-mail addresses, ``standing`` is suspended, failed or pending."""
+    with reading() as session:
+        return operators.list_tenants(session, actor, now, text=q, standing=standing, page=page, page_size=page_size)
+
+
+@router.get("/tenants/{tenant_id}")
+def get_tenant(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetail:
+    with reading() as session:
+        found = operators.get_tenant(session, actor, tenant_id, now)
+    return usage.with_repository(forge(), found)
+
+
+@router.post("/tenants/{tenant_id}/suspend")
+def suspend(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetail:
+    """Its users and agents are refused until it is resumed; its hosts go on running their jobs."""
+    with writing() as session:
+        told = operators.suspend(session, actor, tenant_id, now)
+    publish(*told)
+    return _detail(actor, tenant_id, now)
+
+
+@router.post("/tenants/{tenant_id}/resume")
+def resume(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetail:
+    with writing() as session:
+        told = operators.resume(session, actor, tenant_id, now)
+    publish(*told)
+    return _detail(actor, tenant_id, now)
+
+
+@router.post("/tenants/{tenant_id}/provision", status_code=202)
+def provision(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetail:
+    """Makes the repository, or what is missing of it, once more."""
+    with writing() as session:
+        operators.provision(session, actor, tenant_id, now)
+    auth.provision_soon(tenant_id)
+    return _detail(actor, tenant_id, now)
+
+
+def _detail(actor: Actor, tenant_id: str, now: Now) -> wire.TenantDetail:
+    with reading() as session:
+        return operators.get_tenant(session, actor, tenant_id, now)
+
+
+@router.get("/operators")
+def list_operators(actor: CurrentActor) -> list[wire.Person]:
+    with reading() as session:
+        return operators.list_operators(session, actor)
+
+
+@router.put("/operators/{username}", status_code=204)
+def grant(username: str, actor: CurrentActor, now: Now) -> None:
+    with writing() as session:
+        told = operators.grant(session, actor, username, now)
+    publish(*told)
+
+
+@router.delete("/operators/{username}", status_code=204)
+def revoke(username: str, actor: CurrentActor, now: Now) -> None:
+    """409 for the last operator."""
+    with writing() as session:
+        told = operators.revoke(session, actor, username, now)
+    publish(*told)
+
+
+@router.get("/tasks")
+def tasks(actor: CurrentActor, now: Now) -> wire.Tasks:
+    """Queues, workers and the latest failed tasks."""
+    with reading() as session:
+        return queues.look(session, actor, now)
+
+
+@router.post("/tasks/retry")
+def retry_all(actor: CurrentActor, now: Now) -> wire.Retried:
+    """Puts all failed tasks back into their queues."""
+    with writing() as session:
+        return queues.retry_all(session, actor, now)
+
+
+@router.post("/tasks/{task_id}/retry", status_code=204)
+def retry(task_id: str, actor: CurrentActor, now: Now) -> None:
+    with writing() as session:
+        queues.retry(session, actor, task_id, now)
+
+
+@router.delete("/tasks/{task_id}", status_code=204)
+def discard(task_id: str, actor: CurrentActor, now: Now) -> None:
+    with writing() as session:
+        queues.discard(session, actor, task_id, now)
+
+
+@router.get("/changes")
+def changes(actor: CurrentActor, now: Now) -> list[wire.OpenChange]:
+    """Changes of all tenants that are no commit: pending, the oldest first, then those that failed in a week."""
+    with reading() as session:
+        return queues.open_changes(session, actor, now)
+
+
+@router.get("/health")
+def measured(actor: CurrentActor) -> wire.Measured:
+    """Every part, measured now; one that does not answer within three seconds says so."""
+    return health.measure(actor)
+
+
+@router.get("/versions")
+def versions(actor: CurrentActor) -> wire.Versions:
+    with reading() as session:
+        return installation.versions(session, actor)
+
+
+@router.get("/settings")
+def settings_in_force(actor: CurrentActor) -> list[wire.SettingInForce]:
+    """Each with where it comes from; secrets are masked."""
+    return installation.settings_in_force(actor)
