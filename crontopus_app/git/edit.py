@@ -20,6 +20,8 @@ from crontopus_app.errors import BadInput
 
 Path = tuple[str, ...]
 _METADATA = ("labels", "annotations")
+# Lines of text that a block shows as they are; neither the first is indented nor the last empty.
+_SIMPLE = re.compile(r"[!-~\u00a1-\ud7ff][\n -~\u00a1-\u2027\u202a-\ud7ff]*[!-~\u00a1-\ud7ff]\n?\Z")
 
 
 class EditError(BadInput):
@@ -144,7 +146,17 @@ class _Edit:
             return self._splice(start, end, (" " if start == colon else "") + _flow(value))
         if start == end:
             return self._splice(start, end, " " + _flow(value))
-        return self._splice(start, end, _like(node, value))
+        return self._splice(start, end, self._literal(node, value) or _like(node, value))
+
+    def _literal(self, node: Any, value: Any) -> str:
+        """The new lines of a block of lines (``|``), as far in as the old ones; nothing where it is no such block."""
+        first, *lines = self.text[node.start_mark.index : self._end(node)].splitlines()
+        indent = next((line[: -len(line.lstrip())] for line in lines if line.strip()), "")
+        fits = isinstance(value, str) and "\n" in value[:-1] and _SIMPLE.match(value)
+        if not (indent and fits and re.match(r"\|[-+]?(\s|\Z)", first)):
+            return ""
+        header = re.sub(r"\A\|[-+]?", "|" if value.endswith("\n") else "|-", first)
+        return self.end_of_line.join([header, *(line and indent + line for line in value.split("\n"))]).rstrip("\n")
 
     def _insert_block(self, parent: Any, name: str, value: Any) -> str:
         end = self._end(parent)
@@ -210,8 +222,8 @@ def _is_block(node: Any) -> bool:
 
 def _like(node: Any, value: Any) -> str:
     """The new value, quoted as the old one was where that is possible."""
-    if not isinstance(value, str) or not isinstance(node, yaml.ScalarNode):
-        return _flow(value)
+    if not isinstance(value, str) or not isinstance(node, yaml.ScalarNode) or not node.value:
+        return _flow(value)  # quotes around nothing are no choice of style
     if node.style == "'" and re.fullmatch(r"[ -~\u00a1-\ud7ff]*", value):
         return "'" + value.replace("'", "''") + "'"
     made = scalar(value)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlmodel import Session, col, func, select
 
 from contract import wire
+from contract.schedule import POLICIES
 from crontopus_app.errors import BadInput, Conflict, NotFound
 from crontopus_app.git.index import sync_monitors
 from crontopus_app.models import Endpoint, Monitor, Tenant
@@ -19,6 +23,15 @@ NAME_LENGTH = 63
 # Numbers beyond a column's range would be errors of the database.
 LAST_PAGE = 1_000_000
 COMMIT = re.compile(r"[0-9a-f]{40,64}")
+DEBIAN = "debian"
+
+
+@dataclass(frozen=True, order=True)
+class Clock:
+    """How hosts keep time: their zone (empty until they report) and how their cron treats clock changes."""
+
+    zone: str
+    policy: str = DEBIAN
 
 
 def list_page(
@@ -126,14 +139,22 @@ def instance(monitor: Monitor, endpoint_name: str) -> wire.InstanceStatus:
     )
 
 
-def zones_of(session: Session, actor: Actor, job_id: str | None = None) -> tuple[str, ...]:
-    """The zones that the hosts of a job of one's own reported, each once; without a job, those of all hosts."""
+def policy_of(capabilities: Mapping[str, Any]) -> str:
+    """How a host's cron treats clock changes, as its agent reported; Debian's while it has not."""
+    told = capabilities.get("dst_policy")
+    return told if told in POLICIES else DEBIAN
+
+
+def clocks_of(session: Session, actor: Actor, job_id: str | None = None) -> tuple[Clock, ...]:
+    """The clocks of the hosts of a job of one's own, each once; without a job, those of all hosts."""
     actor.require("read:jobs")
-    query = select(Endpoint.timezone).where(Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active")
+    columns = select(Endpoint.timezone, Endpoint.capabilities)
+    query = columns.where(Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active")
     if job_id is not None:
         mine = (Monitor.job_id == job_id, Monitor.state != "retired")
         query = query.join(Monitor, col(Monitor.endpoint_id) == col(Endpoint.id)).where(*mine)
-    return tuple(sorted({zone for zone in session.exec(query) if zone}))
+    rows = session.exec(query)
+    return tuple(sorted({Clock(zone, policy_of(told)) for zone, told in rows}))
 
 
 def crontab(session: Session, actor: Actor, endpoint_id: str) -> list[wire.CrontabLine]:

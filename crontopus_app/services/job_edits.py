@@ -18,6 +18,7 @@ from contract.manifest import Decoded, decode, from_fields, path_of
 from contract.manifest_fields import NAME_HINT, NAME_PATTERN
 from crontopus_app.db import reading
 from crontopus_app.errors import BadInput, Conflict, CrontopusError, NotFound, PreconditionFailed, TooLarge
+from crontopus_app.git import index_rows, policies
 from crontopus_app.git.edit import changes_of, edit
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.models import Change, JobIndex, Tenant
@@ -43,15 +44,21 @@ def create_yaml(session: Session, actor: Actor, namespace: str, yaml: bytes, now
     """A new job from its manifest; without ``namespace`` it is the manifest's own. An id is written in."""
     actor.require("write:jobs")
     _check_size(yaml)
-    loose = decode(yaml, path_of(namespace or "default", "job"), actor.tenant_id, placed=False)
+    defaults = policies.of_tenant(session, actor.tenant_id).defaults_for(namespace or "default")
+    loose = decode(yaml, path_of(namespace or "default", "job"), actor.tenant_id, placed=False, defaults=defaults)
     _check(loose)
     manifest = _manifest(loose)
     path = path_of(namespace or manifest.namespace, manifest.name)
-    _check(decode(yaml, path, actor.tenant_id))
+    _check(_read(session, actor, yaml, path))
     data = yaml if manifest.id_given else _edit(yaml, {"metadata.id": new_id()})
-    decoded = decode(data, path, actor.tenant_id)
+    decoded = _read(session, actor, data, path)
     _check(decoded)
     return _create(session, actor, data, decoded, now)
+
+
+def _read(session: Session, actor: Actor, yaml: bytes, path: str) -> Decoded:
+    """The file as the index and the agents read it: with the defaults of the tenant's policy."""
+    return index_rows.decode(yaml, path, actor.tenant_id, policies.of_tenant(session, actor.tenant_id))
 
 
 def _create(session: Session, actor: Actor, data: bytes, decoded: Decoded, now: datetime) -> Change:
@@ -94,7 +101,7 @@ def update(
     audit.record(session, actor, "job.update", f"{namespace}/{name}", now)
     message = f"Change job {namespace}/{name}"
     if isinstance(form, bytes):
-        data = _replacement(actor, row, form)
+        data = _replacement(session, actor, row, form)
         return changes.submit(session, actor, "update", row.path, message, now, content=data, base_sha=base)
     return _submit_edit(session, actor, row, _wanted(row, form), message, now, base)
 
@@ -115,7 +122,7 @@ def _submit_edit(
         raise Conflict(f"{row.path} is not valid: mend its YAML first.", code="invalid_file")
     if "id" not in _metadata(row.yaml):
         wanted["metadata.id"] = row.job_id
-    _check(decode(_edit(row.yaml, wanted), row.path, actor.tenant_id))
+    _check(_read(session, actor, _edit(row.yaml, wanted), row.path))
     content = json.dumps(wanted).encode()
     return changes.submit(session, actor, "edit", row.path, message, now, content=content, base_sha=base)
 
@@ -125,10 +132,10 @@ def _metadata(yaml: bytes) -> set[str]:
     return {"id"} if decoded.manifest is not None and decoded.manifest.id_given else set()
 
 
-def _replacement(actor: Actor, row: JobIndex, yaml: bytes) -> bytes:
+def _replacement(session: Session, actor: Actor, row: JobIndex, yaml: bytes) -> bytes:
     """The new file, with the id that the job has."""
     _check_size(yaml)
-    decoded = decode(yaml, row.path, actor.tenant_id)
+    decoded = _read(session, actor, yaml, row.path)
     _check(decoded)
     manifest = _manifest(decoded)
     if not manifest.id_given:
@@ -165,13 +172,13 @@ def revert(
     """Gives the job's file the content it had in a commit; a deleted job comes back. Raises NotFound, BadInput."""
     actor.require("write:jobs")
     path, data = _version(forge, actor, namespace, name, sha)
-    decoded = decode(data, path, actor.tenant_id)
+    decoded = _read(session, actor, data, path)
     _check(decoded)
     message = f"Revert job {namespace}/{name} to {sha[:12]}"
     audit.record(session, actor, "job.revert", f"{namespace}/{name}", now, sha)
     row = find_or_none(session, actor.tenant_id, namespace, name)
     if row is not None:
-        content = _replacement(actor, row, data)
+        content = _replacement(session, actor, row, data)
         return changes.submit(session, actor, "update", row.path, message, now, content=content)
     _check_id(session, actor, _manifest(decoded).id, path)
     return changes.submit(session, actor, "create", path, message, now, content=data)

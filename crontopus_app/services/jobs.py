@@ -12,7 +12,7 @@ from contract import wire
 from contract.schedule import ScheduleError, next_slots, resolve, seed, words
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.services.actor import Actor
-from crontopus_app.services.endpoints import instance
+from crontopus_app.services.endpoints import DEBIAN, instance, policy_of
 from crontopus_app.services.job_edits import (
     create,
     create_namespace,
@@ -40,6 +40,7 @@ __all__ = [
     "history_entry",
     "instances",
     "list_all",
+    "namespace_names",
     "namespaces",
     "next_runs",
     "preview",
@@ -49,7 +50,6 @@ __all__ = [
     "validate",
 ]
 
-POLICY = "debian"
 SYSTEM = frozenset({"discovered", "default"})
 WORST_FIRST = ("failing", "stuck", "missed", "late", "unknown", "waiting", "ok", "paused")
 
@@ -154,22 +154,25 @@ def _words(schedule: tuple[str, ...]) -> str:
 
 
 def slots_of(row: JobIndex, hosts: Sequence[Endpoint], count: int, now: datetime) -> list[datetime]:
-    """The next slots over the hosts it runs on, each by its own zone; without any, by the job's zone or UTC."""
-    places = {(row.timezone or host.timezone or "UTC", host.id) for host in hosts} or {(row.timezone or "UTC", "")}
+    """The next slots over the hosts it runs on, each by its own zone and cron; without any, by its zone or UTC."""
+    places = {(row.timezone or host.timezone or "UTC", policy_of(host.capabilities), host.id) for host in hosts}
+    places = places or {(row.timezone or "UTC", DEBIAN, "")}
     if not any("H" in expression for expression in row.schedule):
-        places = {(zone, "") for zone, _ in places}
+        places = {(zone, policy, "") for zone, policy, _ in places}
     minute = now.replace(second=0, microsecond=0)
     found: set[datetime] = set()
-    for zone, endpoint_id in places:
-        found.update(_next(tuple(row.schedule), zone, seed(row.job_id, endpoint_id), minute, count + 1))
+    for zone, policy, endpoint_id in places:
+        found.update(_next(tuple(row.schedule), zone, policy, seed(row.job_id, endpoint_id), minute, count + 1))
     return [slot for slot in sorted(found) if slot > now][:count]
 
 
 @lru_cache(maxsize=8192)
-def _next(schedule: tuple[str, ...], zone: str, hashed: str, minute: datetime, count: int) -> tuple[datetime, ...]:
+def _next(
+    schedule: tuple[str, ...], zone: str, policy: str, hashed: str, minute: datetime, count: int
+) -> tuple[datetime, ...]:
     try:
         plain = [resolve(expression, hashed) for expression in schedule]
-        return tuple(next_slots(plain, zone, POLICY, minute, count))
+        return tuple(next_slots(plain, zone, policy, minute, count))
     except (ScheduleError, KeyError, ValueError, OSError):  # a host may report a zone that is not known here
         return ()
 
@@ -190,6 +193,13 @@ def instances(session: Session, actor: Actor, namespace: str, name: str) -> list
     row = find(session, actor.tenant_id, namespace, name)
     found = _monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, [])
     return [instance(monitor, endpoint.name) for monitor, endpoint in found]
+
+
+def namespace_names(session: Session, actor: Actor) -> list[str]:
+    """The folders that a job can be put in, those without a job too."""
+    actor.require("read:jobs")
+    tenant = session.get(Tenant, actor.tenant_id)
+    return sorted({*(tenant.namespaces if tenant else []), *SYSTEM})
 
 
 def namespaces(session: Session, actor: Actor) -> list[wire.Namespace]:

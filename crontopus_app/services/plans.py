@@ -3,36 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import defer
 from sqlmodel import Session, select
 
 from contract import wire
 from contract.manifest import Decoded, decode, from_fields, path_of, to_fields
-from crontopus_app.git.index_rows import facts
+from contract.policy import Policy
+from crontopus_app.git import index_rows, policies
 from crontopus_app.git.monitors import matching
 from crontopus_app.models import Endpoint, JobIndex, Monitor
+from crontopus_app.services import plan_lines
 from crontopus_app.services.actor import Actor
+from crontopus_app.services.endpoints import DEBIAN, policy_of
 from crontopus_app.services.job_rows import find_or_none
 from crontopus_app.services.jobs import slots_of
 
 SLOTS = 5
+# Lines are worked out for so many of the hosts that something changes on: each needs its crontab.
+MOST_LINES = 50
 
 
 @dataclass(frozen=True)
 class EndpointPlan:
-    """``action`` is create, update, delete or none."""
+    """What happens to the job on one host.
+
+    ``action`` is create, update, delete or none. ``before`` are its lines in the crontab as the agent read it last,
+    ``after`` those that the agent will write; ``note`` says what stands in the way. ``timezone`` (empty until it
+    reports) and ``dst_policy`` are the host's own.
+    """
 
     endpoint_id: str
     endpoint_name: str
     action: str
+    timezone: str = ""
+    dst_policy: str = DEBIAN
+    before: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``action`` is create, update, none, or invalid, where ``errors`` say why."""
+    """``action`` is create, update, none, or invalid, where ``errors`` say why.
+
+    ``nobody`` says why no host takes the job, where none does. ``job_id`` is the id it has or will have; ``manifest``
+    its fields as the hosts read them, with the defaults of the tenant's policy.
+    """
 
     namespace: str
     name: str
@@ -42,47 +62,76 @@ class Plan:
     endpoints: list[EndpointPlan]
     slots_before: list[datetime]
     slots_after: list[datetime]
+    nobody: str = ""
+    job_id: str = ""
+    manifest: dict[str, Any] | None = None
 
 
-def plan(session: Session, actor: Actor, body: Mapping[str, Any] | bytes, namespace: str, now: datetime) -> Plan:
-    """The plan for a job body or a manifest's bytes."""
+def plan(
+    session: Session,
+    actor: Actor,
+    body: Mapping[str, Any] | bytes,
+    namespace: str,
+    now: datetime,
+    most_lines: int = MOST_LINES,
+) -> Plan:
+    """The plan for a job body or a manifest's bytes; lines are told of ``most_lines`` hosts."""
     actor.require("read:jobs")
-    decoded = _decoded(actor, body, namespace)
+    decoded = _decoded(actor, body, namespace, policies.of_tenant(session, actor.tenant_id))
     manifest = decoded.manifest
     if manifest is None or decoded.errors:
         return Plan(namespace, "", "invalid", list(decoded.errors), list(decoded.lints), [], [], [])
     before = find_or_none(session, actor.tenant_id, manifest.namespace, manifest.name)
-    columns = {"job_id": manifest.id, **facts(decoded)}
-    names = {"path": manifest.path, "name": manifest.name, "namespace": manifest.namespace}
-    after = JobIndex(tenant_id=actor.tenant_id, blob_sha="", yaml=b"", **names, **columns)
-    if before is not None and not manifest.id_given:
-        after.job_id = before.job_id
+    after = _row(actor.tenant_id, decoded, before)
     same = before is not None and before.manifest == to_fields(manifest)
     hosts = _hosts(session, actor)
+    plans = _endpoints(session, before, after, hosts, same)
     return Plan(
         namespace=manifest.namespace,
         name=manifest.name,
         action="create" if before is None else "none" if same else "update",
         errors=[],
         lints=list(decoded.lints),
-        endpoints=_endpoints(session, before, after, hosts, same),
+        endpoints=_with_lines(session, plans, after, hosts, now, most_lines),
         slots_before=_slots(before, hosts, now),
         slots_after=_slots(after, hosts, now),
+        nobody="" if any(one.action != "delete" for one in plans) else plan_lines.nobody(after, hosts),
+        job_id=after.job_id,
+        manifest=after.manifest,
     )
 
 
-def _decoded(actor: Actor, body: Mapping[str, Any] | bytes, namespace: str) -> Decoded:
+def _row(tenant_id: str, decoded: Decoded, before: JobIndex | None) -> JobIndex:
+    """The index's row as it would be."""
+    manifest: Any = decoded.manifest
+    names = {"path": manifest.path, "name": manifest.name, "namespace": manifest.namespace}
+    columns = {"job_id": manifest.id, **index_rows.facts(decoded)}
+    row = JobIndex(tenant_id=tenant_id, blob_sha="", yaml=b"", **names, **columns)
+    if before is not None and not manifest.id_given:
+        row.job_id = before.job_id
+    return row
+
+
+def _decoded(actor: Actor, body: Mapping[str, Any] | bytes, namespace: str, policy: Policy) -> Decoded:
+    """As the index and the agents read it: with the policy's defaults of its namespace."""
     if not isinstance(body, bytes):
-        return from_fields({"namespace": namespace or None, **body}, tenant=actor.tenant_id)[1]
-    loose = decode(body, path_of(namespace or "default", "job"), actor.tenant_id, placed=False)
+        body, decoded = from_fields({"namespace": namespace or None, **body}, tenant=actor.tenant_id)
+        if decoded.manifest is None:
+            return decoded
+        namespace = decoded.manifest.namespace
+    defaults = policy.defaults_for(namespace or "default")
+    loose = decode(body, path_of(namespace or "default", "job"), actor.tenant_id, placed=False, defaults=defaults)
     if loose.manifest is None:
         return loose
-    return decode(body, path_of(namespace or loose.manifest.namespace, loose.manifest.name), actor.tenant_id)
+    path = path_of(namespace or loose.manifest.namespace, loose.manifest.name)
+    return index_rows.decode(body, path, actor.tenant_id, policy)
 
 
 def _hosts(session: Session, actor: Actor) -> list[Endpoint]:
+    """Without what takes space: a crontab may have thousands of lines."""
     mine = Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active"
-    return list(session.exec(select(Endpoint).where(*mine).order_by(Endpoint.name)))
+    slim = [defer(getattr(Endpoint, name)) for name in ("crontab", "drift")]
+    return list(session.exec(select(Endpoint).where(*mine).order_by(Endpoint.name).options(*slim)))
 
 
 def _endpoints(
@@ -93,7 +142,34 @@ def _endpoints(
     new = {host.id for host in matching(after, hosts)} if after.enabled else set()
     both = "none" if same else "update"
     actions = {host.id: both if host.id in old & new else "delete" if host.id in old else "create" for host in hosts}
-    return [EndpointPlan(host.id, host.name, actions[host.id]) for host in hosts if host.id in old | new]
+    return [
+        EndpointPlan(host.id, host.name, actions[host.id], host.timezone, policy_of(host.capabilities))
+        for host in hosts
+        if host.id in old | new
+    ]
+
+
+def _with_lines(
+    session: Session, plans: list[EndpointPlan], after: JobIndex, hosts: list[Endpoint], now: datetime, most: int
+) -> list[EndpointPlan]:
+    """The same plans, the first of those that change something with their lines."""
+    shown = {one.endpoint_id for one in [one for one in plans if one.action != "none"][:most]}
+    by_id = {host.id: host for host in hosts if host.id in shown}
+    found = plan_lines.crontabs(session, list(by_id.values())) if shown else {}
+    return [
+        _lined(one, after, by_id[one.endpoint_id], found[one.endpoint_id], now) if one.endpoint_id in shown else one
+        for one in plans
+    ]
+
+
+def _lined(
+    one: EndpointPlan, after: JobIndex, host: Endpoint, crontab: list[dict[str, str]], now: datetime
+) -> EndpointPlan:
+    before = plan_lines.present(crontab, after.job_id)
+    if one.action == "delete":
+        return replace(one, before=before)
+    lines, note = plan_lines.coming(after, host, crontab, now)
+    return replace(one, before=before, after=lines, note=note)
 
 
 def _on(session: Session, row: JobIndex) -> set[str]:

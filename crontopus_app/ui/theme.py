@@ -71,4 +71,5 @@ def head() -> list[rx.Component]:
         ),
         rx.el.script(src="/console.js", defer=True),
         rx.el.script(src="/kit.js", defer=True),
+        rx.el.script(src="/edit.js", defer=True),
     ]

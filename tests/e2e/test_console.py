@@ -70,8 +70,8 @@ def test_a_job_is_written_and_committed(opened: Callable[..., Page], visitor: Vi
     expect(page.locator("#yaml")).to_have_value(containing(name))
     page.screenshot(path=screenshots / "new.png", full_page=True)
     page.locator("#save").click()
-    page.wait_for_url(re.compile(f"/jobs/production/{name}"), wait_until="commit")
-    expect(page.locator(".lines")).to_contain_text("echo from the browser")
+    expect(page.locator("#saved")).to_contain_text("Saved as")
+    page.wait_for_url(re.compile(f"/jobs/production/{name}/edit"), wait_until="commit")
     (entry,) = visitor.http.get(f"/api/jobs/production/{name}/history").json()
     assert entry["commit"]["author"] == visitor.name
 

@@ -10,9 +10,8 @@ from sqlmodel import select
 from contract.wire import Problem
 from crontopus_app.db import reading
 from crontopus_app.errors import BadInput
-from crontopus_app.models import ApiToken, Change, Endpoint, EnrollmentToken
+from crontopus_app.models import ApiToken, Endpoint, EnrollmentToken
 from crontopus_app.ui import problems
-from crontopus_app.ui.edit.state import EditState
 from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
 from crontopus_app.ui.enrol.state import EnrolState
 from crontopus_app.ui.jobs.state import JobsState
@@ -141,38 +140,6 @@ async def test_a_page_number_of_nonsense_is_the_first(cookie: str, number: str) 
 async def test_the_address_filters_jobs(cookie: str, query: str, count: int) -> None:
     page = await opened(f"/jobs{query}", JobsState, cookie)
     assert len(page.jobs) == count
-
-
-async def test_form_and_yaml_are_one_truth(cookie: str) -> None:
-    page = await opened("/jobs/new", EditState, cookie)
-    await run(page, "set_field", "name", "greet")
-    await run(page, "set_field", "command", "echo hello")
-    assert "name: greet" in page.yaml
-    assert "echo hello" in page.yaml
-    await run(page, "set_yaml", page.yaml.replace("0 2 * * *", "*/5 * * * *") + "# a note\n")
-    assert page.form.schedule == "*/5 * * * *"
-    await run(page, "set_field", "timezone", "Europe/Berlin")
-    assert "# a note" in page.yaml
-    assert page.check.valid
-    assert len(page.check.future.coming) == 5
-
-
-async def test_a_field_that_is_none_changes_nothing(cookie: str) -> None:
-    page = await opened("/jobs/new", EditState, cookie)
-    before = page.yaml
-    await run(page, "set_field", "__class__", "x")
-    assert page.yaml == before
-
-
-async def test_what_is_wrong_is_told_at_its_line_and_saves_nothing(cookie: str) -> None:
-    page = await opened("/jobs/new", EditState, cookie)
-    await run(page, "set_yaml", "kind: Job\nspec: [\n")
-    assert page.check.problems
-    assert not page.check.valid
-    assert await run(page, "save") is None
-    assert page.wrong
-    with reading() as session:
-        assert session.exec(select(Change)).all() == []
 
 
 def test_errors_go_to_their_fields() -> None:

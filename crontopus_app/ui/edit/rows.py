@@ -1,153 +1,188 @@
-"""Form and YAML on one truth: the YAML. Pure."""
+"""What stands beside the editor: errors at their lines and inputs, what the schedule will do, and the plan. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from contract import schedule, wire
-from contract.manifest import Decoded, Manifest, decode, from_fields, path_of
-from crontopus_app.errors import CrontopusError
-from crontopus_app.git.edit import edit
-from crontopus_app.ui.kit.future import NOTHING, Future, future, zone_of
+from crontopus_app.services.endpoints import Clock
+from crontopus_app.services.plans import EndpointPlan, Plan
+from crontopus_app.ui.edit.form import NAMES, Form, field_at
+from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit.editor import Mark, marks
+from crontopus_app.ui.kit.future import Future, future
 
-PLACES = {
-    "schedule": "spec.schedule",
-    "timezone": "spec.timezone",
-    "command": "spec.command",
-    "workdir": "spec.workingDir",
-    "limit": "spec.checkin.maxRuntime",
-}
-FIELDS = {place: name for name, place in PLACES.items()} | {
-    "metadata.name": "name",
-    "metadata.namespace": "namespace",
-}
+SHOWN = 8
+ZONES = 3
+ACTIONS = {"create": "gets it", "update": "changes", "delete": "loses it", "none": "stays as it is"}
+STATES = {"create": "ok", "update": "running", "delete": "failed", "none": "paused"}
 
 
 @dataclass(frozen=True)
-class Form:
-    """The fields of the form, as typed."""
+class Head:
+    """What the page is about: a new job, or the one of this place."""
 
-    name: str = ""
-    namespace: str = "production"
-    schedule: str = "0 2 * * *"
-    timezone: str = ""
-    command: str = ""
-    workdir: str = ""
-    limit: str = ""
+    new: bool = True
+    title: str = "New job"
+    href: str = "/jobs"
+    namespaces: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Told:
-    where: str
-    message: str
-    state: str
+class Zoned:
+    """What the schedule does on the hosts of one zone."""
 
-
-@dataclass(frozen=True)
-class Wrong:
-    """What is wrong at each input of the form; empty where nothing is."""
-
-    name: str = ""
-    namespace: str = ""
-    schedule: str = ""
-    timezone: str = ""
-    command: str = ""
-    workdir: str = ""
-    limit: str = ""
+    hosts: str
+    future: Future
 
 
 @dataclass(frozen=True)
 class Check:
-    """What is said beside the form while one types."""
-
-    future: Future = NOTHING
-    wrong: Wrong = Wrong()
-    problems: tuple[Told, ...] = ()
-    valid: bool = False
-
-
-def fresh(form: Form) -> str:
-    """A new manifest of the form."""
-    body: dict[str, Any] = {"name": form.name or "job", "schedule": form.schedule, "command": form.command}
-    if form.timezone:
-        body["timezone"] = form.timezone
-    data, _ = from_fields({**body, "namespace": form.namespace or "production"}, tenant="")
-    return changed(data.decode(), {"workdir": form.workdir, "limit": form.limit})
+    words: str = ""
+    zones: tuple[Zoned, ...] = ()
+    more: str = ""
+    wrong: dict[str, str] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
+    note: str = ""
+    errors: int = 0
 
 
-def changed(yaml: str, wanted: Mapping[str, str]) -> str:
-    """The file with some fields set, empty ones removed; everything else, comments too, is as it was."""
-    values = {PLACES[name]: _value(name, text) for name, text in wanted.items() if name in PLACES}
-    if "name" in wanted:
-        values["metadata.name"] = wanted["name"] or "job"
-    try:
-        return edit(yaml.encode(), values).decode()
-    except (CrontopusError, ValueError):
-        return yaml
+@dataclass(frozen=True)
+class DiffLine:
+    sign: str
+    text: str
+    css: str
 
 
-def _value(name: str, text: str) -> Any:
-    """Several expressions are typed with semicolons between."""
-    text = text.strip()
-    if name == "schedule" and ";" in text:
-        return [part.strip() for part in text.split(";") if part.strip()]
-    return text or None
+@dataclass(frozen=True)
+class Host:
+    name: str
+    href: str
+    said: str
+    state: str
+    lines: tuple[DiffLine, ...]
+    note: str
 
 
-def form_of(yaml: str, form: Form) -> Form:
-    """The form as the YAML says it; fields that the YAML cannot tell keep what was typed."""
-    manifest = decode(yaml.encode(), path_of(form.namespace or "default", "job"), "", placed=False).manifest
-    if manifest is None:
-        return form
-    limit = manifest.checkin.max_runtime
-    told = replace(
-        form,
-        name=manifest.name,
-        schedule="; ".join(manifest.schedule),
-        timezone=manifest.timezone or "",
-        command=manifest.command,
-        workdir=manifest.working_dir or "",
-    )
-    return told if limit is not None else replace(told, limit="")
+@dataclass(frozen=True)
+class PlanShown:
+    said: str = ""
+    hosts: tuple[Host, ...] = ()
+    more: str = ""
+    nobody: str = ""
 
 
-def with_field(form: Form, name: str, text: str) -> Form:
-    """The form with one field changed; raises KeyError for a field it has not."""
-    if name not in {field.name for field in fields(Form)}:
-        raise KeyError(name)
-    return replace(form, **{name: text})
+@dataclass(frozen=True)
+class Saved:
+    """How far the last save is: ``state`` is saving, waiting, done or failed; ``place`` whose it is."""
+
+    state: str = ""
+    said: str = ""
+    commit: str = ""
+    hosts: str = ""
+    href: str = ""
+    link: str = ""
+    place: str = ""
 
 
-def check(yaml: str, form: Form, tenant: str, now: datetime, reported: Sequence[str] = ()) -> Check:
-    """Words, next runs, clock changes, errors and lints of the file; ``reported`` are the zones of its hosts."""
-    decoded = decode(yaml.encode(), path_of(form.namespace or "default", form.name or "job"), tenant)
-    problems = tuple(told(one) for one in (*decoded.errors, *decoded.lints))
-    return Check(_future(decoded, form, now, reported), wrong(decoded.errors), problems, valid=not decoded.errors)
+def check(plan: Plan, yaml: str, form: Form, clocks: Sequence[Clock], now: datetime, note: str, quiet: bool) -> Check:
+    """What is said of the manifest; ``quiet`` while nobody has typed: nothing is missing yet in what is empty."""
+    found = [] if quiet else [*plan.errors, *plan.lints]
+    zones = _zoned(plan, form, clocks, now)
+    rest = zones[ZONES:]
+    more = f"and {words.plural(len(rest), 'more zone', 'more zones')}" if rest else ""
+    told = next((one.future.words for one in zones if one.future.words), "")
+    errors = [] if quiet else plan.errors
+    return Check(told, zones[:ZONES], more, _wrong(errors), marks(yaml, found), note, len(errors))
 
 
-def wrong(errors: Sequence[wire.Problem]) -> Wrong:
-    """The first error of each input."""
-    found: dict[str, str] = {}
+def _wrong(errors: Iterable[wire.Problem]) -> dict[str, str]:
+    """The first error of each input; every input has its place, an empty one where all is well."""
+    found = dict.fromkeys(NAMES, "")
     for error in errors:
-        field = next((name for place, name in FIELDS.items() if f"{error.field}.".startswith(f"{place}.")), "")
-        if field:
-            found.setdefault(field, error.message)
-    return Wrong(**found)
+        name = field_at(error.field)
+        if name and not found[name]:
+            found[name] = error.message
+    return found
 
 
-def told(problem: wire.Problem) -> Told:
-    where = f"line {problem.line}" if problem.line else problem.field
-    return Told(where, problem.message, "failed" if problem.severity == "error" else "late")
+def _zoned(plan: Plan, form: Form, clocks: Sequence[Clock], now: datetime) -> tuple[Zoned, ...]:
+    """By zone, most hosts first; while no host is known to take it, by the zones of all."""
+    manifest = plan.manifest or {}
+    given = manifest.get("schedule") or [part.strip() for part in form.schedule.split(";") if part.strip()]
+    expressions = [given] if isinstance(given, str) else list(given)
+    wanted = manifest.get("timezone") or form.timezone
+    takers = [one for one in plan.endpoints if one.action != "delete"]
+    groups: dict[str, list[EndpointPlan]] = {}
+    for one in takers:
+        groups.setdefault(wanted or one.timezone, []).append(one)
+    if not takers:
+        by_zone = {wanted or clock.zone: [] for clock in clocks} or {wanted: []}
+        return tuple(_of_clocks(expressions, zone, wanted, clocks, now) for zone in by_zone)
+    ordered = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    return tuple(_of_hosts(expressions, zone, hosts, plan.job_id, now) for zone, hosts in ordered)
 
 
-def _future(decoded: Decoded, form: Form, now: datetime, reported: Sequence[str]) -> Future:
-    wanted = decoded.manifest.timezone if decoded.manifest else form.timezone
-    seed = schedule.seed(decoded.manifest.id if decoded.manifest else "new", "")
-    return future(_expressions(decoded.manifest, form), zone_of(wanted, reported), seed, now)
+def _of_hosts(expressions: list[str], zone: str, hosts: list[EndpointPlan], job_id: str, now: datetime) -> Zoned:
+    seeds = [schedule.seed(job_id, host.endpoint_id) for host in hosts[:50]]
+    told = future(expressions, zone, seeds, now, {host.dst_policy for host in hosts})
+    return Zoned(words.hosts([host.endpoint_name for host in hosts]), told)
 
 
-def _expressions(manifest: Manifest | None, form: Form) -> Sequence[str]:
-    return list(manifest.schedule) if manifest else [part.strip() for part in form.schedule.split(";") if part.strip()]
+def _of_clocks(expressions: list[str], zone: str, wanted: str, clocks: Sequence[Clock], now: datetime) -> Zoned:
+    policies = {clock.policy for clock in clocks if wanted or clock.zone == zone}
+    return Zoned("", future(expressions, zone, [schedule.seed("new", "")], now, policies))
+
+
+def plan_shown(plan: Plan) -> PlanShown:
+    """Host by host, those first on which something changes."""
+    if plan.action == "invalid":
+        return PlanShown("told when the errors are mended")
+    changing = [one for one in plan.endpoints if one.action != "none"]
+    hosts = tuple(_host(one) for one in changing[:SHOWN])
+    rest = len(changing) - len(hosts)
+    more = f"and {words.plural(rest, 'more host', 'more hosts')}" if rest else ""
+    return PlanShown(_counted(plan, changing), hosts, more, plan.nobody)
+
+
+def _counted(plan: Plan, changing: list[EndpointPlan]) -> str:
+    """``new on 2 hosts, removed from 1 host``."""
+    if plan.action == "none" and not changing:
+        same = len(plan.endpoints)
+        return f"nothing changes on {words.plural(same, 'host')}" if same else "nothing changes"
+    told = []
+    for action, text in (("create", "new on"), ("update", "changes on"), ("delete", "removed from")):
+        count = sum(1 for one in changing if one.action == action)
+        told += [f"{text} {words.plural(count, 'host')}"] if count else []
+    return ", ".join(told) or "no host"
+
+
+def _host(one: EndpointPlan) -> Host:
+    lines = diff(one.before, one.after)
+    same = one.action == "update" and not any(line.sign.strip() for line in lines)
+    note = one.note or ("its line stays, what it runs changes" if same and lines else "")
+    href = f"/endpoints/{one.endpoint_id}"
+    return Host(one.endpoint_name, href, ACTIONS[one.action], STATES[one.action], tuple(lines), note)
+
+
+def diff(before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:
+    """Lines that go, stay and come."""
+    gone = [DiffLine("-", text, "bad") for text in before if text not in after]
+    stays = [DiffLine(" ", text, "") for text in before if text in after]
+    return gone + stays + [DiffLine("+", text, "add") for text in after if text not in before]
+
+
+def saved(told: wire.ChangeStatus, place: str) -> Saved:
+    """How far a change is: on its way, committed, and on how many hosts."""
+    job: dict[str, Any] = {"href": f"/jobs/{place}", "link": "Open the job", "place": place}
+    if told.state == "failed":
+        return Saved("failed", told.error or "The change was refused.", place=place)
+    if told.state == "pending":
+        return Saved("waiting", f"On its way to Git. {told.error or ''}".strip(), **job)
+    none = "no host takes it"
+    hosts = f"on {told.applied} of {words.plural(told.expected, 'host')}" if told.expected else none
+    return Saved("done", "Saved as", (told.commit or "")[:7], hosts, **job)

@@ -105,8 +105,9 @@ def _entry(db: Any, actor: Actor, namespace: str, name: str, sha: str) -> wire.H
 
 def _future(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> Future:
     """What the job will do; one that is paused, disabled or invalid has no runs to come."""
-    zone = zone_of(job.timezone, endpoints.zones_of(db, actor, job.id))
-    found = future(job.schedule, zone, schedule.seed(job.id, ""), now)
+    clocks = endpoints.clocks_of(db, actor, job.id)
+    zone = zone_of(job.timezone, (clock.zone for clock in clocks))
+    found = future(job.schedule, zone, [schedule.seed(job.id, "")], now, (clock.policy for clock in clocks))
     # Over all its hosts: where a schedule has an H, each host has its own slot.
     runs = jobs.next_runs(db, actor, job.namespace, job.name, NEXT, now) if zone else []
     if job.valid and job.enabled and not job.paused:

@@ -1,0 +1,139 @@
+"""What lies on the server's desk while a manifest is edited, and the steps from a message to what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+from sqlmodel import Session
+
+from contract import wire
+from crontopus_app import clock
+from crontopus_app.errors import BadInput
+from crontopus_app.git import index_rows
+from crontopus_app.git.merge import Piece
+from crontopus_app.models import Change
+from crontopus_app.models.base import new_id
+from crontopus_app.services import endpoints, jobs, plans
+from crontopus_app.services.actor import Actor
+from crontopus_app.services.batches import blob_sha
+from crontopus_app.services.endpoints import Clock
+from crontopus_app.ui.edit import form as forms
+from crontopus_app.ui.edit import rows
+from crontopus_app.ui.edit.form import Form
+from crontopus_app.ui.edit.talk import Said
+
+
+class Desk(NamedTuple):
+    """A tuple, for Reflex wraps anything else that it keeps, and threads must have what they are given.
+
+    ``base`` is the file (blob ``sha``) that the text began as; ``anchor`` the text as last typed by hand.
+
+    ``change`` is the last save's with the ``path`` of its file and, until it is committed, what was ``submitted``;
+    ``past`` are the shas that the index may still say after it.
+    """
+
+    new: bool = True
+    namespace: str = ""
+    name: str = ""
+    base: str = ""
+    sha: str = ""
+    anchor: str = ""
+    change: str = ""
+    path: str = ""
+    submitted: str = ""
+    past: frozenset[str] = frozenset()
+    clocks: tuple[Clock, ...] = ()
+    pieces: tuple[Piece, ...] = ()
+    theirs: wire.JobDetail | None = None
+    choices: Mapping[int, str] = MappingProxyType({})
+
+    @property
+    def place(self) -> str:
+        """Where the browser keeps the draft."""
+        return "new" if self.new else f"{self.namespace}/{self.name}"
+
+    @property
+    def target(self) -> str:
+        """The job that the last save made or changed."""
+        return "/".join(index_rows.place(self.path))
+
+
+def fresh(db: Session, actor: Actor, form: Form) -> tuple[Desk, rows.Head]:
+    """A desk for a new job."""
+    text, clocks = forms.fresh(form, new_id()), endpoints.clocks_of(db, actor)
+    desk = Desk(namespace=form.namespace, base=text, anchor=text, clocks=clocks)
+    return desk, rows.Head(namespaces=tuple(jobs.namespace_names(db, actor)), zones=_zones(clocks))
+
+
+def of_job(db: Session, actor: Actor, namespace: str, name: str) -> tuple[Desk, rows.Head]:
+    """A desk with the job's file; raises NotFound, Conflict."""
+    detail = jobs.get(db, actor, namespace, name, clock.now())
+    clocks = endpoints.clocks_of(db, actor)
+    desk = Desk(False, namespace, name, detail.yaml, detail.sha, detail.yaml, clocks=clocks)
+    return desk, rows.Head(False, f"{namespace} / {name}", f"/jobs/{namespace}/{name}", zones=_zones(clocks))
+
+
+def _zones(clocks: tuple[Clock, ...]) -> tuple[str, ...]:
+    return tuple(sorted({one.zone for one in clocks if one.zone} | {"UTC"}))
+
+
+def taken(desk: Desk, said: Said) -> tuple[Desk, str, Form, str]:
+    """The desk, the text, the form, and why the form cannot change the text, after what was typed.
+
+    Typed in the form, the text is what was last typed by hand with the form's differences: a field that is emptied and
+    filled again stands where it stood, with its comment. Typed in the text, the form follows.
+    """
+    if said.side == "form":
+        text, note = forms.changed(desk.anchor, said.form)
+        return desk, text, said.form, note
+    text, note = forms.changed(said.yaml, said.form, said.dirty) if said.dirty else (said.yaml, "")
+    return desk._replace(anchor=text), text, forms.shown(text, said.form), note
+
+
+def judged(
+    db: Session, actor: Actor, desk: Desk, text: str, form: Form, note: str, quiet: bool
+) -> tuple[rows.Check, rows.PlanShown]:
+    """What is said of the text, and its plan."""
+    now, space = clock.now(), form.namespace if desk.new else desk.namespace
+    found = plans.plan(db, actor, text.encode(), space or "default", now, rows.SHOWN)
+    found = _placed(desk, found)
+    return rows.check(found, text, form, desk.clocks, now, note, quiet), rows.plan_shown(found)
+
+
+def _placed(desk: Desk, found: plans.Plan) -> plans.Plan:
+    """The plan of the job that is edited: under another name it would be another job."""
+    if desk.new or found.action == "invalid" or found.name == desk.name:
+        return found
+    told = f"`metadata.name` is {found.name!r}, but the file is named {desk.name!r}: make a new job for another name"
+    error = wire.Problem("identity", told, field="metadata.name")
+    return replace(found, action="invalid", errors=[error], endpoints=[], nobody="")
+
+
+def submitted(db: Session, actor: Actor, desk: Desk, said: Said) -> tuple[Desk, Change]:
+    """Asks for the commit of what was typed; raises BadInput, Conflict, PreconditionFailed."""
+    desk, text, form, note = taken(desk, said)
+    if note:
+        raise BadInput(f"The form cannot change the file: {note}")
+    data, now = text.encode(), clock.now()
+    if desk.sha:
+        made = jobs.update(db, actor, desk.namespace, desk.name, data, if_match=desk.sha, now=now)
+    else:
+        made = jobs.create_yaml(db, actor, form.namespace if desk.new else desk.namespace, data, now)
+    return desk._replace(change=made.id, path=made.path, submitted=(made.content or data).decode()), made
+
+
+def landed(desk: Desk) -> Desk:
+    """The desk once its change is committed: what is typed next stands on what was saved."""
+    namespace, _, name = desk.target.partition("/")
+    text, past = desk.submitted, desk.past | {desk.sha}
+    made = Desk(False, namespace, name, text, blob_sha(text.encode()), text, desk.change, past=past, path=desk.path)
+    return made._replace(clocks=desk.clocks)
+
+
+def theirs(db: Session, actor: Actor, desk: Desk) -> wire.JobDetail | None:
+    """The job's file as it is, where somebody else made it so; raises NotFound where it is gone."""
+    detail = jobs.get(db, actor, desk.namespace, desk.name, clock.now())
+    return None if detail.sha in {desk.sha, *desk.past} else detail

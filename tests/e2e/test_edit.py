@@ -1,0 +1,237 @@
+"""New and Edit in a real browser: typing, saving, two people at one file, and what is not saved."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Dialog, Page, expect
+
+from tests.e2e.conftest import PASSWORD, Tenant
+from tests.fixtures.processes import wait_until
+from tests.fixtures.served import Served, answers
+
+# Words, next runs and plan after the last key, as the page itself sees it.
+SOON_MS = 200
+OFTEN = 9
+JOB = "/api/jobs/production/greet"
+FILE = """\
+# ours, kept
+apiVersion: v1
+kind: Job
+metadata:
+  name: greet
+  annotations: {owner: ops}
+spec:
+  schedule: "0 2 * * *"  # at night
+  timezone: UTC
+  command: echo hello
+"""
+YAML = {"Content-Type": "application/yaml"}
+
+WATCH = """([words, line]) => { window.took = new Promise(done => {
+  let key = 0;
+  addEventListener("input", () => { key = performance.now(); }, {once: true, capture: true});
+  const text = id => document.getElementById(id)?.textContent ?? "";
+  const look = () => key && text("words").includes(words) && text("plan").includes(line)
+    && (watch.disconnect(), done(performance.now() - key));
+  const watch = new MutationObserver(look);
+  watch.observe(document.body, {childList: true, subtree: true, characterData: true}); }) }"""
+
+
+@pytest.fixture
+def page(browser: Browser, pia: Tenant) -> Iterator[Page]:
+    """Pia's browser; an error in its console fails the test, but for those of a server that is killed."""
+    context = browser.new_context(base_url=pia.url, viewport={"width": 1320, "height": 900})
+    sign_in(context.request.post, pia.name)
+    page, errors = context.new_page(), list[str]()
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert [error for error in errors if "ERR_CONNECTION" not in error and "WebSocket" not in error] == []
+
+
+def sign_in(post: Callable[..., object], name: str) -> None:
+    post("/api/auth/session", data={"username": name, "password": PASSWORD})
+
+
+def opened(page: Page, path: str) -> Page:
+    page.goto(path)
+    expect(page.locator("#yaml")).to_have_value(re.compile("apiVersion"))
+    return page
+
+
+def committed(pia: Tenant, text: str = FILE) -> None:
+    """The job in Git and in the index."""
+    pia.http.post(
+        "/api/jobs", params={"namespace": "production"}, content=text.encode(), headers=YAML
+    ).raise_for_status()
+    wait_until(lambda: pia.http.get(JOB).status_code == 200, "the job in the index", 30)
+
+
+def somebody_commits(pia: Tenant, before: str, after: str) -> None:
+    text = pia.http.get(JOB).json()["yaml"].replace(before, after)
+    pia.http.put(JOB, content=text.encode(), headers=YAML).raise_for_status()
+    wait_until(lambda: after in pia.http.get(JOB).json()["yaml"], "their change in the index", 30)
+
+
+def containing(text: str) -> re.Pattern[str]:
+    return re.compile(re.escape(text))
+
+
+def test_from_the_first_key_to_the_host(
+    page: Page, pia: Tenant, screenshots: Path, record_property: Callable[[str, object], None]
+) -> None:
+    agent = pia.enrol("host-a")
+    assert pia.program(*agent, "once").returncode == 0
+    opened(page, "/jobs/new?namespace=staging&name=greet")
+    expect(page.get_by_label("Namespace")).to_have_value("staging")
+    yaml = page.locator("#yaml")
+    yaml.fill("# kept\n" + yaml.input_value())
+    page.get_by_label("Command").fill("echo hello")
+    expect(yaml).to_have_value(containing("command: echo hello"))
+    expect(page.locator("#plan")).to_contain_text("host-a")
+
+    took = [typed_hour(page, hour) for hour in range(1, OFTEN + 1)]
+    record_property("words, next runs and plan after a key, median ms", round(statistics.median(took)))
+    assert statistics.median(took) < SOON_MS, took
+    page.screenshot(path=screenshots / "edit-new.png", full_page=True)
+
+    page.locator("#save").click()
+    expect(page.locator("#saved")).to_contain_text(re.compile(r"Saved as [0-9a-f]{7} · on 0 of 1 host"))
+    page.wait_for_url(re.compile("/jobs/staging/greet/edit$"))
+    assert pia.program(*agent, "once").returncode == 0
+    expect(page.locator("#saved")).to_contain_text("on 1 of 1 host", timeout=20_000)
+    assert (pia.folder / "crontab-host-a").read_text().count(f"0 {OFTEN} * * *") == 1
+    assert pia.http.get("/api/jobs/staging/greet").json()["yaml"] == yaml.input_value()
+    assert yaml.input_value().startswith("# kept\n")
+    expect(page.get_by_role("link", name="Open the job")).to_have_attribute("href", "/jobs/staging/greet")
+
+
+def typed_hour(page: Page, hour: int) -> float:
+    """Types one digit in the middle of the schedule; ms until all is said of it. The caret stays where it is."""
+    schedule = page.get_by_label("Schedule")
+    schedule.evaluate("e => { e.focus(); e.setSelectionRange(2, e.value.length - 6) }")
+    page.evaluate(WATCH, [f"At {hour:02}:00", f"+0 {hour} * * *"])
+    page.keyboard.press(str(hour))
+    took = page.evaluate("window.took")
+    assert schedule.evaluate("e => [e.value, e.selectionStart]") == [f"0 {hour} * * *", 3]
+    return took
+
+
+def test_errors_are_told_at_their_lines_and_keys_lead_there(page: Page, pia: Tenant) -> None:
+    committed(pia)
+    opened(page, "/jobs/production/greet/edit")
+    yaml = page.locator("#yaml")
+    yaml.evaluate("e => { const at = e.value.indexOf('echo'); e.focus(); e.setSelectionRange(at, at) }")
+    page.keyboard.type("nice ")
+    expect(page.get_by_label("Command")).to_have_value("nice echo hello")
+    assert yaml.evaluate("e => e.value.slice(0, e.selectionStart)").endswith("command: nice ")
+    page.get_by_label("Schedule").fill("61 2 * * *")
+    expect(page.locator(".ed-mark.s-failed")).to_have_count(1)
+    expect(page.get_by_label("Schedule")).to_have_attribute("aria-invalid", "true")
+    page.locator("#yaml-marks button").first.press("Enter")
+    line = yaml.evaluate(
+        "e => e.value.slice(0, e.selectionStart).split('\\n').pop() + e.value.slice(e.selectionStart).split('\\n')[0]"
+    )
+    assert "schedule" in line
+    expect(page.locator("[data-ed-numbers]")).to_have_text(re.compile(r"^1\s+2\s+3"))
+    page.locator("#save").click()
+    expect(page.locator("#saved")).to_contain_text("61")
+    assert pia.http.get(JOB).json()["yaml"].count("61") == 0
+
+
+def test_two_people_at_one_file(page: Page, pia: Tenant, screenshots: Path) -> None:
+    committed(pia)
+    opened(page, "/jobs/production/greet/edit")
+    page.get_by_label("Schedule").fill("0 3 * * *")
+    expect(page.locator("#yaml")).to_have_value(containing("0 3 * * *"))
+    somebody_commits(pia, "owner: ops", "owner: dba")
+    expect(page.locator("#conflict")).to_contain_text("changed this file meanwhile", timeout=20_000)
+    expect(page.locator("#yaml")).to_have_value(containing("0 3 * * *"))
+    page.locator("#save").click()
+    expect(page.locator("#conflict")).to_contain_text("merged into yours")
+    expect(page.locator("#yaml")).to_have_value(containing("owner: dba"))
+    page.locator("#save").click()
+    expect(page.locator("#saved")).to_contain_text("Saved as")
+    wait_until(lambda: "0 3 * * *" in pia.http.get(JOB).json()["yaml"], "the merged file", 20)
+    assert "owner: dba" in pia.http.get(JOB).json()["yaml"]
+
+    page.get_by_label("Schedule").fill("0 4 * * *")
+    expect(page.locator("#yaml")).to_have_value(containing("0 4 * * *"))
+    somebody_commits(pia, "0 3 * * *", "0 5 * * *")
+    expect(page.locator("#conflict")).to_contain_text("changed this file meanwhile", timeout=20_000)
+    page.get_by_role("button", name="Merge now").click()
+    expect(page.get_by_role("button", name="1 left to choose")).to_be_disabled()
+    expect(page.locator(".hunk")).to_contain_text("0 5 * * *")
+    page.screenshot(path=screenshots / "edit-conflict.png", full_page=True)
+    page.get_by_role("button", name="Take theirs").click()
+    page.get_by_role("button", name="Use what is chosen").click()
+    expect(page.locator("#yaml")).to_have_value(containing("0 5 * * *"))
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#yaml")).to_have_value(containing("0 4 * * *"))
+    expect(page.locator("#conflict")).to_contain_text("changed this file meanwhile")
+
+
+def test_what_is_not_saved_survives_a_reload_and_a_restart_of_the_server(
+    page: Page, pia: Tenant, served: Served, browser: Browser
+) -> None:
+    committed(pia)
+    opened(page, "/jobs/production/greet/edit")
+    page.get_by_label("Command").fill("echo draft")
+    expect(page.locator("#yaml")).to_have_value(containing("echo draft"))
+    page.reload()
+    expect(page.locator("#yaml")).to_have_value(containing("echo draft"))
+    expect(page.locator("#edit-draft")).to_contain_text("Your unsaved changes of")
+    page.get_by_label("Command").press("End")
+    page.keyboard.type(" twice")
+
+    web = next(iter(children(served.pid, "crontopus_app.server web")))
+    os.kill(web, signal.SIGKILL)
+    page.keyboard.type(" thrice")
+    wait_until(lambda: children(served.pid, "crontopus_app.server web") - {web}, "another web", 30)
+    wait_until(lambda: answers(served.url), "the product to answer", 60)
+    expect(page.locator("#live")).to_contain_text("live", timeout=30_000)
+    expect(page.locator("#yaml")).to_have_value(containing("echo draft twice thrice"), timeout=30_000)
+    assert "draft" not in pia.http.get(JOB).json()["yaml"]
+
+    page.reload()
+    expect(page.locator("#edit-draft")).to_be_visible()
+    page.get_by_role("button", name="Discard").click()
+    expect(page.locator("#yaml")).to_have_value(containing("command: echo hello"))
+    expect(page.locator("#edit-draft")).to_be_hidden()
+    assert page.evaluate("Object.keys(localStorage).filter(k => k.startsWith('crontopus-draft'))") == []
+
+
+def test_drafts_are_dropped_by_signing_out_if_one_says_so(page: Page, pia: Tenant) -> None:
+    opened(page, "/jobs/new")
+    page.get_by_label("Command").fill("echo secret")
+    expect(page.locator("#yaml")).to_have_value(containing("echo secret"))
+    asked = list[str]()
+
+    def no(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.once("dialog", no)
+    page.locator("[data-act=out]").click()
+    expect(page.locator("#yaml")).to_have_value(containing("echo secret"))
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.locator("[data-act=out]").click()
+    page.wait_for_selector("form[data-door=session]")
+    assert "1 job" in asked[0]
+    assert "secret" not in page.evaluate("JSON.stringify(localStorage)")
+
+
+def children(parent: int, words: str) -> set[int]:
+    """Processes below ``parent`` whose command has these words."""
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    return {int(pid) for pid, above, args in rows if int(above) == parent and words in args}
