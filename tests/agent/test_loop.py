@@ -66,7 +66,9 @@ def test_an_edit_of_the_crontab_is_noticed_and_healed(box: Box, start: Callable[
     start()
     box.twin.wait_for(reported(box.twin, head))
     good = box.text()
-    box.crontab.write_text(good.replace("0 2 * * *", "0 9 * * *"))
+    edited = box.crontab.with_suffix(".edited")
+    edited.write_text(good.replace("0 2 * * *", "0 9 * * *"))
+    edited.replace(box.crontab)  # whole, as `crontab -e` does
     box.twin.wait_for(lambda: any(report["drift"] for report in box.twin.reports))
     assert box.text() == good
 
