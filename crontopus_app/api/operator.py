@@ -68,6 +68,13 @@ def provision(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetai
     return _detail(actor, tenant_id, now)
 
 
+@router.post("/tenants/{tenant_id}/commit", status_code=202)
+def commit(tenant_id: str, actor: CurrentActor, now: Now) -> None:
+    """Asks a worker to commit what is pending of the tenant."""
+    with writing() as session:
+        queues.ring_changes(session, actor, tenant_id, now)
+
+
 def _detail(actor: Actor, tenant_id: str, now: Now) -> wire.TenantDetail:
     with reading() as session:
         return operators.get_tenant(session, actor, tenant_id, now)

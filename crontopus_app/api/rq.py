@@ -19,6 +19,7 @@ from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
 from crontopus_app.services import auth
 
 COOKIE = "crontopus_session"
+BACK = b'<p style="margin:8px 16px"><a href="/operator/tasks">Back to Crontopus</a></p>'
 
 
 def dashboard(redis_url: str, prefix: str) -> ASGIApp:
@@ -51,7 +52,15 @@ def _flask(redis_url: str, prefix: str) -> ASGIApp:
     app = make_flask_app(None, None, None, prefix)
     app.config.update(RQ_DASHBOARD_REDIS_URL=redis_url, RQ_DASHBOARD_POLL_INTERVAL=2500)
     setup_rq_connection(app)  # makes the client; it connects when it is first used
+    app.after_request(_with_a_way_back)
     return _awaitable_receive(cast(ASGIApp, WSGIMiddleware(cast(Any, app))))
+
+
+def _with_a_way_back(response: Any) -> Any:
+    """The dashboard knows nothing of the console: its pages get a link there."""
+    if response.mimetype == "text/html":
+        response.set_data(response.get_data().replace(b"<body>", b"<body>" + BACK, 1))
+    return response
 
 
 def _awaitable_receive(app: ASGIApp) -> ASGIApp:

@@ -16,6 +16,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 from rq import Queue, Worker
+from rq.registry import FailedJobRegistry
 from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
@@ -150,7 +151,8 @@ def _measure_worker() -> _Told:
     ages = [age for one in Worker.all(connection=redis()) if (age := queues.heartbeat_s(one, now)) is not None]
     if not ages:
         return _Told(f"no worker is running: start one; {waiting} tasks wait", ok=False, lag_ms=lag * 1000)
-    alive = f"{len(ages)} running, the last heartbeat {min(ages):.0f} s ago, {waiting} waiting"
+    failed = FailedJobRegistry(queue=queue).get_job_count()
+    alive = f"{len(ages)} running, heartbeat {min(ages):.0f} s ago, {waiting} tasks waiting, {failed} failed"
     return _Told(alive, ok=min(ages) < HEARTBEAT_S and lag < QUEUE_LAG_S, lag_ms=lag * 1000)
 
 
@@ -196,7 +198,7 @@ def _measure_disk() -> _Told:
 
 def _measure_web() -> _Told:
     up = int(time.monotonic() - STARTED)
-    age = f"{up // 86400} d {up // 3600 % 24} h" if up >= 86400 else f"{up // 3600} h {up // 60 % 60} min"
+    age = f"{up // 86400} d {up // 3600 % 24} h" if up >= 86400 else f"{up // 3600} h {up // 60 % 60} min {up % 60} s"
     return _Told(f"this process: up {age}, {size_of(_memory())} of memory", lags=False)
 
 

@@ -23,7 +23,7 @@ from sqlmodel import Session, col, func, select
 from contract import wire_operator as wire
 from crontopus_app.errors import NotFound, Unavailable
 from crontopus_app.models import Change, Tenant
-from crontopus_app.queue import QUEUE, redis
+from crontopus_app.queue import QUEUE, redis, ring
 from crontopus_app.services import audit
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.masking import masked
@@ -81,6 +81,16 @@ def discard(session: Session, actor: Actor, task_id: str, now: datetime) -> None
         registry = FailedJobRegistry(task.origin, connection=connection)
         registry.remove(task, delete_job=True)
     audit.record(session, actor, "task.discard", task_id, now, _short(task.description or "", ERROR))
+
+
+def ring_changes(session: Session, actor: Actor, tenant_id: str, now: datetime) -> None:
+    """Asks a worker to commit what is pending of a tenant. Raises NotFound, Unavailable."""
+    actor.require_operator()
+    if session.get(Tenant, tenant_id) is None:
+        raise NotFound(f"There is no tenant {tenant_id!r}.")
+    if not ring("commit_changes", tenant_id):
+        raise Unavailable("Redis does not answer: the sweep comes to it without being asked.", part="redis")
+    audit.record(session, actor, "tenant.commit", tenant_id, now)
 
 
 def oldest_waiting_s(queue: Queue, now: datetime) -> float | None:

@@ -50,6 +50,11 @@ class Watchers:
     def forget(self, token: str) -> None:
         self._by_token.pop(token, None)
 
+    def looks(self, token: str, page: type[rx.State]) -> bool:
+        """Whether a browser is still at a page."""
+        watch = self._by_token.get(token)
+        return watch is not None and watch.page is page
+
     def of(self, tenant_id: str, kinds: set[str]) -> list[tuple[str, Watch]]:
         """The browsers of one tenant whose page shows one of the kinds."""
         return [

@@ -19,6 +19,8 @@ from crontopus_app.ui.job.page import job
 from crontopus_app.ui.job.state import JobState
 from crontopus_app.ui.jobs.page import jobs
 from crontopus_app.ui.jobs.state import JobsState
+from crontopus_app.ui.operator import page as operator
+from crontopus_app.ui.operator.state import HealthState, InForceState, TasksState, TenantsState
 from crontopus_app.ui.overview.page import overview
 from crontopus_app.ui.overview.state import OverviewState
 from crontopus_app.ui.runs.page import run, runs
@@ -56,4 +58,8 @@ PAGES = (
     Page("/endpoints/[endpoint_id]", "Endpoint", endpoint, EndpointState.load),
     Page("/enrol", "Enrol a host", enrol, EnrolState.load),
     Page("/tokens", "Tokens", tokens, TokensState.load),
+    Page("/operator", "Operator", operator.health, [HealthState.load, HealthState.follow]),
+    Page("/operator/tenants", "Tenants", operator.tenants, TenantsState.load),
+    Page("/operator/tasks", "Tasks", operator.tasks, TasksState.load),
+    Page("/operator/settings", "Settings in force", operator.settings, InForceState.load),
 )

@@ -64,7 +64,7 @@ def _entries(entries: tuple[tuple[str, str], ...], active: str) -> list[rx.Compo
 
 def rail(active: str) -> rx.Component:
     """Left; under 720 px it lies at the bottom."""
-    operator = rx.cond(SessionState.operator, rx.el.a("Operator", href="/operator/rq/"))
+    operator = rx.cond(SessionState.operator, _entries((("Operator", "/operator"),), active)[0])
     return rx.el.aside(
         brand(),
         rx.el.nav(*_entries(NAV, active), aria_label="pages"),

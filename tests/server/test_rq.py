@@ -75,6 +75,7 @@ async def test_an_operator_sees_the_queues(client: Client, operator: str) -> Non
     async with client(operator) as browser:
         page = await browser.get(f"{PREFIX}/", follow_redirects=True)
         assert page.status_code == 200
+        assert '<a href="/operator/tasks">Back to Crontopus</a>' in page.text
         listed = await browser.get(f"{PREFIX}/0/data/queues.json")
     assert [found["name"] for found in listed.json()["queues"]] == [queue.QUEUE]
 

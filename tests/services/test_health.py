@@ -54,7 +54,7 @@ def test_every_part_is_measured(olga: Member, worker: SimpleWorker) -> None:
     lags = {name: part.lag_ms for name, part in found.items()}
     assert all(lags[name] is not None for name in ("database", "redis", "forge", "worker", "index", "live"))
     assert lags["disk"] is lags["web"] is None
-    assert "1 running, the last heartbeat" in found["worker"].detail
+    assert "1 running, heartbeat" in found["worker"].detail
     assert " of memory" in found["redis"].detail
     assert " free of " in found["disk"].detail
     assert "up " in found["web"].detail

@@ -58,3 +58,27 @@ def shown(page: Any) -> str:
 def target(told: Any) -> str:
     """Where a redirect leads, as text."""
     return str(told)
+
+
+class Background:
+    """A page as its background handlers see it: ``async with`` takes the lock, here without an app."""
+
+    def __init__(self, page: Any) -> None:
+        object.__setattr__(self, "page", page)
+
+    async def __aenter__(self) -> Background:
+        return self
+
+    async def __aexit__(self, *told: object) -> None:
+        """Nothing to give back."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "page"), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(object.__getattribute__(self, "page"), name, value)
+
+
+async def run_behind(page: Any, name: str) -> Any:
+    """Runs one of the page's background handlers to its end."""
+    return await type(page).event_handlers[name].fn(Background(page))

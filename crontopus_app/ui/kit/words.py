@@ -73,7 +73,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 def size(count: int) -> str:
     """Bytes as people read them."""
-    for unit, factor in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
     return plural(count, "byte")

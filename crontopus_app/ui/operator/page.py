@@ -1,0 +1,346 @@
+"""The operator's pages: health, tenants, tasks, settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reflex as rx
+
+from contract.wire_operator import SettingInForce
+from crontopus_app.services.operators import SUSPENSION
+from crontopus_app.ui import shell
+from crontopus_app.ui.kit import dialog, parts
+from crontopus_app.ui.operator import rows
+from crontopus_app.ui.operator.state import HealthState, InForceState, TasksState, TenantsState
+
+TABS = (
+    ("Health", "/operator"),
+    ("Tenants", "/operator/tenants"),
+    ("Tasks", "/operator/tasks"),
+    ("Settings", "/operator/settings"),
+)
+TENANTS = ["Tenant", "State", "Users", "Jobs", "Endpoints", "Runs, 30 d", "Output, 30 d", "Last check-in"]
+PEOPLE = ["User", "E-mail", "Role", ""]
+QUEUES = ["Queue", "Waiting", "Oldest", "Running", "Scheduled", "Failed"]
+WORKERS = ["Worker", "State", "Task", "Heartbeat", "Done", "Failed"]
+FAILED = ["Task", "Tenant", "Error", "When", ""]
+CHANGES = ["Tenant", "State", "Change", "By", "Waits for, refused for", "Tries", "Since", ""]
+
+
+def _frame(tab: str, state: Any, *body: Any, right: tuple[rx.Component, ...] = ()) -> rx.Component:
+    tabs = [
+        parts.link(name, path, css="on" if name == tab else "", aria_current="page" if name == tab else "false")
+        for name, path in TABS
+    ]
+    # Another program's pages: the document is loaded anew.
+    rq = rx.el.a("RQ dashboard", href="/operator/rq/", class_name="button")
+    title = rx.fragment(rx.el.span("Operator / ", class_name="muted"), tab)
+    strip = rx.el.nav(*tabs, class_name="tabs top", aria_label="operator's pages")
+    return shell.frame("Operator", title, state, strip, *body, right=(*right, rq))
+
+
+def health() -> rx.Component:
+    """``/operator``."""
+    state = HealthState
+    measured = rx.cond(
+        state.measured_at, rx.fragment("measured ", parts.when(state.measured_at)), rx.fragment("being measured")
+    )
+    table = parts.table(["Part", "State", "Lag", "What it says"], rx.foreach(state.parts, _part), numeric=("Lag",))
+    paused = parts.note("Measuring has paused: press Measure to go on.", state="late")
+    return _frame(
+        "Health",
+        state,
+        rx.el.section(rx.foreach(state.tiles, _tile), class_name="tiles"),
+        parts.card("Parts", rx.cond(state.paused, paused), table, note=measured, flush=True),
+        right=(rx.el.button("Measure", on_click=HealthState.follow),),
+    )
+
+
+def _tile(tile: rows.Tile) -> rx.Component:
+    return parts.link(rx.fragment(rx.el.b(tile.value), rx.el.span(tile.label)), tile.href, css=f"tile s-{tile.state}")
+
+
+def _part(part: rows.PartRow) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(parts.dot(part.state), part.title),
+        rx.el.td(parts.tag(part.said, part.state)),
+        rx.el.td(part.lag, rx.el.small(part.what), class_name="num"),
+        rx.el.td(part.detail, class_name="wrap"),
+        key=part.title,
+    )
+
+
+def tenants() -> rx.Component:
+    """``/operator/tenants``."""
+    state = TenantsState
+    none = parts.empty("No tenant matches", rx.el.p("Names and e-mail addresses are searched."))
+    listed = rx.fragment(
+        parts.table(TENANTS, rx.foreach(state.tenants, _tenant), numeric=tuple(TENANTS[2:7])),
+        rx.el.div(rx.foreach(state.pages, _page), rx.el.span(state.total, " tenants", class_name="muted"),
+                  class_name="flex pane"),
+    )  # fmt: skip
+    return _frame(
+        "Tenants",
+        state,
+        rx.el.section(rx.foreach(state.pills, _pill), _search(), class_name="filters", aria_label="filters"),
+        rx.cond(state.chosen.row.id, _chosen()),
+        rx.el.section(rx.cond(state.tenants, listed, none), class_name="card flush"),
+        _suspend_dialog(),
+    )
+
+
+def _search() -> rx.Component:
+    box = rx.el.input(
+        name="q",
+        type="search",
+        placeholder="Name or e-mail",
+        aria_label="search tenants",
+        default_value=TenantsState.text,
+        key=TenantsState.text,
+    )
+    return rx.el.form(box, rx.el.button("Search"), action="/operator/tenants", method="get")
+
+
+def _pill(pill: rows.Pill) -> rx.Component:
+    return parts.pill(pill.text, pill.href, pill.on)
+
+
+def _page(page: rows.Pill) -> rx.Component:
+    return parts.link(page.text, page.href, css="button")
+
+
+def _tenant(one: rows.TenantRow) -> rx.Component:
+    operator = rx.cond(one.operators > 0, rx.el.small("operator"))
+    return rx.el.tr(
+        rx.el.td(parts.dot(one.state), parts.link(one.id, one.href), operator),
+        rx.el.td(parts.tag(one.said, one.state), rx.cond(one.error, rx.el.small(one.error)), class_name="wrap"),
+        rx.el.td(one.users, class_name="num"),
+        rx.el.td(one.jobs, class_name="num"),
+        rx.el.td(one.endpoints, class_name="num"),
+        rx.el.td(one.runs, class_name="num"),
+        rx.el.td(one.output, class_name="num muted"),
+        rx.el.td(parts.when(one.last), class_name="muted"),
+        key=one.id,
+    )
+
+
+def _chosen() -> rx.Component:
+    """The tenant that is looked at, with what can be done to it."""
+    chosen = TenantsState.chosen
+    row = chosen.row
+    suspend = dialog.opens("Suspend", "suspend", css="danger", tenant=row.id)
+    resume = rx.el.button("Resume", on_click=TenantsState.resume(row.id), class_name="primary")
+    again = rx.el.button("Make the repository again", on_click=TenantsState.provision(row.id))
+    close = parts.link("close", "/operator/tenants", css="link right")
+    own = rx.el.span("This is your own tenant: it cannot be suspended by you.", class_name="muted")
+    return rx.el.section(
+        rx.el.h2(row.id, parts.tag(row.said, row.state), close, class_name="flex"),
+        rx.cond(row.suspended, parts.note(SUSPENSION, state="late")),
+        rx.cond(row.error, parts.note(row.error, state="failed")),
+        rx.el.dl(rx.foreach(chosen.facts, _fact), class_name="facts"),
+        parts.table(PEOPLE, rx.foreach(chosen.people, _person)),
+        rx.el.div(rx.cond(row.suspended, resume, rx.cond(chosen.own, own, suspend)), again, class_name="flex"),
+        class_name="card chosen",
+        aria_label="tenant",
+    )
+
+
+def _fact(fact: rows.Fact) -> rx.Component:
+    return parts.fact(fact.name, rx.cond(fact.value, fact.value, parts.when(fact.at)))  # pyright: ignore[reportArgumentType] -- a Var
+
+
+def _person(one: rows.PersonRow) -> rx.Component:
+    grant = rx.el.button(
+        "Make operator", on_click=TenantsState.grant(one.username), aria_label=f"make {one.username} an operator"
+    )
+    revoke = rx.el.button(
+        "Make user",
+        on_click=TenantsState.revoke(one.username),
+        aria_label=f"make {one.username} a user",
+        class_name="danger",
+    )
+    return rx.el.tr(
+        rx.el.td(one.username, rx.cond(~one.active, rx.el.small("disabled"))),
+        rx.el.td(one.email, class_name="muted"),
+        rx.el.td(rx.cond(one.operator, "operator", "user")),
+        rx.el.td(rx.cond(one.operator, revoke, grant)),
+        key=one.username,
+    )
+
+
+def _suspend_dialog() -> rx.Component:
+    return dialog.confirm(
+        "suspend",
+        rx.fragment("Suspend ", dialog.told("tenant")),
+        rx.el.p(SUSPENSION),
+        act="Suspend",
+        on_submit=TenantsState.suspend,
+        takes=("tenant",),
+    )
+
+
+def tasks() -> rx.Component:
+    """``/operator/tasks``."""
+    state = TasksState
+    work = state.work
+    calm = rx.el.p("None failed.", class_name="muted pane")
+    again = rx.cond(state.failed, rx.el.button("Retry all", on_click=state.retry_all, class_name="right"))
+    return _frame(
+        "Tasks",
+        state,
+        rx.cond(work.away, parts.note(work.away, state="failed")),
+        parts.card(
+            "Queues",
+            parts.table(QUEUES, rx.foreach(work.queues, _queue), numeric=tuple(QUEUES[1:])),
+            flush=True,
+            note=rx.fragment("as of ", parts.when(state.looked_at)),
+        ),
+        parts.card(
+            "Failed tasks",
+            rx.cond(state.failed, parts.table(FAILED, rx.foreach(state.failed, _failed)), calm),
+            flush=True,
+            note="the latest 50, kept a day",
+            aside=again,
+        ),
+        parts.card(
+            "Workers",
+            parts.table(WORKERS, rx.foreach(work.workers, _worker), numeric=("Done", "Failed")),
+            flush=True,
+        ),
+        _changes(),
+        _stuck(),
+        _discard_dialog(),
+        right=(rx.el.button("Refresh", on_click=TasksState.refresh),),
+    )
+
+
+def _queue(one: rows.QueueRow) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(one.name, class_name="mono"),
+        rx.el.td(one.waiting, class_name="num"),
+        rx.el.td(one.oldest, class_name="num"),
+        rx.el.td(one.running, class_name="num"),
+        rx.el.td(one.scheduled, class_name="num"),
+        rx.el.td(one.failed, class_name="num"),
+        key=one.name,
+    )
+
+
+def _worker(one: rows.WorkerRow) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(parts.dot(one.state), rx.el.span(one.name, class_name="mono")),
+        rx.el.td(parts.tag(one.said, one.state)),
+        rx.el.td(one.task, class_name="mono wrap"),
+        rx.el.td(one.heartbeat, class_name="muted"),
+        rx.el.td(one.done, class_name="num"),
+        rx.el.td(one.failed, class_name="num"),
+        key=one.name,
+    )
+
+
+def _failed(one: rows.FailedRow) -> rx.Component:
+    details = rx.el.details(rx.el.summary(one.error), rx.el.pre(one.traceback, tab_index=0, aria_label="traceback"))
+    retry = rx.el.button("Retry", on_click=TasksState.retry(one.id), aria_label=f"retry {one.function}")
+    discard = dialog.opens("Discard", "discard", css="danger", task=one.id, words=one.function)
+    return rx.el.tr(
+        rx.el.td(
+            rx.el.span(one.function, class_name="mono"),
+            rx.el.small(one.arguments, class_name="mono"),
+            class_name="wrap",
+        ),
+        rx.el.td(rx.cond(one.tenant, parts.link(one.tenant, one.href), "–")),
+        rx.el.td(details, class_name="wrap"),
+        rx.el.td(parts.when(one.at), class_name="muted"),
+        rx.el.td(rx.el.div(retry, discard, class_name="pair")),
+        key=one.id,
+    )
+
+
+def _changes() -> rx.Component:
+    none = rx.el.p("Every change is a commit.", class_name="muted pane")
+    table = parts.table(CHANGES, rx.foreach(TasksState.changes, _change), numeric=("Tries",))
+    return parts.card(
+        "Changes that are no commits",
+        rx.cond(TasksState.changes, table, none),
+        flush=True,
+        note="of all tenants; failed ones of a week",
+    )
+
+
+def _change(one: rows.ChangeRow) -> rx.Component:
+    again = rx.el.button(
+        "Commit now", on_click=TasksState.ring(one.tenant), aria_label=f"commit changes of {one.tenant}"
+    )
+    return rx.el.tr(
+        rx.el.td(parts.link(one.tenant, one.href)),
+        rx.el.td(parts.tag(one.said, one.state)),
+        rx.el.td(one.what, class_name="mono"),
+        rx.el.td(one.author),
+        rx.el.td(one.error, class_name="wrap"),
+        rx.el.td(one.tries, class_name="num"),
+        rx.el.td(parts.when(one.at), class_name="muted"),
+        rx.el.td(rx.cond(one.pending, again)),
+    )
+
+
+def _stuck() -> rx.Component:
+    table = parts.table(["Tenant", "What failed", ""], rx.foreach(TasksState.stuck, _stuck_row))
+    none = rx.el.p("Every repository was made, or is being made.", class_name="muted pane")
+    return parts.card("Repositories that could not be made", rx.cond(TasksState.stuck, table, none), flush=True)
+
+
+def _stuck_row(one: rows.TenantRow) -> rx.Component:
+    again = rx.el.button(
+        "Try again", on_click=TasksState.provision(one.id), aria_label=f"make the repository of {one.id} again"
+    )
+    return rx.el.tr(
+        rx.el.td(parts.link(one.id, one.href)), rx.el.td(one.error, class_name="wrap"), rx.el.td(again), key=one.id
+    )
+
+
+def _discard_dialog() -> rx.Component:
+    return dialog.confirm(
+        "discard",
+        rx.fragment("Discard ", dialog.told("words")),
+        rx.el.p(
+            "The task is deleted with its traceback. What it was to do stays in the rows: the sweep finds it again."
+        ),
+        act="Discard",
+        on_submit=TasksState.discard,
+        takes=("task",),
+    )
+
+
+def settings() -> rx.Component:
+    """``/operator/settings``."""
+    state = InForceState
+    agents = rx.cond(
+        state.agents,
+        rx.el.dl(rx.foreach(state.agents, _fact), class_name="facts"),
+        rx.el.p("No endpoint is enrolled.", class_name="muted"),
+    )
+    migrate = rx.fragment(state.outdated, " Run ", rx.el.span("crontopus-server migrate", class_name="mono"), ".")
+    schema = rx.cond(
+        state.outdated,
+        parts.note(migrate, state="failed"),
+        rx.el.p(
+            "The database's tables are this release's: revision ", rx.el.span(state.revision, class_name="mono"), "."
+        ),
+    )
+    table = parts.table(["Variable", "In force", "From"], rx.foreach(state.settings, _setting))
+    return _frame(
+        "Settings",
+        state,
+        parts.card("Versions", rx.el.dl(rx.foreach(state.versions, _fact), class_name="facts"), schema),
+        parts.card("Agents in use", agents),
+        parts.card("Settings in force", table, flush=True, note="secrets are masked"),
+    )
+
+
+def _setting(one: SettingInForce) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(one.name, class_name="mono"),
+        rx.el.td(rx.cond(one.value, one.value, "–"), class_name="mono wrap"),
+        rx.el.td(one.source, class_name="muted wrap"),
+        key=one.name,
+    )

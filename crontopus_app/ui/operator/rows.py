@@ -1,0 +1,333 @@
+"""Rows of the operator's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from contract import wire_operator as wire
+from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit.words import iso, plural
+
+TITLES = {
+    "database": "Database",
+    "redis": "Redis",
+    "forge": "Git server",
+    "worker": "Workers",
+    "index": "Index",
+    "live": "Live events",
+    "disk": "Disk",
+    "web": "Web",
+}
+LAGS = {"worker": "oldest task", "index": "behind", "live": "round trip"}
+PROVISIONING = {"ready": ("ready", "ok"), "pending": ("being made", "running"), "failed": ("failed", "failed")}
+STANDINGS = (
+    ("All", ""),
+    ("Suspended", "suspended"),
+    ("Repository failed", "failed"),
+    ("Repository pending", "pending"),
+)
+TASKS = "worker.tasks."
+
+
+@dataclass(frozen=True)
+class Tile:
+    value: str
+    label: str
+    state: str
+    href: str
+
+
+@dataclass(frozen=True)
+class PartRow:
+    title: str
+    state: str
+    said: str
+    lag: str
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Pill:
+    text: str
+    href: str
+    on: bool
+
+
+@dataclass(frozen=True)
+class TenantRow:
+    id: str = ""
+    href: str = ""
+    state: str = "ok"
+    said: str = ""
+    error: str = ""
+    suspended: bool = False
+    operators: int = 0
+    users: int = 0
+    jobs: str = ""
+    endpoints: str = ""
+    runs: str = ""
+    output: str = ""
+    last: str = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    name: str
+    value: str
+    at: str = ""
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    username: str
+    email: str
+    operator: bool
+    active: bool
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The tenant that is looked at; ``row.id`` is empty where none is."""
+
+    row: TenantRow
+    own: bool
+    facts: list[Fact]
+    people: list[PersonRow]
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    name: str
+    waiting: int
+    oldest: str
+    running: int
+    scheduled: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    name: str
+    state: str
+    said: str
+    task: str
+    heartbeat: str
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Work:
+    queues: list[QueueRow]
+    workers: list[WorkerRow]
+    away: str
+
+
+@dataclass(frozen=True)
+class FailedRow:
+    id: str
+    function: str
+    arguments: str
+    tenant: str
+    href: str
+    error: str
+    traceback: str
+    at: str
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    tenant: str
+    href: str
+    state: str
+    said: str
+    what: str
+    author: str
+    error: str
+    tries: int
+    at: str
+    pending: bool
+
+
+def age(seconds: float | None) -> str:
+    """``12 s``, ``3 min``, ``2 h``, ``5 d``; a dash of nothing."""
+    if seconds is None:
+        return "–"
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
+
+
+def lag(milliseconds: float | None) -> str:
+    """``0.8 ms``, ``120 ms``, ``3 min``; ``none`` where nothing waits or is behind."""
+    if not milliseconds:
+        return "" if milliseconds is None else "none"
+    if milliseconds < 1000:
+        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+    return age(milliseconds / 1000)
+
+
+def part(one: wire.MeasuredPart) -> PartRow:
+    state, said = ("ok", "ok") if one.ok else ("failed", "failing")
+    what = LAGS.get(one.name, "round trip") if one.lag_ms is not None else ""
+    return PartRow(TITLES[one.name], state, said, lag(one.lag_ms), what, one.detail)
+
+
+def asked() -> list[PartRow]:
+    """The parts before the first of them has answered."""
+    return [PartRow(title, "running", "asked", "", "", "") for title in TITLES.values()]
+
+
+def tiles(found: wire.Figures) -> list[Tile]:
+    """The installation in numbers, each a way to what it counts."""
+    tenants = "/operator/tenants"
+    oldest = f"changes wait, the oldest {age(found.changes_oldest_s)}" if found.changes_pending else "changes wait"
+    return [
+        Tile(f"{found.tenants:,}", "tenants", "accent", tenants),
+        Tile(f"{found.endpoints:,}", "endpoints", "accent", tenants),
+        Tile(f"{found.suspended:,}", "suspended", _of(found.suspended, "late"), f"{tenants}?standing=suspended"),
+        Tile(
+            f"{found.provisioning_failed:,}",
+            "repositories failed",
+            _of(found.provisioning_failed, "failed"),
+            f"{tenants}?standing=failed",
+        ),
+        Tile(f"{found.changes_pending:,}", oldest, _of(found.changes_pending, "late"), "/operator/tasks"),
+    ]
+
+
+def _of(count: int, state: str) -> str:
+    return state if count else "ok"
+
+
+def address(query: dict[str, str], **other: str) -> str:
+    """The page of tenants with these words in its address."""
+    kept = {name: value for name, value in {**query, **other}.items() if value}
+    return "/operator/tenants" + (f"?{urlencode(kept)}" if kept else "")
+
+
+def pills(query: dict[str, str]) -> list[Pill]:
+    chosen = query.get("standing", "")
+    return [
+        Pill(text, address({"q": query.get("q", "")}, standing=value), value == chosen) for text, value in STANDINGS
+    ]
+
+
+def pages(query: dict[str, str], page: int, more: bool) -> list[Pill]:
+    """The ways to the page before and the next one, as far as there are any."""
+    found = [Pill("Before", address(query, page=str(page - 1)), False)] if page > 1 else []
+    return [*found, Pill("More", address(query, page=str(page + 1)), False)] if more else found
+
+
+def tenant(one: wire.OperatedTenant, query: dict[str, str]) -> TenantRow:
+    said, state = PROVISIONING.get(one.provisioning, (one.provisioning, "unknown"))
+    used = one.usage
+    runs = f"{used.runs:,}" + ("+" if used.runs >= used.runs_counted_to > 0 else "")
+    return TenantRow(
+        id=one.id,
+        href=address(query, tenant=one.id),
+        state="late" if one.suspended else state,
+        said="suspended" if one.suspended else said,
+        error=one.provisioning_error or one.index_error,
+        suspended=one.suspended,
+        operators=one.operators,
+        users=used.users,
+        jobs=f"{used.jobs:,}",
+        endpoints=f"{used.endpoints:,}",
+        runs=runs,
+        output=f"≈ {words.size(used.output_bytes)}" if used.output_bytes else "–",
+        last=iso(used.last_checkin_at),
+    )
+
+
+def chosen(detail: wire.TenantDetail, own_tenant: str) -> Chosen:
+    one = detail.tenant
+    repository = words.size(detail.repository_bytes) if detail.repository_bytes is not None else "not told"
+    behind = "" if detail.head == detail.indexed_head else f", indexed at {detail.indexed_head[:7] or 'nothing'}"
+    facts = [
+        Fact("Repository", detail.repository),
+        Fact("Size", repository),
+        Fact("Head", (detail.head[:7] or "none yet") + behind),
+        Fact("Indexed", "", iso(detail.indexed_at)),
+        Fact("Registered", "", iso(one.created_at)),
+        Fact("Last check-in", "", iso(one.usage.last_checkin_at)),
+    ]
+    people = [PersonRow(who.username, who.email, who.role == "operator", who.is_active) for who in detail.people]
+    return Chosen(tenant(one, {}), one.id == own_tenant, facts, people)
+
+
+def work(found: wire.Tasks) -> Work:
+    return Work(
+        queues=[
+            QueueRow(one.name, one.waiting, age(one.oldest_s), one.running, one.scheduled, one.failed)
+            for one in found.queues
+        ],
+        workers=[_worker(one) for one in found.workers],
+        away=found.problem,
+    )
+
+
+def _worker(one: wire.TaskWorker) -> WorkerRow:
+    silent = one.heartbeat_s is None or one.heartbeat_s > 120
+    state = "failed" if silent else "running" if one.task else "ok"
+    said = "silent" if silent else one.state
+    task = one.task.replace(TASKS, "") or "waits"
+    return WorkerRow(one.name, state, said, task, f"{age(one.heartbeat_s)} ago", one.done, one.failed)
+
+
+def failed(found: Iterable[wire.FailedTask]) -> list[FailedRow]:
+    return [
+        FailedRow(
+            id=one.id,
+            function=one.function.removeprefix(TASKS),
+            arguments=", ".join(one.arguments),
+            tenant=one.tenant_id,
+            href=address({}, tenant=one.tenant_id),
+            error=one.error,
+            traceback=one.traceback,
+            at=iso(one.failed_at),
+        )
+        for one in found
+    ]
+
+
+def changes(found: Iterable[wire.OpenChange]) -> list[ChangeRow]:
+    return [
+        ChangeRow(
+            tenant=one.tenant_id,
+            href=address({}, tenant=one.tenant_id),
+            state=words.CHANGE_STATES.get(one.state, "unknown"),
+            said=one.state,
+            what=f"{one.operation} {one.path}",
+            author=one.author,
+            error=one.error,
+            tries=one.attempts,
+            at=iso(one.created_at),
+            pending=one.state == "pending",
+        )
+        for one in found
+    ]
+
+
+def version_facts(found: wire.Versions) -> list[Fact]:
+    return [Fact(one.name, one.version) for one in found.parts]
+
+
+def agent_facts(found: wire.Versions) -> list[Fact]:
+    return [Fact(one.version, plural(one.endpoints, "endpoint")) for one in found.agents]
+
+
+def schema(found: wire.Versions) -> str:
+    """What to do about the database's tables; empty where they are this release's."""
+    if found.schema == found.schema_head:
+        return ""
+    return f"The database is at {found.schema or 'no revision'}, this release wants {found.schema_head}."
+
+
+def at(moment: datetime) -> str:
+    return iso(moment)
