@@ -1,7 +1,7 @@
 // The editor of New and Edit. The texts belong to the browser: what is typed is sent after a short rest, and an answer is
 // written only if nothing was typed since. What is not saved is kept in this browser, for this user and this job.
 (() => {
-  const REST = 70, LOST = 10_000, KEY = "crontopus-draft:";
+  const REST = 70, LOST = 10_000, DAYS = 30, KEY = "crontopus-draft:";
   const byId = (id) => document.getElementById(id);
   const memory = new Map();
   const store = {
@@ -14,7 +14,7 @@
   let at = null;          // whose text this is and what it stands on: user, place, base, sha
   let seq = 0;            // counts what is typed; an answer to an older number is not written
   let asked = 0;          // when the last message went, 0 once it is answered
-  let timer = 0, seen = "", before = null, focus = null, typed = false;
+  let timer = 0, seen = "", before = null, focus = null, typed = false, when = "";
   const dirty = new Set();
 
   const area = () => byId("yaml");
@@ -67,9 +67,16 @@
   const keep = () => {
     if (!at) return;
     const yaml = area() ? area().value : at.base;
-    if (yaml === at.base && !dirty.size) { store.drop(key()); return; }
-    store.set(key(), JSON.stringify({ yaml, form: form(), dirty: [...dirty], base: at.base, sha: at.sha, before, at: new Date().toISOString() }));
+    const same = yaml === at.base && !dirty.size, mark = byId("edit-unsaved");
+    if (mark) mark.hidden = same;
+    if (same) { store.drop(key()); return; }
+    store.set(key(), JSON.stringify({ yaml, form: form(), dirty: [...dirty], base: at.base, sha: at.sha, before, at: when }));
   };
+  const tidy = () => store.keys().forEach((k) => {
+    let then = 0;
+    try { then = Date.parse(JSON.parse(store.get(k)).at); } catch { /* not ours: dropped */ }
+    if (!(then > Date.now() - DAYS * 86_400_000)) store.drop(k);
+  });
   const kept = () => { try { return JSON.parse(store.get(key())); } catch { return null; } };
   const note = (draft) => {
     const box = byId("edit-draft");
@@ -82,7 +89,8 @@
   const say = (port, side) => {
     const to = document.querySelector(`[data-edit-port="${port}"]`);
     if (!to || !at || !area()) return;
-    const more = side === "draft" ? { base: at.base, sha: at.sha } : {};
+    // The server may have started anew since the last answer: what must not go wrong says on what it stands.
+    const more = side === "draft" || port === "save" ? { base: at.base, sha: at.sha } : {};
     to.elements.sent.value = JSON.stringify({ seq, side, place: at.place, yaml: area().value, form: form(), dirty: [...dirty], ...more });
     to.requestSubmit();
   };
@@ -104,17 +112,19 @@
     if (draft && (draft.yaml !== a.yaml || draft.dirty.length)) {
       if (draft.sha || a.place === "new") Object.assign(at, { base: draft.base, sha: draft.sha });
       before = draft.before;
+      when = draft.at;
       draft.dirty.forEach((name) => dirty.add(name));
       put(draft.yaml, draft.form);
       if (!again) note(draft);
       seq++; asked = Date.now();
       say("sent", "draft");
     } else {
-      store.drop(key());
       before = null;
       put(a.yaml, a.form);
       note(null);
     }
+    keep();
+    tidy();
     if (again && focus && document.activeElement === document.body && byId(focus.id)) {
       const e = byId(focus.id);
       e.focus({ preventScroll: true });
@@ -124,7 +134,9 @@
   const saved = (a) => {
     store.drop(key());
     at.place = a.place;
-    if (a.seq === seq) { clean(); before = null; put(a.yaml, a.form); note(null); store.drop(key()); } else { keep(); flush(); }
+    if (a.seq === seq) { clean(); before = null; put(a.yaml, a.form); note(null); }
+    keep();
+    if (a.seq !== seq) flush();
   };
   const merged = (a) => {
     before = { yaml: area().value, base: a.was.base, sha: a.was.sha };
@@ -173,6 +185,7 @@
     const name = e.target.dataset && e.target.dataset.editField;
     if (!at || (!name && e.target !== area())) return;
     if (name) dirty.add(name); else typed = true;
+    when = new Date().toISOString();
     seq++; mark(e.target); draw(); keep(); soon();
   });
   addEventListener("selectionchange", () => mark(document.activeElement));
@@ -183,7 +196,7 @@
     const act = b.dataset.edit;
     if (b.dataset.edGo) go(b);
     else if (b.dataset.act === "out") out(e);
-    else if (act === "save") { clearTimeout(timer); say("save", side()); }
+    else if (act === "save") { clearTimeout(timer); say("save", "yaml"); }
     else if (act === "merge") say("sent", "merge");
     else if (act === "undo") undo();
     else if (act === "discard" && at) { store.drop(key()); at = null; }
@@ -194,7 +207,14 @@
       e.stopPropagation(); e.preventDefault();
     } else left.forEach(store.drop);
   };
+  // A new line begins as far in as the last one, and farther behind a colon.
+  const enter = (e) => {
+    const box = e.target, line = box.value.slice(0, box.selectionStart).split("\n").pop();
+    const inner = line.match(/^ */)[0] + (/:\s*$/.test(line) ? "  " : "");
+    if (inner && document.execCommand("insertText", false, `\n${inner}`)) e.preventDefault();
+  };
   addEventListener("keydown", (e) => {
+    if (e.key === "Enter" && e.target === area() && !e.isComposing && !e.shiftKey && !e.ctrlKey && !e.metaKey && !e.altKey) enter(e);
     if ((e.ctrlKey || e.metaKey) && e.key === "s" && byId("save")) { e.preventDefault(); byId("save").click(); }
   });
 })();

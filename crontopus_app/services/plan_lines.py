@@ -15,6 +15,7 @@ from crontopus_app.services.endpoints import policy_of
 # As long as the agent looks ahead when it makes lines of another zone's schedule.
 DAYS = 400
 RUNNER = "run-job"
+UNSEEN = "what its crontab holds now is known when the host reports it"
 WAITING = "its lines are known when the host reports its time zone"
 
 

@@ -166,10 +166,11 @@ def _lined(
     one: EndpointPlan, after: JobIndex, host: Endpoint, crontab: list[dict[str, str]], now: datetime
 ) -> EndpointPlan:
     before = plan_lines.present(crontab, after.job_id)
+    unseen = "" if before or one.action == "create" else plan_lines.UNSEEN
     if one.action == "delete":
-        return replace(one, before=before)
+        return replace(one, before=before, note=unseen)
     lines, note = plan_lines.coming(after, host, crontab, now)
-    return replace(one, before=before, after=lines, note=note)
+    return replace(one, before=before, after=lines, note=note or unseen)
 
 
 def _on(session: Session, row: JobIndex) -> set[str]:

@@ -50,7 +50,8 @@ def said(page: Any, side: str = "yaml", **more: Any) -> dict[str, str]:
     """What the browser sends, on top of what it was told last."""
     told = json.loads(page.answer)
     form = {**asdict(Form()), **(told["form"] or {}), **more.pop("form", {})}
-    body = {"seq": 1, "side": side, "place": told["place"], "yaml": told["yaml"] or "", "form": form, "dirty": []}
+    on = {"base": told["base"], "sha": told["sha"]}
+    body = {**on, "seq": 1, "side": side, "place": told["place"], "yaml": told["yaml"] or "", "form": form, "dirty": []}
     return {"sent": json.dumps({**body, **more})}
 
 
@@ -421,6 +422,16 @@ async def test_without_a_session_what_is_typed_is_kept(cookie: str) -> None:
     page._desk = page._desk._replace(namespace="production")
     await run(page, "sent", message)
     assert (page.saved.href, page.saved.state) == ("/login", "failed")
+
+
+async def test_a_server_that_was_started_anew_overwrites_nobodys_change(cookie: str) -> None:
+    store(FILE.replace("Europe/Berlin", "UTC"), "2" * 40, "bob")
+    page = await opened(EDIT, cookie)
+    await run(page, "save", said(page, yaml=FILE + "# mine\n", base=FILE, sha="1" * 40))
+    assert page.conflict.state == "merged"
+    assert json.loads(page.answer)["yaml"] == FILE.replace("Europe/Berlin", "UTC") + "# mine\n"
+    with reading() as session:
+        assert session.exec(select(Change)).all() == []
 
 
 @pytest.mark.parametrize(

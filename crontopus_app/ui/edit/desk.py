@@ -114,6 +114,8 @@ def _placed(desk: Desk, found: plans.Plan) -> plans.Plan:
 
 def submitted(db: Session, actor: Actor, desk: Desk, said: Said) -> tuple[Desk, Change]:
     """Asks for the commit of what was typed; raises BadInput, Conflict, PreconditionFailed."""
+    if not desk.new:
+        desk = desk._replace(base=said.base, sha=said.sha)
     desk, text, form, note = taken(desk, said)
     if note:
         raise BadInput(f"The form cannot change the file: {note}")

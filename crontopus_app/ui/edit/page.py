@@ -40,7 +40,7 @@ def _page() -> rx.Component:
             class_name="cols even",
             id="editor",
         ),
-        right=(save,),
+        right=(rx.el.span("not saved yet", id="edit-unsaved", class_name="muted", hidden=True), save),
     )
 
 

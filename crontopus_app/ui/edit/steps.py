@@ -64,14 +64,16 @@ async def land(page: Any, actor: Actor, said: talk.Said) -> Any:
         return None
     page._desk, page.conflict = desk.landed(on), conflict.Conflict()
     page.head = replace(page.head, new=False, title=on.target.replace("/", " / "), href=f"/jobs/{on.target}")
-    tell(page, "saved", said, yaml=on.submitted, form=shown(on.submitted, Form(namespace=page._desk.namespace)))
+    form = shown(on.submitted, Form(namespace=page._desk.namespace))
+    await judge(page, actor, on.submitted, form)  # the browser asks again, if more was typed meanwhile
+    tell(page, "saved", said, yaml=on.submitted, form=form)
     return rx.redirect(f"/jobs/{on.target}/edit", replace=True) if on.new else None
 
 
 async def refuse(page: Any, actor: Actor, said: talk.Said, error: CrontopusError) -> None:
     """A save that was refused: what somebody else did is merged, what is wrong is said at its place."""
     if isinstance(error, PreconditionFailed):
-        page.saved = rows.Saved()
+        page.saved, page._desk = rows.Saved(), page._desk._replace(base=said.base, sha=said.sha)
         await merge(page, actor, said)
         return
     page._desk, text, form, note = await asyncio.to_thread(desk.taken, page._desk, said)
@@ -85,6 +87,7 @@ async def notice(page: Any, actor: Actor) -> None:
         found = await call(desk.theirs, actor, page._desk)
     except NotFound:
         page.conflict, page._desk = conflict.Conflict("gone"), page._desk._replace(sha="")
+        tell(page, "base", NOT_TYPED)
     except Pending:
         return  # a change of the file is on its way: the next event tells
     else:

@@ -24,7 +24,8 @@ LONGEST_FIELD = 20_000
 class Said:
     """``side`` is where was typed last; ``dirty`` are the form's fields that the YAML does not say yet.
 
-    A draft (kept in the browser) says on what it stands: ``base`` and its blob's ``sha``.
+    A draft (kept in the browser) and a save say on what they stand: ``base`` and its blob's ``sha``, so that a server
+    that was started anew overwrites nobody's change.
     """
 
     seq: int = 0
@@ -57,7 +58,7 @@ def _text(value: Any, longest: int) -> str:
 
 
 def answer(why: str, said: Said, **more: Any) -> str:
-    """``why`` is load, form, yaml, saved or merged. ``yaml`` or ``form`` None: what is typed there stays."""
+    """``why`` is load, form, yaml, base, saved or merged. ``yaml`` or ``form`` None: what is typed there stays."""
     told = {"why": why, "seq": said.seq, "serial": secrets.token_hex(6), "yaml": None, "form": None, **more}
     if isinstance(told["form"], Form):
         told["form"] = asdict(told["form"])
