@@ -7,7 +7,10 @@
   const theme = () => get("crontopus-theme") || "system";
   const paint = () => {
     if (theme() === "system") delete root.dataset.theme; else root.dataset.theme = theme();
+    document.querySelectorAll("[data-theme-pick]").forEach((e) => { e.checked = e.dataset.themePick === theme(); });
   };
+  const pick = (name) => { try { localStorage.setItem("crontopus-theme", name); } catch { return; } paint(); };
+  addEventListener("change", (e) => { if (e.target.dataset.themePick) pick(e.target.dataset.themePick); });
   paint();
 
   // Times: relative words, the exact time in three zones on hover.
@@ -18,7 +21,12 @@
     if (d < 2) return `${d * 24 + h} h${m && d < 1 ? ` ${m} min` : ""}`;
     return `${d} d`;
   };
-  const zones = (at, zone) => [["", undefined], ["UTC", "UTC"], [zone, zone]].filter((z, i) => i < 2 || (z[0] && z[0] !== "UTC"))
+  // One zone a view: the account's, else the browser's. What this browser does not know counts as none.
+  const known = {};
+  const usable = (zone) => known[zone] ??= (() => { try { Intl.DateTimeFormat("en-GB", { timeZone: zone }); return true; } catch { return false; } })();
+  const own = () => { const e = document.querySelector(".app"), zone = e && e.dataset.zone; return zone && usable(zone) ? zone : undefined; };
+  const zones = (at, zone) => [[own(), own()], ["", undefined], ["UTC", "UTC"], [zone, zone]]
+    .filter(([n, z], i, all) => (i === 1 || n) && all.findIndex((o) => o[1] === z) === i)
     .map(([n, z]) => `${at.toLocaleString("en-GB", { timeZone: z, weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" })} ${n || "here"}`).join("\n");
   const write = (e, words) => { if (e.firstChild && e.firstChild.nodeValue !== words) e.firstChild.nodeValue = words; };
   const tell = (e) => {
@@ -26,23 +34,23 @@
     if (isNaN(at)) return;
     const left = (at - Date.now()) / 1000, kind = e.dataset.time;
     if (kind === "since") write(e, span(Math.max(0, -left)));
-    else if (kind === "clock") write(e, at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" }));
-    else if (kind === "day") write(e, at.toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short" }));
-    else if (kind === "exact") write(e, at.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }));
+    else if (kind === "clock") write(e, at.toLocaleTimeString("en-GB", { timeZone: own(), hour: "2-digit", minute: "2-digit" }));
+    else if (kind === "day") write(e, at.toLocaleDateString("en-GB", { timeZone: own(), weekday: "short", day: "numeric", month: "short" }));
+    else if (kind === "exact") write(e, at.toLocaleString("en-GB", { timeZone: own(), day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }));
     else write(e, left > 0 ? `in ${span(left)}` : -left < 5 ? "just now" : `${span(-left)} ago`);
     const exact = zones(at, e.dataset.zone);
     if (e.title !== exact) e.title = exact;
   };
   const tick = () => {
     document.querySelectorAll("time[data-time]").forEach(tell);
-    const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const here = own() || Intl.DateTimeFormat().resolvedOptions().timeZone;
     document.querySelectorAll("[data-own-zone]").forEach((e) => write(e, here));
   };
   setInterval(tick, 1000);
   let waiting = false;
   const soon = () => { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; tick(); paint(); }); } };
   const begin = () => {
-    new MutationObserver(soon).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["datetime"] });
+    new MutationObserver(soon).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["datetime", "data-zone"] });
     soon();
   };
   document.readyState === "loading" ? addEventListener("DOMContentLoaded", begin) : begin();
@@ -91,11 +99,11 @@
     const b = e.target.closest && e.target.closest("[data-copy],[data-copy-from],[data-act]");
     if (!b) return;
     if (b.dataset.copy !== undefined || b.dataset.copyFrom) copy(b);
+    else if (b.dataset.act === "in") leave(`/login?next=${encodeURIComponent((location.pathname.replace(/\/+$/, "") || "/") + location.search)}`);
     else if (b.dataset.act === "out") post("/api/auth/logout", {}).finally(() => leave("/login"));
     else if (b.dataset.act === "theme") {
       const order = ["system", "light", "dark"];
-      try { localStorage.setItem("crontopus-theme", order[(order.indexOf(theme()) + 1) % 3]); } catch { return; }
-      paint();
+      pick(order[(order.indexOf(theme()) + 1) % 3]);
     } else if (b.dataset.act === "keys") keys();
   });
 

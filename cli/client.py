@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +15,8 @@ import httpx
 from cli import profile
 
 REFUSED, UNREACHABLE = 1, 3
+# By this the list of sessions names what signed in.
+USER_AGENT = f"crontopus-cli/1 {platform.system()}"
 
 
 class Failure(click.ClickException):
@@ -27,7 +33,9 @@ class Client:
     """Requests with the profile's token. Every method raises Failure."""
 
     def __init__(self, url: str, token: str = "", transport: httpx.BaseTransport | None = None) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"User-Agent": USER_AGENT}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         self.http = httpx.Client(base_url=url, headers=headers, timeout=30, transport=transport)
 
     def get(self, path: str, **params: Any) -> Any:
@@ -42,6 +50,25 @@ class Client:
         if answer.is_error:
             raise _failure(answer)
         return answer.json() if answer.content else None
+
+    def download(self, path: str, target: Path) -> int:
+        """Saves the answer's body, whole or not at all, readable by its owner only; gives its size in bytes."""
+        handle, temporary = tempfile.mkstemp(dir=str(target.parent), prefix=f".{target.name}-")
+        try:
+            with os.fdopen(handle, "wb") as file, self.http.stream("GET", path) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise _failure(answer)
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+            size = os.path.getsize(temporary)
+            os.replace(temporary, target)
+        except httpx.TransportError as error:
+            raise Failure(f"{self.http.base_url} broke off: {error}", UNREACHABLE) from error
+        finally:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+        return size
 
     def wait_for(self, change: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The change once it is committed or failed, or as it is after ``seconds``."""

@@ -10,8 +10,9 @@ from importlib import import_module
 import click
 
 GROUPS = {
-    "auth": ("cli.commands.auth", "auth", "Sign in and out."),
+    "auth": ("cli.commands.auth", "auth", "Sign in and out; password and sessions."),
     "endpoints": ("cli.commands.endpoints", "endpoints", "List, show and revoke endpoints."),
+    "export": ("cli.commands.export", "export", "Save everything of the account as a ZIP."),
     "jobs": ("cli.commands.jobs", "jobs", "List, show, apply and delete jobs."),
     "manifest": ("cli.commands.manifest", "manifest_group", "Check and explain manifests and schedules, offline."),
     "runs": ("cli.commands.runs", "runs", "List and show runs."),

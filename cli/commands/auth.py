@@ -1,9 +1,10 @@
-"""`crontopus auth`: signing in and out."""
+"""`crontopus auth`: signing in and out, the password, sessions."""
 
 from __future__ import annotations
 
 import os
 import sys
+from urllib.parse import quote
 
 import click
 
@@ -13,7 +14,7 @@ from cli.client import Client, Failure, connect
 
 @click.group()
 def auth() -> None:
-    """Sign in and out."""
+    """Sign in and out; password and sessions."""
 
 
 @auth.command()
@@ -64,3 +65,55 @@ def whoami(as_json: bool) -> None:
         return
     click.echo(f"{me['username']} ({me['role']}), tenant {me['tenant_id']}, on {client.http.base_url}")
     click.echo(f"repository {me['repository']}: {me['provisioning']} {me['provisioning_error']}".rstrip())
+
+
+@auth.command()
+def password() -> None:
+    """Change your password; every other session ends."""
+    client = connect()
+    current = click.prompt("Old password", hide_input=True)
+    new = click.prompt("New password", hide_input=True, confirmation_prompt="Again")
+    ended = client.send("POST", "/api/auth/password", json={"current": current, "new": new})["ended"]
+    click.echo(f"The password is changed; other sessions ended: {ended}.")
+
+
+@auth.group(invoke_without_command=True)
+@output.json_option
+@click.pass_context
+def sessions(ctx: click.Context, as_json: bool) -> None:
+    """List where you are signed in; `sessions revoke ID` ends one."""
+    if ctx.invoked_subcommand is not None:
+        return
+    found = connect().get("/api/auth/sessions")
+    if as_json:
+        output.show_json(found)
+        return
+    output.table(
+        ("id", "client", "from", "since", "last used", ""),
+        (
+            (
+                one["id"],
+                one["client"],
+                one["address"],
+                output.moment(one["created_at"]),
+                output.moment(one["last_seen_at"]),
+                "this one" if one["current"] else "",
+            )
+            for one in found
+        ),
+    )
+
+
+@sessions.command()
+@click.argument("session_id", required=False)
+@click.option("--others", is_flag=True, help="End every session but this one.")
+def revoke(session_id: str | None, others: bool) -> None:
+    """End a session, or all but this one, at once."""
+    if others == bool(session_id):
+        raise click.UsageError("Give the ID of one session, or --others.")
+    client = connect()
+    if session_id:
+        client.send("DELETE", f"/api/auth/sessions/{quote(session_id, safe='')}")
+        click.echo("Ended.")
+        return
+    click.echo(f"Ended: {client.send('DELETE', '/api/auth/sessions')['ended']}.")

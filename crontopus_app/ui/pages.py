@@ -25,6 +25,8 @@ from crontopus_app.ui.overview.page import overview
 from crontopus_app.ui.overview.state import OverviewState
 from crontopus_app.ui.runs.page import run, runs
 from crontopus_app.ui.runs.state import RunsState, RunState
+from crontopus_app.ui.settings.page import settings
+from crontopus_app.ui.settings.state import SettingsState
 from crontopus_app.ui.start.page import start
 from crontopus_app.ui.start.state import StartState
 from crontopus_app.ui.tokens.page import tokens
@@ -58,6 +60,7 @@ PAGES = (
     Page("/endpoints/[endpoint_id]", "Endpoint", endpoint, EndpointState.load),
     Page("/enrol", "Enrol a host", enrol, EnrolState.load),
     Page("/tokens", "Tokens", tokens, TokensState.load),
+    Page("/settings", "Settings", settings, SettingsState.load),
     Page("/operator", "Operator", operator.health, [HealthState.load, HealthState.follow]),
     Page("/operator/tenants", "Tenants", operator.tenants, TenantsState.load),
     Page("/operator/tasks", "Tasks", operator.tasks, TasksState.load),

@@ -23,7 +23,7 @@ ACCESS = "session"
 
 
 class SessionState(rx.State):
-    """What the rail says: who, and whether what is shown is current."""
+    """What the frame says: who, in which zone times are, and whether what is shown is current."""
 
     username: str = ""
     tenant: str = ""
@@ -31,6 +31,8 @@ class SessionState(rx.State):
     provisioning: str = "ready"
     provisioning_error: str = ""
     stale_since: str = ""
+    timezone: str = ""
+    ended: bool = False
     _user_id: str = ""
 
 
@@ -83,10 +85,16 @@ async def opened(page: Any, *kinds: str) -> Any:
     except Forbidden as error:
         _shut(page, error)
         return None
-    watchers.look(token, Watch(actor.tenant_id, type(page), frozenset((*kinds, ACCESS))))
+    follow(page, actor, *kinds)
     await _introduce(page, actor)
     await fill(page, actor)
     return None
+
+
+def follow(page: Any, actor: Actor, *kinds: str) -> None:
+    """Renews the page for events of these kinds, and when a session of its tenant ends: it may be its own."""
+    watch = Watch(actor.tenant_id, type(page), frozenset((*kinds, ACCESS)))
+    watchers.look(page.router.session.client_token, watch)
 
 
 async def _introduce(page: Any, actor: Actor) -> None:
@@ -96,6 +104,7 @@ async def _introduce(page: Any, actor: Actor) -> None:
         page.reset()
     frame._user_id, frame.username, frame.tenant = actor.user_id, me.username, me.tenant_id
     frame.operator = me.role == "operator"
+    frame.timezone, frame.ended = me.timezone, False
     frame.provisioning, frame.provisioning_error = me.provisioning, me.provisioning_error
     frame.stale_since = watchers.stale_since.isoformat() if watchers.stale_since else ""
 
@@ -116,7 +125,8 @@ async def refill(page: Any, watch: Watch) -> None:
         actor = await actor_of(page)
     except NotAuthenticated:
         watchers.forget(page.router.session.client_token)
-        page.problem = "Your session has ended: sign in again."
+        frame = await page.get_state(SessionState)
+        frame.ended, page.problem = True, "Your session has ended: sign in again."
         return
     except Forbidden as error:
         # Still watched: when the suspension ends the page is filled again.

@@ -11,7 +11,7 @@ from crontopus_app.ui.kit import dialog, parts
 from crontopus_app.ui.session import SessionState
 
 NAV = (("Overview", "/"), ("Jobs", "/jobs"), ("Runs", "/runs"), ("Endpoints", "/endpoints"))
-LOW = (("Enrol a host", "/enrol"), ("Tokens", "/tokens"))
+LOW = (("Enrol a host", "/enrol"), ("Tokens", "/tokens"), ("Settings", "/settings"))
 KEYS = (
     ("/", "search jobs"),
     ("g o", "Overview"),
@@ -112,6 +112,14 @@ def _repository_note() -> rx.Component:
 
 def frame(active: str, title: Any, state: Any, *body: Any, right: tuple[rx.Component, ...] = ()) -> rx.Component:
     """A page: until its first data is here a skeleton, and when something is wrong the sentence about it."""
+    ended = rx.el.section(
+        rx.el.h2("Your session has ended"),
+        rx.el.p("It was signed out or ended elsewhere, or your account is gone. What was saved is kept."),
+        rx.el.button("Sign in", type="button", data_act="in", class_name="primary"),
+        class_name="card",
+        role="alert",
+        id="problem",
+    )
     wrong = rx.el.section(
         rx.el.h2("This cannot be shown"), rx.el.p(state.problem), class_name="card", role="alert", id="problem"
     )
@@ -121,10 +129,15 @@ def frame(active: str, title: Any, state: Any, *body: Any, right: tuple[rx.Compo
         rx.el.main(
             rx.el.header(rx.el.h1(title), _search(), *right, class_name="bar"),
             _repository_note(),
-            rx.cond(state.ready, rx.cond(state.problem, wrong, rx.fragment(*body)), parts.skeleton()),
+            rx.cond(
+                state.ready,
+                rx.cond(SessionState.ended, ended, rx.cond(state.problem, wrong, rx.fragment(*body))),
+                parts.skeleton(),
+            ),
             id="main",
             tab_index=-1,
         ),
         _keys(),
         class_name="app",
+        data_zone=SessionState.timezone,
     )

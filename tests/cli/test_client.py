@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Callable
 
 import httpx
@@ -69,3 +71,30 @@ def test_a_change_that_has_ended_is_not_asked_for() -> None:
 
     done: dict[str, Any] = {"id": "1", "state": "done"}
     assert client(never).wait_for(done, 10) == done
+
+
+def test_a_download_is_saved_whole_and_for_its_owner(tmp_path: Path) -> None:
+    target = tmp_path / "all.zip"
+    target.write_text("an older one")
+    assert (
+        client(lambda _request: httpx.Response(200, content=b"x" * 100_000)).download("/api/export", target) == 100_000
+    )
+    assert target.read_bytes() == b"x" * 100_000
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_download_that_breaks_off_leaves_what_was_there(tmp_path: Path) -> None:
+    def half() -> Iterator[bytes]:
+        yield b"half"
+        raise httpx.RemoteProtocolError("peer closed connection")
+
+    target = tmp_path / "all.zip"
+    target.write_text("an older one")
+    for answer, exit_code in (
+        (httpx.Response(200, content=half()), UNREACHABLE),
+        (httpx.Response(403, json={"detail": "No."}), REFUSED),
+    ):
+        with pytest.raises(Failure) as caught:
+            client(lambda _request, answer=answer: answer).download("/api/export", target)
+        assert caught.value.exit_code == exit_code
+        assert [path.read_text() for path in tmp_path.iterdir()] == ["an older one"]

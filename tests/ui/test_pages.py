@@ -17,6 +17,7 @@ from crontopus_app.ui.overview.state import OverviewState
 from crontopus_app.ui.pages import PAGES, Page
 from crontopus_app.ui.runs.state import RunsState, RunState
 from crontopus_app.ui.session import SessionState
+from crontopus_app.ui.settings.state import SettingsState
 from crontopus_app.ui.start.state import StartState
 from crontopus_app.ui.tokens.state import TokensState
 from tests.cast import Member
@@ -36,6 +37,7 @@ STATES = {
     "/endpoints/HOST": EndpointState,
     "/enrol": EnrolState,
     "/tokens": TokensState,
+    "/settings": SettingsState,
 }
 
 

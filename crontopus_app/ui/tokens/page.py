@@ -1,21 +1,23 @@
-"""API tokens."""
+"""Tokens: for scripts, and for hosts that join."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import reflex as rx
 
-from crontopus_app.services.actor import SCOPES
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import parts
-from crontopus_app.ui.tokens.state import TokenRow
+from crontopus_app.ui.kit import dialog, parts
+from crontopus_app.ui.tokens.rows import SCOPES, EnrolmentRow, TokenRow
 from crontopus_app.ui.tokens.state import TokensState as State
 
 HEADS = ["Name", "Scopes", "Last used", "Expires", ""]
+ENROLMENT = ["Name", "Uses", "Expires", ""]
 
 
 def tokens() -> rx.Component:
     """``/tokens``."""
-    none = rx.el.p("None yet. The CLI and scripts use them: Authorization: Bearer ctp_…", class_name="muted pane")
+    none = rx.el.p("None yet. Scripts and the command line use them.", class_name="muted pane")
     listed = parts.table(HEADS, rx.foreach(State.tokens, _token))
     return shell.frame(
         "Tokens",
@@ -23,44 +25,114 @@ def tokens() -> rx.Component:
         State,
         rx.cond(State.made, _made()),
         parts.card("API tokens", rx.cond(State.tokens, listed, none), flush=True),
-        _make(),
+        rx.el.div(_make(), _enrolment(), class_name="cols even"),
+        _confirmations(),
     )
 
 
 def _made() -> rx.Component:
-    return parts.card(
-        "Your new token", parts.copy_line(State.made), rx.el.p("It is shown only now.", class_name="muted")
+    use = rx.el.p(
+        "It is shown only now. Send it as ",
+        rx.el.span("Authorization: Bearer ctp_…", class_name="mono"),
+        ", or give it to ",
+        rx.el.span("crontopus auth login --token -", class_name="mono"),
+        class_name="muted",
     )
+    title = rx.fragment("Your new token ", State.made_name)
+    return rx.el.div(parts.card(title, parts.copy_line(State.made), use), role="status", custom_attrs={"id": "made"})
 
 
 def _make() -> rx.Component:
-    boxes = [
-        rx.el.label(rx.el.input(type="checkbox", name=scope), rx.el.span(scope, class_name="mono"), class_name="check")
-        for scope in sorted(SCOPES)
-    ]
+    wrong = State.wrong
     form = rx.el.form(
         rx.el.div(
-            parts.field("Name", rx.el.input(name="name", required=True, max_length=100)),
-            parts.field("Valid for days", rx.el.input(name="days", type="number", default_value="90", min=1, max=3650)),
+            parts.field("Name", rx.el.input(name="name", required=True, max_length=100), wrong["name"]),
+            parts.field(
+                "Valid for days",
+                rx.el.input(name="days", type="number", default_value="90", min=1, max=3650),
+                wrong["expires_in_days"],
+                "empty: until it is revoked",
+            ),
             class_name="two",
         ),
-        rx.el.fieldset(rx.el.legend("Scopes", class_name="hint"), *boxes, class_name="flex plainset"),
-        rx.cond(State.wrong, rx.el.div(State.wrong, class_name="wrong", role="alert")),
+        rx.el.fieldset(
+            rx.el.legend("It may", class_name="hint"), *[_scope(*pair) for pair in SCOPES], class_name="plainset scopes"
+        ),
+        rx.cond(wrong["scopes"], rx.el.div(wrong["scopes"], class_name="wrong", role="alert")),
+        rx.cond(wrong[""], rx.el.div(wrong[""], class_name="wrong", role="alert")),
         rx.el.div(rx.el.button("Make a token", type="submit", class_name="primary")),
         on_submit=State.create,
         class_name="form",
     )
-    return parts.card("New token", form, note="writing implies reading")
+    return parts.card("New API token", form, note="writing implies reading")
+
+
+def _scope(name: str, words: str) -> rx.Component:
+    said = rx.el.span(rx.el.span(name, class_name="mono"), rx.el.small(words))
+    return rx.el.label(rx.el.input(type="checkbox", name=name), said, class_name="check")
 
 
 def _token(token: TokenRow) -> rx.Component:
-    drop = rx.el.button(
-        "Revoke", on_click=State.revoke(token.id), class_name="danger", aria_label=f"revoke {token.name}"
-    )
     return rx.el.tr(
         rx.el.td(token.name),
         rx.el.td(token.scopes, class_name="mono muted wrap"),
         rx.el.td(rx.cond(token.used, parts.when(token.used), "never"), class_name="muted"),
-        rx.el.td(rx.cond(token.expires, parts.when(token.expires), "never")),
-        rx.el.td(rx.cond(token.revoked, rx.el.span("revoked", class_name="muted"), drop)),
+        rx.el.td(_expiry(token.expires)),
+        rx.el.td(_revoke(token, "revoke")),
+        key=token.id,
+    )
+
+
+def _enrolment() -> rx.Component:
+    none = rx.el.p("None yet. A host joins with one.", class_name="muted pane")
+    listed = parts.table(ENROLMENT, rx.foreach(State.enrolment, _host_token))
+    aside = parts.link("Enrol a host", "/enrol", css="link legend")
+    return parts.card("Enrolment tokens", rx.cond(State.enrolment, listed, none), flush=True, aside=aside)
+
+
+def _host_token(token: EnrolmentRow) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(token.name),
+        rx.el.td(token.uses),
+        rx.el.td(_expiry(token.expires)),
+        rx.el.td(_revoke(token, "revoke-enrolment")),
+        key=token.id,
+    )
+
+
+def _expiry(at: Any) -> rx.Component:
+    return rx.cond(at, parts.when(at), rx.el.span("never"))
+
+
+def _revoke(token: Any, name: str) -> rx.Component:
+    """What can be done with a token that lives; the word for one that does not."""
+    label = rx.fragment("Revoke", rx.el.span(" ", token.name, class_name="sr"))
+    opener = dialog.opens(label, name, css="danger", id=token.id, name=token.name)
+    return rx.cond(token.state == "active", opener, rx.el.span(token.state, class_name="muted"))
+
+
+def _confirmations() -> rx.Component:
+    return rx.fragment(
+        dialog.confirm(
+            "revoke",
+            "Revoke this token",
+            rx.el.p(
+                "Scripts with ", dialog.told("name"), " get 401 at once. This cannot be undone: they need a new one."
+            ),
+            act="Revoke it",
+            on_submit=State.revoke,
+            takes=("id",),
+        ),
+        dialog.confirm(
+            "revoke-enrolment",
+            "Revoke this enrolment token",
+            rx.el.p(
+                "No further host can join with ",
+                dialog.told("name"),
+                ". Hosts that have joined stay and keep their jobs.",
+            ),
+            act="Revoke it",
+            on_submit=State.revoke_enrolment,
+            takes=("id",),
+        ),
     )

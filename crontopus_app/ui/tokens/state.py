@@ -1,11 +1,11 @@
-"""State of Tokens: API tokens with their scopes, shown once."""
+"""State of Tokens: API tokens with their scopes, shown once; enrolment tokens with what is left of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
+from reflex.event import EventSpec
 
 from contract import wire
 from crontopus_app import clock
@@ -14,41 +14,31 @@ from crontopus_app.services import tokens
 from crontopus_app.services.actor import SCOPES, Actor
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
-from crontopus_app.ui.kit import words
-
-
-@dataclass(frozen=True)
-class TokenRow:
-    id: str
-    name: str
-    scopes: str
-    used: str
-    expires: str
-    revoked: bool
-
-
-def row(token: wire.ApiToken) -> TokenRow:
-    used, expires = words.iso(token.last_used_at), words.iso(token.expires_at)
-    return TokenRow(token.id, token.name, " ".join(token.scopes), used, expires, token.revoked)
+from crontopus_app.ui.kit import toast
+from crontopus_app.ui.tokens import rows
 
 
 class TokensState(rx.State):
-    """The list, and the token just made."""
+    """The lists, and the token just made; ``wrong`` is the new token's field → the sentence."""
 
     ready: bool = False
     problem: str = ""
-    wrong: str = ""
+    wrong: dict[str, str] = {}  # noqa: RUF012 -- Reflex copies the defaults of a state
     made: str = ""
-    tokens: list[TokenRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    made_name: str = ""
+    tokens: list[rows.TokenRow] = []  # noqa: RUF012
+    enrolment: list[rows.EnrolmentRow] = []  # noqa: RUF012
 
     @rx.event
     async def load(self) -> Any:
         """Fills the page; a token shown before is not shown again."""
-        self.made = self.wrong = ""
-        return await session.opened(self)
+        self.made, self.wrong = "", {}
+        return await session.opened(self, "endpoint")
 
     async def _fill(self, actor: Actor) -> None:
-        self.tokens = [row(one) for one in await call(tokens.list_api, actor)]
+        now = clock.now()
+        self.tokens = [rows.token(one, now) for one in await call(tokens.list_api, actor)]
+        self.enrolment = [rows.enrolment(one, now) for one in await call(tokens.list_enrollment, actor)]
 
     @rx.event
     async def create(self, form: dict[str, Any]) -> None:
@@ -56,20 +46,30 @@ class TokensState(rx.State):
         try:
             actor = await session.actor_of(self)
             scopes = sorted(scope for scope in SCOPES if form.get(scope))
-            days = str(form.get("days", "")).strip()
-            wanted = wire.ApiTokenRequest(str(form.get("name", "")), scopes, int(days) if days.isdecimal() else None)
-            self.made = (await change(tokens.create_api, actor, wanted, clock.now())).token or ""
-            self.wrong = ""
+            days = str(form.get("days") or "").strip()
+            wanted = wire.ApiTokenRequest(str(form.get("name") or ""), scopes, int(days) if days.isdecimal() else None)
+            made = await change(tokens.create_api, actor, wanted, clock.now())
+            self.made, self.made_name, self.wrong = made.token or "", made.name, {}
             await session.fill(self, actor)
         except CrontopusError as error:
-            self.wrong, self.made = problems.sentence(error), ""
+            self.wrong, self.made = problems.fields(error), ""
 
     @rx.event
-    async def revoke(self, token_id: str) -> None:
+    async def revoke(self, form: dict[str, Any]) -> EventSpec:
         """The token is dead at once."""
+        return await self._revoke(tokens.revoke_api, form, "Scripts with it get 401 from now on.")
+
+    @rx.event
+    async def revoke_enrolment(self, form: dict[str, Any]) -> EventSpec:
+        """No further host joins with it; those that have stay."""
+        return await self._revoke(tokens.revoke_enrollment, form, "No further host can join with it.")
+
+    async def _revoke(self, act: Any, form: dict[str, Any], said: str) -> EventSpec:
         try:
             actor = await session.actor_of(self)
-            await change(tokens.revoke_api, actor, token_id, clock.now())
+            await change(act, actor, str(form.get("id") or ""), clock.now())
             await session.fill(self, actor)
         except CrontopusError as error:
-            self.wrong = problems.sentence(error)
+            return toast.say(problems.sentence(error), "failed")
+        self.made = ""
+        return toast.say(f"Revoked. {said}")
