@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +117,25 @@ def test_both_themes_name_the_same_tokens() -> None:
 def test_text_can_be_read(tokens: dict[str, str], ground: str, ink: str) -> None:
     """WCAG 2.2 AA: 4.5 : 1."""
     assert contrast(tokens[ink], tokens[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("tokens", [theme.DARK, theme.LIGHT], ids=["dark", "light"])
+@pytest.mark.parametrize("ground", ["card", "bg", "side", "hover"])
+@pytest.mark.parametrize("state", ["ok", "running", "late", "failed", "missed", "unknown", "accent"])
+def test_the_words_of_a_state_can_be_read_on_its_own_tint(tokens: dict[str, str], ground: str, state: str) -> None:
+    """As console.css mixes them for tags."""
+    sheet = (Path(__file__).parents[2] / "assets" / "console.css").read_text()
+    found = re.search(r"\.tag{.*?var\(--c\) (\d+)%,var\(--text\).*?var\(--c\) (\d+)%,transparent", sheet)
+    assert found
+    ink = mixed(tokens[state], tokens["text"], int(found[1]) / 100)
+    assert contrast(ink, mixed(tokens[state], tokens[ground], int(found[2]) / 100)) >= 4.5
+    assert set(re.findall(r"(\d+)%,var\(--text\)", sheet)) == {found[1]}
+
+
+def mixed(one: str, other: str, share: float) -> str:
+    """What color-mix(in srgb, …) makes of two colours."""
+    pairs = [(int(one[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(mine * share + yours * (1 - share)):02x}" for mine, yours in pairs)
 
 
 def contrast(one: str, other: str) -> float:

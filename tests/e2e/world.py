@@ -1,0 +1,72 @@
+"""A tenant in which everything a page can show has really happened, and the addresses of all pages in it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from playwright.sync_api import BrowserContext
+
+from crontopus_app.ui.pages import PAGES
+from tests.e2e.conftest import Tenant
+from tests.e2e.visitors import PASSWORD, allow
+from tests.fixtures.processes import wait_until
+from tests.fixtures.served import SERVER, Served
+
+COMMANDS = {
+    "greet": "printf '\\033[32mhello\\033[0m world\\n'",
+    "sweep": "echo nothing to sweep >&2; exit 3",
+}
+# A parameter of a route and where its sample is; a page with another parameter needs a line here.
+LISTS = {"run_id": ("/api/runs", "runs"), "endpoint_id": ("/api/endpoints", "endpoints")}
+
+
+def furnish(tenant: Tenant, served: Served) -> None:
+    """Jobs in Git, an enrolled host that ran them, a file that is no manifest; the tenant's user is an operator."""
+    for name, command in COMMANDS.items():
+        job = {"name": name, "namespace": "production", "schedule": "*/5 * * * *", "command": command}
+        tenant.http.post("/api/jobs", json=job).raise_for_status()
+    wait_until(lambda: tenant.http.get("/api/jobs").json()["count"] == len(COMMANDS), "the jobs in the index", 30)
+    once(tenant, tenant.enrol("host-of-eve"))
+    for line in lines(tenant, "host-of-eve"):
+        run(line)
+    wait_until(lambda: len(tenant.http.get("/api/runs").json()["runs"]) == len(COMMANDS), "the runs", 30)
+    tenant.http.post("/api/tokens", json={"name": "laptop", "scopes": ["read:runs"]}).raise_for_status()
+    granted = subprocess.run(
+        [*SERVER, "admin", "grant", tenant.name], env=served.environment, capture_output=True, text=True, check=False
+    )
+    assert granted.returncode == 0, granted.stderr
+
+
+def once(tenant: Tenant, agent: list[str]) -> None:
+    """One pass of the agent, as its service makes them."""
+    passed = tenant.program(*agent, "once")
+    assert passed.returncode == 0, passed.stderr
+
+
+def lines(tenant: Tenant, host: str) -> list[str]:
+    """The commands that Crontopus wrote into the host's crontab."""
+    crontab = (tenant.folder / f"crontab-{host}").read_text()
+    return [line.split(None, 5)[5] for line in crontab.splitlines() if "run-job" in line and not line.startswith("#")]
+
+
+def run(line: str) -> int:
+    """What cron would do with the line; gives its exit code."""
+    return subprocess.run(["/bin/sh", "-c", line], capture_output=True, timeout=60, check=False).returncode
+
+
+def sign_in(context: BrowserContext, tenant: Tenant, served: Served) -> None:
+    """The browser holds the session's cookie afterwards."""
+    allow(served)
+    signed = context.request.post(
+        f"{served.url}/api/auth/session", data={"username": tenant.name, "password": PASSWORD}
+    )
+    assert signed.ok, signed.text()
+
+
+def addresses(tenant: Tenant) -> dict[str, str]:
+    """Each page's route → its address in the tenant; a parameter nobody has a sample for is a KeyError."""
+    samples = {"ns": "production", "job_name": "greet"}
+    for parameter, (path, name) in LISTS.items():
+        samples[parameter] = tenant.http.get(path).json()[name][0]["id"]
+    return {page.route: re.sub(r"\[(\w+)\]", lambda found: samples[found[1]], page.route) for page in PAGES}
