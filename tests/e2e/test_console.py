@@ -119,24 +119,6 @@ def test_anothers_run_is_not_there(opened: Callable[..., Page], visitor: Visitor
     expect(page.locator("#problem")).to_contain_text("There is no such run.")
 
 
-PAGES = ["/", "/jobs", "/jobs/new", "/jobs/production/greet", "/jobs/production/greet/edit", "/runs", "/endpoints",
-         "/enrol", "/tokens", "/start"]  # fmt: skip
-
-
-@pytest.mark.parametrize(("theme", "narrow"), [("dark", False), ("light", False), ("dark", True), ("light", True)])
-def test_every_page_fits_both_widths_in_both_themes(
-    opened: Callable[..., Page], visitor: Visitor, screenshots: Path, theme: str, narrow: bool
-) -> None:
-    page = opened(visitor, narrow=narrow, theme=theme)
-    for path in PAGES:
-        page.goto(path)
-        page.wait_for_selector("#main .card")
-        expect(page.locator("#problem")).to_have_count(0)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-        name = path.strip("/").replace("/", "-") or "overview"
-        page.screenshot(path=screenshots / f"{name}-{theme}-{390 if narrow else 1320}.png", full_page=True)
-
-
 def test_the_theme_is_remembered_and_there_before_the_first_paint(
     opened: Callable[..., Page], visitor: Visitor
 ) -> None:
@@ -159,14 +141,6 @@ def test_keys_lead_through_the_console(opened: Callable[..., Page], visitor: Vis
     expect(page.locator("dialog#keys")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("dialog#keys")).to_be_hidden()
-
-
-def test_focus_can_be_seen(opened: Callable[..., Page], visitor: Visitor) -> None:
-    page = opened(visitor, "/jobs")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
-    style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert style == "solid"
 
 
 def test_there_is_no_badge_and_nothing_from_elsewhere(opened: Callable[..., Page], visitor: Visitor) -> None:

@@ -66,7 +66,9 @@ def card(title: Any, *body: rx.Component, note: Any = "", flush: bool = False, a
 def table(heads: list[str], rows: rx.Component, *, numeric: tuple[str, ...] = ()) -> rx.Component:
     """A table whose head stays in view; ``rows`` is a foreach of ``tr``."""
     cells = [rx.el.th(head, class_name="num" if head in numeric else "", scope="col") for head in heads]
-    return rx.el.div(rx.el.table(rx.el.thead(rx.el.tr(*cells)), rx.el.tbody(rows)), class_name="scroll")
+    body = rx.el.table(rx.el.thead(rx.el.tr(*cells)), rx.el.tbody(rows))
+    # The box takes the focus, so that arrow keys scroll it also where no row holds anything to focus.
+    return rx.el.div(body, class_name="scroll", tab_index=0, role="group", aria_label=", ".join(filter(None, heads)))
 
 
 def empty(title: Any, *body: rx.Component) -> rx.Component:
