@@ -94,7 +94,7 @@ def pill(text: Any, href: Any, on: Any) -> rx.Component:
 
 def field(label: str, control: rx.Component, error: Any = "", hint: Any = "", error_id: str = "") -> rx.Component:
     """A labelled control with its hint and its error; ``error_id`` is for the control's ``aria-describedby``."""
-    named = {"id": error_id} if error_id else {}
+    named: dict[str, Any] = {"id": error_id} if error_id else {}
     return rx.el.div(
         rx.el.label(label, control, class_name="field"),
         rx.cond(hint, rx.el.span(hint, class_name="hint")),
