@@ -75,7 +75,7 @@ def test_a_failed_task_is_read_retried_and_discarded(
     wait_until(failures, "the task to fail", 30)
     before = failures()
     page = opened(operator, "/operator/tasks")
-    row = page.get_by_role("row").filter(has_text="nobody-at-all")
+    row = page.get_by_role("article").filter(has_text="nobody-at-all")
     row.locator("summary").click()
     expect(row.get_by_label("traceback")).to_contain_text("Traceback (most recent call last)")
     page.screenshot(path=screenshots / "operator-tasks.png", full_page=True)
