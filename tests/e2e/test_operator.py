@@ -30,8 +30,8 @@ def operator(served: Served, visitor: Visitor) -> Visitor:
 
 
 @pytest.fixture(scope="module")
-def tenant(served: Served) -> Iterator[Visitor]:
-    """Who is suspended: nobody that another test needs."""
+def tenant(served: Served, operator: Visitor) -> Iterator[Visitor]:
+    """Who is suspended: nobody that another test needs, and not the first who registers, for that one is operator."""
     made = make(served)
     yield made
     made.http.close()
@@ -104,9 +104,9 @@ def test_health_is_measured_while_somebody_looks(
     expect(page.locator(f'time[datetime="{first}"]')).to_have_count(0, timeout=15_000)
 
 
-def test_nobody_else_is_let_in(opened: Callable[..., Page], stranger: Visitor) -> None:
-    page = opened(stranger, "/operator")
+def test_nobody_else_is_let_in(opened: Callable[..., Page], tenant: Visitor) -> None:
+    page = opened(tenant, "/operator")
     expect(page.locator("#problem")).to_contain_text("Only operators may do this")
     expect(page.locator("aside.rail").get_by_role("link", name="Operator")).to_have_count(0)
-    refused = stranger.http.get("/api/operator/tenants")
+    refused = tenant.http.get("/api/operator/tenants")
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
