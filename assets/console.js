@@ -13,7 +13,7 @@
   addEventListener("change", (e) => { if (e.target.dataset.themePick) pick(e.target.dataset.themePick); });
   paint();
 
-  // Times: relative words, the exact time in three zones on hover.
+  // Times: relative words, the exact time in three zones for the tip.
   const span = (s) => {
     const d = Math.floor(s / 86400), h = Math.floor(s / 3600) % 24, m = Math.floor(s / 60) % 60;
     if (s < 60) return `${Math.floor(s)} s`;
@@ -37,9 +37,11 @@
     else if (kind === "clock") write(e, at.toLocaleTimeString("en-GB", { timeZone: own(), hour: "2-digit", minute: "2-digit" }));
     else if (kind === "day") write(e, at.toLocaleDateString("en-GB", { timeZone: own(), weekday: "short", day: "numeric", month: "short" }));
     else if (kind === "exact") write(e, at.toLocaleString("en-GB", { timeZone: own(), day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }));
-    else write(e, left > 0 ? `in ${span(left)}` : -left < 5 ? "just now" : `${span(-left)} ago`);
+    else if (kind !== "said") write(e, left > 0 ? `in ${span(left)}` : -left < 5 ? "just now" : `${span(-left)} ago`);
+    // kit.js shows data-tip on hover and on focus; a moment within a link is reached with the link.
     const exact = zones(at, e.dataset.zone);
-    if (e.title !== exact) e.title = exact;
+    if (e.dataset.tip !== exact) e.dataset.tip = exact;
+    if (e.tabIndex < 0 && !e.closest("a,button,summary")) e.tabIndex = 0;
   };
   const tick = () => {
     document.querySelectorAll("time[data-time]").forEach(tell);
@@ -105,12 +107,6 @@
       const order = ["system", "light", "dark"];
       pick(order[(order.indexOf(theme()) + 1) % 3]);
     } else if (b.dataset.act === "keys") keys();
-  });
-
-  // Time zones are offered from what this browser knows: the page itself need not carry six hundred names.
-  addEventListener("focusin", (e) => {
-    const list = e.target.dataset && e.target.dataset.zones && document.getElementById(e.target.dataset.zones);
-    if (list && !list.firstChild && Intl.supportedValuesOf) list.append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => new Option("", zone)));
   });
 
   // Keys.

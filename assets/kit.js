@@ -89,5 +89,50 @@
     if (state !== "failed") expire(item, key || href ? LONG_MS : SHORT_MS);
   };
 
+  // Hints: what data-tip says, under the pointer and at what has the focus.
+  const hint = () => by("hint") || document.body.appendChild(make("div", { id: "hint", role: "tooltip" }));
+  let shownAt = null;
+  const hide = () => {
+    if (!shownAt) return;
+    shownAt.removeAttribute("aria-describedby");
+    shownAt = null;
+    hint().hidden = true;
+  };
+  const show = (at, holder) => {
+    hide();
+    const box = hint();
+    shownAt = holder;
+    box.textContent = at.dataset.tip;
+    box.hidden = false;
+    holder.setAttribute("aria-describedby", "hint");
+    const around = at.getBoundingClientRect(), own = box.getBoundingClientRect();
+    const below = around.bottom + 6 + own.height < innerHeight;
+    box.style.top = `${below ? around.bottom + 6 : around.top - own.height - 6}px`;
+    box.style.left = `${Math.max(8, Math.min(around.left, innerWidth - own.width - 8))}px`;
+  };
+  addEventListener("pointerover", (e) => {
+    const at = e.target.closest && e.target.closest("[data-tip]");
+    if (at && at.dataset.tip) show(at, at); else if (shownAt && shownAt !== document.activeElement) hide();
+  });
+  addEventListener("focusin", (e) => {
+    const at = e.target.closest("[data-tip]") || (e.target.matches("a") && e.target.querySelector("[data-tip]"));
+    if (at && at.dataset.tip && e.target.matches(":focus-visible")) show(at, e.target); else hide();
+  });
+  addEventListener("focusout", hide);
+  addEventListener("scroll", hide, true);
+
+  // Strips and charts are one stop of the Tab key; arrow keys go through their cells.
+  const steps = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+  addEventListener("keydown", (e) => {
+    if (e.key === "Escape") return hide();
+    const group = e.target.closest && e.target.closest("[data-rove]");
+    if (!group || !(e.key in steps) || e.ctrlKey || e.metaKey || e.altKey) return;
+    e.preventDefault();
+    const cells = [...group.children], step = steps[e.key];
+    const here = cells.indexOf(e.target), from = here < 0 ? (step < 0 ? cells.length : -1) : here;
+    const next = cells[Math.max(0, Math.min(cells.length - 1, from + step))];
+    if (next) next.focus();
+  });
+
   window.crontopus = { ...window.crontopus, open, say };
 })();

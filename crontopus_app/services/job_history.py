@@ -43,6 +43,15 @@ def history_entry(
     return wire.HistoryEntry(_commit(found[0]), _part(forge.diff(org, repository, found[0].sha), path))
 
 
+def version(forge: Forgejo, session: Session, actor: Actor, namespace: str, name: str, sha: str) -> bytes:
+    """The job's file as it was in a commit; raises NotFound where it was not there."""
+    org, repository, _, path = _where(session, actor, namespace, name)
+    data = forge.file_at(org, repository, path, sha) if SHA.match(sha) else None
+    if data is None:
+        raise NotFound("There is no such version.")
+    return data
+
+
 def _where(session: Session, actor: Actor, namespace: str, name: str) -> tuple[str, str, str, str]:
     actor.require("read:jobs")
     tenant = session.get(Tenant, actor.tenant_id)

@@ -25,7 +25,7 @@ from crontopus_app.services.job_edits import (
     update,
     validate,
 )
-from crontopus_app.services.job_history import history, history_entry
+from crontopus_app.services.job_history import history, history_entry, version
 from crontopus_app.services.job_rows import find, rows_of
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "set_paused",
     "update",
     "validate",
+    "version",
 ]
 
 SYSTEM = frozenset({"discovered", "default"})

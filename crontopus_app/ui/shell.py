@@ -19,7 +19,6 @@ KEYS = (
     ("g r", "Runs"),
     ("g e", "Endpoints"),
     ("n", "new job"),
-    ("Ctrl S", "save the job that is edited"),
     ("?", "these keys"),
     ("Esc", "close"),
 )

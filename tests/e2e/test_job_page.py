@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.visitors import Visitor
+from tests.e2e.visitors import Visitor, check_in
 from tests.fixtures.processes import wait_until
 
 
@@ -18,7 +19,13 @@ from tests.fixtures.processes import wait_until
 def job(visitor: Visitor) -> str:
     """A job of the visitor's own, in the index and on its host; gives its name."""
     name = f"job-{os.urandom(3).hex()}"
-    body = {"name": name, "namespace": "production", "schedule": "0 2 * * *", "command": "echo hello"}
+    body = {
+        "name": name,
+        "namespace": "production",
+        "schedule": "0 2 * * *",
+        "command": "echo hello",
+        "timezone": "UTC",
+    }
     visitor.http.post("/api/jobs", json=body).raise_for_status()
     wait_until(lambda: told(visitor, name).status_code == 200, "the job in the index", 30)
     return name
@@ -41,7 +48,7 @@ def test_pausing_and_deleting_are_said_and_can_be_undone(
     expect(toasts).to_contain_text(f"Resumed production/{job}")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
 
-    opener = page.get_by_role("button", name="Delete this job")
+    opener = page.get_by_role("button", name="Delete")
     opener.click()
     dialog = page.locator("dialog#delete")
     expect(dialog).to_contain_text("Removes 1 line on host-of-eve")
@@ -57,3 +64,74 @@ def test_pausing_and_deleting_are_said_and_can_be_undone(
     expect(toasts).to_contain_text(f"Brought back production/{job}")
     assert told(visitor, job).status_code == 200
     expect(page.get_by_role("link", name=job, exact=True)).to_be_visible()
+
+
+def test_the_last_days_are_cells_and_bars_that_lead_to_their_runs(
+    opened: Callable[..., Page], visitor: Visitor, screenshots: Path
+) -> None:
+    check_in(visitor)
+    failed = check_in(visitor, "fail")
+    page = opened(visitor, "/jobs/production/greet")
+    strip, bars = page.locator(".strip"), page.locator(".barlist")
+    expect(strip.locator("a.s-failed")).to_have_count(1)
+    strip.focus()
+    page.keyboard.press("End")
+    expect(strip.locator(":focus")).to_have_attribute("aria-label", re.compile(r"\d failed"))
+    expect(page.locator("#hint")).to_contain_text(re.compile(r"\d failed"))
+    bars.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#hint")).to_contain_text("took 1.5 s")
+    page.screenshot(path=screenshots / "job-bars.png")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(f"/runs/{failed}"), wait_until="commit")
+
+
+def test_a_run_that_arrives_moves_nothing(opened: Callable[..., Page], visitor: Visitor) -> None:
+    check_in(visitor)
+    page = opened(visitor, "/jobs/production/greet")
+    table = page.locator(".card.flush tbody")
+    expect(table.locator("tr").first).to_be_visible()
+    page.evaluate("document.fonts.ready")
+    page.evaluate(
+        """() => { window.moved = [];
+        const name = (node) => node.className || node.parentElement.outerHTML;
+        const told = (list) => list.getEntries().forEach(shift => moved.push(shift.sources.map(one => name(one.node))));
+        new PerformanceObserver(told).observe({type: "layout-shift"}) }"""
+    )
+    run_id = check_in(visitor, "fail")
+    expect(table.locator(f'a[href="/runs/{run_id}"]')).to_be_visible()
+    # Two frames later its layout has been measured and told.
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
+    assert page.evaluate("moved") == []
+
+
+def test_an_older_version_is_restored_after_its_words_were_seen(
+    opened: Callable[..., Page], visitor: Visitor, job: str, screenshots: Path
+) -> None:
+    visitor.http.put(f"/api/jobs/production/{job}", json={"schedule": "30 4 * * *"}).raise_for_status()
+    wait_until(lambda: told(visitor, job).json()["job"]["schedule"] == ["30 4 * * *"], "the new schedule", 30)
+    page = opened(visitor, f"/jobs/production/{job}?tab=history")
+
+    page.get_by_role("link", name=f"Change job production/{job}").click()
+    expect(page.locator(".ln.add .word")).to_have_text(["30", "4"])
+    page.get_by_role("button", name="Restore").last.click()
+    dialog = page.locator("dialog#restore")
+    expect(dialog).to_contain_text(f"Create job production/{job}")
+    expect(dialog.locator(".ln.add .word")).to_have_text(["0", "2"])
+    expect(dialog).to_contain_text("Changes its line on host-of-eve with the next pass.")
+    page.screenshot(path=screenshots / "job-restore.png")
+    dialog.get_by_role("button", name="Restore").click()
+    expect(page.locator("#toasts")).to_contain_text("Restored the content of")
+    assert told(visitor, job).json()["job"]["schedule"] == ["0 2 * * *"]
+
+
+def test_a_quieter_slot_is_taken_with_one_commit(opened: Callable[..., Page], visitor: Visitor, job: str) -> None:
+    page = opened(visitor, f"/jobs/production/{job}")
+    note = page.locator(".note", has_text="Neighbours")
+    expect(note).to_contain_text("greet")
+    note.get_by_role("button").click()
+    dialog = page.locator("dialog#move")
+    expect(dialog).to_contain_text(re.compile(r"Changes the schedule from 0 2 \* \* \* to [1-4] 2 \* \* \*, which"))
+    dialog.get_by_role("button", name="Change the schedule").click()
+    expect(page.locator("#toasts")).to_contain_text(re.compile(rf"Moved to [1-4] 2 .*: production/{job}"))
+    assert told(visitor, job).json()["job"]["schedule"] != ["0 2 * * *"]

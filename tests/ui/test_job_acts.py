@@ -36,6 +36,12 @@ async def test_a_version_of_nonsense_is_refused(cookie: str, form: dict[str, Any
     assert pending() == []
 
 
+async def test_there_is_nothing_to_move_to_where_nothing_was_proposed(cookie: str) -> None:
+    page = page_at("/jobs/production/backup", JobState, cookie)
+    assert "no quieter slot" in str(await run(page, "move", {}))
+    assert pending() == []
+
+
 def pending() -> list[str]:
     with reading() as session:
         return list(session.exec(select(Change.operation)).all())

@@ -74,7 +74,6 @@ class PlanShown:
     hosts: tuple[Host, ...] = ()
     more: str = ""
     nobody: str = ""
-    unknown: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,7 @@ def plan_shown(plan: Plan) -> PlanShown:
     hosts = tuple(_host(one) for one in changing[:SHOWN])
     rest = len(changing) - len(hosts)
     more = f"and {words.plural(rest, 'more host', 'more hosts')}" if rest else ""
-    unknown = f"No host is named {' or '.join(plan.unknown[:3])}." if plan.unknown and not plan.nobody else ""
-    return PlanShown(_counted(plan, changing), hosts, more, plan.nobody, unknown)
+    return PlanShown(_counted(plan, changing), hosts, more, plan.nobody)
 
 
 def _counted(plan: Plan, changing: list[EndpointPlan]) -> str:

@@ -38,6 +38,13 @@ async def restore(page: Any, actor: Actor, place: Place, sha: str) -> EventSpec:
     return await _undoable(page, actor, place, text, before)
 
 
+async def move(page: Any, actor: Actor, place: Place, expression: str) -> EventSpec:
+    """Gives the job another schedule of one expression."""
+    before = await _head(actor, place)
+    told = await _commit(jobs.update, actor, *place, {"schedule": [expression]}, now=clock.now())
+    return await _undoable(page, actor, place, _said(f"Moved to {expression}:", place, told), before)
+
+
 async def delete(page: Any, actor: Actor, place: Place) -> EventSpec:
     """Takes the file away; the lines go from the hosts with their next pass."""
     before = await _head(actor, place)

@@ -1,15 +1,13 @@
-"""One job: state, schedule in words, what is next, what was, what is installed."""
+"""One job: state, schedule in words, what is next, what was, and what one does to it."""
 
 from __future__ import annotations
 
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.job.rows import Cell, CommitRow, Instance, Line
+from crontopus_app.ui.job import tabs
 from crontopus_app.ui.job.state import JobState as State
-from crontopus_app.ui.kit import charts, coming, dialog, parts, run_table
-
-INSTANCES = ["Endpoint", "State", "Installed", "Commit", "Last run"]
+from crontopus_app.ui.kit import code, coming, dialog, durations, parts, strip
 
 
 def job() -> rx.Component:
@@ -24,142 +22,122 @@ def job() -> rx.Component:
         State,
         rx.cond(~head.valid, parts.note("This file is not a valid manifest: see its definition.", state="failed")),
         _head(),
-        rx.el.div(_past(), _coming(), class_name="cols w"),
-        _tabs(),
-        _danger(),
-        _confirmations(),
-        right=(rx.cond(head.valid, pause), parts.link("Edit", head.edit, css="button primary")),
+        rx.el.div(_month(), _coming(), class_name="cols w"),
+        tabs.tabs(),
+        _move(),
+        _delete(),
+        _restore(),
+        right=(
+            dialog.opens("Delete", "delete"),
+            rx.cond(head.valid, pause),
+            parts.link("Edit", head.edit, css="button primary"),
+        ),
     )
 
 
 def _head() -> rx.Component:
-    head = State.head
+    head, ahead = State.head, State.ahead
+    zones = rx.el.small(
+        rx.cond(ahead.there, rx.fragment(ahead.there, " · ")),
+        "yours ",
+        parts.when(ahead.next, "clock"),
+        " · UTC ",
+        ahead.utc,
+    )
     return rx.el.section(
         rx.el.span(head.said, class_name=f"state s-{head.state}"),
+        rx.el.div(rx.el.b(head.explained, " "), rx.el.span(head.cron, class_name="mono muted"), _where()),
         rx.el.div(
-            rx.el.b(head.explained, " "),
-            rx.el.span(head.cron, class_name="mono muted"),
-            rx.el.small(
-                "on ", head.hosts, " · ", rx.el.span(head.path, class_name="mono"), parts.copy(head.id, "copy id")
-            ),
-        ),
-        rx.el.div(
-            rx.el.b(rx.cond(head.paused, "paused", parts.when(head.next, "in", head.zone))),
-            rx.el.small(parts.when(head.next, "exact", head.zone)),
+            rx.el.b(rx.cond(head.paused, "paused", parts.when(ahead.next, "in", ahead.zone))),
+            rx.cond(ahead.next, zones),
             class_name="next",
         ),
         class_name="head",
     )
 
 
-def _past() -> rx.Component:
-    none = rx.el.p("It has not run yet.", class_name="muted")
-    strip = rx.el.div(rx.foreach(State.strip, _cell), class_name="strip")
+def _where() -> rx.Component:
+    """On which hosts, whether Git is in force there, whose it is."""
+    head = State.head
+    return rx.el.small(
+        "on ",
+        head.hosts,
+        rx.cond(head.installed, rx.fragment(" · ", head.installed)),
+        rx.cond(head.owner, rx.fragment(" · owner ", head.owner)),
+        rx.cond(head.runbook, rx.fragment(" · ", rx.el.a("runbook", href=head.runbook, rel="noreferrer"))),
+        " · ",
+        rx.el.span(head.path, class_name="mono"),
+        parts.copy(head.id, "copy id"),
+    )
+
+
+def _month() -> rx.Component:
+    month = State.month
+    none = rx.el.p("It has not been due and has not run in these days.", class_name="muted")
+    cells = rx.cond(month.cells, strip.strip(month.cells, month.columns, "the last 30 days"), none)
+    took = month.durations
     chart = rx.fragment(
-        rx.el.h2("Duration", rx.el.small(State.durations.said)), charts.durations(State.durations.paths)
+        rx.el.h2("Duration", rx.el.small(took.said), durations.key(took)),
+        rx.cond(took.bars, durations.chart(took), rx.el.p("No run has ended yet.", class_name="muted")),
     )
-    return parts.card(
-        "Last runs",
-        rx.cond(State.strip, rx.fragment(strip, chart), none),
-        note="one cell a run",
-        aside=rx.el.span(State.durations.success, class_name="legend"),
-    )
-
-
-def _cell(cell: Cell) -> rx.Component:
-    return parts.link("", cell.href, css=f"s-{cell.state}", title=cell.title, aria_label=cell.title)
+    share = rx.el.span(month.success, class_name="legend steadily")
+    return parts.card("30 days", cells, chart, note=month.unit, aside=share)
 
 
 def _coming() -> rx.Component:
-    told = State.future
-    return parts.card("Next runs", coming.slots(told), coming.nights(told), note=rx.fragment("in ", told.zone))
+    ahead = State.ahead
+    quieter = rx.cond(
+        ahead.schedule,
+        rx.fragment(" A quieter slot: ", dialog.opens(ahead.quieter, "move", css="linked"), "."),
+        rx.cond(ahead.quieter, rx.fragment(" It is quieter at ", ahead.quieter, ".")),
+    )
+    crowd = rx.cond(ahead.crowd, parts.note(rx.el.b("Neighbours "), ahead.crowd, quieter))
+    note = rx.fragment("in ", ahead.future.zone)
+    return parts.card("Next runs", coming.slots(ahead.future), coming.nights(ahead.future), crowd, note=note)
 
 
-def _tabs() -> rx.Component:
-    names = (("runs", "Runs"), ("definition", "Definition"), ("history", "History"), ("endpoints", "Endpoints"))
-    links = [_tab(key, name) for key, name in names]
-    body = rx.match(
-        State.tab,
-        ("definition", _definition()),
-        ("history", _history()),
-        ("endpoints", _endpoints()),
-        rx.fragment(
-            run_table.table(State.runs), rx.el.div(parts.link("All its runs", State.head.runs), class_name="pane")
+def _move() -> rx.Component:
+    head, ahead = State.head, State.ahead
+    return dialog.confirm(
+        "move",
+        rx.fragment("Start at ", ahead.quieter),
+        rx.el.p(
+            "Changes the schedule from ",
+            rx.el.code(head.cron),
+            " to ",
+            rx.el.code(ahead.schedule),
+            ", which changes ",
+            head.lines,
+            ".",
         ),
-    )
-    return rx.el.section(rx.el.nav(*links, class_name="tabs", aria_label="parts"), body, class_name="card flush")
-
-
-def _tab(key: str, name: str) -> rx.Component:
-    on = State.tab == key
-    return parts.link(name, f"?tab={key}", css=rx.cond(on, "on", ""), aria_current=rx.cond(on, "page", "false"))
-
-
-def code_line(line: Line) -> rx.Component:
-    """A numbered line with what is to be said of it."""
-    return rx.el.div(rx.el.em(line.number), rx.el.code(line.text), rx.el.span(line.note), class_name=f"ln {line.css}")
-
-
-def _code() -> rx.Component:
-    return rx.el.div(rx.foreach(State.lines, code_line), class_name="lines", tab_index=0, aria_label="text of the file")
-
-
-def _definition() -> rx.Component:
-    return rx.fragment(_code())
-
-
-def _history() -> rx.Component:
-    return rx.fragment(rx.el.div(rx.foreach(State.commits, _commit), class_name="pane"), _code())
-
-
-def _commit(commit: CommitRow) -> rx.Component:
-    restore = dialog.opens("Restore", "restore", sha=commit.sha, short=commit.short, message=commit.message)
-    words = rx.el.div(
-        parts.link(commit.message, commit.href),
-        rx.el.small(commit.author, " · ", rx.el.span(commit.short, class_name="mono"), " · ", parts.when(commit.at)),
-    )
-    return rx.el.div(rx.el.span(commit.initials, class_name="av", aria_hidden="true"), words, restore, class_name="chg")
-
-
-def _endpoints() -> rx.Component:
-    table = parts.table(INSTANCES, rx.foreach(State.instances, _instance))
-    none = rx.el.p("No endpoint matches its selector.", class_name="muted pane")
-    return rx.cond(State.instances, table, none)
-
-
-def _instance(one: Instance) -> rx.Component:
-    return rx.el.tr(
-        rx.el.td(parts.dot(one.state), parts.link(one.host, one.href)),
-        rx.el.td(parts.tag(one.said, one.state)),
-        rx.el.td(one.outcome, rx.cond(one.reason, rx.el.small(one.reason)), class_name="wrap"),
-        rx.el.td(one.commit, class_name="mono"),
-        rx.el.td(rx.cond(one.run, parts.link(parts.when(one.last), one.run), "–")),
+        act="Change the schedule",
+        on_submit=State.move,
+        danger=False,
     )
 
 
-def _danger() -> rx.Component:
-    what = rx.el.p("Its file goes; Git keeps it, so it can be brought back.", class_name="muted")
-    return parts.card("Delete", what, dialog.opens("Delete this job", "delete", css="danger"))
-
-
-def _confirmations() -> rx.Component:
-    """What is asked before an act, in words that say what it will do where."""
+def _delete() -> rx.Component:
     head = State.head
-    delete = dialog.confirm(
+    return dialog.confirm(
         "delete",
         rx.fragment("Delete ", head.namespace, "/", head.name),
         rx.el.p("Removes ", head.lines, " with the next pass. Its runs stay here, its file stays in Git's history."),
         act="Delete",
         on_submit=State.delete,
     )
-    restore = dialog.confirm(
+
+
+def _restore() -> rx.Component:
+    """Says what restoring a version does to the file and to the hosts, before it is done."""
+    restoring = State.restoring
+    return dialog.confirm(
         "restore",
         "Restore this content",
         rx.el.p("Makes a new commit with the content of ", dialog.told("short"), ", “", dialog.told("message"), "”."),
-        rx.el.p("Changes ", head.lines, " with the next pass. What is there now stays in the history."),
+        rx.cond(restoring.lines, code.block(restoring.lines, "what changes in the file")),
+        rx.el.p(rx.cond(restoring.said, restoring.said, "Looking what it would change …"), role="status"),
         act="Restore",
         on_submit=State.restore,
         takes=("sha",),
         danger=False,
     )
-    return rx.fragment(delete, restore)

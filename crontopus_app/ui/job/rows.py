@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from contract import schedule, wire
-from crontopus_app.services.runs import percentile
-from crontopus_app.ui.kit import charts, words
+from contract.manifest_values import parse_duration
+from crontopus_app.services.job_calendar import Crowd
+from crontopus_app.services.job_hosts import Installed
+from crontopus_app.services.plans import Plan
+from crontopus_app.ui.kit import run_table, words
+from crontopus_app.ui.kit.code import Line
+from crontopus_app.ui.kit.future import NOTHING, Future
 
-STRIP = 30
-DURATIONS = 60
-NOTHING = charts.Paths()
+SHOWN = 30
 
 
 @dataclass(frozen=True)
 class Head:
+    """``lines`` is what its hosts would lose without it, ``installed`` says whether they have what Git says."""
+
     id: str = ""
     name: str = ""
     namespace: str = ""
@@ -23,30 +30,51 @@ class Head:
     said: str = ""
     explained: str = ""
     cron: str = ""
-    zone: str = ""
     hosts: str = ""
     lines: str = ""
-    next: str = ""
+    installed: str = ""
+    owner: str = ""
+    runbook: str = ""
     paused: bool = False
     valid: bool = True
-    sha: str = ""
     path: str = ""
     edit: str = ""
     runs: str = ""
 
 
 @dataclass(frozen=True)
-class Cell:
-    state: str
-    title: str
-    href: str
+class Ahead:
+    """What comes: the schedule's future, when it is next (also in its zone and UTC), and who starts with it.
+
+    ``schedule`` is the expression that would move the job to ``quieter``; empty where it has no single minute.
+    """
+
+    future: Future = NOTHING
+    zone: str = ""
+    next: str = ""
+    there: str = ""
+    utc: str = ""
+    crowd: str = ""
+    quieter: str = ""
+    schedule: str = ""
 
 
 @dataclass(frozen=True)
-class Durations:
-    paths: charts.Paths = NOTHING
-    said: str = ""
-    success: str = ""
+class RunLine:
+    """A run in the page's table; ``slot`` is the wall clock of the job's zone."""
+
+    href: str
+    at: str
+    slot: str
+    delay: str
+    took: str
+    running_since: str
+    state: str
+    status: str
+    more: str
+    host: str
+    commit: str
+    output: str
 
 
 @dataclass(frozen=True)
@@ -58,8 +86,12 @@ class Instance:
     outcome: str
     reason: str
     commit: str
+    current: bool
     last: str
     run: str
+    reported: str
+    lines: tuple[str, ...]
+    drift: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,20 +103,33 @@ class CommitRow:
     message: str
     at: str
     href: str
+    open: bool
 
 
 @dataclass(frozen=True)
-class Line:
-    number: int
-    text: str
-    css: str
-    note: str
+class Body:
+    """What the open tab shows."""
+
+    tab: str = "runs"
+    lines: tuple[Line, ...] = ()
+    commits: tuple[CommitRow, ...] = ()
+    instances: tuple[Instance, ...] = ()
 
 
-def head(detail: wire.JobDetail) -> Head:
+@dataclass(frozen=True)
+class Restoring:
+    """What restoring a version would do; ``sha`` says of which one."""
+
+    sha: str = ""
+    lines: tuple[Line, ...] = ()
+    said: str = ""
+
+
+def head(detail: wire.JobDetail, current: int, hosts: int) -> Head:
     """What stands on top of the page."""
     job = detail.job
-    zone = job.timezone or ""
+    notes = (detail.manifest or {}).get("annotations", {})
+    runbook = str(notes.get("runbook", ""))
     return Head(
         id=job.id,
         name=job.name,
@@ -93,17 +138,29 @@ def head(detail: wire.JobDetail) -> Head:
         said=words.JOB_WORDS.get(job.state, job.state),
         explained=_explained(job.schedule, job.timezone) or job.words,
         cron=" · ".join(job.schedule),
-        zone=zone,
         hosts=words.hosts(job.endpoints),
         lines=f"1 line on {words.hosts(job.endpoints)}" if job.endpoints else "no line, it is on no host",
-        next=words.iso(job.next_run),
+        installed=installed(current, hosts),
+        owner=str(notes.get("owner", "")),
+        runbook=runbook if runbook.startswith(("https://", "http://")) else "",
         paused=job.paused,
         valid=detail.valid,
-        sha=detail.sha,
         path=job.path,
         edit=f"/jobs/{job.namespace}/{job.name}/edit",
-        runs=f"/runs?job={job.name}&namespace={job.namespace}",
+        runs=runs_of(job),
     )
+
+
+def runs_of(job: wire.JobSummary) -> str:
+    """The address of the job's runs."""
+    return f"/runs?job={job.name}&namespace={job.namespace}"
+
+
+def installed(current: int, hosts: int) -> str:
+    """Whether what its hosts have is what Git says."""
+    if current < hosts:
+        return f"as in Git on {current} of {hosts}"
+    return "as in Git" if hosts == 1 else f"as in Git on all {hosts}" if hosts else ""
 
 
 def _explained(expressions: list[str], zone: str | None) -> str:
@@ -113,27 +170,70 @@ def _explained(expressions: list[str], zone: str | None) -> str:
         return ""
 
 
-def strip(runs: Sequence[wire.Run]) -> list[Cell]:
-    """One cell a run, oldest first."""
-    return [
-        Cell(words.run_state(run.status), f"{run.status} · took {words.took(run.duration_s)}", f"/runs/{run.id}")
-        for run in runs[-STRIP:]
-    ]
+def limit_s(detail: wire.JobDetail) -> float | None:
+    """The job's ``maxRuntime`` in seconds."""
+    told = (detail.manifest or {}).get("checkin", {}).get("maxRuntime")
+    try:
+        return parse_duration(told).total_seconds() if isinstance(told, str) else None
+    except ValueError:
+        return None
 
 
-def durations(runs: Sequence[wire.Run]) -> Durations:
-    """How long the last sixty took, and how many went well."""
-    ended = [run for run in runs if run.duration_s is not None]
-    ordered = sorted(run.duration_s for run in ended if run.duration_s is not None)
-    if not ended:
-        return Durations()
-    p50, p95 = words.took(percentile(ordered, 0.5)), words.took(percentile(ordered, 0.95))
-    good = sum(1 for run in ended if run.status == "success")
-    share = f"success {100 * good / len(ended):.1f} %"
-    return Durations(charts.bars(ended, DURATIONS, 92), f"last {len(ended)} runs · p50 {p50} · p95 {p95}", share)
+def ahead(job: wire.JobSummary, future: Future, zone: str, crowd: Crowd | None) -> Ahead:
+    """``zone`` is empty while no host has told one."""
+    at = job.next_run
+    return Ahead(
+        future=future,
+        zone=zone,
+        next=words.iso(at),
+        there=f"{at.astimezone(ZoneInfo(zone)):%d %b %H:%M}" if at and zone else "",
+        utc=f"{at:%H:%M}" if at else "",
+        **_crowd(zone, crowd),
+    )
 
 
-def instance(one: wire.InstanceStatus) -> Instance:
+def _crowd(zone: str, crowd: Crowd | None) -> dict[str, str]:
+    if crowd is None or not zone:
+        return {}
+    names = ", ".join(name.partition("/")[2] for name in crowd.names[:3])
+    more = f" and {len(crowd.names) - 3} more" if len(crowd.names) > 3 else ""
+    verb = "starts" if len(crowd.names) == 1 else "start"
+    told = {
+        "schedule": crowd.schedule,
+        "crowd": f"{names}{more} {verb} at {crowd.at.astimezone(ZoneInfo(zone)):%H:%M} on {crowd.host} too.",
+    }
+    if crowd.quieter is not None:
+        told["quieter"] = f"{crowd.quieter.astimezone(ZoneInfo(zone)):%H:%M}"
+    return told
+
+
+def run_line(run: wire.Run, output: str, zone: str) -> RunLine:
+    """One line of the table."""
+    at: datetime = run.slot or run.started_at or run.received_at
+    more = ["" if run.status == "success" else run_table.outcome(run), *(flag.replace("_", " ") for flag in run.flags)]
+    return RunLine(
+        href=f"/runs/{run.id}",
+        at=at.isoformat(),
+        slot=f"{at.astimezone(ZoneInfo(zone or 'UTC')):%d %b %H:%M}",
+        delay=run_table.delay(run),
+        took=words.took(run.duration_s),
+        running_since=words.iso(run.started_at or run.received_at) if run.status == "running" else "",
+        state=words.run_state(run.status),
+        status=run.status,
+        more=" · ".join(filter(None, more)),
+        host=run.endpoint_name,
+        commit=run.commit[:7],
+        output=output,
+    )
+
+
+def run_lines(runs: Sequence[wire.Run], outputs: Mapping[str, str], zone: str) -> list[RunLine]:
+    return [run_line(run, outputs.get(run.id, ""), zone) for run in runs[:SHOWN]]
+
+
+def instance(found: Installed) -> Instance:
+    """The job on one host; its lines are empty where the host has none of it."""
+    one = found.instance
     return Instance(
         host=one.endpoint_name,
         href=f"/endpoints/{one.endpoint_id}",
@@ -142,12 +242,16 @@ def instance(one: wire.InstanceStatus) -> Instance:
         outcome=one.outcome or "not yet reported",
         reason=one.reason,
         commit=one.commit[:7],
+        current=found.current,
         last=words.iso(one.last_run_at),
         run=f"/runs/{one.last_run_id}" if one.last_run_id else "",
+        reported=words.iso(found.reported_at),
+        lines=found.lines,
+        drift=found.drift,
     )
 
 
-def commit(entry: wire.HistoryEntry, job: wire.JobSummary) -> CommitRow:
+def commit(entry: wire.HistoryEntry, job: wire.JobSummary, opened: str) -> CommitRow:
     found = entry.commit
     return CommitRow(
         sha=found.sha,
@@ -157,25 +261,17 @@ def commit(entry: wire.HistoryEntry, job: wire.JobSummary) -> CommitRow:
         message=found.message.splitlines()[0] if found.message else "",
         at=words.iso(found.at),
         href=f"/jobs/{job.namespace}/{job.name}?tab=history&commit={found.sha}",
+        open=found.sha == opened,
     )
 
 
-def lines(yaml: str, problems: Iterable[wire.Problem]) -> list[Line]:
-    """The file line by line, errors and lints at theirs."""
-    said: dict[int, list[wire.Problem]] = {}
-    for problem in problems:
-        said.setdefault(max(problem.line, 1), []).append(problem)
-    found = []
-    for number, text in enumerate(yaml.splitlines() or [""], start=1):
-        here = said.get(number, [])
-        bad = any(problem.severity == "error" for problem in here)
-        css = "bad" if bad else "warn" if here else ""
-        found.append(Line(number, text, css, " · ".join(problem.message for problem in here)))
-    return found
+def planned(plan: Plan) -> str:
+    """What a version would do to the hosts, in a sentence."""
+    if plan.action == "invalid":
+        return f"It cannot be restored: {plan.errors[0].message}" if plan.errors else "It cannot be restored."
+    hosts = {name: [one.endpoint_name for one in plan.endpoints if one.action == name] for name in _VERBS}
+    told = [f"{verb} on {words.hosts(hosts[name])}" for name, verb in _VERBS.items() if hosts[name]]
+    return f"{', '.join(told)} with the next pass.".capitalize() if told else "No host's crontab changes."
 
 
-def diff(text: str) -> list[Line]:
-    """A difference line by line; its headers are left out."""
-    kept = [one for one in text.splitlines() if not one.startswith(("diff ", "index ", "--- ", "+++ "))]
-    css = {"+": "add", "-": "bad", "@": "mark"}
-    return [Line(number, one, css.get(one[:1], ""), "") for number, one in enumerate(kept, start=1)]
+_VERBS = {"create": "adds its line", "update": "changes its line", "delete": "removes its line"}

@@ -8,17 +8,15 @@ from typing import Any
 
 import reflex as rx
 
-from contract import schedule, wire
+from contract import wire
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
-from crontopus_app.git.forge import forge
-from crontopus_app.services import endpoints, jobs, runs
+from crontopus_app.services import job_hosts, jobs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call
-from crontopus_app.ui.job import acts, rows
-from crontopus_app.ui.kit import run_table, toast
-from crontopus_app.ui.kit.future import NEXT, Future, future, slot, zone_of
+from crontopus_app.ui.job import acts, ask, past, rows
+from crontopus_app.ui.kit import code, durations, toast
 
 TABS = ("runs", "definition", "history", "endpoints")
 
@@ -28,19 +26,18 @@ class JobState(rx.State):
 
     ready: bool = False
     problem: str = ""
-    tab: str = "runs"
     head: rows.Head = rows.Head()
-    strip: list[rows.Cell] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    durations: rows.Durations = rows.Durations()
-    runs: list[run_table.RunRow] = []  # noqa: RUF012
-    future: Future = Future()
-    lines: list[rows.Line] = []  # noqa: RUF012
-    commits: list[rows.CommitRow] = []  # noqa: RUF012
-    instances: list[rows.Instance] = []  # noqa: RUF012
+    month: past.Past = past.EMPTY
+    ahead: rows.Ahead = rows.Ahead()
+    runs: list[rows.RunLine] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    body: rows.Body = rows.Body()
+    restoring: rows.Restoring = rows.Restoring()
+    _ahead_of: tuple[object, ...] = ()
 
     @rx.event
     async def load(self) -> Any:
         """Fills the page and follows it."""
+        self._ahead_of = ()
         return await session.opened(self, "job", "run", "change", "endpoint")
 
     def _place(self) -> tuple[str, str]:
@@ -50,23 +47,33 @@ class JobState(rx.State):
     async def _fill(self, actor: Actor) -> None:
         place, now = self._place(), clock.now()
         detail = await call(jobs.get, actor, *place, now)
-        past = (await call(runs.last_of_jobs, actor, [detail.job.id], rows.DURATIONS)).get(detail.job.id, [])
-        asked = session.query_of(self, "tab")
-        self.tab = asked if asked in TABS else "runs" if detail.valid else "definition"
-        self.head, self.strip, self.durations = rows.head(detail), rows.strip(past), rows.durations(past)
-        self.runs = run_table.rows(reversed(past[-rows.STRIP :]))
-        self.future = await call(_future, actor, detail.job, now)
-        self.instances = [rows.instance(one) for one in await call(jobs.instances, actor, *place)]
-        self.lines = rows.lines(detail.yaml, [*detail.errors, *detail.lints])
-        if self.tab == "history":
-            await self._fill_history(actor, detail.job)
+        await self._fill_ahead(actor, detail, now)
+        zone = self.ahead.zone
+        self.head = rows.head(detail, *await call(job_hosts.in_force, actor, *place))
+        month = await call(ask.happened, actor, detail, zone or "UTC", now)
+        newest, outputs = await call(ask.newest, actor, detail.job.id)
+        self.month = replace(month, durations=durations.durations(newest[::-1], rows.limit_s(detail)))
+        self.runs = rows.run_lines(newest, outputs, zone)
+        self.body = await self._tab(actor, detail)
 
-    async def _fill_history(self, actor: Actor, job: wire.JobSummary) -> None:
-        place = (job.namespace, job.name)
-        self.commits = [rows.commit(one, job) for one in await call(_history, actor, *place)]
-        if sha := session.query_of(self, "commit"):
-            entry = await call(_entry, actor, *place, sha)
-            self.lines = rows.diff(entry.diff)
+    async def _fill_ahead(self, actor: Actor, detail: wire.JobDetail, now: datetime) -> None:
+        """Changes with the file, its hosts and the next slot only: runs come far more often."""
+        job = detail.job
+        known = (detail.sha, job.next_run, tuple(job.endpoints))
+        if known != self._ahead_of:
+            self.ahead, self._ahead_of = await call(ask.ahead, actor, job, now), known
+
+    async def _tab(self, actor: Actor, detail: wire.JobDetail) -> rows.Body:
+        asked, job = session.query_of(self, "tab"), detail.job
+        tab = asked if asked in TABS else "runs" if detail.valid else "definition"
+        if tab == "definition":
+            return rows.Body(tab, tuple(code.file(detail.yaml, [*detail.errors, *detail.lints])))
+        if tab == "endpoints":
+            found = await call(job_hosts.installed, actor, job.namespace, job.name)
+            return rows.Body(tab, instances=tuple(rows.instance(one) for one in found))
+        if tab == "history":
+            return await call(ask.history, actor, job, session.query_of(self, "commit"))
+        return rows.Body(tab)
 
     @rx.event
     async def set_paused(self, paused: bool) -> Any:
@@ -74,9 +81,26 @@ class JobState(rx.State):
         return await self._act(acts.set_paused, bool(paused))
 
     @rx.event
+    async def look(self, sha: str) -> Any:
+        """Says what restoring a version would do, before it is done."""
+        self.restoring = rows.Restoring(str(sha))
+        yield
+        try:
+            self.restoring = await call(ask.restoring, await session.actor_of(self), *self._place(), str(sha))
+        except CrontopusError as error:
+            self.restoring = rows.Restoring(str(sha), said=problems.sentence(error))
+
+    @rx.event
     async def restore(self, form: dict[str, Any]) -> Any:
         """Gives the job the content it had in a commit, by a new commit."""
         return await self._act(acts.restore, str(form.get("sha", "")))
+
+    @rx.event
+    async def move(self, _form: dict[str, Any]) -> Any:
+        """Gives the job the quieter slot that the page proposes."""
+        if not self.ahead.schedule:
+            return toast.say("There is no quieter slot any more.", "late")
+        return await self._act(acts.move, self.ahead.schedule)
 
     @rx.event
     async def delete(self, _form: dict[str, Any]) -> Any:
@@ -93,23 +117,3 @@ class JobState(rx.State):
             return [then, said]
         await session.fill(self, actor)
         return said
-
-
-def _history(db: Any, actor: Actor, namespace: str, name: str) -> list[wire.HistoryEntry]:
-    return jobs.history(forge(), db, actor, namespace, name)
-
-
-def _entry(db: Any, actor: Actor, namespace: str, name: str, sha: str) -> wire.HistoryEntry:
-    return jobs.history_entry(forge(), db, actor, namespace, name, sha)
-
-
-def _future(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> Future:
-    """What the job will do; one that is paused, disabled or invalid has no runs to come."""
-    clocks = endpoints.clocks_of(db, actor, job.id)
-    zone = zone_of(job.timezone, (clock.zone for clock in clocks))
-    found = future(job.schedule, zone, [schedule.seed(job.id, "")], now, (clock.policy for clock in clocks))
-    # Over all its hosts: where a schedule has an H, each host has its own slot.
-    runs = jobs.next_runs(db, actor, job.namespace, job.name, NEXT, now) if zone else []
-    if job.valid and job.enabled and not job.paused:
-        return replace(found, coming=tuple(slot(at, zone) for at in runs))
-    return replace(found, coming=(), zone="none, it is paused, disabled or not valid")

@@ -39,9 +39,14 @@ def confirm(
     return _frame(name, title, rx.el.form(*fields, *body, foot, on_submit=on_submit, data_closes=""))
 
 
-def opens(label: Any, name: str, /, *, css: Any = "", **gives: Any) -> rx.Component:
-    """A button that opens the dialog ``name`` and gives it ``gives``: words for ``told``, values for ``takes``."""
-    given = {f"data_give_{_word(key)}": value for key, value in gives.items()}
+def opens(label: Any, name: str, /, *, css: Any = "", on_click: Any = None, **gives: Any) -> rx.Component:
+    """A button that opens the dialog ``name`` and gives it ``gives``: words for ``told``, values for ``takes``.
+
+    ``on_click`` may ask the server meanwhile for what the dialog shows.
+    """
+    given: dict[str, Any] = {f"data_give_{_word(key)}": value for key, value in gives.items()}
+    if on_click is not None:
+        given["on_click"] = on_click
     return rx.el.button(label, type="button", class_name=css, data_open=name, aria_haspopup="dialog", **given)
 
 

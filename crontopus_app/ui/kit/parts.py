@@ -36,11 +36,16 @@ def tile(value: Any, label: Any, state: str, *, href: str = "", share: Any = Non
 
 
 def when(at: Any, kind: str = "ago", zone: Any = "") -> rx.Component:
-    """A moment, kept current by the browser; the exact time in three zones on hover.
+    """A moment, kept current by the browser; the exact time in three zones on hover and on focus.
 
     ``kind`` is ago (either way), since, clock, day or exact.
     """
     return rx.cond(at, rx.el.time("…", date_time=at, data_time=kind, data_zone=zone), rx.el.span("–"))
+
+
+def said(at: Any, text: Any, zone: Any = "") -> rx.Component:
+    """A moment in words that are not the browser's, such as a wall clock elsewhere; the three zones as for ``when``."""
+    return rx.el.time(text, date_time=at, data_time="said", data_zone=zone)
 
 
 def copy(text: Any, label: str = "copy") -> rx.Component:
@@ -92,13 +97,12 @@ def pill(text: Any, href: Any, on: Any) -> rx.Component:
     return link(text, href, css=rx.cond(on, "pill on", "pill"), aria_current=rx.cond(on, "true", "false"))
 
 
-def field(label: str, control: rx.Component, error: Any = "", hint: Any = "", error_id: str = "") -> rx.Component:
-    """A labelled control with its hint and its error; ``error_id`` is for the control's ``aria-describedby``."""
-    named: dict[str, Any] = {"id": error_id} if error_id else {}
+def field(label: str, control: rx.Component, error: Any = "", hint: Any = "") -> rx.Component:
+    """A labelled control with its hint and its error."""
     return rx.el.div(
         rx.el.label(label, control, class_name="field"),
         rx.cond(hint, rx.el.span(hint, class_name="hint")),
-        rx.cond(error, rx.el.div(error, class_name="wrong", role="alert", **named)),
+        rx.cond(error, rx.el.div(error, class_name="wrong", role="alert")),
     )
 
 

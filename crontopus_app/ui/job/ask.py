@@ -1,0 +1,81 @@
+"""What the Job page asks of several services at once. Each is given a database session and runs off the event loop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from contract import schedule, wire
+from crontopus_app import clock
+from crontopus_app.git.forge import forge
+from crontopus_app.services import endpoints, job_calendar, jobs, plans, run_stats
+from crontopus_app.services.actor import Actor
+from crontopus_app.ui.job import past, rows
+from crontopus_app.ui.kit import code, durations
+from crontopus_app.ui.kit.future import NEXT, Future, future, slot, zone_of
+
+SPARSE = 4000  # runs of thirty days that are read one by one; of more the database counts
+
+
+def happened(db: Any, actor: Actor, detail: wire.JobDetail, zone: str, now: datetime) -> past.Past:
+    """The strip: slots where there are few, days where there are many."""
+    job = detail.job
+    due = job_calendar.past(db, actor, job.namespace, job.name, now)
+    bounds = past.days(now, zone)
+    found = [] if due.dense else run_stats.happened(db, actor, job.id, bounds[0], SPARSE)
+    if not due.dense and len({run.slot or run.at for run in found}) <= past.MOST:
+        cells = past.by_slot([at for at in due.slots if at >= bounds[0]], found, zone, now)
+        share = past.success(Counter(run.status for run in found))
+        return past.Past(tuple(cells), past.columns(due.expected, len(cells)), "one cell a slot", share)
+    counted = run_stats.tallies(db, actor, job.id, bounds)
+    count: Counter[str] = Counter()
+    for tally in counted:
+        count[tally.status] += tally.count
+    cells = past.by_day(counted, bounds, zone, rows.runs_of(job))
+    return past.Past(tuple(cells), past.DAYS, "one cell a day, the worst of its runs", past.success(count))
+
+
+def newest(db: Any, actor: Actor, job_id: str) -> tuple[list[wire.Run], dict[str, str]]:
+    """The last runs, newest first, and the last line of each that is in the table."""
+    found = run_stats.newest(db, actor, job_id, durations.SHOWN)
+    return found, run_stats.last_lines(db, actor, [run.id for run in found[: rows.SHOWN]])
+
+
+def ahead(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> rows.Ahead:
+    """What comes, and who starts with it."""
+    clocks = endpoints.clocks_of(db, actor, job.id)
+    zone = zone_of(job.timezone, (clock.zone for clock in clocks))
+    told = future(job.schedule, zone, [schedule.seed(job.id, "")], now, (clock.policy for clock in clocks))
+    crowd = job_calendar.crowd(db, actor, job.namespace, job.name, now)
+    return rows.ahead(job, _coming(db, actor, job, told, now), zone, crowd)
+
+
+def _coming(db: Any, actor: Actor, job: wire.JobSummary, told: Future, now: datetime) -> Future:
+    """The next runs over all its hosts: where a schedule has an H, each has its own. None of what is not on."""
+    if not (job.valid and job.enabled and not job.paused):
+        return replace(told, coming=(), zone="none, it is paused, disabled or not valid")
+    if not told.coming:
+        return told
+    runs = jobs.next_runs(db, actor, job.namespace, job.name, NEXT, now)
+    return replace(told, coming=tuple(slot(at, told.zone) for at in runs))
+
+
+def history(db: Any, actor: Actor, job: wire.JobSummary, sha: str) -> rows.Body:
+    """Its commits, and what the one that is open changed."""
+    entries = jobs.history(forge(), db, actor, job.namespace, job.name)
+    opened = jobs.history_entry(forge(), db, actor, job.namespace, job.name, sha) if sha else None
+    lines = code.difference(opened.diff) if opened else []
+    commits = [rows.commit(one, job, opened.commit.sha if opened else "") for one in entries]
+    return rows.Body("history", tuple(lines), tuple(commits))
+
+
+def restoring(db: Any, actor: Actor, namespace: str, name: str, sha: str) -> rows.Restoring:
+    """What restoring a version would change in the file and on the hosts. Raises NotFound."""
+    data, now = jobs.version(forge(), db, actor, namespace, name, sha), clock.now()
+    present = jobs.get(db, actor, namespace, name, now)
+    lines = code.between(present.yaml, data.decode("utf-8", "replace"))
+    if not lines:
+        return rows.Restoring(sha, said="It is the content that the file has now: nothing would change.")
+    return rows.Restoring(sha, tuple(lines), rows.planned(plans.plan(db, actor, data, namespace, now)))

@@ -1,0 +1,96 @@
+"""The tabs of the Job page: Runs, Definition, History, Endpoints. The open one is in the address."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from crontopus_app.ui.job.rows import CommitRow, Instance, RunLine
+from crontopus_app.ui.job.state import JobState as State
+from crontopus_app.ui.kit import code, dialog, parts
+
+NAMES = (("runs", "Runs"), ("definition", "Definition"), ("history", "History"), ("endpoints", "Endpoints"))
+RUNS = ["Slot", "Started", "Took", "Outcome", "Host", "Commit", "Output"]
+INSTANCES = ["Endpoint", "State", "Installed", "Commit", "Last run"]
+
+
+def tabs() -> rx.Component:
+    every = parts.link("All its runs", State.head.runs, css="right")
+    links = rx.el.nav(*[_tab(key, name) for key, name in NAMES], every, class_name="tabs", aria_label="parts")
+    body = rx.match(
+        State.body.tab,
+        ("definition", code.block(State.body.lines, "text of the file")),
+        ("history", _history()),
+        ("endpoints", _endpoints()),
+        _runs(),
+    )
+    return rx.el.section(links, body, class_name="card flush")
+
+
+def _tab(key: str, name: str) -> rx.Component:
+    on = State.body.tab == key
+    return parts.link(name, f"?tab={key}", css=rx.cond(on, "on", ""), aria_current=rx.cond(on, "page", "false"))
+
+
+def _runs() -> rx.Component:
+    """Rows keep their places: a new run changes their words, so nothing on the page moves when it comes."""
+    table = parts.table(RUNS, rx.foreach(State.runs, lambda run, place: _run(run, place)), numeric=("Took",))
+    none = rx.el.p("It has not run yet.", class_name="muted pane")
+    return rx.cond(State.runs, rx.el.div(table, class_name="steady"), none)
+
+
+def _run(run: RunLine, place: int) -> rx.Component:
+    slot = parts.link(parts.said(run.at, run.slot, State.ahead.zone), run.href)
+    return rx.el.tr(
+        rx.el.td(slot),
+        rx.el.td(run.delay, class_name="muted"),
+        rx.el.td(rx.cond(run.running_since, parts.when(run.running_since, "since"), run.took), class_name="num"),
+        rx.el.td(parts.tag(run.status, run.state), rx.cond(run.more, rx.el.span(run.more, class_name="muted more"))),
+        rx.el.td(run.host),
+        rx.el.td(run.commit, class_name="mono"),
+        rx.el.td(run.output, class_name="mono muted cutoff"),
+        key=place,
+    )
+
+
+def _history() -> rx.Component:
+    commits = rx.el.div(rx.foreach(State.body.commits, _commit), class_name="pane")
+    changed = rx.fragment(
+        rx.el.h2("What it changed", class_name="pane"), code.block(State.body.lines, "what it changed")
+    )
+    choose = rx.el.p("Choose a commit to see what it changed.", class_name="muted pane")
+    return rx.fragment(commits, rx.cond(State.body.lines, changed, choose))
+
+
+def _commit(commit: CommitRow) -> rx.Component:
+    given = {"sha": commit.sha, "short": commit.short, "message": commit.message}
+    restore = dialog.opens("Restore", "restore", on_click=State.look(commit.sha), **given)
+    words = rx.el.div(
+        parts.link(commit.message, commit.href, aria_current=rx.cond(commit.open, "true", "false")),
+        rx.el.small(commit.author, " · ", rx.el.span(commit.short, class_name="mono"), " · ", parts.when(commit.at)),
+    )
+    css = rx.cond(commit.open, "chg on", "chg")
+    return rx.el.div(rx.el.span(commit.initials, class_name="av", aria_hidden="true"), words, restore, class_name=css)
+
+
+def _endpoints() -> rx.Component:
+    table = parts.table(INSTANCES, rx.foreach(State.body.instances, _instance))
+    none = rx.el.p("No endpoint matches its selector.", class_name="muted pane")
+    return rx.cond(State.body.instances, table, none)
+
+
+def _instance(one: Instance) -> rx.Component:
+    """The line as the host has it, whether it is Git's, and what other hands did to it."""
+    lines = rx.foreach(one.lines, lambda line: rx.el.code(line, class_name="code"))
+    none = rx.el.span("no line of it is in the crontab", class_name="muted")
+    read = rx.el.small("read ", parts.when(one.reported))
+    drift = rx.foreach(one.drift, lambda text: parts.note(text, state="failed"))
+    reason = rx.cond(one.reason, rx.el.small(one.outcome, ": ", one.reason))
+    return rx.el.tr(
+        rx.el.td(parts.dot(one.state), parts.link(one.host, one.href)),
+        rx.el.td(parts.tag(one.said, one.state)),
+        rx.el.td(rx.cond(one.lines, lines, none), reason, rx.cond(one.reported, read), drift, class_name="wrap"),
+        rx.el.td(
+            rx.el.span(one.commit, class_name="mono"), rx.el.small(rx.cond(one.current, "as in Git", "Git is ahead"))
+        ),
+        rx.el.td(rx.cond(one.run, parts.link(parts.when(one.last), one.run), "–")),
+    )

@@ -1,0 +1,128 @@
+"""How long a job's last runs took: a bar a run, with lines at the median, the 95th percentile and the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from contract import wire
+from crontopus_app.services.runs import percentile
+from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit.parts import link
+
+SHOWN = 60
+LOWEST = 2.0
+# A limit far above all bars would press them flat: beyond this it is told in words only.
+FAR = 2.5
+
+
+@dataclass(frozen=True)
+class Bar:
+    """``height`` is a CSS percentage of the chart's."""
+
+    state: str
+    height: str
+    title: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A line across the chart: ``name`` is p50, p95 or limit, ``at`` its height as a CSS percentage."""
+
+    name: str
+    text: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Durations:
+    """Bars oldest first; ``said`` stands beside the heading, ``label`` tells the chart to who cannot see it."""
+
+    bars: tuple[Bar, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    said: str = ""
+    label: str = ""
+
+
+def durations(runs: Sequence[wire.Run], limit_s: float | None = None) -> Durations:
+    """Of ``runs``, oldest first, the last ``SHOWN`` that have ended."""
+    ended = [run for run in runs if run.duration_s is not None][-SHOWN:]
+    if not ended:
+        return Durations()
+    took = sorted(run.duration_s or 0.0 for run in ended)
+    far = limit_s is not None and limit_s > FAR * took[-1]
+    top = max(took[-1], 0 if far else limit_s or 0) or 1.0
+    lines = [("p50", percentile(took, 0.5)), ("p95", percentile(took, 0.95)), ("limit", limit_s)]
+    known = [(name, seconds) for name, seconds in lines if seconds is not None]
+    marks = [
+        Mark(name, words.took(at), f"{100 * at / top:.1f}%") for name, at in known if not (far and name == "limit")
+    ]
+    bars = [
+        Bar(
+            words.run_state(run.status),
+            f"{max(LOWEST, 100 * (run.duration_s or 0) / top):.1f}%",
+            _title(run),
+            _href(run),
+        )
+        for run in ended
+    ]
+    above = f"limit {words.took(limit_s)}, far above" if far else ""
+    return Durations(tuple(bars), tuple(marks), _said(len(ended), above), _label(len(ended), known, took[-1]))
+
+
+def _href(run: wire.Run) -> str:
+    return f"/runs/{run.id}"
+
+
+def _title(run: wire.Run) -> str:
+    return f"{run.status} · took {words.took(run.duration_s)} on {run.endpoint_name}"
+
+
+def _said(count: int, above: str) -> str:
+    return " · ".join(filter(None, (f"last {words.plural(count, 'run')}", above)))
+
+
+def _label(count: int, known: Sequence[tuple[str, float]], longest: float) -> str:
+    meaning = {"p50": "half of them took at most", "p95": "95 of 100 at most", "limit": "the limit is"}
+    told = [f"{meaning[name]} {words.took(at)}" for name, at in known]
+    runs = f"How long the last {words.plural(count, 'run')} took"
+    return f"{runs}: {', '.join(told)}; the longest took {words.took(longest)}."
+
+
+def chart(shown: Any) -> rx.Component:
+    """``shown`` is a var of ``Durations``. Bars from the left in places of one width; arrow keys go between them."""
+    bars = rx.el.div(
+        rx.foreach(shown.bars, _bar),
+        class_name="barlist",
+        role="group",
+        aria_label=shown.label,
+        tab_index=0,
+        data_rove="",
+    )
+    return rx.el.div(rx.foreach(shown.marks, _mark), bars, class_name="durations")
+
+
+def key(shown: Any) -> rx.Component:
+    """The lines' names and values, for beside the heading."""
+    return rx.el.span(rx.foreach(shown.marks, _key), class_name="legend")
+
+
+def _bar(bar: Bar) -> rx.Component:
+    css = f"s-{bar.state}"
+    return link(
+        "", bar.href, css=css, style={"height": bar.height}, data_tip=bar.title, aria_label=bar.title, tab_index=-1
+    )
+
+
+def _mark(mark: Mark) -> rx.Component:
+    return rx.el.u(class_name=f"mark {mark.name}", style={"bottom": mark.at}, custom_attrs={"aria-hidden": "true"})
+
+
+def _key(mark: Mark) -> rx.Component:
+    return rx.fragment(
+        rx.el.i(class_name=f"mark {mark.name}"), mark.name, " ", rx.el.span(mark.text, class_name="value")
+    )
