@@ -11,8 +11,9 @@ _RULES = (
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*):[^\s/@'\"]+@", re.IGNORECASE), rf"\1:{DOTS}@"),
     # our own tokens, by their prefixes
     (re.compile(r"\b(cts|ctp|cet|ep|whs)_[A-Za-z0-9_-]{8,}"), rf"\1_{DOTS}"),
-    # Authorization: Bearer …, Basic …
-    (re.compile(r"\b(Bearer|Basic|token)\s+[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE), rf"\1 {DOTS}"),
+    # Authorization: Bearer …, and the same without its name
+    (re.compile(r"(\bauthorization['\"]?\s*[:=]\s*['\"]?)(?:\w+\s+)?[^\s'\",}]+", re.IGNORECASE), rf"\1{DOTS}"),
+    (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]{8,}"), rf"\1 {DOTS}"),
     # password=…, 'token': '…', "secret": "…"
     (
         re.compile(rf"(\b{_TELLING}['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s,;&)}}\]'\"]+)", re.IGNORECASE),

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import reflex as rx
@@ -49,6 +49,12 @@ class Watchers:
 
     def forget(self, token: str) -> None:
         self._by_token.pop(token, None)
+
+    def stays(self, token: str, page: type[rx.State]) -> None:
+        """A browser that goes to another page while it may see nothing is renewed there when it may again."""
+        watch = self._by_token.get(token)
+        if watch is not None:
+            self._by_token[token] = replace(watch, page=page)
 
     def looks(self, token: str, page: type[rx.State]) -> bool:
         """Whether a browser is still at a page."""

@@ -83,6 +83,7 @@ async def opened(page: Any, *kinds: str) -> Any:
         wanted = (page.router.url.path.rstrip("/") or "/") + (f"?{query}" if query else "")
         return rx.redirect(f"/login?next={quote(wanted, safe='/')}" if wanted != "/" else "/login")
     except Forbidden as error:
+        watchers.stays(token, type(page))
         _shut(page, error)
         return None
     follow(page, actor, *kinds)

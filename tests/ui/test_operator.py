@@ -22,6 +22,7 @@ from crontopus_app.ui.operator import state as states
 from crontopus_app.ui.operator.state import HealthState, InForceState, TasksState, TenantsState
 from crontopus_app.ui.overview.state import OverviewState
 from crontopus_app.ui.pages import PAGES as ALL
+from crontopus_app.ui.runs.state import RunsState
 from tests.cast import NOON, Member, join
 from tests.ui.states import cookie_of, page_at, run, run_behind, shown, target
 
@@ -144,6 +145,19 @@ async def test_an_open_page_of_a_suspended_tenant_says_so_and_comes_back(cookie:
 def suspend(tenant: str) -> None:
     with writing() as session:
         operators.suspend(session, operators.at_the_server(), tenant, NOON)
+
+
+async def test_who_went_on_while_suspended_comes_back_where_they_are(cookie: str, olga: str) -> None:
+    await run(page_at("/", OverviewState, cookie, "tab-1"), "load")
+    suspend("alice")
+    runs = page_at("/runs", RunsState, cookie, "tab-1")
+    await run(runs, "load")
+    ((_, watch),) = watchers.of("alice", {"session"})
+    assert watch.page is RunsState
+    with writing() as session:
+        operators.resume(session, operators.at_the_server(), "alice", NOON)
+    await sessions.refill(runs, watch)
+    assert (runs.problem, len(runs.rows)) == ("", 1)
 
 
 async def test_opening_a_page_of_a_suspended_tenant_says_so(cookie: str, olga: str) -> None:
