@@ -109,6 +109,12 @@
     } else if (b.dataset.act === "keys") keys();
   });
 
+  // Time zones are offered from what this browser knows: the page itself need not carry six hundred names.
+  addEventListener("focusin", (e) => {
+    const list = e.target.dataset && e.target.dataset.zones && document.getElementById(e.target.dataset.zones);
+    if (list && !list.firstChild && Intl.supportedValuesOf) list.append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => new Option("", zone)));
+  });
+
   // Keys.
   const keys = () => { const d = document.getElementById("keys"); if (d && !d.open) d.showModal(); };
   let g = 0;

@@ -3,11 +3,11 @@
 (() => {
   const REST = 70, LOST = 10_000, DAYS = 30, KEY = "crontopus-draft:";
   const byId = (id) => document.getElementById(id);
-  const memory = new Map();
+  const memory = new Map(), unkept = new Set();
   const store = {
     get: (k) => { try { return localStorage.getItem(k) ?? memory.get(k) ?? null; } catch { return memory.get(k) ?? null; } },
-    set: (k, v) => { memory.set(k, v); try { localStorage.setItem(k, v); } catch { /* full or forbidden: this tab still has it */ } },
-    drop: (k) => { memory.delete(k); try { localStorage.removeItem(k); } catch { /* nothing was kept */ } },
+    set: (k, v) => { memory.set(k, v); try { localStorage.setItem(k, v); unkept.delete(k); } catch { unkept.add(k); /* full or forbidden: this tab has it */ } },
+    drop: (k) => { memory.delete(k); unkept.delete(k); try { localStorage.removeItem(k); } catch { /* nothing was kept */ } },
     keys: () => { let own = []; try { own = Object.keys(localStorage); } catch { /* none */ } return [...new Set([...own, ...memory.keys()])].filter((k) => k.startsWith(KEY)); },
   };
 
@@ -166,6 +166,9 @@
     look();
   };
   document.readyState === "loading" ? addEventListener("DOMContentLoaded", begin) : begin();
+
+  // Only where this browser keeps nothing would leaving lose what is typed.
+  addEventListener("beforeunload", (e) => { if (unkept.size) e.preventDefault(); });
 
   const undo = () => {
     if (!before) return;

@@ -41,7 +41,7 @@ async def open_session(request: Request, response: Response, now: Now) -> wire.M
     """Signs a browser in: sets the console's cookie."""
     check_origin(request)
     token = await run_in_threadpool(_open, await _credentials(request), request, now)
-    secure, life = settings().secure_cookies, int(auth.SESSION_LIFE.total_seconds())
+    secure, life = settings().secure_cookies, int(auth.COOKIE_LIFE.total_seconds())
     response.set_cookie(COOKIE, token, max_age=life, httponly=True, samesite="lax", secure=secure, path="/")
     return await run_in_threadpool(_me_of_token, token, now)
 

@@ -18,6 +18,8 @@ from crontopus_app.services import values
 from crontopus_app.services.actor import Actor
 
 SESSION_LIFE = timedelta(days=30)
+# The session ends by our clock, which use moves on; the cookie only has to last (browsers keep none longer).
+COOKIE_LIFE = timedelta(days=400)
 SEEN_EVERY = timedelta(minutes=1)
 ORG = "crontopus"
 # It becomes the author of commits, whose headers < and > delimit.

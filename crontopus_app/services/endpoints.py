@@ -142,7 +142,7 @@ def instance(monitor: Monitor, endpoint_name: str) -> wire.InstanceStatus:
 def policy_of(capabilities: Mapping[str, Any]) -> str:
     """How a host's cron treats clock changes, as its agent reported; Debian's while it has not."""
     told = capabilities.get("dst_policy")
-    return told if told in POLICIES else DEBIAN
+    return told if isinstance(told, str) and told in POLICIES else DEBIAN
 
 
 def clocks_of(session: Session, actor: Actor, job_id: str | None = None) -> tuple[Clock, ...]:

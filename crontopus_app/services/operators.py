@@ -136,7 +136,7 @@ def suspend(session: Session, actor: Actor, tenant_id: str, now: datetime) -> li
     tenant = _tenant(session, tenant_id)
     if tenant.id == actor.tenant_id:
         raise Conflict("You cannot suspend your own tenant: you would be locked out.", code="own_tenant")
-    _leave_an_operator(session, lambda one: one.tenant_id != tenant.id)
+    leave_an_operator(session, lambda one: one.tenant_id != tenant.id)
     return _set_suspended(session, actor, tenant, True, now)
 
 
@@ -189,14 +189,14 @@ def revoke(session: Session, actor: Actor, username: str, now: datetime) -> list
     user = _user(session, username)
     if user.role != "operator":
         return []
-    _leave_an_operator(session, lambda one: one.id != user.id)
+    leave_an_operator(session, lambda one: one.id != user.id)
     user.role = "user"
     session.add(user)
     _note(session, actor, user.tenant_id, "operator.revoke", user.username, now)
     return [_looks_again(user.tenant_id)]
 
 
-def _leave_an_operator(session: Session, stays: Any) -> None:
+def leave_an_operator(session: Session, stays: Any) -> None:
     """Raises Conflict where no operator would be left who can sign in.
 
     The rows stay locked until the commit (SQLite: the transaction is the only writer), so that two operators who remove

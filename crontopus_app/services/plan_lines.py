@@ -81,6 +81,12 @@ def nobody(row: JobIndex, hosts: Sequence[Endpoint]) -> str:
     return f"No host takes this job: {'; '.join(told)}. There are {there}."
 
 
+def unknown(row: JobIndex, hosts: Sequence[Endpoint]) -> list[str]:
+    """The endpoints that the job names and that are not there."""
+    named = ((row.manifest or {}).get("agent") or {}).get("endpoints") or []
+    return sorted(set(named) - {host.name for host in hosts})
+
+
 def _is_missing(key: str, value: str | list[str], hosts: Sequence[Endpoint]) -> bool:
     """Whether not even one host has this label."""
     wanted = _tuple(value)

@@ -50,8 +50,9 @@ class EndpointPlan:
 class Plan:
     """``action`` is create, update, none, or invalid, where ``errors`` say why.
 
-    ``nobody`` says why no host takes the job, where none does. ``job_id`` is the id it has or will have; ``manifest``
-    its fields as the hosts read them, with the defaults of the tenant's policy.
+    ``nobody`` says why no host takes the job, where none does; ``unknown`` are names of endpoints that there are not.
+    ``job_id`` is the id it has or will have; ``manifest`` its fields as the hosts read them, with the defaults of the
+    tenant's policy.
     """
 
     namespace: str
@@ -63,6 +64,7 @@ class Plan:
     slots_before: list[datetime]
     slots_after: list[datetime]
     nobody: str = ""
+    unknown: list[str] = field(default_factory=list)
     job_id: str = ""
     manifest: dict[str, Any] | None = None
 
@@ -96,6 +98,7 @@ def plan(
         slots_before=_slots(before, hosts, now),
         slots_after=_slots(after, hosts, now),
         nobody="" if any(one.action != "delete" for one in plans) else plan_lines.nobody(after, hosts),
+        unknown=plan_lines.unknown(after, hosts),
         job_id=after.job_id,
         manifest=after.manifest,
     )

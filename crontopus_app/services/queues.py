@@ -43,6 +43,7 @@ def look(session: Session, actor: Actor, now: datetime) -> wire.Tasks:
         with _redis() as connection:
             queues = _queues(connection)
             failed = [task for queue in queues for task in _failed(connection, queue.name)]
+            failed.sort(key=lambda task: task.failed_at or now, reverse=True)
             return wire.Tasks(
                 queues=[_queue(queue, now) for queue in queues],
                 workers=[_worker(one, now) for one in Worker.all(connection=connection)],

@@ -69,9 +69,9 @@ def provision(tenant_id: str, forge: Forgejo, now: datetime) -> None:
         with reading() as session:
             tenant = session.get(Tenant, tenant_id)
             author = _author(session, tenant_id)
-        if tenant is None or tenant.deleted_at is not None:
+        if tenant is None:
             raise NotFound(f"There is no tenant {tenant_id!r}.")
-        if not _run_steps(tenant, author, forge):
+        if tenant.deleted_at is not None or not _run_steps(tenant, author, forge):
             return
     _note(tenant_id, step=DONE, provisioning="ready", error="")
     queue.ring("commit_changes", tenant_id)

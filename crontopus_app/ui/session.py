@@ -14,7 +14,7 @@ from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
 from crontopus_app.services import auth
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems
-from crontopus_app.ui.call import call
+from crontopus_app.ui.call import call, change
 from crontopus_app.ui.live import Watch, watchers
 
 COOKIE = "crontopus_session"
@@ -87,6 +87,8 @@ async def opened(page: Any, *kinds: str) -> Any:
         _shut(page, error)
         return None
     follow(page, actor, *kinds)
+    if await call(auth.is_stale, actor, clock.now()):
+        await change(auth.touch, actor, clock.now())
     await _introduce(page, actor)
     await fill(page, actor)
     return None

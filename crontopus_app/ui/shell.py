@@ -19,6 +19,7 @@ KEYS = (
     ("g r", "Runs"),
     ("g e", "Endpoints"),
     ("n", "new job"),
+    ("Ctrl S", "save the job that is edited"),
     ("?", "these keys"),
     ("Esc", "close"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -161,6 +162,7 @@ def test_two_people_at_one_file(page: Page, pia: Tenant, screenshots: Path) -> N
     expect(page.locator("#yaml")).to_have_value(containing("owner: dba"))
     page.locator("#save").click()
     expect(page.locator("#saved")).to_contain_text("Saved as")
+    expect(page.locator("#conflict")).to_be_empty()
     wait_until(lambda: "0 3 * * *" in pia.http.get(JOB).json()["yaml"], "the merged file", 20)
     assert "owner: dba" in pia.http.get(JOB).json()["yaml"]
 
@@ -210,8 +212,13 @@ def test_what_is_not_saved_survives_a_reload_and_a_restart_of_the_server(
     assert page.evaluate("Object.keys(localStorage).filter(k => k.startsWith('crontopus-draft'))") == []
 
 
-def test_drafts_are_dropped_by_signing_out_if_one_says_so(page: Page, pia: Tenant) -> None:
+def test_drafts_are_their_users_alone_and_dropped_by_signing_out_if_one_says_so(page: Page) -> None:
     opened(page, "/jobs/new")
+    theirs = {"yaml": "not mine", "form": {}, "dirty": [], "base": "", "sha": "", "at": "2099-01-01T00:00:00Z"}
+    page.evaluate("d => localStorage.setItem('crontopus-draft:somebody-else:new', d)", json.dumps(theirs))
+    opened(page, "/jobs/new")
+    expect(page.locator("#edit-draft")).to_be_hidden()
+    page.evaluate("localStorage.clear()")
     page.get_by_label("Command").fill("echo secret")
     expect(page.locator("#yaml")).to_have_value(containing("echo secret"))
     asked = list[str]()

@@ -55,6 +55,21 @@ def test_the_state_of_an_endpoint(
     assert endpoints.state_of(row, HEAD, NOON) == state
 
 
+def test_the_clocks_of_hosts_are_what_they_reported(alice: Member) -> None:
+    second, _ = add_endpoint("alice", "second")
+    join("charlie")
+    with writing() as session:
+        row = session.get(Endpoint, second)
+        assert row is not None
+        row.timezone, row.capabilities = "Asia/Tokyo", {"dst_policy": "busybox"}
+        session.add(row)
+    with reading() as session:
+        found = endpoints.clocks_of(session, alice.actor)
+        assert endpoints.clocks_of(session, alice.actor, "no such job") == ()
+    assert [(clock.zone, clock.policy) for clock in found] == [("", "debian"), ("Asia/Tokyo", "busybox")]
+    assert endpoints.policy_of({"dst_policy": ["nonsense"]}) == "debian"
+
+
 def test_a_name_is_taken_once_in_a_tenant(alice: Member) -> None:
     other, _ = add_endpoint("alice", "second")
     with writing() as session, pytest.raises(Conflict):

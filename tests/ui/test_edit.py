@@ -13,9 +13,10 @@ from sqlmodel import select
 
 from contract.wire import Problem
 from crontopus_app.db import reading, writing
+from crontopus_app.errors import BadInput
 from crontopus_app.models import Change, Endpoint, JobIndex, Tenant
+from crontopus_app.ui.edit import desk, rows, talk
 from crontopus_app.ui.edit import form as forms
-from crontopus_app.ui.edit import rows, talk
 from crontopus_app.ui.edit.form import Form
 from crontopus_app.ui.edit.state import EditState
 from crontopus_app.ui.kit.editor import marks
@@ -297,7 +298,7 @@ async def test_the_plan_shows_lines_before_and_after(cookie: str, alice: Member)
     store(FILE)
     page = await opened(EDIT, cookie)
     await run(page, "sent", said(page, "form", form={"schedule": "0 3 * * *"}))
-    assert page.plan.said == "changes on 1 host"
+    assert (page.plan.said, page.plan.unknown) == ("changes on 1 host", "")
     (one,) = page.plan.hosts
     assert [(shown.sign, shown.text) for shown in one.lines] == [("-", line), ("+", line.replace("2", "3", 1))]
     await run(page, "sent", said(page, yaml=FILE.replace("/opt/dump", "/opt/other")))
@@ -306,6 +307,8 @@ async def test_the_plan_shows_lines_before_and_after(cookie: str, alice: Member)
     await run(page, "sent", said(page, yaml=FILE.replace("db, replica", "web")))
     assert [shown.sign for shown in page.plan.hosts[0].lines] == ["-"]
     assert "none has role = web" in page.plan.nobody
+    await run(page, "sent", said(page, "form", form={"endpoints": "alice-host, db09", "selector": ""}))
+    assert page.plan.unknown == "No host is named db09."
 
 
 async def test_another_name_is_another_job(cookie: str) -> None:
@@ -394,6 +397,32 @@ async def follow(page: Any) -> None:
 
 
 # Saving
+
+
+async def test_a_job_that_is_not_there_yet_is_opened_when_it_is(cookie: str) -> None:
+    page = await opened("/jobs/production/later/edit", cookie)
+    assert "There is no job" in page.problem
+    with writing() as session:
+        row = session.exec(select(JobIndex)).one()
+        row.name, row.yaml = "later", FILE.encode()
+        session.add(row)
+    await follow(page)
+    assert (page.problem, json.loads(page.answer)["place"]) == ("", "production/later")
+
+
+async def test_a_file_that_leans_on_the_policy_is_accepted(cookie: str, alice: Member) -> None:
+    with writing() as session:
+        tenant = session.get(Tenant, "alice")
+        assert tenant is not None
+        tenant.policy = b"defaults:\n  staging:\n    schedule: '5 4 * * *'\n"
+        session.add(tenant)
+    text = "apiVersion: v1\nkind: Job\nmetadata: {name: a}\nspec: {command: x}\n"
+    typed = talk.Said(yaml=text, form=Form(namespace="staging"))
+    with writing() as session:
+        on, made = desk.submitted(session, alice.actor, desk.Desk(namespace="staging"), typed)
+    assert (made.path, on.target) == ("staging/a.yaml", "staging/a")
+    with writing() as session, pytest.raises(BadInput):
+        desk.submitted(session, alice.actor, desk.Desk(), replace(typed, form=Form()))
 
 
 async def test_what_is_wrong_is_not_saved_and_told_in_its_place(cookie: str) -> None:

@@ -145,6 +145,21 @@ async def test_a_page_of_an_ended_session_says_so_and_shows_nothing_more(cookie:
     assert watchers.of("alice", {"session", "job"}) == []
 
 
+async def test_looking_at_pages_keeps_a_session_alive(cookie: str, alice: Member) -> None:
+    """Pages ask no API: opening them is the use that moves the end on."""
+    long_ago = clock.now() - timedelta(days=20)
+    with writing() as db:
+        for row in db.exec(select(LoginSession)):
+            row.last_seen_at, row.expires_at = long_ago, long_ago + timedelta(days=30)
+            db.add(row)
+    page = await opened(cookie)
+    (mine, other) = page.sessions
+    assert (mine.current, mine.seen > other.seen) == (True, True)
+    with reading() as db:
+        ends = {row.id: row.expires_at for row in db.exec(select(LoginSession))}
+    assert ends[mine.id] > clock.now() + timedelta(days=29) > ends[other.id]
+
+
 async def test_a_page_of_a_living_session_stays(cookie: str) -> None:
     page = page_at("/jobs", JobsState, cookie)
     await run(page, "load")

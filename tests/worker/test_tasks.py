@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from contract import wire
 from crontopus_app import clock, queue
 from crontopus_app.db import reading, writing
-from crontopus_app.git.forgejo import Forgejo
+from crontopus_app.git.forgejo import Forgejo, ForgeNotFound
 from crontopus_app.models import Change, Tenant
-from crontopus_app.services import jobs, tenants
+from crontopus_app.services import jobs, leaving, sweeps, tenants
 from crontopus_app.services.actor import Actor
-from tests.cast import NOON, join
+from tests.cast import NOON, PASSWORD, join
 from tests.fixtures.forge_server import forge, forge_server, tenant_name
 from tests.fixtures.repositories import Repo
 from worker import tasks
@@ -82,3 +83,21 @@ def test_while_the_forge_is_away_the_sweep_says_what_changes_wait_for(anna: Acto
         row = session.get(Change, change.id)
     assert row is not None
     assert (row.state, row.error) == ("pending", "waiting: the Git server does not answer")
+
+
+def test_the_sweep_finishes_what_a_deleted_account_has_left(anna: Actor, forge: Forgejo, tenant_name: str) -> None:
+    form = wire.AccountDeletion(anna.username, PASSWORD)
+    leaving.leave(anna, form, clock.now())
+    queue.redis().flushall()  # its ring is lost
+    Sweep(forge).once(clock.now())
+    with pytest.raises(ForgeNotFound):
+        Repo(forge, "crontopus", f"job-manifests-{tenant_name}").commits()
+    with writing() as session:
+        tenant = session.get_one(Tenant, anna.tenant_id)
+        assert tenant.provisioning == "deleting"
+        tenant.deleted_at = clock.now() - leaving.SETTLE
+        session.add(tenant)
+    Sweep(forge).once(clock.now())
+    with reading() as session:
+        assert session.get_one(Tenant, anna.tenant_id).provisioning == "deleted"
+        assert sweeps.leaving(session) == []

@@ -94,11 +94,12 @@ def _fold(title: str, *body: rx.Component) -> rx.Component:
 
 
 def _field(wrong: Any, name: str, label: str, control: rx.Component, hint: str) -> rx.Component:
-    return parts.field(label, control, error=wrong[name], hint=hint)
+    return parts.field(label, control, error=wrong[name], hint=hint, error_id=f"edit-{name}-wrong")
 
 
 def _props(wrong: Any, name: str) -> dict[str, Any]:
-    return {"id": f"edit-{name}", "data_edit_field": name, "aria_invalid": rx.cond(wrong[name], "true", "false")}
+    told = {"aria_invalid": rx.cond(wrong[name], "true", "false"), "aria_describedby": f"edit-{name}-wrong"}
+    return {"id": f"edit-{name}", "data_edit_field": name, **told}
 
 
 def _line(wrong: Any, name: str, label: str, hint: str = "", **props: Any) -> rx.Component:

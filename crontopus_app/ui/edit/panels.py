@@ -31,6 +31,7 @@ def plan(shown: Any) -> rx.Component:
     """Host by host: the lines that go, stay and come."""
     body = rx.el.div(
         rx.cond(shown.nobody, parts.note(shown.nobody, state="late")),
+        rx.cond(shown.unknown, parts.note(shown.unknown, state="late")),
         rx.foreach(shown.hosts, _host),
         rx.cond(shown.more, rx.el.p(shown.more, class_name="muted")),
         id="plan",
@@ -91,16 +92,18 @@ def _open(told: Any, choose: Any, settle: Any) -> rx.Component:
         rx.el.b(told.who), " changed the same lines as you (", rx.el.code(told.commit), " ", parts.when(told.at), "). ",
         "Choose for each; the rest is merged.",
     )  # fmt: skip
+    use = rx.cond(told.left, rx.fragment(told.left, " left to choose"), "Use what is chosen")
+
+    def act(words: Any, side: str, **props: Any) -> rx.Component:
+        return rx.el.button(words, type="button", on_click=settle(side), **props)
+
     acts = rx.el.div(
-        rx.el.button(
-            rx.cond(told.left, rx.fragment(told.left, " left to choose"), "Use what is chosen"),
-            type="button", class_name="primary", disabled=told.left > 0, on_click=settle("chosen"),
-        ),
-        rx.el.button("All of mine", type="button", on_click=settle("mine")),
-        rx.el.button("All of theirs", type="button", on_click=settle("theirs")),
-        rx.el.button("Later", type="button", on_click=settle("later")),
+        act(use, "chosen", class_name="primary", disabled=told.left > 0),
+        act("All of mine", "mine", title="your whole version, without theirs"),
+        act("All of theirs", "theirs", title="their whole version, without yours"),
+        act("Later", "later"),
         class_name="flex",
-    )  # fmt: skip
+    )
     whole = rx.el.div(_side("Yours", told.mine), _side("Theirs", told.theirs), class_name="two")
     folded = rx.el.details(rx.el.summary("Both versions whole"), whole, class_name="fold")
     return parts.card("Two versions", head, rx.foreach(told.hunks, lambda hunk: _hunk(hunk, choose)), acts, folded)

@@ -74,6 +74,7 @@ class PlanShown:
     hosts: tuple[Host, ...] = ()
     more: str = ""
     nobody: str = ""
+    unknown: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,8 @@ def plan_shown(plan: Plan) -> PlanShown:
     hosts = tuple(_host(one) for one in changing[:SHOWN])
     rest = len(changing) - len(hosts)
     more = f"and {words.plural(rest, 'more host', 'more hosts')}" if rest else ""
-    return PlanShown(_counted(plan, changing), hosts, more, plan.nobody)
+    unknown = f"No host is named {' or '.join(plan.unknown[:3])}." if plan.unknown and not plan.nobody else ""
+    return PlanShown(_counted(plan, changing), hosts, more, plan.nobody, unknown)
 
 
 def _counted(plan: Plan, changing: list[EndpointPlan]) -> str:

@@ -38,8 +38,8 @@ class EditState(rx.State):
 
     async def _fill(self, actor: Actor) -> None:
         if self._opening:
-            self._opening = False
             await steps.begin(self, actor)
+            self._opening = False  # a job that is not there yet is opened as soon as it is
         else:
             await steps.follow(self, actor)
 

@@ -97,12 +97,13 @@ def pill(text: Any, href: Any, on: Any) -> rx.Component:
     return link(text, href, css=rx.cond(on, "pill on", "pill"), aria_current=rx.cond(on, "true", "false"))
 
 
-def field(label: str, control: rx.Component, error: Any = "", hint: Any = "") -> rx.Component:
-    """A labelled control with its hint and its error."""
+def field(label: str, control: rx.Component, error: Any = "", hint: Any = "", error_id: str = "") -> rx.Component:
+    """A labelled control with its hint and its error; ``error_id`` is for the control's ``aria-describedby``."""
+    named: dict[str, Any] = {"id": error_id} if error_id else {}
     return rx.el.div(
         rx.el.label(label, control, class_name="field"),
         rx.cond(hint, rx.el.span(hint, class_name="hint")),
-        rx.cond(error, rx.el.div(error, class_name="wrong", role="alert")),
+        rx.cond(error, rx.el.div(error, class_name="wrong", role="alert", **named)),
     )
 
 

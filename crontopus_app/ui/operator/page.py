@@ -23,7 +23,6 @@ TENANTS = ["Tenant", "State", "Users", "Jobs", "Endpoints", "Runs, 30 d", "Outpu
 PEOPLE = ["User", "E-mail", "Role", ""]
 QUEUES = ["Queue", "Waiting", "Oldest", "Running", "Scheduled", "Failed"]
 WORKERS = ["Worker", "State", "Task", "Heartbeat", "Done", "Failed"]
-FAILED = ["Task", "Tenant", "Error", "When", ""]
 CHANGES = ["Tenant", "State", "Change", "By", "Waits for, refused for", "Tries", "Since", ""]
 
 
@@ -183,7 +182,7 @@ def tasks() -> rx.Component:
     """``/operator/tasks``."""
     state = TasksState
     work = state.work
-    calm = rx.el.p("None failed.", class_name="muted pane")
+    calm = rx.el.p("None failed.", class_name="muted")
     again = rx.cond(state.failed, rx.el.button("Retry all", on_click=state.retry_all, class_name="right"))
     return _frame(
         "Tasks",
@@ -197,8 +196,7 @@ def tasks() -> rx.Component:
         ),
         parts.card(
             "Failed tasks",
-            rx.cond(state.failed, parts.table(FAILED, rx.foreach(state.failed, _failed)), calm),
-            flush=True,
+            rx.cond(state.failed, rx.foreach(state.failed, _failed), calm),
             note="the latest 50, kept a day",
             aside=again,
         ),
@@ -239,19 +237,19 @@ def _worker(one: rows.WorkerRow) -> rx.Component:
 
 
 def _failed(one: rows.FailedRow) -> rx.Component:
-    details = rx.el.details(rx.el.summary(one.error), rx.el.pre(one.traceback, tab_index=0, aria_label="traceback"))
+    """No row of a table: a traceback is as wide as the page is."""
     retry = rx.el.button("Retry", on_click=TasksState.retry(one.id), aria_label=f"retry {one.function}")
     discard = dialog.opens("Discard", "discard", css="danger", task=one.id, words=one.function)
-    return rx.el.tr(
-        rx.el.td(
-            rx.el.span(one.function, class_name="mono"),
-            rx.el.small(one.arguments, class_name="mono"),
-            class_name="wrap",
+    tenant = rx.cond(one.tenant, rx.fragment("of ", parts.link(one.tenant, one.href), " · "))
+    return rx.el.article(
+        parts.dot("failed"),
+        rx.el.div(
+            rx.el.span(one.function, "(", one.arguments, ")", class_name="mono"),
+            rx.el.small(tenant, parts.when(one.at)),
+            rx.el.details(rx.el.summary(one.error), rx.el.pre(one.traceback, tab_index=0, aria_label="traceback")),
         ),
-        rx.el.td(rx.cond(one.tenant, parts.link(one.tenant, one.href), "–")),
-        rx.el.td(details, class_name="wrap"),
-        rx.el.td(parts.when(one.at), class_name="muted"),
-        rx.el.td(rx.el.div(retry, discard, class_name="pair")),
+        rx.el.div(retry, discard, class_name="pair"),
+        class_name="inc",
         key=one.id,
     )
 
