@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, func, select
 
 from contract import wire
 from contract.schedule import ScheduleError, next_slots, resolve, seed, words
@@ -30,6 +30,7 @@ from crontopus_app.services.job_rows import find, rows_of
 
 __all__ = [
     "by_path",
+    "count",
     "create",
     "create_namespace",
     "create_yaml",
@@ -68,6 +69,12 @@ def list_all(
     return wire.JobList(shaped, len(shaped), "git", tenant.repository if tenant else "")
 
 
+def count(session: Session, actor: Actor) -> int:
+    """How many files for jobs the repository has, invalid ones too."""
+    actor.require("read:jobs")
+    return session.exec(select(func.count()).where(JobIndex.tenant_id == actor.tenant_id)).one()
+
+
 def get(session: Session, actor: Actor, namespace: str, name: str, now: datetime) -> wire.JobDetail:
     """One job with its file; raises NotFound, Conflict while it is still on its way to Git."""
     actor.require("read:jobs")
@@ -103,12 +110,17 @@ def _shapes(session: Session, tenant_id: str, rows: Sequence[JobIndex], now: dat
 
 
 def _monitors(session: Session, tenant_id: str, job_ids: list[str]) -> dict[str, list[tuple[Monitor, Endpoint]]]:
-    query = select(Monitor, Endpoint).join(Endpoint, col(Endpoint.id) == col(Monitor.endpoint_id))
-    query = query.where(Monitor.tenant_id == tenant_id, Monitor.state != "retired").order_by(Endpoint.name)
+    """Each job's monitors with their endpoints, by the endpoint's name.
+
+    Endpoints are read once each: beside its monitors a row with a whole crontab would be read a thousand times.
+    """
+    query = select(Monitor).where(Monitor.tenant_id == tenant_id, Monitor.state != "retired")
     if len(job_ids) == 1:
         query = query.where(Monitor.job_id == job_ids[0])
+    hosts = {host.id: host for host in session.exec(select(Endpoint).where(Endpoint.tenant_id == tenant_id))}
+    pairs = [(one, hosts[one.endpoint_id]) for one in session.exec(query)]
     found: dict[str, list[tuple[Monitor, Endpoint]]] = {}
-    for monitor, endpoint in session.exec(query):
+    for monitor, endpoint in sorted(pairs, key=lambda pair: pair[1].name):
         found.setdefault(monitor.job_id, []).append((monitor, endpoint))
     return found
 

@@ -39,9 +39,9 @@ class Tenant:
             command, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False
         )
 
-    def enrol(self, host: str) -> list[str]:
+    def enrol(self, host: str, token: str = "") -> list[str]:
         """An enrolled agent over a crontab file; gives the words that begin each of its commands."""
-        token = self.http.post("/api/enrollment-tokens", json={"name": host}).json()["token"]
+        token = token or self.http.post("/api/enrollment-tokens", json={"name": host}).json()["token"]
         state, crontab = self.folder / f"state-{host}", self.folder / f"crontab-{host}"
         crontab.write_bytes(b"# mine\n0 1 * * * echo  mine\n")
         agent = ["crontopus-agent", "--state", str(state)]

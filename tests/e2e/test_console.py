@@ -12,24 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.visitors import PASSWORD, Visitor, allow, check_in, sign_in
+from tests.e2e.visitors import Visitor, allow, check_in, sign_in
 from tests.fixtures.served import Served
 
 LIVE_S = 0.3
-
-
-def test_who_registers_is_led_by_three_steps(opened: Callable[..., Page], served: Served, screenshots: Path) -> None:
-    allow(served)
-    page, name = opened(), f"new-{os.urandom(4).hex()}"
-    page.goto("/register")
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("E-mail").fill(f"{name}@example.org")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Register").click()
-    page.wait_for_url(re.compile("/start"), wait_until="commit")
-    # The first step ticks by itself, without a reload.
-    expect(page.locator(".steps li.done")).to_have_count(1, timeout=30_000)
-    page.screenshot(path=screenshots / "start.png", full_page=True)
 
 
 def test_a_wrong_password_is_told_on_the_page(opened: Callable[..., Page], visitor: Visitor, served: Served) -> None:

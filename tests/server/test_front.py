@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crontopus_app.front import Front
+from crontopus_app.front import Front, keep_what_is_loaded
 
 
 def named(name: str, calls: list[tuple[str, str]]) -> ASGIApp:
@@ -52,3 +53,14 @@ async def test_whole_segments_choose_and_the_path_stays_as_it_is(path: str, app:
 async def test_websockets_and_lifespan_go_to_reflex_whatever_their_path() -> None:
     assert await where({"type": "websocket", "path": "/forge/_event"}) == ("other", "/forge/_event")
     assert await where({"type": "lifespan"}) == ("other", "")
+
+
+def test_what_is_loaded_once_is_not_looked_through_again() -> None:
+    loaded = {"a": "container", "of": ["another"]}
+    try:
+        keep_what_is_loaded()
+        assert gc.get_freeze_count() > 10_000
+        assert not any(each is loaded for each in gc.get_objects())
+    finally:
+        gc.unfreeze()
+    assert any(each is loaded for each in gc.get_objects())

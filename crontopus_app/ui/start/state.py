@@ -35,7 +35,7 @@ class StartState(rx.State):
         me = await call(auth.me, actor)
         self.repository, self.provisioning, self.reason = me.repository, me.provisioning, me.provisioning_error
         self.hosts = (await call(endpoints.list_page, actor, page_size=1, now=clock.now())).total
-        self.jobs = (await call(jobs.list_all, actor, now=clock.now())).count
+        self.jobs = await call(jobs.count, actor)
         seen = (await call(runs.list_page, actor, runs.Filter(), page_size=1)).runs
         self.run = f"/runs/{seen[0].id}" if seen else ""
 

@@ -1,0 +1,71 @@
+"""From registering to the first run: each step of the start ticks by itself, told by the real agent and runner."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from tests.e2e import world
+from tests.e2e.conftest import Tenant
+from tests.e2e.visitors import PASSWORD, allow
+from tests.fixtures.processes import wait_until
+from tests.fixtures.served import Served
+
+
+def test_who_registers_sees_three_steps_tick_by_themselves(
+    opened: Callable[..., Page], served: Served, screenshots: Path, tmp_path: Path
+) -> None:
+    page, name = opened(), f"new-{os.urandom(4).hex()}"
+    register(page, served, name)
+    done = page.locator(".steps li.done")
+    expect(done).to_have_count(1, timeout=30_000)
+    page.screenshot(path=screenshots / "start-1.png")
+
+    other = page.context.new_page()
+    token = make_token(other)
+    with httpx.Client(base_url=served.url, timeout=30) as http:
+        person = {"username": name, "password": PASSWORD}
+        http.headers["Authorization"] = f"Bearer {http.post('/api/auth/login', json=person).json()['access_token']}"
+        newcomer = Tenant(name, http, tmp_path, served.url)
+        agent = newcomer.enrol("first-host", token)
+        expect(other.get_by_text("A host has joined.")).to_be_visible(timeout=15_000)
+        expect(done).to_have_count(2, timeout=15_000)
+        page.screenshot(path=screenshots / "start-2.png")
+
+        job = {"name": "hello", "namespace": "production", "schedule": "*/5 * * * *", "command": "echo the first"}
+        http.post("/api/jobs", json=job).raise_for_status()
+        expect(page.get_by_text("Your job is in Git.")).to_be_visible(timeout=15_000)
+        wait_until(lambda: http.get("/api/jobs").json()["count"] == 1, "the job in the index", 30)
+        world.once(newcomer, agent)
+        (line,) = world.lines(newcomer, "first-host")
+        assert world.run(line) == 0
+    expect(done).to_have_count(3, timeout=30_000)
+    page.screenshot(path=screenshots / "start-3.png")
+    page.get_by_text("Look at its output").click()
+    expect(page.locator("#output")).to_contain_text("the first")
+
+
+def register(page: Page, served: Served, name: str) -> None:
+    """Through the door; gives the page of the start."""
+    allow(served)
+    page.goto("/register")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("E-mail").fill(f"{name}@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Register").click()
+    page.wait_for_url(re.compile("/start"), wait_until="commit")
+
+
+def make_token(page: Page) -> str:
+    """What the page of enrolment shows to copy; no command of it names the token, but the variable."""
+    page.goto("/enrol")
+    page.get_by_role("button", name="Make a token").click()
+    shown = page.locator(".copyline pre").first
+    expect(shown).to_contain_text("CRONTOPUS_ENROLLMENT_TOKEN=")
+    expect(page.get_by_text("Waiting for the host")).to_be_visible()
+    return (shown.text_content() or "").partition("=")[2].strip()
