@@ -43,7 +43,16 @@
     if (e.dataset.tip !== exact) e.dataset.tip = exact;
     if (e.tabIndex < 0 && !e.closest("a,button,summary")) e.tabIndex = 0;
   };
+  // On a phone the rail is a bar that scrolls: the page one is on stays in sight.
+  let lit = "";
+  const sight = () => {
+    const on = document.querySelector(".rail a.on"), rail = on && on.closest(".rail");
+    if (!on || on.href === lit) return;
+    lit = on.href;
+    rail.scrollLeft = on.offsetLeft - (rail.clientWidth - on.offsetWidth) / 2;
+  };
   const tick = () => {
+    sight();
     document.querySelectorAll("time[data-time]").forEach(tell);
     const here = own() || Intl.DateTimeFormat().resolvedOptions().timeZone;
     document.querySelectorAll("[data-own-zone]").forEach((e) => write(e, here));

@@ -46,8 +46,11 @@ def test_the_account_from_a_new_password_to_its_end(
     check_in(leaver)
     page, other = opened(leaver, "/settings"), opened(leaver, "/jobs")
     sessions = page.locator("tr", has_text="Chrome on Linux")
+    page.set_viewport_size({"width": 390, "height": 800})
     page.reload()
     expect(sessions).to_have_count(2)
+    expect(page.locator(".rail a.on")).to_be_in_viewport()
+    page.set_viewport_size({"width": 1320, "height": 800})
 
     # A zone is in force on the page at once, and named in what the pointer shows.
     page.get_by_label("Time zone").fill("Pacific/Auckland")

@@ -88,6 +88,8 @@ def test_a_failed_task_is_read_retried_and_discarded(
     page.locator("dialog#discard").get_by_role("button", name="Discard").click()
     expect(row).to_have_count(0, timeout=PATIENCE_MS)
     assert failures() == []
+    page.get_by_role("link", name="RQ dashboard").click()
+    expect(page).to_have_title("RQ dashboard")
 
 
 def test_health_is_measured_while_somebody_looks(

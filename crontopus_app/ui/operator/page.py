@@ -32,7 +32,8 @@ def _frame(tab: str, state: Any, *body: Any, right: tuple[rx.Component, ...] = (
         for name, path in TABS
     ]
     # Another program's pages: the document is loaded anew.
-    rq = rx.el.a("RQ dashboard", href="/operator/rq/", class_name="button")
+    # Not one of our pages: the router would look for it and find nothing.
+    rq = parts.link("RQ dashboard", "/operator/rq/", css="button", reload_document=True)
     title = rx.fragment(rx.el.span("Operator / ", class_name="muted"), tab)
     strip = rx.el.nav(*tabs, class_name="tabs top", aria_label="operator's pages")
     return shell.frame("Operator", title, state, strip, *body, right=(*right, rq))
