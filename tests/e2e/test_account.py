@@ -56,7 +56,7 @@ def test_the_account_from_a_new_password_to_its_end(
     page.get_by_label("Time zone").fill("Pacific/Auckland")
     page.get_by_role("button", name="Save the zone").click()
     expect(page.locator("#toasts")).to_contain_text("Pacific/Auckland")
-    expect(page.locator("time").first).to_have_attribute("title", re.compile("Pacific/Auckland"))
+    expect(page.locator("time").first).to_have_attribute("data-tip", re.compile("Pacific/Auckland.* here", re.DOTALL))
     page.get_by_label("dark", exact=True).check()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
