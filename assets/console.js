@@ -1,4 +1,4 @@
-// What the console does in the browser alone: theme, times, copying, keys, signing in. No framework; Reflex draws the pages.
+// What the console does in the browser alone: theme, times, copying, signing in. No framework; Reflex draws the pages.
 (() => {
   const root = document.documentElement;
   const get = (k) => { try { return localStorage.getItem(k); } catch { return null; } };
@@ -69,7 +69,12 @@
   // Signing in, registering, signing out: the API sets the HttpOnly cookie. A new visitor is a new client for Reflex too.
   const leave = (to) => { try { sessionStorage.removeItem("token"); } catch { /* private mode keeps nothing to remove */ } location.assign(to); };
   const post = (path, body) => fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-  const wanted = () => { const n = new URLSearchParams(location.search).get("next") || "/"; return /^\/(?![/\\])/.test(n) ? n : "/"; };
+  // The part of an address after # never reaches the server: the browser keeps it while one signs in.
+  const here = () => (location.pathname.replace(/\/+$/, "") || "/") + location.search;
+  const kept = "crontopus-hash";
+  try { if (location.hash) sessionStorage.setItem(kept, JSON.stringify([here(), location.hash])); } catch { /* private mode keeps nothing */ }
+  const hash = (path) => { try { const [at, rest] = JSON.parse(sessionStorage.getItem(kept) || "[]"); return at === path ? rest : ""; } catch { return ""; } };
+  const wanted = () => { const n = new URLSearchParams(location.search).get("next") || "/"; return /^\/(?![/\\])/.test(n) ? n + (n.includes("#") ? "" : hash(n)) : "/"; };
   const door = async (form) => {
     const say = form.querySelector("[role=alert]"), button = form.querySelector("button");
     const fields = Object.fromEntries(new FormData(form));
@@ -110,36 +115,18 @@
     const b = e.target.closest && e.target.closest("[data-copy],[data-copy-from],[data-act]");
     if (!b) return;
     if (b.dataset.copy !== undefined || b.dataset.copyFrom) copy(b);
-    else if (b.dataset.act === "in") leave(`/login?next=${encodeURIComponent((location.pathname.replace(/\/+$/, "") || "/") + location.search)}`);
+    else if (b.dataset.act === "in") leave(`/login?next=${encodeURIComponent(here() + location.hash)}`);
     else if (b.dataset.act === "out") post("/api/auth/logout", {}).finally(() => leave("/login"));
     else if (b.dataset.act === "theme") {
       const order = ["system", "light", "dark"];
       pick(order[(order.indexOf(theme()) + 1) % 3]);
-    } else if (b.dataset.act === "keys") keys();
+    }
   });
 
   // Time zones are offered from what this browser knows: the page itself need not carry six hundred names.
   addEventListener("focusin", (e) => {
     const list = e.target.dataset && e.target.dataset.zones && document.getElementById(e.target.dataset.zones);
     if (list && !list.firstChild && Intl.supportedValuesOf) list.append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => new Option("", zone)));
-  });
-
-  // Keys.
-  const keys = () => { const d = document.getElementById("keys"); if (d && !d.open) d.showModal(); };
-  let g = 0;
-  const go = { o: "/", j: "/jobs", r: "/runs", e: "/endpoints" };
-  const follow = (path) => { const a = document.querySelector(`.rail a[href="${path}"]`); a ? a.click() : location.assign(path); };
-  addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName)) {
-      if (e.key === "Escape") e.target.blur();
-      return;
-    }
-    if (document.querySelector("dialog[open]")) return;
-    if (e.key === "/") { const s = document.getElementById("search"); if (s) { e.preventDefault(); s.focus(); } }
-    else if (e.key === "?") keys();
-    else if (e.key === "n" && document.querySelector(".rail")) location.assign("/jobs/new");
-    else if (e.key === "g") g = Date.now();
-    else if (go[e.key] && Date.now() - g < 1500) { g = 0; follow(go[e.key]); }
   });
 
   // Timeline: find the run by x and lane, not by an element a run.

@@ -11,6 +11,7 @@ from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
 from crontopus_app.git.index import describe_commits, index, reindex
+from crontopus_app.live import Event, publish
 from crontopus_app.services import committing, leaving, tenants
 
 log = logging.getLogger(__name__)
@@ -42,5 +43,9 @@ def index_tenant(tenant_id: str) -> None:
 
 
 def reindex_tenant(tenant_id: str) -> None:
-    """Rebuilds the tenant's index from Git alone."""
-    reindex(tenant_id, forge(), clock.now())
+    """Rebuilds the tenant's index from Git alone; why it could not is then told with the index."""
+    try:
+        reindex(tenant_id, forge(), clock.now())
+    except CrontopusError as error:
+        log.warning("the index of %s stays as it is for now: %s", tenant_id, error)
+    publish(Event(tenant_id, "tenant", tenant_id))

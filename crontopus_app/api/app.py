@@ -15,7 +15,9 @@ from crontopus_app.api import (
     jobs,
     operator,
     problems,
+    repository,
     runs,
+    search,
     system,
     tokens,
 )
@@ -38,7 +40,20 @@ def build() -> FastAPI:
     )
     under = APIRouter(prefix="/api")
     # The agent's routes stand before those with an id in the same place of the path.
-    for module in (auth, account, tokens, agent, endpoints, runs, jobs, changes, git_webhook, operator):
+    for module in (
+        auth,
+        account,
+        tokens,
+        agent,
+        endpoints,
+        runs,
+        jobs,
+        changes,
+        git_webhook,
+        repository,
+        search,
+        operator,
+    ):
         under.include_router(module.router)
     under.add_api_route(
         "/{rest:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False

@@ -23,8 +23,12 @@ from crontopus_app.ui.operator import page as operator
 from crontopus_app.ui.operator.state import HealthState, InForceState, TasksState, TenantsState
 from crontopus_app.ui.overview.page import overview
 from crontopus_app.ui.overview.state import OverviewState
+from crontopus_app.ui.repository.page import repository
+from crontopus_app.ui.repository.state import RepositoryState
 from crontopus_app.ui.runs.page import run, runs
 from crontopus_app.ui.runs.state import RunsState, RunState
+from crontopus_app.ui.search.page import search
+from crontopus_app.ui.search.state import SearchState
 from crontopus_app.ui.settings.page import settings
 from crontopus_app.ui.settings.state import SettingsState
 from crontopus_app.ui.start.page import start
@@ -58,6 +62,8 @@ PAGES = (
     Page("/runs/[run_id]", "Run", run, RunState.load),
     Page("/endpoints", "Endpoints", endpoints, EndpointsState.load),
     Page("/endpoints/[endpoint_id]", "Endpoint", endpoint, EndpointState.load),
+    Page("/repository", "Repository", repository, RepositoryState.load),
+    Page("/search", "Search", search, SearchState.load),
     Page("/enrol", "Enrol a host", enrol, EnrolState.load),
     Page("/tokens", "Tokens", tokens, TokensState.load),
     Page("/settings", "Settings", settings, SettingsState.load),

@@ -10,14 +10,21 @@ from reflex_components_core.core.banner import has_connection_errors
 from crontopus_app.ui.kit import dialog, parts
 from crontopus_app.ui.session import SessionState
 
-NAV = (("Overview", "/"), ("Jobs", "/jobs"), ("Runs", "/runs"), ("Endpoints", "/endpoints"))
+NAV = (
+    ("Overview", "/"),
+    ("Jobs", "/jobs"),
+    ("Runs", "/runs"),
+    ("Endpoints", "/endpoints"),
+    ("Repository", "/repository"),
+)
 LOW = (("Enrol a host", "/enrol"), ("Tokens", "/tokens"), ("Settings", "/settings"))
 KEYS = (
-    ("/", "search jobs"),
+    ("/", "search jobs, runs, hosts, commits"),
     ("g o", "Overview"),
     ("g j", "Jobs"),
     ("g r", "Runs"),
     ("g e", "Endpoints"),
+    ("g p", "Repository"),
     ("n", "new job"),
     ("Ctrl S", "save the job that is edited"),
     ("?", "these keys"),
@@ -88,8 +95,22 @@ def rail(active: str) -> rx.Component:
 
 
 def _search() -> rx.Component:
-    box = rx.el.input(id="search", name="q", type="search", placeholder="Search jobs", aria_label="search jobs")
-    return rx.el.form(box, rx.el.kbd("/"), action="/jobs", method="get", class_name="search", role="search")
+    """A combobox; ``assets/search.js`` draws what is found under it."""
+    box = rx.el.input(
+        id="search",
+        name="q",
+        type="search",
+        placeholder="Search jobs, runs, hosts",
+        aria_label="search jobs, runs, hosts, commits",
+        role="combobox",
+        aria_expanded="false",
+        aria_controls="found",
+        aria_autocomplete="list",
+        auto_complete="off",
+        spell_check=False,
+        max_length=200,
+    )
+    return rx.el.form(box, rx.el.kbd("/"), action="/search", method="get", class_name="search", role="search")
 
 
 def _keys() -> rx.Component:

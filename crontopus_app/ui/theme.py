@@ -70,6 +70,7 @@ def head() -> list[rx.Component]:
             rel="preload", href="/fonts/Inter-Regular.woff2", custom_attrs={"as": "font"}, cross_origin="anonymous"
         ),
         rx.el.script(src="/console.js", defer=True),
+        rx.el.script(src="/search.js", defer=True),
         rx.el.script(src="/kit.js", defer=True),
         rx.el.script(src="/edit.js", defer=True),
     ]

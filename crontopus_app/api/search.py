@@ -1,0 +1,18 @@
+"""Search, as the console's box asks for it while one types."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from crontopus_app.api.deps import CurrentActor, Now
+from crontopus_app.db import reading
+from crontopus_app.services import search
+
+router = APIRouter(tags=["search"])
+
+
+@router.get("/search")
+def find(actor: CurrentActor, now: Now, q: str = "", few: int = search.FEW) -> search.Found:
+    """Jobs, runs, endpoints and commits; of the kinds that a token may not read there are none."""
+    with reading() as session:
+        return search.find(session, actor, q, now, few)

@@ -1,0 +1,165 @@
+"""The tenant's repository: what its branch is, what the index shows of it, its newest commits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, func, select
+
+from contract import wire
+from crontopus_app.errors import NotFound
+from crontopus_app.git.forgejo import Forgejo
+from crontopus_app.git.policies import PATH
+from crontopus_app.models import JobIndex, Tenant
+from crontopus_app.services import rates
+from crontopus_app.services.actor import Actor
+from crontopus_app.services.asking import ask
+from crontopus_app.services.job_history import TRAILER_LINES
+from crontopus_app.settings import settings
+
+PATIENCE_S = 3.0
+LAST_PAGE = 10_000
+# Reading everything again costs the Git server a request a file.
+REINDEX = rates.Rate("reindex", 6, 60)
+LISTED = 200
+# As many commits as the Git server gives on a page.
+FULL = 50
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that is no job, with its first error and where it is; ``errors`` says how many there are."""
+
+    path: str
+    namespace: str
+    name: str
+    message: str
+    line: int
+    column: int
+    errors: int
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What is known without asking the Git server.
+
+    ``current``: the index shows the head that is known. ``policy`` is none, in force, or broken (then the last good
+    one is in force). ``web_url`` is empty where the Git server has no pages. ``invalid`` holds at most 200 files.
+    """
+
+    name: str
+    branch: str
+    head: str
+    indexed_head: str
+    indexed_at: datetime | None
+    current: bool
+    problem: str
+    policy: str
+    policy_problem: str
+    clone_url: str
+    web_url: str
+    folders: list[wire.Namespace]
+    invalid: list[BadFile]
+    invalid_count: int
+
+
+@dataclass(frozen=True)
+class Log:
+    """A page of commits, newest first; ``problem`` says in a sentence why there are none to be had now."""
+
+    commits: list[wire.Commit]
+    page: int
+    more: bool
+    problem: str = ""
+
+
+def get(session: Session, actor: Actor) -> Repository:
+    """Raises NotFound where there is no repository yet."""
+    actor.require("read:jobs")
+    tenant = _tenant(session, actor)
+    # The index notes one error: the Git server's, or the policy file's, which begins with its name.
+    of_policy = tenant.index_error.startswith(PATH)
+    policy = "broken" if of_policy else "in force" if tenant.policy_sha else "none"
+    url, web = _addresses(tenant)
+    invalid = _invalid(session, actor.tenant_id)
+    return Repository(
+        name=tenant.repository,
+        branch=tenant.branch,
+        head=tenant.head,
+        indexed_head=tenant.indexed_head,
+        indexed_at=tenant.indexed_at,
+        current=bool(tenant.head) and tenant.head == tenant.indexed_head,
+        problem="" if of_policy else tenant.index_error,
+        policy=policy,
+        policy_problem=tenant.index_error if of_policy else "",
+        clone_url=url,
+        web_url=web,
+        folders=_folders(session, tenant),
+        invalid=invalid[:LISTED],
+        invalid_count=len(invalid),
+    )
+
+
+def _tenant(session: Session, actor: Actor) -> Tenant:
+    tenant = session.get(Tenant, actor.tenant_id)
+    if tenant is None or tenant.provisioning != "ready":
+        raise NotFound("Your repository is not ready yet.")
+    return tenant
+
+
+def _addresses(tenant: Tenant) -> tuple[str, str]:
+    """Where Git clones from, and the page for people, which only a real Forgejo has."""
+    ours = settings()
+    if ours.embedded_forge:
+        return f"{ours.public_url}/forge/{tenant.repository}.git", ""
+    page = f"{ours.forgejo_url.rstrip('/')}/{tenant.repository}"
+    return f"{page}.git", page
+
+
+def _folders(session: Session, tenant: Tenant) -> list[wire.Namespace]:
+    """Top folders with the number of their files that are jobs or meant to be."""
+    query = select(JobIndex.namespace, func.count()).where(JobIndex.tenant_id == tenant.id)
+    counts = Counter(dict.fromkeys(tenant.namespaces, 0))
+    for name, count in session.exec(query.group_by(JobIndex.namespace)):
+        counts[name] = count
+    return [wire.Namespace(name, counts[name], False) for name in sorted(counts)]
+
+
+def _invalid(session: Session, tenant_id: str) -> list[BadFile]:
+    query = select(JobIndex.path, JobIndex.namespace, JobIndex.name, JobIndex.errors)
+    query = query.where(JobIndex.tenant_id == tenant_id, col(JobIndex.valid).is_(False)).order_by(JobIndex.path)
+    found = []
+    for path, namespace, name, errors in session.exec(query):
+        first = errors[0] if errors else {"message": "This file is not a valid manifest."}
+        place = int(first.get("line") or 0), int(first.get("column") or 0)
+        found.append(BadFile(path, namespace, name, str(first["message"]), *place, len(errors)))
+    return found
+
+
+def log(forge: Forgejo, session: Session, actor: Actor, page: int = 1, patience_s: float = PATIENCE_S) -> Log:
+    """The branch's commits as the Git server tells them, waited for ``patience_s`` at most; never raises for it."""
+    actor.require("read:jobs")
+    tenant, page = _tenant(session, actor), min(max(page, 1), LAST_PAGE)
+    org, name = tenant.repository.split("/")
+    branch = tenant.branch
+    # No connection of the database's is held while the Git server thinks.
+    session.rollback()
+    key = f"commits {org}/{name} {page}"
+    answer = ask({key: lambda: forge.commits(org, name, ref=branch, page=page)}, patience_s)[key]
+    if answer.value is None:
+        return Log([], page, False, f"The Git server does not tell its commits now: {answer.problem}")
+    commits = [
+        wire.Commit(one.sha, one.author_name, one.at, TRAILER_LINES.sub("", one.message.strip()))
+        for one in answer.value
+    ]
+    return Log(commits, page, len(commits) == FULL)
+
+
+def may_read_again(session: Session, actor: Actor) -> str:
+    """The tenant whose index may be rebuilt now, by ringing ``reindex_tenant``. Raises RateLimited, NotFound."""
+    actor.require("write:jobs")
+    tenant = _tenant(session, actor)
+    rates.spend(REINDEX, tenant.id)
+    return tenant.id

@@ -1,0 +1,113 @@
+"""What a search looks through: columns of the tables, without what is large."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from sqlmodel import Session, col, select
+
+from crontopus_app.models import Change, Endpoint, JobIndex, Monitor, Tenant
+
+CHANGES = 500
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """A job's words. One without a path has gone from the repository: only its runs are left."""
+
+    job_id: str
+    name: str
+    namespace: str
+    path: str = ""
+    valid: bool = True
+    detail: str = ""
+    text: str = ""
+    sha: str = ""
+    author: str = ""
+    message: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class CommitFacts:
+    """A commit that is known here; ``text`` is what words are looked for in, in small letters."""
+
+    sha: str
+    title: str
+    author: str
+    href: str
+    at: datetime | None
+    text: str
+
+
+def jobs(session: Session, tenant_id: str) -> list[JobFacts]:
+    """All jobs by namespace and name, then those that have gone and left runs."""
+    rows = session.exec(
+        select(
+            JobIndex.job_id, JobIndex.name, JobIndex.namespace, JobIndex.path, JobIndex.valid, JobIndex.manifest,
+            JobIndex.commit_sha, JobIndex.commit_author, JobIndex.commit_message, JobIndex.commit_at,
+        )  # pyright: ignore[reportCallIssue] -- select is typed up to four columns
+        .where(JobIndex.tenant_id == tenant_id)
+        .order_by(JobIndex.namespace, JobIndex.name, JobIndex.path)
+    )  # fmt: skip
+    found = [
+        JobFacts(*row[:5], detail=str((row[5] or {}).get("command", "")), text=_words(row[5] or {}), sha=row[6],
+                 author=row[7], message=row[8], at=row[9])
+        for row in rows
+    ]  # fmt: skip
+    known = {job.job_id for job in found}
+    gone = session.exec(
+        select(Monitor.job_id, Monitor.job_name, Monitor.namespace)
+        .where(Monitor.tenant_id == tenant_id, Monitor.state == "retired")
+        .distinct()
+    )
+    return found + [JobFacts(*row) for row in gone if row[0] not in known]
+
+
+def _words(manifest: dict[str, Any]) -> str:
+    """Command, arguments, labels and annotations (a description is one) as one text."""
+    said = [str(manifest.get("command") or ""), *(str(one) for one in manifest.get("args") or [])]
+    for name in ("labels", "annotations"):
+        said += [f"{key}={value}" for key, value in (manifest.get(name) or {}).items()]
+    return " ".join(said)
+
+
+def hosts(session: Session, tenant_id: str) -> list[Any]:
+    """Endpoints with what they are found by, the revoked ones last."""
+    columns = (Endpoint.id, Endpoint.name, Endpoint.hostname)
+    query = select(*columns, Endpoint.labels, Endpoint.platform)  # pyright: ignore[reportCallIssue] -- typed up to four
+    return list(
+        session.exec(query.where(Endpoint.tenant_id == tenant_id).order_by(col(Endpoint.status), col(Endpoint.name)))
+    )
+
+
+def head(session: Session, tenant_id: str) -> str:
+    tenant = session.get(Tenant, tenant_id)
+    return tenant.head if tenant else ""
+
+
+def commits(session: Session, tenant_id: str, jobs: Sequence[JobFacts]) -> list[CommitFacts]:
+    """Commits that last touched a job, and the newest of those made here; each once, newest first."""
+    found: dict[str, CommitFacts] = {}
+    for job in jobs:
+        if job.sha:
+            place = f"/jobs/{quote(job.namespace, safe='')}/{quote(job.name, safe='')}"
+            found.setdefault(job.sha, _commit(job.sha, job.message, job.author, job.at, place))
+    query = select(Change).where(Change.tenant_id == tenant_id, Change.state == "done")
+    for change in session.exec(query.order_by(col(Change.sequence).desc()).limit(CHANGES)):
+        if change.commit_sha:
+            place = f"/jobs/{quote(change.path.rpartition('.')[0])}" if change.path.count("/") == 1 else "/repository"
+            made = _commit(change.commit_sha, change.message, change.author_name, change.done_at, place)
+            found.setdefault(change.commit_sha, made)
+    return sorted(found.values(), key=lambda one: one.at.timestamp() if one.at else 0.0, reverse=True)
+
+
+def _commit(sha: str, message: str, author: str, at: datetime | None, place: str) -> CommitFacts:
+    """``place`` is a job's page, whose history shows what the commit did; without a job the repository's page."""
+    href = place if place == "/repository" else f"{place}?{urlencode({'tab': 'history', 'commit': sha})}"
+    line = message.strip().split("\n", 1)[0]
+    return CommitFacts(sha, f"{sha[:7]} {line}".strip(), author, href, at, f"{sha} {message} {author}".lower())

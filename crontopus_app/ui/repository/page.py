@@ -1,0 +1,114 @@
+"""The Repository page: what Git has, what of it is a job, who committed."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+from crontopus_app.ui import shell
+from crontopus_app.ui.kit import parts
+from crontopus_app.ui.repository.rows import CommitRow, Folder, Invalid
+from crontopus_app.ui.repository.state import RepositoryState as State
+
+HEADS = ["Commit", "Message", "Author", "When"]
+
+
+def repository() -> rx.Component:
+    """``/repository``."""
+    repo = State.repo
+    web = rx.cond(
+        repo.web, rx.el.a("Open in the Git server", href=repo.web, class_name="button", target="_blank", rel="noopener")
+    )
+    again = rx.el.button("Read again", on_click=State.read_again, title="reads every file of the branch again")
+    return shell.frame(
+        "Repository",
+        "Repository",
+        State,
+        rx.cond(repo.problem, parts.note(repo.problem, state="failed")),
+        rx.foreach(State.invalid, _invalid),
+        rx.cond(
+            State.left_out,
+            rx.el.p(State.left_out, " more files are not jobs: mend these first.", class_name="muted"),
+        ),
+        _facts(),
+        rx.el.div(_folders(), _clone(), class_name="cols even"),
+        _commits(),
+        right=(web, again),
+    )
+
+
+def _facts() -> rx.Component:
+    repo = State.repo
+    facts = rx.el.dl(
+        parts.fact("Repository", rx.el.span(repo.name, class_name="mono")),
+        parts.fact("Branch", rx.el.span(repo.branch, class_name="mono")),
+        parts.fact("Head", rx.el.span(repo.head, class_name="mono")),
+        parts.fact("Index", parts.tag(repo.said, repo.state)),
+        parts.fact(
+            "Last read", rx.fragment(rx.el.span(repo.indexed, class_name="mono"), " ", parts.when(repo.indexed_at))
+        ),
+        parts.fact("Policy", rx.el.span(repo.policy, class_name=f"t-state s-{repo.policy_state}")),
+        class_name="facts",
+    )
+    broken = rx.cond(repo.policy_problem, parts.note(repo.policy_problem, state="failed"))
+    return rx.el.section(facts, broken, class_name="card", aria_label="the branch and the index")
+
+
+def _invalid(file: Invalid) -> rx.Component:
+    return rx.el.div(
+        rx.el.b("This file is not a job: "),
+        parts.link(file.where, file.href, css="link mono"),
+        " ",
+        file.message,
+        " ",
+        rx.el.span(file.more, class_name="muted"),
+        class_name="note top s-failed",
+    )
+
+
+def _folders() -> rx.Component:
+    rows = rx.el.table(rx.el.tbody(rx.foreach(State.folders, _folder)))
+    none = rx.el.p("No folder yet: a folder is a namespace.", class_name="muted pane")
+    return parts.card("Folders", rx.cond(State.folders, rows, none), note=State.repo.jobs, flush=True)
+
+
+def _folder(folder: Folder) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(parts.link(folder.name, folder.href), class_name="mono"),
+        rx.el.td(folder.count, class_name="num muted"),
+        key=folder.name,
+    )
+
+
+def _clone() -> rx.Component:
+    return parts.card(
+        "With Git",
+        parts.copy_line(State.repo.clone),
+        rx.el.p(
+            "Git asks for an account of the Git server that may read this repository; your operator has it. ",
+            "Whatever is pushed to the branch is read within seconds.",
+            class_name="muted",
+        ),
+    )
+
+
+def _commits() -> rx.Component:
+    log = State.commits
+    pager = rx.el.div(
+        rx.cond(log.newer, parts.link("Newer", log.newer, css="button")),
+        rx.cond(log.older, parts.link("Older", log.older, css="button")),
+        class_name="flex pane",
+    )
+    none = rx.el.p(rx.cond(log.problem, log.problem, "No commit here."), class_name="muted pane", role="status")
+    table = parts.table(HEADS, rx.foreach(log.rows, _commit))
+    return parts.card("Commits", rx.cond(log.rows, table, none), rx.cond(log.paged, pager), flush=True)
+
+
+def _commit(one: CommitRow) -> rx.Component:
+    sha = rx.cond(one.web, rx.el.a(one.short, href=one.web, target="_blank", rel="noopener"), one.short)
+    return rx.el.tr(
+        rx.el.td(sha, parts.copy(one.sha), class_name="mono"),
+        rx.el.td(one.title, rx.cond(one.head, rx.el.span(" ", parts.tag("indexed", "ok"))), class_name="wrap"),
+        rx.el.td(one.author),
+        rx.el.td(parts.when(one.at), class_name="muted"),
+        key=one.sha,
+    )

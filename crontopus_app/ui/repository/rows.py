@@ -1,0 +1,135 @@
+"""Rows of the Repository page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from crontopus_app.services.repositories import BadFile, Log, Repository
+from crontopus_app.ui.kit import words
+
+POLICIES = {
+    "none": "no crontopus.yaml: every default is the manual's",
+    "in force": "crontopus.yaml is in force",
+    "broken": "crontopus.yaml has errors: the last good one is in force",
+}
+
+
+@dataclass(frozen=True)
+class Repo:
+    """The facts; ``state`` is the colour of ``said``."""
+
+    name: str = ""
+    branch: str = ""
+    state: str = "unknown"
+    said: str = ""
+    head: str = ""
+    indexed: str = ""
+    indexed_at: str = ""
+    problem: str = ""
+    policy: str = ""
+    policy_state: str = "unknown"
+    policy_problem: str = ""
+    clone: str = ""
+    web: str = ""
+    jobs: str = ""
+
+
+@dataclass(frozen=True)
+class Folder:
+    name: str
+    count: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Invalid:
+    where: str
+    href: str
+    message: str
+    more: str
+
+
+@dataclass(frozen=True)
+class CommitRow:
+    sha: str
+    short: str
+    title: str
+    author: str
+    at: str
+    web: str
+    head: bool
+
+
+@dataclass(frozen=True)
+class Commits:
+    """A page of them, or why there is none; ``newer`` and ``older`` are addresses."""
+
+    rows: list[CommitRow] = field(default_factory=list)
+    problem: str = ""
+    newer: str = ""
+    older: str = ""
+    paged: bool = False
+
+
+def repo(found: Repository, log: Log) -> Repo:
+    """The facts, with how far the index is behind where the Git server's log tells."""
+    state, said = _standing(found, log)
+    return Repo(
+        name=found.name,
+        branch=found.branch,
+        state=state,
+        said=said,
+        head=found.head[:7],
+        indexed=found.indexed_head[:7],
+        indexed_at=words.iso(found.indexed_at),
+        problem=found.problem,
+        policy=POLICIES[found.policy],
+        policy_state={"broken": "failed", "in force": "ok"}.get(found.policy, "unknown"),
+        policy_problem=found.policy_problem,
+        clone=f"git clone {found.clone_url}",
+        web=found.web_url,
+        jobs=words.plural(sum(one.jobs for one in found.folders), "job"),
+    )
+
+
+def _standing(found: Repository, log: Log) -> tuple[str, str]:
+    if not found.indexed_head:
+        return "running", "not read yet"
+    shas = [commit.sha for commit in log.commits] if log.page == 1 else []
+    if shas and found.indexed_head in shas:
+        behind = shas.index(found.indexed_head)
+        return ("late", f"{words.plural(behind, 'commit')} behind") if behind else ("ok", "up to date")
+    return ("ok", "up to date") if found.current else ("late", "behind")
+
+
+def folders(found: Repository) -> list[Folder]:
+    return [
+        Folder(one.name, words.plural(one.jobs, "job"), f"/jobs?namespace={quote(one.name)}") for one in found.folders
+    ]
+
+
+def invalid(file: BadFile) -> Invalid:
+    where = f"{file.path}:{file.line}:{file.column}" if file.line else file.path
+    href = f"/jobs/{quote(file.namespace, safe='')}/{quote(file.name, safe='')}?tab=definition"
+    more = f"and {words.plural(file.errors - 1, 'other error')}" if file.errors > 1 else ""
+    return Invalid(where, href, file.message, more)
+
+
+def commits(log: Log, found: Repository) -> Commits:
+    """The log's page; each commit is linked to the Git server where that has pages."""
+    rows = [
+        CommitRow(
+            sha=one.sha,
+            short=one.sha[:7],
+            title=one.message.split("\n", 1)[0],
+            author=one.author,
+            at=words.iso(one.at),
+            web=f"{found.web_url}/commit/{one.sha}" if found.web_url else "",
+            head=one.sha == found.indexed_head,
+        )
+        for one in log.commits
+    ]
+    newer = "" if log.page == 1 else "/repository" if log.page == 2 else f"/repository?page={log.page - 1}"
+    older = f"/repository?page={log.page + 1}" if log.more else ""
+    return Commits(rows, log.problem, newer, older, bool(newer or older))

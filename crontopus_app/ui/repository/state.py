@@ -1,0 +1,63 @@
+"""State of the Repository page."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import reflex as rx
+from sqlmodel import Session
+
+from crontopus_app import queue
+from crontopus_app.errors import CrontopusError
+from crontopus_app.git.forge import forge
+from crontopus_app.services import repositories
+from crontopus_app.services.actor import Actor
+from crontopus_app.ui import problems, session
+from crontopus_app.ui.call import call
+from crontopus_app.ui.kit import toast
+from crontopus_app.ui.repository import rows
+
+
+class RepositoryState(rx.State):
+    """The branch, the index, the files that are no jobs, the commits."""
+
+    ready: bool = False
+    problem: str = ""
+    repo: rows.Repo = rows.Repo()
+    folders: list[rows.Folder] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    invalid: list[rows.Invalid] = []  # noqa: RUF012
+    left_out: int = 0
+    commits: rows.Commits = rows.Commits()
+
+    @rx.event
+    async def load(self) -> Any:
+        """Fills the page and follows it."""
+        return await session.opened(self, "tenant", "change", "job")
+
+    async def _fill(self, actor: Actor) -> None:
+        asked = session.query_of(self, "page")
+        page = int(asked) if asked.isdecimal() and len(asked) < 6 else 1
+        log = await call(_log, actor, page)
+        found = await call(repositories.get, actor)
+        self.repo, self.commits = rows.repo(found, log), rows.commits(log, found)
+        self.folders = rows.folders(found)
+        self.invalid = [rows.invalid(file) for file in found.invalid]
+        self.left_out = found.invalid_count - len(self.invalid)
+
+    @rx.event
+    async def read_again(self) -> Any:
+        """Has every file read again."""
+        try:
+            actor = await session.actor_of(self)
+            tenant_id = await call(repositories.may_read_again, actor)
+            rung = await asyncio.to_thread(queue.ring, "reindex_tenant", tenant_id)
+        except CrontopusError as error:
+            return toast.say(problems.sentence(error), "failed")
+        if not rung:
+            return toast.say("Redis is away, so no worker could be asked. Try again when it is back.", "failed")
+        return toast.say("Every file is being read again; the page follows.", "running")
+
+
+def _log(db: Session, actor: Actor, page: int) -> repositories.Log:
+    return repositories.log(forge(), db, actor, page)

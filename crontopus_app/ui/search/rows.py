@@ -1,0 +1,50 @@
+"""Rows of the Search page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crontopus_app.services.search import Found, Group, Hit
+from crontopus_app.ui.kit import words
+
+HEADS = {"job": "Jobs", "run": "Runs", "endpoint": "Endpoints", "commit": "Commits"}
+
+
+@dataclass(frozen=True)
+class HitRow:
+    title: str
+    detail: str
+    href: str
+    state: str
+    said: str
+    at: str
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """Hits of one kind under their heading; ``all`` leads to the list of them all, empty where there is none."""
+
+    head: str
+    all: str
+    hits: list[HitRow]
+
+
+def groups(found: Found) -> list[GroupRow]:
+    return [_group(group) for group in found.groups]
+
+
+def _group(group: Group) -> GroupRow:
+    every = group.href if group.more else ""
+    return GroupRow(HEADS[group.kind], every, [_hit(hit) for hit in group.hits])
+
+
+def _hit(hit: Hit) -> HitRow:
+    colour = {"run": words.run_state, "endpoint": words.host_state, "job": words.job_state}.get(hit.kind)
+    return HitRow(
+        title=hit.title,
+        detail=hit.detail,
+        href=hit.href,
+        state=colour(hit.state) if colour and hit.state else "",
+        said=hit.state,
+        at=words.iso(hit.at),
+    )
