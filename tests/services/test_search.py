@@ -162,7 +162,12 @@ def test_a_commit_is_found_by_sha_message_and_author(alice: Member, text: str) -
 
 
 def test_commits_made_here_are_found_too_also_of_deleted_jobs(alice: Member) -> None:
-    facts = {"user_id": "u", "author_name": "carol", "author_email": "c@example.org", "operation": "delete"}
+    facts: dict[str, Any] = {
+        "user_id": "u",
+        "author_name": "carol",
+        "author_email": "c@example.org",
+        "operation": "delete",
+    }
     with writing() as session:
         for state, sha in (("done", "b" * 40), ("pending", None)):
             change = Change(tenant_id="alice", path="staging/gone.yaml", message="Delete gone", state=state,
