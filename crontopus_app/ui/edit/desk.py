@@ -25,6 +25,8 @@ from crontopus_app.ui.edit import rows
 from crontopus_app.ui.edit.form import Form
 from crontopus_app.ui.edit.talk import Said
 
+BLANKS = ("name", "command")
+
 
 class Desk(NamedTuple):
     """A tuple, for Reflex wraps anything else that it keeps, and threads must have what they are given.
@@ -32,7 +34,7 @@ class Desk(NamedTuple):
     ``base`` is the file (blob ``sha``) that the text began as; ``anchor`` the text as last typed by hand.
 
     ``change`` is the last save's with the ``path`` of its file and, until it is committed, what was ``submitted``;
-    ``past`` are the shas that the index may still say after it.
+    ``past`` are the shas that the index may still say after it. ``tried``: somebody wanted to save it as it is.
     """
 
     new: bool = True
@@ -49,6 +51,7 @@ class Desk(NamedTuple):
     pieces: tuple[Piece, ...] = ()
     theirs: wire.JobDetail | None = None
     choices: Mapping[int, str] = MappingProxyType({})
+    tried: bool = False
 
     @property
     def place(self) -> str:
@@ -94,13 +97,20 @@ def taken(desk: Desk, said: Said) -> tuple[Desk, str, Form, str]:
 
 
 def judged(
-    db: Session, actor: Actor, desk: Desk, text: str, form: Form, note: str, quiet: bool
+    db: Session, actor: Actor, desk: Desk, text: str, form: Form, note: str
 ) -> tuple[rows.Check, rows.PlanShown]:
     """What is said of the text, and its plan."""
     now, space = clock.now(), form.namespace if desk.new else desk.namespace
     found = plans.plan(db, actor, text.encode(), space or "default", now, rows.SHOWN)
-    found = _placed(desk, found)
-    return rows.check(found, text, form, desk.clocks, now, note, quiet), rows.plan_shown(found)
+    found, waits = _without_blanks(desk, _placed(desk, found), form)
+    return rows.check(found, text, form, desk.clocks, now, note), rows.plan_shown(found, waits)
+
+
+def _without_blanks(desk: Desk, found: plans.Plan, form: Form) -> tuple[plans.Plan, list[str]]:
+    """In a new job that nobody tried to save, what is not filled in yet is no error; the plan waits for it."""
+    blank = [] if desk.tried or not desk.new else [name for name in BLANKS if not getattr(form, name)]
+    errors = [error for error in found.errors if forms.field_at(error.field) not in blank]
+    return (found, []) if errors or found.action != "invalid" else (replace(found, errors=[]), blank)
 
 
 def _placed(desk: Desk, found: plans.Plan) -> plans.Plan:

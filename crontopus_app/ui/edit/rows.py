@@ -90,15 +90,14 @@ class Saved:
     place: str = ""
 
 
-def check(plan: Plan, yaml: str, form: Form, clocks: Sequence[Clock], now: datetime, note: str, quiet: bool) -> Check:
-    """What is said of the manifest; ``quiet`` while nobody has typed: nothing is missing yet in what is empty."""
-    found = [] if quiet else [*plan.errors, *plan.lints]
+def check(plan: Plan, yaml: str, form: Form, clocks: Sequence[Clock], now: datetime, note: str) -> Check:
+    """What is said of the manifest; ``note`` is why the form cannot change it."""
     zones = _zoned(plan, form, clocks, now)
     rest = zones[ZONES:]
     more = f"and {words.plural(len(rest), 'more zone', 'more zones')}" if rest else ""
     told = next((one.future.words for one in zones if one.future.words), "")
-    errors = [] if quiet else plan.errors
-    return Check(told, zones[:ZONES], more, _wrong(errors), marks(yaml, found), note, len(errors))
+    marked = marks(yaml, [*plan.errors, *plan.lints])
+    return Check(told, zones[:ZONES], more, _wrong(plan.errors), marked, note, len(plan.errors))
 
 
 def _wrong(errors: Iterable[wire.Problem]) -> dict[str, str]:
@@ -139,10 +138,11 @@ def _of_clocks(expressions: list[str], zone: str, wanted: str, clocks: Sequence[
     return Zoned("", future(expressions, zone, [schedule.seed("new", "")], now, policies))
 
 
-def plan_shown(plan: Plan) -> PlanShown:
-    """Host by host, those first on which something changes."""
+def plan_shown(plan: Plan, waits: Sequence[str] = ()) -> PlanShown:
+    """Host by host, those on which something changes; a manifest with errors has none, one with blanks ``waits``."""
     if plan.action == "invalid":
-        return PlanShown("told when the errors are mended")
+        needs = f"{' and '.join(waits)} {'is' if len(waits) == 1 else 'are'} filled in"
+        return PlanShown(f"told when {needs if waits else 'the errors are mended'}")
     changing = [one for one in plan.endpoints if one.action != "none"]
     hosts = tuple(_host(one) for one in changing[:SHOWN])
     rest = len(changing) - len(hosts)

@@ -39,7 +39,7 @@ async def begin(page: Any, actor: Actor) -> None:
     page.conflict = conflict.Conflict()
     text = page._desk.base
     form = shown(text, form)
-    await judge(page, actor, text, form, quiet=page._desk.new)
+    await judge(page, actor, text, form)
     tell(page, "load", NOT_TYPED, user=actor.user_id, yaml=text, form=form)
 
 
@@ -76,7 +76,8 @@ async def refuse(page: Any, actor: Actor, said: talk.Said, error: CrontopusError
         page.saved, page._desk = rows.Saved(), page._desk._replace(base=said.base, sha=said.sha)
         await merge(page, actor, said)
         return
-    page._desk, text, form, note = await asyncio.to_thread(desk.taken, page._desk, said)
+    on, text, form, note = await asyncio.to_thread(desk.taken, page._desk, said)
+    page._desk = on._replace(tried=True)
     await judge(page, actor, text, form, note)
     page.saved = refused(error)
 
@@ -94,9 +95,9 @@ async def notice(page: Any, actor: Actor) -> None:
         page.conflict = conflict.of("noticed", found.commit) if found else conflict.Conflict()
 
 
-async def judge(page: Any, actor: Actor, text: str, form: Form, note: str = "", quiet: bool = False) -> None:
+async def judge(page: Any, actor: Actor, text: str, form: Form, note: str = "") -> None:
     """Says what the text means, and what it would change."""
-    page.check, page.plan = await call(desk.judged, actor, page._desk, text, form, note, quiet)
+    page.check, page.plan = await call(desk.judged, actor, page._desk, text, form, note)
 
 
 def tell(page: Any, why: str, said: talk.Said, **more: Any) -> None:

@@ -1,0 +1,215 @@
+"""Saving from the editor, and two people at one file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from sqlmodel import select
+
+from contract.wire import ChangeStatus
+from crontopus_app.db import reading, writing
+from crontopus_app.errors import BadInput
+from crontopus_app.models import Change, JobIndex, Tenant
+from crontopus_app.services.batches import blob_sha
+from crontopus_app.ui.edit import desk, rows, talk
+from crontopus_app.ui.edit.form import Form
+from crontopus_app.ui.edit.state import EditState
+from tests.cast import NOON, Member
+from tests.ui.editing import EDIT, FILE, NEW, follow, opened, said, store
+from tests.ui.states import page_at, run
+
+
+async def test_a_change_of_somebody_else_is_noticed_and_merged(cookie: str) -> None:
+    store(FILE)
+    page = await opened(EDIT, cookie)
+    mine = FILE.replace("0 2 * * *", "0 3 * * *")
+    store(FILE.replace("Europe/Berlin", "UTC"), "2" * 40, "bob")
+    await follow(page)
+    assert (page.conflict.state, page.conflict.who, page.conflict.commit) == ("noticed", "bob", "4f1c2ab")
+    assert json.loads(page.answer)["why"] == "load", "what is typed is not touched"
+    await run(page, "sent", said(page, "merge", yaml=mine))
+    told = json.loads(page.answer)
+    assert (page.conflict.state, told["why"], told["sha"]) == ("merged", "merged", "2" * 40)
+    assert told["yaml"] == mine.replace("Europe/Berlin", "UTC")
+
+
+async def test_what_both_changed_is_chosen(cookie: str) -> None:
+    store(FILE)
+    page = await opened(EDIT, cookie)
+    mine, theirs = FILE.replace("0 2 * * *", "0 3 * * *"), FILE.replace("0 2 * * *", "0 4 * * *").replace("ops", "dba")
+    store(theirs, "2" * 40, "bob")
+    await run(page, "sent", said(page, "merge", yaml=mine))
+    (hunk,) = page.conflict.hunks
+    assert [(line.sign, line.text.strip()) for line in hunk.mine] == [
+        ("-", 'schedule: "0 2 * * *"'),
+        ("+", 'schedule: "0 3 * * *"'),
+    ]
+    await run(page, "settle", "chosen")
+    assert (page.conflict.state, page.conflict.left) == ("open", 1)
+    for nonsense in ((99, "mine"), (hunk.index, "x"), (-1, "mine"), (hunk.index - 1, "mine")):
+        await run(page, "choose", *nonsense)
+    assert page.conflict.left == 1
+    await run(page, "choose", hunk.index, "mine")
+    assert page.conflict.left == 0
+    await run(page, "settle", "chosen")
+    assert json.loads(page.answer)["yaml"] == theirs.replace("0 4 * * *", "0 3 * * *")
+
+
+@pytest.mark.parametrize("side", ["mine", "theirs", "later"])
+async def test_one_can_take_a_side_whole_or_wait(cookie: str, side: str) -> None:
+    store(FILE)
+    page = await opened(EDIT, cookie)
+    texts = {"mine": FILE.replace("0 2", "0 3"), "theirs": FILE.replace("0 2", "0 4") + "# theirs\n"}
+    store(texts["theirs"], "2" * 40)
+    await run(page, "sent", said(page, "merge", yaml=texts["mine"]))
+    await run(page, "settle", side)
+    if side == "later":
+        assert page.conflict.state == "noticed"
+    else:
+        assert json.loads(page.answer)["yaml"] == texts[side]
+
+
+async def test_a_draft_that_stands_on_an_older_file_is_told(cookie: str) -> None:
+    store(FILE, "2" * 40, "bob")
+    page = await opened(EDIT, cookie)
+    await run(page, "sent", said(page, "draft", yaml="# mine\n" + FILE, base=FILE, sha="1" * 40))
+    assert page.conflict.state == "noticed"
+    assert json.loads(page.answer)["sha"] == "1" * 40
+
+
+async def test_a_deleted_job_is_told(cookie: str) -> None:
+    store(FILE)
+    page = await opened(EDIT, cookie)
+    with writing() as session:
+        session.delete(session.exec(select(JobIndex)).one())
+    await follow(page)
+    assert page.conflict.state == "gone"
+    assert page.problem == ""
+
+
+# Saving
+
+
+async def test_a_job_that_is_not_there_yet_is_opened_when_it_is(cookie: str) -> None:
+    page = await opened("/jobs/production/later/edit", cookie)
+    assert "There is no job" in page.problem
+    with writing() as session:
+        row = session.exec(select(JobIndex)).one()
+        row.name, row.yaml = "later", FILE.encode()
+        session.add(row)
+    await follow(page)
+    assert (page.problem, json.loads(page.answer)["place"]) == ("", "production/later")
+
+
+async def test_a_save_that_git_takes_later_is_followed(cookie: str, alice: Member) -> None:
+    store(FILE)
+    page = await opened(EDIT, cookie)
+    mine = FILE + "# mine\n"
+    typed = talk.Said(seq=3, yaml=mine, base=FILE, sha="1" * 40)
+    with writing() as session:
+        page._desk, made = desk.submitted(session, alice.actor, page._desk, typed)
+    await follow(page)
+    assert (page.saved.state, json.loads(page.answer)["why"]) == ("waiting", "load")
+    with writing() as session:
+        row = session.get(Change, made.id)
+        assert row is not None
+        row.state, row.commit_sha, row.done_at = "done", "4f1c2ab" + "0" * 33, NOON
+        tenant = session.get(Tenant, "alice")
+        assert tenant is not None
+        tenant.head = row.commit_sha
+        session.add_all([row, tenant])
+    store(mine, page._desk.sha)
+    await follow(page)
+    told = json.loads(page.answer)
+    assert (page.saved.state, page.saved.commit, page.saved.hosts) == ("done", "4f1c2ab", "on 0 of 1 host")
+    assert (told["why"], told["base"], told["sha"]) == ("saved", mine, blob_sha(mine.encode()))
+    assert page.conflict.state == "", "one's own change is nobody else's"
+
+
+async def test_a_save_that_git_refuses_is_told_and_nothing_is_lost(cookie: str, alice: Member) -> None:
+    store(FILE)
+    page = await opened(EDIT, cookie)
+    with writing() as session:
+        typed = talk.Said(seq=3, yaml=FILE + "# mine\n", base=FILE, sha="1" * 40)
+        page._desk, made = desk.submitted(session, alice.actor, page._desk, typed)
+        row = session.get(Change, made.id)
+        assert row is not None
+        row.state, row.error = "failed", "The Git server said no."
+        session.add(row)
+    await follow(page)
+    assert (page.saved.state, page.saved.said) == ("failed", "The Git server said no.")
+    assert json.loads(page.answer)["why"] == "load"
+    assert page._desk.base == FILE
+
+
+async def test_a_file_that_leans_on_the_policy_is_accepted(cookie: str, alice: Member) -> None:
+    with writing() as session:
+        tenant = session.get(Tenant, "alice")
+        assert tenant is not None
+        tenant.policy = b"defaults:\n  staging:\n    schedule: '5 4 * * *'\n"
+        session.add(tenant)
+    text = "apiVersion: v1\nkind: Job\nmetadata: {name: a}\nspec: {command: x}\n"
+    typed = talk.Said(yaml=text, form=Form(namespace="staging"))
+    with writing() as session:
+        on, made = desk.submitted(session, alice.actor, desk.Desk(namespace="staging"), typed)
+    assert (made.path, on.target) == ("staging/a.yaml", "staging/a")
+    with writing() as session, pytest.raises(BadInput):
+        desk.submitted(session, alice.actor, desk.Desk(), replace(typed, form=Form()))
+
+
+async def test_what_is_wrong_is_not_saved_and_told_in_its_place(cookie: str) -> None:
+    page = await opened(NEW, cookie)
+    await run(page, "save", said(page))
+    assert page.saved.state == "failed"
+    assert page.check.wrong["command"]
+    with reading() as session:
+        assert session.exec(select(Change)).all() == []
+
+
+async def test_a_stranger_cannot_save_into_anothers_job(cookie: str, charlies: str) -> None:
+    store(FILE)
+    mine = await opened(EDIT, cookie)
+    page = page_at(EDIT, EditState, charlies)
+    page._desk = mine._desk
+    await run(page, "save", said(mine, yaml=FILE + "# x\n"))
+    assert "There is no job" in page.saved.said
+    with reading() as session:
+        assert session.exec(select(Change)).all() == []
+
+
+async def test_without_a_session_what_is_typed_is_kept(cookie: str) -> None:
+    page = await opened(NEW, cookie)
+    message, page = said(page), page_at(NEW, EditState, "crontopus_session=forged")
+    page._desk = page._desk._replace(namespace="production")
+    await run(page, "sent", message)
+    assert (page.saved.href, page.saved.state) == ("/login", "failed")
+
+
+async def test_a_server_that_was_started_anew_overwrites_nobodys_change(cookie: str) -> None:
+    store(FILE.replace("Europe/Berlin", "UTC"), "2" * 40, "bob")
+    page = await opened(EDIT, cookie)
+    await run(page, "save", said(page, yaml=FILE + "# mine\n", base=FILE, sha="1" * 40))
+    assert page.conflict.state == "merged"
+    assert json.loads(page.answer)["yaml"] == FILE.replace("Europe/Berlin", "UTC") + "# mine\n"
+    with reading() as session:
+        assert session.exec(select(Change)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("state", "expected", "told"),
+    [
+        ("pending", 0, ("waiting", "")),
+        ("done", 0, ("done", "no host takes it")),
+        ("done", 3, ("done", "on 2 of 3 hosts")),
+        ("failed", 0, ("failed", "")),
+    ],
+)
+def test_how_far_a_save_is_in_words(state: str, expected: int, told: tuple[str, str]) -> None:
+
+    change = ChangeStatus(
+        "c", state, "update", "production/a.yaml", "4f1c2ab" + "0" * 33, "why", "alice", NOON, 2, expected
+    )
+    shown = rows.saved(change, "production/a")
+    assert (shown.state, shown.hosts) == told
