@@ -20,6 +20,9 @@ demo: build ## the same with a demo tenant whose jobs arrive within two minutes
 build: $(VENV)/installed ## build the console's static files where their sources changed
 	@$(BIN)/crontopus-server build
 
+# The tests look at the kit's page, which only a build for development has.
+test screenshots: export CONSOLE_DEVELOPMENT = 1
+
 test: install-dev build ## prove it all: units, both databases, real cron, real browser (under 15 minutes)
 	scripts/install-system-parts
 	@mkdir -p $(ARTEFACTS)

@@ -7,7 +7,7 @@ import reflex as rx
 from crontopus_app.api.app import api
 from crontopus_app.ui import live, problems, session, theme
 from crontopus_app.ui.kit import toast
-from crontopus_app.ui.pages import PAGES
+from crontopus_app.ui.pages import PAGES, development
 from crontopus_app.ui.undo import UndoState
 
 app = rx.App(
@@ -21,6 +21,6 @@ app = rx.App(
     html_lang="en",
     reset_style=False,
 )
-for page in PAGES:
+for page in (*PAGES, *development()):
     app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)
 app.register_lifespan_task(live.Follower(app, session.refill, session.mark).run)

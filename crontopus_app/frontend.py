@@ -23,6 +23,10 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILT_IN_URL = "http://localhost:8000"
 SOURCES = ("rxconfig.py", "requirements.lock", "assets", "crontopus_app/ui", "crontopus_app/crontopus_app.py")
 
+# Where this is 1, what is built has the page /kit too: for who works on the console, never for who uses it.
+DEVELOPMENT = "CONSOLE_DEVELOPMENT"
+_WITH_KIT = "+kit"
+
 _BUILDING = {
     "REFLEX_USE_NPM": "1",
     "REFLEX_TELEMETRY_ENABLED": "false",
@@ -51,8 +55,21 @@ def building_environment() -> dict[str, str]:
 
 def is_current(root: Path = ROOT) -> bool:
     """Whether the built files are those of the present sources."""
+    return _built_from(root).removesuffix(_WITH_KIT) == fingerprint(root)
+
+
+def is_built(root: Path = ROOT, *, development: bool | None = None) -> bool:
+    """Whether ``build`` has nothing to do: a build with /kit serves as well, but is not what production asks for."""
+    return _built_from(root) == fingerprint(root) + (_WITH_KIT if _is_development(development) else "")
+
+
+def _built_from(root: Path) -> str:
     stamp = root / ".web" / "crontopus-stamp"
-    return stamp.is_file() and stamp.read_text() == fingerprint(root) and (_client(root) / "index.html").is_file()
+    return stamp.read_text() if stamp.is_file() and (_client(root) / "index.html").is_file() else ""
+
+
+def _is_development(asked: bool | None) -> bool:
+    return os.environ.get(DEVELOPMENT) == "1" if asked is None else asked
 
 
 def check(root: Path = ROOT) -> None:
@@ -82,17 +99,22 @@ def _client(root: Path) -> Path:
     return root / ".web" / "build" / "client"
 
 
-def build(root: Path = ROOT) -> None:
-    """Builds the static files with Reflex and the environment's own Node; raises ConfigurationError with its output."""
+def build(root: Path = ROOT, *, development: bool | None = None) -> None:
+    """Builds the static files with Reflex and the environment's own Node; raises ConfigurationError with its output.
+
+    ``development`` says whether /kit is among them; None asks the environment.
+    """
+    development = _is_development(development)
     with _one_at_a_time(root):
-        if is_current(root):
+        if is_built(root, development=development):
             return
         stamp = root / ".web" / "crontopus-stamp"
         stamp.unlink(missing_ok=True)
-        made_from = fingerprint(root)
+        made_from = fingerprint(root) + (_WITH_KIT if development else "")
+        environment = {**building_environment(), DEVELOPMENT: "1" if development else ""}
         command = [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"]
         done = subprocess.run(
-            command, cwd=root, env=building_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
         if done.returncode:
             raise ConfigurationError(f"The console could not be built:\n{done.stdout.decode(errors='replace')[-4000:]}")

@@ -82,7 +82,7 @@ def demo() -> None:
 @main.command()
 def build() -> None:
     """Build the console's static files where their sources changed (needs the `build` extra)."""
-    if not frontend.is_current():
+    if not frontend.is_built():
         _say("Building the console: about half a minute the first time.")
         frontend.build()
 

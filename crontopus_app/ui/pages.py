@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
+from crontopus_app.frontend import DEVELOPMENT
 from crontopus_app.ui.doors.page import login, register
 from crontopus_app.ui.edit.page import edit, new
 from crontopus_app.ui.edit.state import EditState
@@ -72,3 +74,12 @@ PAGES = (
     Page("/operator/tasks", "Tasks", operator.tasks, TasksState.load),
     Page("/operator/settings", "Settings in force", operator.settings, InForceState.load),
 )
+
+
+def development() -> tuple[Page, ...]:
+    """The pages for who works on the console: none unless the environment asks for them when it is built."""
+    if os.environ.get(DEVELOPMENT) != "1":
+        return ()
+    from crontopus_app.ui.gallery.page import gallery  # what production does not have it does not read either
+
+    return (Page("/kit", "The kit", gallery),)

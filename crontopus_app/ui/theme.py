@@ -51,12 +51,13 @@ def _variables(tokens: dict[str, str], scheme: str) -> str:
 
 
 def css() -> str:
-    """Both themes: dark unless the system or the user says light."""
+    """Both themes: dark unless the system or the user says light; ``in-dark`` and ``in-light`` for a part of a page."""
     dark, light = _variables(DARK, "dark"), _variables(LIGHT, "light")
     return (
         f":root{{{dark}}}"
         f"@media(prefers-color-scheme:light){{:root:not([data-theme=dark]){{{light}}}}}"
-        f":root[data-theme=light]{{{light}}}"
+        f":root[data-theme=light],.in-light{{{light}}}"
+        f".in-dark{{{dark}}}"
     )
 
 

@@ -53,6 +53,41 @@ def test_a_changed_source_asks_for_a_build(sources: Path, name: str) -> None:
     assert not frontend.is_current(sources)
 
 
+def test_a_build_for_development_serves_but_is_not_what_production_asks_for(sources: Path) -> None:
+    built(sources)
+    stamp = sources / ".web/crontopus-stamp"
+    assert frontend.is_built(sources, development=False)
+    assert not frontend.is_built(sources, development=True)
+    stamp.write_text(stamp.read_text() + "+kit")
+    assert frontend.is_current(sources)
+    assert frontend.is_built(sources, development=True)
+    assert not frontend.is_built(sources, development=False)
+
+
+@pytest.mark.parametrize(("told", "development"), [("1", True), ("", False), ("yes", False)])
+def test_the_environment_says_whether_the_kit_is_built(
+    sources: Path, monkeypatch: pytest.MonkeyPatch, told: str, development: bool
+) -> None:
+    built(sources)
+    monkeypatch.setenv(frontend.DEVELOPMENT, told)
+    assert frontend.is_built(sources) is not development
+
+
+def test_production_has_neither_the_kits_page_nor_its_modules() -> None:
+    program = (
+        "import sys, crontopus_app.crontopus_app as it; print([name for name in sys.modules if 'gallery' in name])"
+    )
+    said = {}
+    for told in ("", "1"):
+        environment = {**os.environ, frontend.DEVELOPMENT: told}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        )
+        said[told] = done.stdout.splitlines()[-1]
+    assert said[""] == "[]"
+    assert "crontopus_app.ui.gallery.page" in said["1"]
+
+
 def test_a_new_and_a_renamed_source_ask_for_a_build(sources: Path) -> None:
     built(sources)
     before = frontend.fingerprint(sources)
