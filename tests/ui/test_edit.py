@@ -103,6 +103,7 @@ async def test_what_is_not_filled_in_yet_is_no_error_until_one_saves(cookie: str
     assert (page.check.errors, page.plan.said) == (0, "told when command is filled in")
     await run(page, "sent", said(page, "form", form={"schedule": "x"}))
     assert page.check.wrong["schedule"]
+    assert (page.check.wrong["name"], page.check.errors) == ("", 1)
     assert page.plan.said == "told when the errors are mended"
     await run(page, "save", said(page))
     assert page.check.wrong["command"]

@@ -110,7 +110,7 @@ def _without_blanks(desk: Desk, found: plans.Plan, form: Form) -> tuple[plans.Pl
     """In a new job that nobody tried to save, what is not filled in yet is no error; the plan waits for it."""
     blank = [] if desk.tried or not desk.new else [name for name in BLANKS if not getattr(form, name)]
     errors = [error for error in found.errors if forms.field_at(error.field) not in blank]
-    return (found, []) if errors or found.action != "invalid" else (replace(found, errors=[]), blank)
+    return replace(found, errors=errors), [] if errors or found.action != "invalid" else blank
 
 
 def _placed(desk: Desk, found: plans.Plan) -> plans.Plan:
