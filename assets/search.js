@@ -99,6 +99,14 @@
   };
   addEventListener("input", (e) => { if (e.target.id === "search") typed(e.target); });
   addEventListener("resize", place);
+  // A form of filters becomes an address; what is left empty is not in it.
+  addEventListener("submit", (e) => {
+    if (e.target.dataset?.go === undefined) return;
+    e.preventDefault();
+    const asked = new URLSearchParams([...new FormData(e.target)].filter(([, value]) => value.trim()));
+    go(asked.size ? `${e.target.getAttribute("action")}?${asked}` : e.target.getAttribute("action"));
+  });
+  addEventListener("change", (e) => { if (e.target.tagName === "SELECT" && e.target.form?.dataset.go !== undefined) e.target.form.requestSubmit(); });
   addEventListener("submit", (e) => {
     if (e.target.getAttribute?.("role") !== "search") return;
     e.preventDefault();
@@ -128,6 +136,48 @@
   });
   const watch = () => new MutationObserver(settle).observe(document.body, { childList: true, subtree: true });
   document.readyState === "loading" ? addEventListener("DOMContentLoaded", watch) : watch();
+
+  // Finding within an output: matches are ranges, drawn by the browser, so what React drew stays as it is.
+  let matches = [], shownMatch = -1;
+  const ranges = (root, wanted) => {
+    const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), nodes = [];
+    let text = "";
+    for (let n = walk.nextNode(); n; n = walk.nextNode()) { nodes.push([text.length, n]); text += n.nodeValue; }
+    const low = text.toLowerCase(), found = [];
+    // A letter whose small form is longer would shift all that follows: then nothing is said to be found.
+    if (low.length !== text.length) return found;
+    let i = 0;
+    const point = (at) => { while (i + 1 < nodes.length && nodes[i + 1][0] <= at) i += 1; return [nodes[i][1], at - nodes[i][0]]; };
+    for (let at = low.indexOf(wanted); at >= 0 && found.length < 10000; at = low.indexOf(wanted, at + wanted.length)) {
+      const range = new Range();
+      range.setStart(...point(at)); range.setEnd(...point(at + wanted.length));
+      found.push(range);
+    }
+    return found;
+  };
+  const find = (input) => {
+    const root = document.getElementById(input.dataset.find), wanted = input.value.toLowerCase();
+    matches = root && wanted ? ranges(root, wanted) : [];
+    shownMatch = -1;
+    CSS.highlights?.set("found", new Highlight(...matches));
+    CSS.highlights?.delete("found-now");
+    step(input, 1);
+  };
+  const step = (input, by) => {
+    const count = input.parentElement.querySelector("[data-find-count]");
+    if (!matches.length) { count.textContent = input.value ? "not found" : ""; return; }
+    shownMatch = (shownMatch + by + matches.length) % matches.length;
+    const range = matches[shownMatch], root = document.getElementById(input.dataset.find);
+    CSS.highlights?.set("found-now", new Highlight(range));
+    root.scrollTop += range.getBoundingClientRect().top - root.getBoundingClientRect().top - root.clientHeight / 2;
+    count.textContent = `${shownMatch + 1} of ${matches.length}`;
+  };
+  addEventListener("input", (e) => { if (e.target.dataset?.find) find(e.target); });
+  addEventListener("keydown", (e) => { if (e.key === "Enter" && e.target.dataset?.find) step(e.target, e.shiftKey ? -1 : 1); });
+  addEventListener("click", (e) => {
+    const by = e.target.dataset?.findStep;
+    if (by) step(e.target.parentElement.querySelector("[data-find]"), Number(by));
+  });
 
   // Keys.
   const GO = { o: "/", j: "/jobs", r: "/runs", e: "/endpoints", p: "/repository" };

@@ -21,9 +21,11 @@ class Rename(BaseModel):
 
 
 @router.get("/endpoints")
-def list_endpoints(actor: CurrentActor, now: Now, page: int = 1, page_size: int = 50) -> wire.EndpointList:
+def list_endpoints(
+    actor: CurrentActor, now: Now, page: int = 1, page_size: int = 50, text: str = "", state: str = ""
+) -> wire.EndpointList:
     with reading() as session:
-        return endpoints.list_page(session, actor, page=page, page_size=page_size, now=now)
+        return endpoints.list_page(session, actor, page=page, page_size=page_size, text=text, state=state, now=now)
 
 
 @router.get("/agents")

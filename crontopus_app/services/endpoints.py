@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
 
 from contract import wire
@@ -35,18 +37,49 @@ class Clock:
 
 
 def list_page(
-    session: Session, actor: Actor, *, page: int = 1, page_size: int = 50, now: datetime
+    session: Session,
+    actor: Actor,
+    *,
+    page: int = 1,
+    page_size: int = 50,
+    text: str = "",
+    state: str = "",
+    now: datetime,
 ) -> wire.EndpointList:
-    """The tenant's endpoints by name, revoked ones last."""
+    """The tenant's endpoints by name, revoked ones last.
+
+    Every word of ``text`` is in name, hostname, labels (``role=db``) or platform; ``state`` is one of ``shape``'s.
+    """
     actor.require("read:agents")
     page, page_size = min(max(page, 1), LAST_PAGE), min(max(page_size, 1), 100)
-    mine = Endpoint.tenant_id == actor.tenant_id
-    total = session.exec(select(func.count()).select_from(Endpoint).where(mine)).one()
-    query = select(Endpoint).where(mine).order_by(col(Endpoint.status), col(Endpoint.name))
-    rows = session.exec(query.offset((page - 1) * page_size).limit(page_size)).all()
-    head, counts = _head(session, actor.tenant_id), _job_counts(session, [row.id for row in rows])
-    shaped = [shape(row, head, counts.get(row.id, 0), now) for row in rows]
-    return wire.EndpointList(endpoints=shaped, total=total, page=page, page_size=page_size)
+    head = _head(session, actor.tenant_id)
+    ids = [one.id for one in _brief(session, actor) if _fits(one, text, state, head, now)]
+    wanted = ids[(page - 1) * page_size : page * page_size]
+    rows = {row.id: row for row in session.exec(select(Endpoint).where(col(Endpoint.id).in_(wanted)))}
+    counts = _job_counts(session, wanted)
+    shaped = [shape(rows[one], head, counts.get(one, 0), now) for one in wanted]
+    return wire.EndpointList(endpoints=shaped, total=len(ids), page=page, page_size=page_size)
+
+
+def counts_by_state(session: Session, actor: Actor, now: datetime) -> dict[str, int]:
+    """How many endpoints there are of each state."""
+    actor.require("read:agents")
+    head = _head(session, actor.tenant_id)
+    return dict(Counter(state_of(one, head, now) for one in _brief(session, actor)))
+
+
+def _brief(session: Session, actor: Actor) -> Sequence[Endpoint]:
+    """The tenant's endpoints in their order, without what is large: crontabs and drift stay in the database."""
+    query = select(Endpoint).where(Endpoint.tenant_id == actor.tenant_id)
+    large = (Endpoint.crontab, Endpoint.drift)
+    small = query.options(*(defer(one) for one in large))  # pyright: ignore[reportArgumentType] -- columns, not lists
+    return session.exec(small.order_by(col(Endpoint.status), col(Endpoint.name))).all()
+
+
+def _fits(row: Endpoint, text: str, state: str, head: str, now: datetime) -> bool:
+    labels = " ".join(f"{key}={value}" for key, value in row.labels.items())
+    said = f"{row.name} {row.hostname} {labels} {row.platform}".lower()
+    return (not state or state_of(row, head, now) == state) and all(word in said for word in text.lower().split())
 
 
 def get(session: Session, actor: Actor, endpoint_id: str, now: datetime) -> wire.Endpoint:

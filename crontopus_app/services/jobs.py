@@ -11,6 +11,7 @@ from sqlmodel import Session, func, select
 from contract import wire
 from contract.schedule import ScheduleError, next_slots, resolve, seed, words
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
+from crontopus_app.services import search_index
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.endpoints import DEBIAN, instance, policy_of
 from crontopus_app.services.job_edits import (
@@ -59,12 +60,12 @@ WORST_FIRST = ("failing", "stuck", "missed", "late", "unknown", "waiting", "ok",
 def list_all(
     session: Session, actor: Actor, *, namespace: str | None = None, text: str | None = None, now: datetime
 ) -> wire.JobList:
-    """The tenant's jobs by namespace and name, invalid files too; ``text`` is looked for in name and command."""
+    """The tenant's jobs by namespace and name, invalid files too; ``text``: those that a search finds by it."""
     actor.require("read:jobs")
     tenant = session.get(Tenant, actor.tenant_id)
     rows = rows_of(session, actor.tenant_id, namespace)
     if text:
-        rows = [row for row in rows if text.lower() in f"{row.name} {(row.manifest or {}).get('command', '')}".lower()]
+        rows = [row for row in rows if _says(row, text.lower().split())]
     shaped = _shapes(session, actor.tenant_id, rows, now)
     return wire.JobList(shaped, len(shaped), "git", tenant.repository if tenant else "")
 
@@ -73,6 +74,11 @@ def count(session: Session, actor: Actor) -> int:
     """How many files for jobs the repository has, invalid ones too."""
     actor.require("read:jobs")
     return session.exec(select(func.count()).where(JobIndex.tenant_id == actor.tenant_id)).one()
+
+
+def _says(row: JobIndex, asked: Sequence[str]) -> bool:
+    said = f"{row.namespace}/{row.name} {row.path} {search_index.words(row.manifest or {})}".lower()
+    return all(word in said for word in asked)
 
 
 def get(session: Session, actor: Actor, namespace: str, name: str, now: datetime) -> wire.JobDetail:

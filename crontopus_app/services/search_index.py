@@ -55,7 +55,7 @@ def jobs(session: Session, tenant_id: str) -> list[JobFacts]:
         .order_by(JobIndex.namespace, JobIndex.name, JobIndex.path)
     )  # fmt: skip
     found = [
-        JobFacts(*row[:5], detail=str((row[5] or {}).get("command", "")), text=_words(row[5] or {}), sha=row[6],
+        JobFacts(*row[:5], detail=str((row[5] or {}).get("command", "")), text=words(row[5] or {}), sha=row[6],
                  author=row[7], message=row[8], at=row[9])
         for row in rows
     ]  # fmt: skip
@@ -68,7 +68,7 @@ def jobs(session: Session, tenant_id: str) -> list[JobFacts]:
     return found + [JobFacts(*row) for row in gone if row[0] not in known]
 
 
-def _words(manifest: dict[str, Any]) -> str:
+def words(manifest: dict[str, Any]) -> str:
     """Command, arguments, labels and annotations (a description is one) as one text."""
     said = [str(manifest.get("command") or ""), *(str(one) for one in manifest.get("args") or [])]
     for name in ("labels", "annotations"):

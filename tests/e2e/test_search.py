@@ -44,10 +44,27 @@ def test_a_job_is_found_from_the_keyboard_and_the_way_back_is_kept(
     expect(page).to_have_url(re.compile(rf"/search\?q={run_id[:10]}$"))
     page.locator(f'#main a[href="/runs/{run_id}"]').click()
     expect(page.locator("#output")).to_contain_text("hello world")
+    # A match goes over the end of a coloured piece.
+    page.get_by_label("find in the output").fill("LLO WOR")
+    expect(page.locator("[data-find-count]")).to_have_text("1 of 1")
+    page.get_by_label("find in the output").fill("nowhere")
+    expect(page.locator("[data-find-count]")).to_have_text("not found")
     for address in (rf"/search\?q={run_id[:10]}$", "/jobs/production/greet$", "/jobs$", "/runs/?$"):
         page.go_back()
         expect(page).to_have_url(re.compile(address))
     expect(page.get_by_role("heading", level=1, name="Runs")).to_be_visible()
+
+
+def test_filters_that_are_typed_are_the_address_and_the_way_back(opened: Callable[..., Page], visitor: Visitor) -> None:
+    run_id = check_in(visitor)
+    page = opened(visitor, "/runs?status=success")
+    page.get_by_label("filter by job").fill("nothing")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/runs\?job=nothing&status=success$"))
+    expect(page.get_by_text("No run matches")).to_be_visible()
+    page.go_back()
+    expect(page.locator(f'a[href="/runs/{run_id}"]')).to_be_visible()
+    expect(page.get_by_label("filter by job")).to_have_value("")
 
 
 def test_where_one_wanted_to_go_is_kept_with_all_of_its_address(opened: Callable[..., Page], visitor: Visitor) -> None:

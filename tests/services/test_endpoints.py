@@ -111,3 +111,21 @@ def test_another_tenant_wakes_and_confirms_nothing(alice: Member) -> None:
         endpoints.confirm_prune(session, charlie.actor, alice.endpoint_id, HEAD, NOON)
     with reading() as session:
         assert session.get_one(Endpoint, alice.endpoint_id).prune_confirmed is None
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "names"),
+    [("", "", ["alice-host", "db01"]), ("role=db", "", ["db01"]), ("DB01 example", "", ["db01"]), ("%", "", []),
+     ("", "waiting", ["alice-host"]), ("", "revoked", ["db01"]), ("db01", "waiting", []), ("", "purple", [])],
+)  # fmt: skip
+def test_endpoints_are_filtered_by_words_and_state(alice: Member, text: str, state: str, names: list[str]) -> None:
+    host_id, _ = add_endpoint("alice", "db01")
+    add_endpoint(join("charlie").actor.tenant_id, "db02")
+    with writing() as session:
+        host = session.get_one(Endpoint, host_id)
+        host.labels, host.status = {"role": "db"}, "revoked"
+        session.add(host)
+    with reading() as session:
+        found = endpoints.list_page(session, alice.actor, text=text, state=state, now=NOON)
+        assert endpoints.counts_by_state(session, alice.actor, NOON) == {"waiting": 1, "revoked": 1}
+    assert ([one.name for one in found.endpoints], found.total) == (names, len(names))

@@ -10,10 +10,15 @@ from contract import wire
 from crontopus_app.db import writing
 from crontopus_app.models import JobIndex, Tenant
 from crontopus_app.services.repositories import BadFile, Log, Repository
+from crontopus_app.ui.endpoints import rows as hosts
+from crontopus_app.ui.endpoints.state import EndpointsState
 from crontopus_app.ui.repository import rows
 from crontopus_app.ui.repository.state import RepositoryState
+from crontopus_app.ui.runs import rows as run_rows
+from crontopus_app.ui.runs.state import RunsState, RunState
 from crontopus_app.ui.search.state import SearchState
 from tests.cast import NOON, Member
+from tests.ui.conftest import RUN_ID
 from tests.ui.states import page_at, run, shown, target
 
 HEAD, OLD = "a" * 40, "b" * 40
@@ -115,3 +120,56 @@ def test_commits_lead_to_a_git_server_with_pages() -> None:
 def test_an_invalid_file_without_a_line_is_named() -> None:
     made = rows.invalid(BadFile("a b/x.yaml", "a b", "x", "too large", 0, 0, 1))
     assert (made.where, made.href, made.more) == ("a b/x.yaml", "/jobs/a%20b/x?tab=definition", "")
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [("", 1), ("?q=alice", 1), ("?q=HOST.example", 1), ("?q=nobody", 0), ("?state=revoked", 0), ("?state=purple", 0)],
+)
+async def test_the_address_filters_endpoints(cookie: str, query: str, count: int) -> None:
+    page = page_at(f"/endpoints{query}", EndpointsState, cookie)
+    await run(page, "load")
+    assert (page.problem, len(page.hosts)) == ("", count)
+    assert page.pills[0].text == "all 1"
+
+
+def test_filters_and_pages_of_endpoints_are_addresses() -> None:
+    made = hosts.pills({"silent": 2, "in sync": 3}, "db", "silent")
+    assert [(pill.text, pill.href, pill.on) for pill in made] == [
+        ("all 5", "/endpoints?q=db", False),
+        ("in sync 3", "/endpoints?q=db&state=in+sync", False),
+        ("silent 2", "/endpoints?q=db", True),
+    ]
+    assert hosts.pages(2, True, "", "silent") == hosts.Pages(
+        "/endpoints?state=silent", "/endpoints?state=silent&page=3"
+    )
+    assert hosts.pages(1, False, "", "") == hosts.Pages()
+
+
+@pytest.mark.parametrize(
+    ("version", "old"), [("0.0.1", True), (hosts.OURS, False), ("99.1", False), ("", False), ("x.1", False)]
+)
+def test_an_agent_older_than_the_server_is_marked(version: str, old: bool) -> None:
+    assert (hosts._number(version) < hosts._number(hosts.OURS)) is old
+
+
+@pytest.mark.parametrize(
+    ("durations", "said"),
+    [([], "8.2 s"), ([1.0] * 4, "8.2 s"), ([1.0] * 19 + [91.0], "8.2 s · p95 1.0 s"), ([91.0] * 5, "8.2 s · p95 1:31")],
+)
+def test_a_duration_is_told_against_the_usual(durations: list[float], said: str) -> None:
+    assert run_rows.took(8.2, durations) == said
+
+
+async def test_a_run_leads_to_its_host_and_its_commit(cookie: str, alice: Member) -> None:
+    page = page_at(f"/runs/{RUN_ID}", RunState, cookie)
+    await run(page, "load")
+    leads = {fact.name: fact.href for fact in page.facts}
+    assert leads["Host"] == f"/endpoints/{alice.endpoint_id}"
+    assert leads["Commit"] == f"/jobs/production/backup?tab=history&commit=4f1c2ab{'0' * 33}"
+
+
+async def test_the_form_of_runs_shows_what_the_address_asks_for(cookie: str) -> None:
+    page = page_at("/runs?job=backup&status=failed", RunsState, cookie)
+    await run(page, "load")
+    assert (page.asked.job, page.asked.status, page.asked.endpoint, page.total) == ("backup", "failed", "", 1)

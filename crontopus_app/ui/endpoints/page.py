@@ -16,26 +16,51 @@ JOBS = ["Job", "Namespace", "State", "Installed", "Commit", "Last run"]
 def endpoints() -> rx.Component:
     """``/endpoints``."""
     state = EndpointsState
+    pager = parts.pager(state.pages.before, state.pages.after, ("Before", "Next"))
     listed = rx.el.section(
-        parts.table(HEADS, rx.foreach(state.hosts, _host), numeric=("Jobs",)),
-        parts.pager(state.page, state.more, state.before, state.after),
-        class_name="card flush",
+        parts.table(HEADS, rx.foreach(state.hosts, _host), numeric=("Jobs",)), class_name="card flush"
     )
     none = rx.el.section(
-        parts.empty(
-            "No endpoint yet",
-            rx.el.p("An endpoint is a machine whose agent keeps its crontab equal to your repository."),
-            rx.el.div(parts.link("Enrol a host", "/enrol", css="button primary")),
-        ),
+        rx.cond(state.text + state.state, _none_here(), _none()),
         class_name="card",
     )
     return shell.frame(
         "Endpoints",
         "Endpoints",
         state,
-        rx.cond(state.hosts, listed, none),
+        _filters(),
+        rx.cond(state.hosts, rx.fragment(listed, pager), none),
         right=(parts.link("Enrol", "/enrol", css="button primary"),),
     )
+
+
+def _filters() -> rx.Component:
+    """States as links, words as a form; ``assets/search.js`` makes an address of it."""
+    state = EndpointsState
+    box = rx.el.input(
+        name="q", type="search", placeholder="Name, label, platform", default_value=state.text,
+        aria_label="filter endpoints by name, label or platform", key=state.text,
+    )  # fmt: skip
+    form = rx.el.form(
+        box,
+        rx.el.input(type="hidden", name="state", value=state.state, read_only=True),
+        action="/endpoints",
+        data_go="",
+    )
+    pills = rx.foreach(state.pills, lambda pill: parts.pill(pill.text, pill.href, pill.on))
+    return rx.el.section(pills, form, class_name="filters", aria_label="filters")
+
+
+def _none() -> rx.Component:
+    return parts.empty(
+        "No endpoint yet",
+        rx.el.p("An endpoint is a machine whose agent keeps its crontab equal to your repository."),
+        rx.el.div(parts.link("Enrol a host", "/enrol", css="button primary")),
+    )
+
+
+def _none_here() -> rx.Component:
+    return parts.empty("No endpoint matches", rx.el.p(parts.link("Show all endpoints", "/endpoints")))
 
 
 def _host(host: HostRow) -> rx.Component:
@@ -45,7 +70,7 @@ def _host(host: HostRow) -> rx.Component:
         rx.el.td(parts.when(host.seen), class_name="muted"),
         rx.el.td(host.jobs, class_name="num"),
         rx.el.td(host.head, class_name="mono"),
-        rx.el.td(host.agent),
+        rx.el.td(host.agent, rx.cond(host.old, rx.el.small("older than the server"))),
         rx.el.td(host.platform, class_name="muted"),
         rx.el.td(host.labels, class_name="mono muted"),
         key=host.id,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version as installed
+from urllib.parse import urlencode
 
 from contract import wire
 from crontopus_app.ui.kit import words
 
+# Agents are released with the server: one with a lower number is behind it.
+OURS = installed("crontopus")
 STANDINGS = {"managed": "ours", "ours": "mark", "foreign": "foreign", "adopted": "adopted", "drift": "drift"}
 SAID = {"foreign": "not monitored", "environment": "variable"}
 
@@ -29,6 +33,22 @@ class HostRow:
     head: str
     jobs: int
     revoked: bool
+    old: bool = False
+
+
+@dataclass(frozen=True)
+class Pill:
+    text: str
+    href: str
+    on: bool
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Addresses of the page before and the next one, empty where there is none."""
+
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +92,36 @@ def host(endpoint: wire.Endpoint) -> HostRow:
         head=endpoint.head_applied[:7],
         jobs=endpoint.jobs,
         revoked=endpoint.status == "revoked",
+        old=_number(endpoint.agent_version) < _number(OURS),
     )
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """``1.10.2`` as a number to compare; what is no version is as new as any."""
+    parts = version.split(".")
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else (10**6,)
+
+
+def address(text: str, state: str, page: int = 1) -> str:
+    """The list's address with these filters."""
+    asked = {"q": text, "state": state, "page": str(page) if page > 1 else ""}
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"/endpoints?{query}" if query else "/endpoints"
+
+
+def pills(counts: Mapping[str, int], text: str, state: str) -> list[Pill]:
+    """All, then each state that an endpoint is in."""
+    names: list[str] = sorted({*counts} | ({state} - {""}))
+    found = [Pill(f"all {sum(counts.values())}", address(text, ""), not state)]
+    return found + [
+        Pill(f"{name} {counts.get(name, 0)}", address(text, "" if name == state else name), name == state)
+        for name in names
+    ]
+
+
+def pages(page: int, more: bool, text: str, state: str) -> Pages:
+    before = address(text, state, page - 1) if page > 1 else ""
+    return Pages(before, address(text, state, page + 1) if more else "")
 
 
 def instance(one: wire.InstanceStatus) -> InstanceRow:

@@ -22,13 +22,15 @@ NOBODY = rows.HostRow("", "", "", "", "unknown", "", "", "", "", "", "", "", "",
 
 
 class EndpointsState(rx.State):
-    """The machines with an agent."""
+    """The machines with an agent; the filters are the address."""
 
     ready: bool = False
     problem: str = ""
-    page: int = 1
-    more: bool = False
-    hosts: list[rows.HostRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    text: str = ""
+    state: str = ""
+    pills: list[rows.Pill] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    pages: rows.Pages = rows.Pages()
+    hosts: list[rows.HostRow] = []  # noqa: RUF012
 
     @rx.event
     async def load(self) -> Any:
@@ -36,21 +38,16 @@ class EndpointsState(rx.State):
         return await session.opened(self, "endpoint", "change")
 
     async def _fill(self, actor: Actor) -> None:
-        asked = session.query_of(self, "page")
-        self.page = int(asked) if asked.isdecimal() and len(asked) < 6 else 1
-        found = await call(endpoints.list_page, actor, page=self.page, page_size=PAGE, now=clock.now())
+        asked, now = session.query_of(self, "page"), clock.now()
+        page = int(asked) if asked.isdecimal() and len(asked) < 6 else 1
+        self.text, self.state = session.query_of(self, "q")[:200], session.query_of(self, "state")[:20]
+        found = await call(
+            endpoints.list_page, actor, page=page, page_size=PAGE, text=self.text, state=self.state, now=now
+        )
+        counts = await call(endpoints.counts_by_state, actor, now)
         self.hosts = [rows.host(one) for one in found.endpoints]
-        self.more = found.total > self.page * PAGE
-
-    @rx.var
-    def before(self) -> str:
-        """The address of the page before."""
-        return f"/endpoints?page={self.page - 1}"
-
-    @rx.var
-    def after(self) -> str:
-        """The address of the next page."""
-        return f"/endpoints?page={self.page + 1}"
+        self.pills = rows.pills(counts, self.text, self.state)
+        self.pages = rows.pages(page, found.total > page * PAGE, self.text, self.state)
 
 
 class EndpointState(rx.State):

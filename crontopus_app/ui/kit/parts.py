@@ -121,10 +121,11 @@ def legend(*states: tuple[str, str]) -> rx.Component:
     return rx.el.span(*marks, class_name="legend")
 
 
-def pager(page: Any, more: Any, before: Any, after: Any) -> rx.Component:
-    """Server-side pages: links, so that each page can be sent to a colleague."""
-    return rx.el.div(
-        rx.cond(page > 1, link("Newer", before, css="button")),
-        rx.cond(more, link("Older", after, css="button")),
-        class_name="flex pane",
+def pager(before: Any, after: Any, words: tuple[str, str] = ("Newer", "Older")) -> rx.Component:
+    """Server-side pages: links, so that each page can be sent to a colleague; an empty address draws none."""
+    return rx.el.nav(
+        rx.cond(before, link(words[0], before, css="button")),
+        rx.cond(after, link(words[1], after, css="button")),
+        class_name="flex pad",
+        aria_label="pages of the list",
     )

@@ -93,11 +93,7 @@ def _clone() -> rx.Component:
 
 def _commits() -> rx.Component:
     log = State.commits
-    pager = rx.el.div(
-        rx.cond(log.newer, parts.link("Newer", log.newer, css="button")),
-        rx.cond(log.older, parts.link("Older", log.older, css="button")),
-        class_name="flex pane",
-    )
+    pager = rx.el.div(parts.pager(log.newer, log.older), class_name="pane")
     none = rx.el.p(rx.cond(log.problem, log.problem, "No commit here."), class_name="muted pane", role="status")
     table = parts.table(HEADS, rx.foreach(log.rows, _commit))
     return parts.card("Commits", rx.cond(log.rows, table, none), rx.cond(log.paged, pager), flush=True)

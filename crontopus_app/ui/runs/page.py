@@ -26,10 +26,25 @@ def runs() -> rx.Component:
         "Runs",
         "Runs",
         RunsState,
-        rx.el.section(rx.foreach(RunsState.pills, _pill), class_name="filters", aria_label="filters"),
+        rx.el.section(rx.foreach(RunsState.pills, _pill), _form(), class_name="filters", aria_label="filters"),
         rx.cond(RunsState.rows, rx.el.section(run_table.table(RunsState.rows), class_name="card flush"), none),
         foot,
     )
+
+
+def _form() -> rx.Component:
+    """Names to filter by; ``assets/search.js`` makes an address of them, which keeps outcome and time."""
+    asked = RunsState.asked
+    typed = [
+        rx.el.input(name=name, type="search", placeholder=name, default_value=value, key=f"{name}-{value}",
+                    aria_label=f"filter by {name}", size="11")
+        for name, value in (("job", asked.job), ("namespace", asked.namespace), ("endpoint", asked.endpoint))
+    ]  # fmt: skip
+    kept = [
+        rx.el.input(type="hidden", name=name, value=value, read_only=True)
+        for name, value in (("status", asked.status), ("since", asked.since))
+    ]
+    return rx.el.form(*typed, *kept, rx.el.button("Filter", class_name="small"), action="/runs", data_go="")
 
 
 def _pill(pill: Pill) -> rx.Component:
@@ -61,12 +76,11 @@ def run() -> rx.Component:
 
 
 def _fact(fact: Fact) -> rx.Component:
-    return parts.fact(fact.name, fact.value)
+    return parts.fact(fact.name, rx.cond(fact.href, parts.link(fact.value, fact.href), fact.value))
 
 
 def _output() -> rx.Component:
     shown = RunState.output
-    copy = rx.el.button("copy", type="button", class_name="copy", data_copy_from="output")
     return parts.card(
         "Output",
         rx.cond(
@@ -75,5 +89,25 @@ def _output() -> rx.Component:
             terminal.terminal(shown.head, shown.gap, shown.tail),
         ),
         flush=True,
-        aside=copy,
+        aside=rx.cond(shown.empty, rx.fragment(), _tools()),
+    )
+
+
+def _tools() -> rx.Component:
+    """Find within the output (drawn by ``assets/search.js``), copy it, take it as a file."""
+    find = rx.el.input(type="search", placeholder="Find", aria_label="find in the output", data_find="output")
+    step = lambda label, by: rx.el.button(label, type="button", class_name="copy", data_find_step=by)  # noqa: E731 -- twice
+    return rx.el.span(
+        find,
+        rx.el.span(role="status", class_name="muted", data_find_count=""),
+        step("previous", "-1"),
+        step("next", "1"),
+        rx.el.button("copy", type="button", class_name="copy", data_copy_from="output"),
+        rx.el.a(
+            "download",
+            href=f"/api/runs/{RunState.run.id}/output",
+            download=f"run-{RunState.run.id}.txt",
+            class_name="link",
+        ),
+        class_name="tools",
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from contract import wire
-from crontopus_app.services.runs import Filter
+from crontopus_app.services.runs import Filter, percentile
 from crontopus_app.ui.kit import terminal, words
 from crontopus_app.ui.kit.run_table import delay, outcome
 
 FILTERS = ("job", "namespace", "endpoint", "status", "since")
 SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+# Fewer runs than this say nothing of the longest one in twenty.
+ENOUGH = 5
 STATUSES = ("running", "success", "failed", "timeout", "lost", "skipped", "missed")
 
 
@@ -20,6 +23,18 @@ STATUSES = ("running", "success", "failed", "timeout", "lost", "skipped", "misse
 class Fact:
     name: str
     value: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The filters as the address has them."""
+
+    job: str = ""
+    namespace: str = ""
+    endpoint: str = ""
+    status: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,18 +93,26 @@ def pills(query: dict[str, str]) -> list[Pill]:
     return found
 
 
-def facts(detail: wire.RunDetail) -> list[Fact]:
-    """What is known of the run besides its times."""
+def facts(detail: wire.RunDetail, usual: Sequence[float] = ()) -> list[Fact]:
+    """What is known of the run besides its times; ``usual`` are sorted durations of its job's runs that went well."""
     run = detail.run
+    history = f"/jobs/{run.namespace}/{run.job_name}?tab=history&commit={run.commit}" if run.commit else ""
     known = [
-        ("Outcome", " · ".join(part for part in (run.status, outcome(run)) if part)),
-        ("Took", words.took(run.duration_s)),
-        ("Delay", delay(run)),
-        ("Attempt", str(run.attempt)),
-        ("Commit", run.commit[:12]),
-        ("Flags", ", ".join(run.flags)),
+        Fact("Outcome", " · ".join(part for part in (run.status, outcome(run)) if part)),
+        Fact("Took", took(run.duration_s, usual)),
+        Fact("Delay after its slot", delay(run)),
+        Fact("Host", run.endpoint_name, f"/endpoints/{run.endpoint_id}" if run.endpoint_id else ""),
+        Fact("Attempt", str(run.attempt)),
+        Fact("Commit", run.commit[:12], history),
+        Fact("Flags", ", ".join(run.flags)),
     ]
-    return [Fact(name, value) for name, value in known if value]
+    return [fact for fact in known if fact.value]
+
+
+def took(duration: float | None, usual: Sequence[float]) -> str:
+    """``8.2 s · p95 1:31``; the second part where there are at least ``ENOUGH`` runs to tell it from."""
+    said = words.took(duration)
+    return f"{said} · p95 {words.took(percentile(usual, 0.95))}" if len(usual) >= ENOUGH else said
 
 
 def shown(output: wire.Output) -> Shown:

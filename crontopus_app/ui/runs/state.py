@@ -7,12 +7,13 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app import clock
-from crontopus_app.services import runs
+from crontopus_app.services import run_stats, runs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
 from crontopus_app.ui.call import call
 from crontopus_app.ui.kit import run_table
 from crontopus_app.ui.runs import rows
+from crontopus_app.ui.runs.rows import Asked
 
 PAGE = 50
 NONE = rows.Shown([], "", [], True)
@@ -26,6 +27,7 @@ class RunsState(rx.State):
     total: int = 0
     older: str = ""
     newest: str = ""
+    asked: Asked = Asked()
     rows: list[run_table.RunRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     pills: list[rows.Pill] = []  # noqa: RUF012
 
@@ -40,6 +42,7 @@ class RunsState(rx.State):
         which = rows.filter_of(query, clock.now())
         found = await call(runs.list_page, actor, which, page_size=PAGE, cursor=cursor or None)
         self.rows, self.total, self.pills = run_table.rows(found.runs), found.total, rows.pills(query)
+        self.asked = Asked(**query)
         here = rows.address(query)
         self.newest = here if cursor else ""
         sign = "&" if "?" in here else "?"
@@ -64,7 +67,9 @@ class RunState(rx.State):
 
     async def _fill(self, actor: Actor) -> None:
         detail = await call(runs.get, actor, session.path_of(self)[1])
-        self.run, self.facts, self.error = run_table.row(detail.run), rows.facts(detail), detail.error
+        last = await call(run_stats.newest, actor, detail.run.job_id, PAGE)
+        usual = sorted(run.duration_s for run in last if run.status == "success" and run.duration_s is not None)
+        self.run, self.facts, self.error = run_table.row(detail.run), rows.facts(detail, usual), detail.error
         self.output = rows.shown(detail.output)
         which = runs.Filter(endpoint=detail.run.endpoint_id)
         near = await call(runs.list_page, actor, which, page_size=PAGE)
