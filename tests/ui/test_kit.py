@@ -29,7 +29,18 @@ JOB = wire.JobSummary(
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(None, "–"), (0.04, "0.0 s"), (8.24, "8.2 s"), (59.4, "59 s"), (91, "1:31"), (3600, "1:00:00"), (3661, "1:01:01")],
+    [
+        (None, "–"),
+        (0, "0.0 s"),
+        (0.0001, "1 ms"),
+        (0.04, "40 ms"),
+        (0.4, "0.4 s"),
+        (8.24, "8.2 s"),
+        (59.4, "59 s"),
+        (91, "1:31"),
+        (3600, "1:00:00"),
+        (3661, "1:01:01"),
+    ],
 )
 def test_durations_in_words(seconds: float | None, said: str) -> None:
     assert words.took(seconds) == said

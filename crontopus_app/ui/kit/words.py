@@ -49,9 +49,11 @@ def host_state(state: str) -> str:
 
 
 def took(seconds: float | None) -> str:
-    """``0.4 s``, ``8.2 s``, ``1:31``, ``1:00:00``; a dash of nothing."""
+    """``38 ms``, ``0.4 s``, ``8.2 s``, ``1:31``, ``1:00:00``; a dash of nothing."""
     if seconds is None:
         return "–"
+    if 0 < seconds < 0.1:
+        return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:
