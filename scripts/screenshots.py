@@ -85,7 +85,7 @@ def main() -> None:
 @contextmanager
 def _demo() -> Iterator[tuple[str, str]]:
     """The product with its demo on a free port; gives its address and the demo's password."""
-    home = Path(tempfile.mkdtemp(prefix="cs-"))
+    home = Path(tempfile.mkdtemp(prefix="crontopus-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         bind = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -95,12 +95,19 @@ def _demo() -> Iterator[tuple[str, str]]:
         child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         password = home / "demo" / "password"
-        _wait(lambda: password.exists() and password.read_text().strip(), "the demo's password")
+        _wait(lambda: _ended(child, home / "log") or password.exists(), "the demo's password")
         yield f"http://{bind}", password.read_text().strip()
     finally:
         child.send_signal(signal.SIGTERM)
         child.wait(timeout=60)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _ended(child: subprocess.Popen[bytes], log: Path) -> bool:
+    """False while the product runs; says why it does not."""
+    if child.poll() is None:
+        return False
+    raise SystemExit(f"The product did not start:\n{log.read_text()}")
 
 
 def _take_all(url: str, password: str) -> None:
