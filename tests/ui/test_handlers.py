@@ -10,14 +10,13 @@ from sqlmodel import select
 from contract.wire import Problem
 from crontopus_app.db import reading
 from crontopus_app.errors import BadInput
-from crontopus_app.models import ApiToken, Endpoint, EnrollmentToken
+from crontopus_app.models import ApiToken, EnrollmentToken
 from crontopus_app.ui import problems
-from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
+from crontopus_app.ui.endpoints.state import EndpointsState
 from crontopus_app.ui.enrol.state import EnrolState
 from crontopus_app.ui.jobs.state import JobsState
 from crontopus_app.ui.runs.state import RunsState, RunState
 from crontopus_app.ui.tokens.state import TokensState
-from tests.cast import Member
 from tests.ui.conftest import RUN_ID, SECRET
 from tests.ui.states import page_at, run
 
@@ -67,48 +66,6 @@ async def test_an_api_token_has_the_scopes_that_were_ticked(cookie: str) -> None
     assert page.tokens[0].scopes == "read:runs write:jobs"
     await run(page, "revoke", {"id": page.tokens[0].id})
     assert page.tokens[0].state == "revoked"
-
-
-async def test_revoking_an_endpoint_ends_its_token(cookie: str, alice: Member) -> None:
-    page = await opened(f"/endpoints/{alice.endpoint_id}", EndpointState, cookie)
-    await run(page, "revoke")
-    assert page.said.startswith("Revoked")
-    assert page.host.revoked
-    with reading() as session:
-        assert session.exec(select(Endpoint.status)).all().count("revoked") == 1
-
-
-async def test_a_stranger_cannot_wake_or_revoke_an_endpoint(charlies: str, cookie: str, alice: Member) -> None:
-    page = await opened(f"/endpoints/{alice.endpoint_id}", EndpointState, cookie)
-    host = page.host
-    stranger = await opened(f"/endpoints/{alice.endpoint_id}", EndpointState, charlies)
-    stranger.host = host
-    for act in ("sync", "revoke"):
-        await run(stranger, act)
-        assert stranger.said == "There is no such endpoint."
-    with reading() as session:
-        mine = session.get(Endpoint, alice.endpoint_id)
-        assert mine is not None
-        assert (mine.status, mine.wake_at) == ("active", None)
-
-
-async def test_sync_asks_the_agent(cookie: str, alice: Member) -> None:
-    page = await opened(f"/endpoints/{alice.endpoint_id}", EndpointState, cookie)
-    await run(page, "sync")
-    with reading() as session:
-        mine = session.get(Endpoint, alice.endpoint_id)
-        assert mine is not None
-        assert mine.wake_at is not None
-
-
-async def test_an_endpoints_crontab_is_shown_line_by_line(cookie: str, alice: Member) -> None:
-    page = await opened(f"/endpoints/{alice.endpoint_id}", EndpointState, cookie)
-    assert [(line.number, line.css, line.note.split(" ")[0]) for line in page.lines] == [
-        (1, "", "variable"),
-        (2, "ours", "production/backup"),
-        (3, "foreign", "not"),
-    ]
-    assert page.monitored == "1 / 2"
 
 
 async def test_output_is_shown_with_its_gap(cookie: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.endpoints.rows import HostRow, InstanceRow, Line
+from crontopus_app.ui.endpoints.rows import DriftRow, HostRow, InstanceRow, Line
 from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
-from crontopus_app.ui.kit import parts
+from crontopus_app.ui.kit import dialog, parts
 
 HEADS = ["Endpoint", "State", "Seen", "Jobs", "Head", "Agent", "Platform", "Labels"]
+DRIFT = ["What", "Expected", "Found", "Who", "When"]
 JOBS = ["Job", "Namespace", "State", "Installed", "Commit", "Last run"]
 
 
@@ -80,15 +81,19 @@ def _host(host: HostRow) -> rx.Component:
 def endpoint() -> rx.Component:
     """``/endpoints/[endpoint]``."""
     host = EndpointState.host
-    sync = rx.el.button("Sync now", on_click=EndpointState.sync, disabled=host.revoked)
+    acts = (
+        dialog.opens("Revoke", "revoke"),
+        dialog.opens("Rename", "rename"),
+        rx.el.button("Sync now", on_click=EndpointState.sync, class_name="primary"),
+    )
     return shell.frame(
         "Endpoints",
         rx.fragment(rx.el.span("Endpoints / ", class_name="muted"), host.name),
         EndpointState,
-        rx.cond(EndpointState.said, parts.note(EndpointState.said, state="accent")),
         rx.cond(host.message, parts.note(host.message, state=host.state)),
         _tiles(),
         _crontab(),
+        rx.cond(EndpointState.drift, _drift()),
         parts.card(
             "Jobs",
             rx.cond(
@@ -98,23 +103,30 @@ def endpoint() -> rx.Component:
             ),
             flush=True,
         ),
-        rx.cond(~host.revoked, _danger()),
-        right=(sync,),
+        _rename(),
+        _revoke(),
+        right=(rx.cond(host.revoked, rx.fragment(), rx.fragment(*acts)),),
     )
 
 
 def _tiles() -> rx.Component:
-    host = EndpointState.host
-    about = rx.el.span(host.zone, " · agent ", host.agent, " · ", host.labels)
+    host, coverage = EndpointState.host, EndpointState.coverage
+    about = rx.el.span(host.clock, " · agent ", host.agent, rx.cond(host.old, ", older than the server", ""))
     return rx.el.section(
         rx.el.div(
             rx.el.b(host.said),
-            rx.el.span(host.head, " · seen ", parts.when(host.seen)),
+            rx.el.span(rx.cond(host.head, host.head, "no commit"), " · seen ", parts.when(host.seen)),
             class_name=f"tile s-{host.state}",
         ),
         parts.tile(host.jobs, "jobs", "ok"),
-        parts.tile(EndpointState.monitored, "lines monitored", "accent", wide=True),
-        rx.el.div(rx.el.b(rx.cond(host.platform, host.platform, host.hostname)), about, class_name="tile wide2"),
+        parts.tile(coverage.said, "lines monitored", "accent", share=coverage.share, wide=True),
+        rx.el.div(
+            rx.el.b(rx.cond(host.platform, host.platform, host.hostname)),
+            about,
+            rx.el.span(host.abilities),
+            rx.cond(host.labels, rx.el.span(host.labels, class_name="mono")),
+            class_name="tile wide2",
+        ),
         class_name="tiles",
     )
 
@@ -126,6 +138,25 @@ def _crontab() -> rx.Component:
     shown = rx.el.div(rx.foreach(EndpointState.lines, line), class_name="lines", tab_index=0, aria_label="crontab")
     none = rx.el.p("Its agent has not reported a crontab yet.", class_name="muted pane")
     return parts.card("The crontab, as it is", rx.cond(EndpointState.lines, shown, none), flush=True, aside=legend)
+
+
+def _drift() -> rx.Component:
+    return parts.card(
+        "Changed by other hands",
+        parts.table(DRIFT, rx.foreach(EndpointState.drift, _drifted)),
+        note="what the agent found in its block, newest first",
+        flush=True,
+    )
+
+
+def _drifted(one: DriftRow) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(parts.tag(one.kind, "late")),
+        rx.el.td(rx.el.code(rx.cond(one.expected, one.expected, "–")), class_name="wrap"),
+        rx.el.td(rx.el.code(rx.cond(one.found, one.found, "–")), class_name="wrap"),
+        rx.el.td(one.who, class_name="wrap"),
+        rx.el.td(parts.when(one.at), class_name="muted"),
+    )
 
 
 def line(one: Line) -> rx.Component:
@@ -146,16 +177,29 @@ def _job(one: InstanceRow) -> rx.Component:
     )
 
 
-def _danger() -> rx.Component:
-    return parts.card(
-        "Revoke",
-        rx.el.p(
-            "Its token is dead at once and its ",
-            EndpointState.host.jobs,
-            " jobs are retired. Lines on the host stay until ",
-            rx.el.span("crontopus-agent leave", class_name="mono"),
-            " is run there; its history stays here.",
-            class_name="muted",
-        ),
-        rx.el.button("Revoke this endpoint", on_click=EndpointState.revoke, class_name="danger"),
+def _rename() -> rx.Component:
+    host = EndpointState.host
+    box = rx.el.input(name="name", default_value=host.name, key=host.name, required=True, max_length=63)
+    return dialog.confirm(
+        "rename",
+        "Rename this endpoint",
+        parts.field("Name", box, hint="jobs that name their hosts follow it: see their selectors"),
+        act="Rename",
+        on_submit=EndpointState.rename,
+        danger=False,
     )
+
+
+def _revoke() -> rx.Component:
+    host = EndpointState.host
+    return dialog.confirm(
+        "revoke",
+        rx.fragment("Revoke ", host.name),
+        rx.el.p(
+            "Its token is dead at once and its jobs (", host.jobs, ") are retired. Lines on the host stay until ",
+            rx.el.span("crontopus-agent leave", class_name="mono"),
+            " is run there; its history stays here. This cannot be undone: the host has to enrol again.",
+        ),
+        act="Revoke",
+        on_submit=EndpointState.revoke,
+    )  # fmt: skip

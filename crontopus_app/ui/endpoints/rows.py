@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
+from typing import Any
 from urllib.parse import urlencode
 
 from contract import wire
 from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit.future import CRONS
 
 # Agents are released with the server: one with a lower number is behind it.
 OURS = installed("crontopus")
 STANDINGS = {"managed": "ours", "ours": "mark", "foreign": "foreign", "adopted": "adopted", "drift": "drift"}
+DRIFTS = {"line_changed": "changed", "line_missing": "removed", "line_added": "added"}
 SAID = {"foreign": "not monitored", "environment": "variable"}
 
 
@@ -34,6 +37,8 @@ class HostRow:
     jobs: int
     revoked: bool
     old: bool = False
+    clock: str = ""
+    abilities: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,25 @@ class InstanceRow:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """How many of the lines that start something are from Git; ``share`` is a width."""
+
+    said: str = ""
+    share: str = "0%"
+
+
+@dataclass(frozen=True)
+class DriftRow:
+    """One line that other hands changed: what was found where what was expected, whose file it was, who was there."""
+
+    kind: str
+    expected: str
+    found: str
+    who: str
+    at: str
+
+
+@dataclass(frozen=True)
 class Line:
     number: int
     text: str
@@ -93,6 +117,8 @@ def host(endpoint: wire.Endpoint) -> HostRow:
         jobs=endpoint.jobs,
         revoked=endpoint.status == "revoked",
         old=_number(endpoint.agent_version) < _number(OURS),
+        clock=clock(endpoint),
+        abilities=abilities(endpoint.capabilities),
     )
 
 
@@ -150,8 +176,33 @@ def lines(crontab: Iterable[wire.CrontabLine], names: dict[str, str]) -> list[Li
     return found
 
 
-def monitored(crontab: Sequence[wire.CrontabLine]) -> str:
+def coverage(crontab: Sequence[wire.CrontabLine]) -> Coverage:
     """``3 / 5``: managed lines of all that start something."""
     standings = [line.standing for line in crontab]
     ours = standings.count("managed") + standings.count("drift")
-    return f"{ours} / {ours + standings.count('foreign')}"
+    both = ours + standings.count("foreign")
+    return Coverage(f"{ours} / {both}", f"{round(100 * ours / both)}%" if both else "0%")
+
+
+def drift(found: Mapping[str, Any]) -> DriftRow:
+    """One row of what the agent told; the newest are told first."""
+    there = ", ".join(found.get("logged_in") or [])
+    who = " · ".join(part for part in (found.get("owner", ""), f"signed in: {there}" if there else "") if part)
+    kind = DRIFTS.get(found["kind"]) or str(found["kind"])
+    return DriftRow(
+        kind, found["expected"], found["found"], who, found.get("modified_at") or found.get("seen_at") or ""
+    )
+
+
+def clock(endpoint: wire.Endpoint) -> str:
+    """``Europe/Berlin, UTC+01:00``, as the agent told them."""
+    sign, minutes = "-" if endpoint.utc_offset < 0 else "+", abs(endpoint.utc_offset) // 60
+    return f"{endpoint.timezone or 'zone not reported'}, UTC{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def abilities(told: Mapping[str, Any]) -> str:
+    """What the agent says of the scheduler: which, whose nights with a clock change, whether lines name a user."""
+    cron = CRONS.get(str(told.get("dst_policy", "")), "")
+    scheduler = str(told.get("scheduler", ""))
+    user = "runs jobs as any user" if told.get("user") is True else "runs jobs as its own user"
+    return " · ".join(part for part in (scheduler, cron, user if scheduler else "") if part)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import reflex as rx
+from reflex.event import EventSpec
 
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
@@ -13,11 +16,13 @@ from crontopus_app.git.forge import forge
 from crontopus_app.live import Event, publish
 from crontopus_app.services import endpoints, enrolment
 from crontopus_app.services.actor import Actor
-from crontopus_app.ui import problems, session
+from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.endpoints import rows
+from crontopus_app.ui.kit import toast
 
 PAGE = 50
+Act = Callable[[Actor, str], Awaitable[None]]
 NOBODY = rows.HostRow("", "", "", "", "unknown", "", "", "", "", "", "", "", "", 0, False)
 
 
@@ -51,20 +56,19 @@ class EndpointsState(rx.State):
 
 
 class EndpointState(rx.State):
-    """One machine: its crontab as it is, its jobs."""
+    """One machine: its crontab as it is, what was changed there by other hands, its jobs."""
 
     ready: bool = False
     problem: str = ""
-    said: str = ""
     host: rows.HostRow = NOBODY
-    monitored: str = ""
+    coverage: rows.Coverage = rows.Coverage()
     lines: list[rows.Line] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    drift: list[rows.DriftRow] = []  # noqa: RUF012
     jobs: list[rows.InstanceRow] = []  # noqa: RUF012
 
     @rx.event
     async def load(self) -> Any:
         """Fills the page and follows it."""
-        self.said = ""
         return await session.opened(self, "endpoint", "run", "change")
 
     async def _fill(self, actor: Actor) -> None:
@@ -74,29 +78,60 @@ class EndpointState(rx.State):
         jobs = await call(endpoints.instances, actor, wanted)
         names = {one.job_id: f"{one.namespace}/{one.job_name} · {one.commit[:7]}" for one in jobs}
         self.jobs = [rows.instance(one) for one in jobs]
-        self.lines, self.monitored = rows.lines(crontab, names), rows.monitored(crontab)
+        self.lines, self.coverage = rows.lines(crontab, names), rows.coverage(crontab)
+        self.drift = [rows.drift(one) for one in await call(endpoints.drift, actor, wanted)]
 
     @rx.event
-    async def sync(self) -> None:
+    async def sync(self) -> EventSpec:
         """Asks the agent for a pass now."""
-        try:
-            actor = await session.actor_of(self)
-            await change(endpoints.wake, actor, self.host.id, clock.now())
-            await asyncio.to_thread(publish, Event(actor.tenant_id, "endpoint", self.host.id))
-            self.said = "Asked for a pass; its result is here as soon as the agent reports."
-        except CrontopusError as error:
-            self.said = problems.sentence(error)
+        return await self._act(_wake, "Asked for a pass; its result is here as soon as the agent reports.")
 
     @rx.event
-    async def revoke(self) -> None:
+    async def rename(self, form: dict[str, Any]) -> EventSpec:
+        """Gives the endpoint another name, by which selectors and people call it."""
+        before, name = self.host.name, str(form.get("name", "")).strip()
+        if name == before:
+            return toast.say(f"It is named {name} already.")
+        back = partial(_renamed_back, self.host.id, before)
+        return await self._act(partial(_rename, name=name), f"{before} is now {name}.", back)
+
+    @rx.event
+    async def revoke(self, form: dict[str, Any]) -> EventSpec:  # noqa: ARG002 -- what a dialog sends
         """Ends the endpoint's token; its lines stay on the host until `crontopus-agent leave`."""
+        return await self._act(_revoke, "Revoked: its token is dead and its jobs are retired.")
+
+    async def _act(self, act: Act, done: str, back: undo.Act | None = None) -> EventSpec:
+        """Does it and says so; what went wrong is said instead."""
         try:
             actor = await session.actor_of(self)
-            git_token = await change(endpoints.revoke, actor, self.host.id, clock.now())
-            await asyncio.to_thread(publish, Event(actor.tenant_id, "endpoint", self.host.id))
-            if git_token:
-                await asyncio.to_thread(enrolment.drop_git_token, forge(), actor.tenant_id, git_token)
+            await act(actor, self.host.id)
             await session.fill(self, actor)
-            self.said = "Revoked: its token is dead and its jobs are retired."
+            return await undo.offer(self, actor, done, back) if back else toast.say(done)
         except CrontopusError as error:
-            self.said = problems.sentence(error)
+            return toast.say(problems.sentence(error), "failed")
+
+
+async def _wake(actor: Actor, endpoint_id: str) -> None:
+    await change(endpoints.wake, actor, endpoint_id, clock.now())
+    await _told(actor, endpoint_id)
+
+
+async def _rename(actor: Actor, endpoint_id: str, *, name: str) -> None:
+    await change(endpoints.rename, actor, endpoint_id, name, clock.now())
+    await _told(actor, endpoint_id)
+
+
+async def _renamed_back(endpoint_id: str, name: str, actor: Actor) -> str:
+    await _rename(actor, endpoint_id, name=name)
+    return f"It is named {name} again."
+
+
+async def _revoke(actor: Actor, endpoint_id: str) -> None:
+    git_token = await change(endpoints.revoke, actor, endpoint_id, clock.now())
+    await _told(actor, endpoint_id)
+    if git_token:
+        await asyncio.to_thread(enrolment.drop_git_token, forge(), actor.tenant_id, git_token)
+
+
+async def _told(actor: Actor, endpoint_id: str) -> None:
+    await asyncio.to_thread(publish, Event(actor.tenant_id, "endpoint", endpoint_id))
