@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import literal, union_all
+from sqlalchemy import literal, tuple_, union_all
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
@@ -50,6 +50,20 @@ def newest(session: Session, actor: Actor, job_id: str, count: int) -> list[wire
     order = (col(Run.sort_at).desc(), col(Run.id).desc())
     rows = session.exec(select(Run).where(*_of(actor, job_id)).order_by(*order).limit(count))
     return [shape(row) for row in rows]
+
+
+def around(session: Session, actor: Actor, run_id: str, each: int) -> list[wire.Run]:
+    """The run with up to ``each`` before and after it on its host, newest first; nothing of a run that is not there."""
+    actor.require("read:runs")
+    run = session.get(Run, run_id)
+    if run is None or run.tenant_id != actor.tenant_id:
+        return []
+    place, here = (col(Run.sort_at), col(Run.id)), (run.sort_at, run.id)
+    query = select(Run).where(Run.tenant_id == actor.tenant_id, Run.endpoint_id == run.endpoint_id)
+    later = session.exec(query.where(tuple_(*place) > here).order_by(*place).limit(each)).all()
+    newest_first = [one.desc() for one in place]
+    earlier = session.exec(query.where(tuple_(*place) < here).order_by(*newest_first).limit(each)).all()
+    return [shape(row) for row in (*reversed(later), run, *earlier)]
 
 
 def happened(session: Session, actor: Actor, job_id: str, since: datetime, most: int) -> list[Happened]:

@@ -137,3 +137,19 @@ def test_without_the_scope_nothing_is_told(alice: Member) -> None:
         ):
             with pytest.raises(Forbidden):
                 ask()
+
+
+def test_what_ran_around_it_on_its_host_is_found_however_old_it_is(alice: Member) -> None:
+    ids = [add(alice, minute) for minute in range(9)]
+    twins = sorted([add(alice, 4, id=f"{number}" * 8) for number in (1, 2)])
+    add(alice, 4.5, endpoint_id="another-host")
+    stranger = join("charlie")
+    add(stranger, 4.2)
+    order = sorted([*ids, *twins], key=lambda one: (ids.index(one) if one in ids else 4, one))
+    at = order.index(twins[1])
+    expected = list(reversed(order[at - 3 : at + 4]))
+    with reading() as session:
+        assert [run.id for run in run_stats.around(session, alice.actor, twins[1], 3)] == expected
+        assert [run.id for run in run_stats.around(session, alice.actor, ids[0], 1)] == [ids[1], ids[0]]
+        assert run_stats.around(session, stranger.actor, ids[0], 3) == []
+        assert run_stats.around(session, alice.actor, "nothing", 3) == []

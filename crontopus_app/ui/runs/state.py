@@ -16,6 +16,7 @@ from crontopus_app.ui.runs import rows
 from crontopus_app.ui.runs.rows import Asked
 
 PAGE = 50
+AROUND = 3
 NONE = rows.Shown([], "", [], True)
 
 
@@ -71,12 +72,4 @@ class RunState(rx.State):
         usual = sorted(run.duration_s for run in last if run.status == "success" and run.duration_s is not None)
         self.run, self.facts, self.error = run_table.row(detail.run), rows.facts(detail, usual), detail.error
         self.output = rows.shown(detail.output)
-        which = runs.Filter(endpoint=detail.run.endpoint_id)
-        near = await call(runs.list_page, actor, which, page_size=PAGE)
-        self.around = run_table.rows(_around(near.runs, detail.run.id))
-
-
-def _around(found: list[Any], run_id: str) -> list[Any]:
-    """Three runs after and three before, where they are on the newest page."""
-    at = next((place for place, run in enumerate(found) if run.id == run_id), None)
-    return [] if at is None else found[max(0, at - 3) : at + 4]
+        self.around = run_table.rows(await call(run_stats.around, actor, detail.run.id, AROUND))
