@@ -63,6 +63,7 @@ PICTURES = (
     Picture("edit", "/jobs/production/nightly-backup/edit"),
     Picture("run", "/runs/{run}"),
     Picture("endpoint", "/endpoints/{endpoint}"),
+    Picture("repository", "/repository"),
     Picture("settings", "/settings", "light"),
     Picture("operator", "/operator"),
 )
