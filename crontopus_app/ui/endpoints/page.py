@@ -116,7 +116,7 @@ def _tiles() -> rx.Component:
         rx.el.div(
             rx.el.b(host.said),
             rx.el.span(rx.cond(host.head, host.head, "no commit"), " · seen ", parts.when(host.seen)),
-            class_name=f"tile s-{host.state}",
+            class_name=f"tile wide s-{host.state}",
         ),
         parts.tile(host.jobs, "jobs", "ok"),
         parts.tile(coverage.said, "lines monitored", "accent", share=coverage.share, wide=True),
