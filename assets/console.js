@@ -33,6 +33,7 @@
     const at = new Date(e.dateTime);
     if (isNaN(at)) return;
     const left = (at - Date.now()) / 1000, kind = e.dataset.time;
+    if (kind === "now") { write(e, at.toLocaleTimeString("en-GB", { timeZone: own(), hour: "2-digit", minute: "2-digit" })); return; }
     if (kind === "since") write(e, span(Math.max(0, -left)));
     else if (kind === "clock") write(e, at.toLocaleTimeString("en-GB", { timeZone: own(), hour: "2-digit", minute: "2-digit" }));
     else if (kind === "day") write(e, at.toLocaleDateString("en-GB", { timeZone: own(), weekday: "short", day: "numeric", month: "short" }));
@@ -128,26 +129,4 @@
     const list = e.target.dataset && e.target.dataset.zones && document.getElementById(e.target.dataset.zones);
     if (list && !list.firstChild && Intl.supportedValuesOf) list.append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => new Option("", zone)));
   });
-
-  // Timeline: find the run by x and lane, not by an element a run.
-  const tip = () => document.getElementById("tip") || Object.assign(document.body.appendChild(document.createElement("div")), { id: "tip" });
-  const hit = (e) => {
-    const svg = e.target.closest && e.target.closest("svg[data-runs]");
-    if (!svg || !svg.dataset.runs) return null;
-    const box = svg.getBoundingClientRect(), x = (e.clientX - box.left) / box.width * 1440;
-    let best = null;
-    for (const row of svg.dataset.runs.split("\n")) {
-      const [at, width, id, words] = row.split("\t"), d = Math.max(+at - x, x - +at - +width, 0);
-      if (d < 8 && (!best || d < best.d)) best = { d, id, words };
-    }
-    return best;
-  };
-  addEventListener("mousemove", (e) => {
-    const found = hit(e), t = document.getElementById("tip");
-    if (!found) { if (t) t.style.display = "none"; return; }
-    const box = tip();
-    box.textContent = found.words;
-    Object.assign(box.style, { display: "block", left: `${Math.min(e.clientX + 12, innerWidth - 240)}px`, top: `${e.clientY + 14}px` });
-  });
-  addEventListener("click", (e) => { const found = hit(e); if (found && found.id) location.assign(`/runs/${found.id}`); });
 })();

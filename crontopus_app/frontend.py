@@ -33,6 +33,9 @@ _BUILDING = {
     "REFLEX_CHECK_LATEST_VERSION": "false",
 }
 _SERVING = {
+    # A server that says nothing for so long (seconds, together) is gone: pages say it and connect anew.
+    "REFLEX_SOCKET_INTERVAL": "2",
+    "REFLEX_SOCKET_TIMEOUT": "4",
     "__REFLEX_SKIP_COMPILE": "true",
     "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
     "REFLEX_ENV_MODE": "prod",

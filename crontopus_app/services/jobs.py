@@ -47,6 +47,7 @@ __all__ = [
     "next_runs",
     "preview",
     "revert",
+    "roll_up",
     "set_paused",
     "update",
     "validate",
@@ -146,7 +147,9 @@ def _shape(row: JobIndex, monitors: list[tuple[Monitor, Endpoint]], now: datetim
         valid=row.valid,
         errors=_problems(row.errors),
         next_run=slots[0] if slots else None,
-        state=_state(row, [monitor.state for monitor, _ in monitors]),
+        state=roll_up(
+            [monitor.state for monitor, _ in monitors], valid=row.valid, active=row.enabled and not row.paused
+        ),
         endpoints=[endpoint.name for _, endpoint in monitors],
         sha=row.blob_sha,
         words=_words(tuple(row.schedule)),
@@ -155,12 +158,12 @@ def _shape(row: JobIndex, monitors: list[tuple[Monitor, Endpoint]], now: datetim
     )
 
 
-def _state(row: JobIndex, states: list[str]) -> str:
-    """The worst over its endpoints; an invalid file says so, a job that runs nowhere waits."""
-    if not row.valid:
+def roll_up(states: Sequence[str], *, valid: bool, active: bool) -> str:
+    """The worst of a job's states over its endpoints; an invalid file says so, a job that runs nowhere waits."""
+    if not valid:
         return "invalid"
     if not states:
-        return "paused" if row.paused or not row.enabled else "waiting"
+        return "waiting" if active else "paused"
     return min(states, key=lambda state: WORST_FIRST.index(state) if state in WORST_FIRST else 0)
 
 

@@ -16,6 +16,7 @@ import reflex as rx
 from redis.exceptions import RedisError
 
 from crontopus_app import clock, live
+from crontopus_app.ui import call
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +136,9 @@ class Follower:
             self._bell.clear()
             pending, self._pending = self._pending, defaultdict(set)
             watchers.keep(self._connected())
-            for tenant_id, kinds in pending.items():
-                await self._each(watchers.of(tenant_id, kinds), self._refill)
+            with call.tick():
+                for tenant_id, kinds in pending.items():
+                    await self._each(watchers.of(tenant_id, kinds), self._refill)
             await asyncio.sleep(COALESCE_S)
 
     def _connected(self) -> set[str]:

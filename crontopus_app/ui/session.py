@@ -14,7 +14,11 @@ from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
 from crontopus_app.services import auth
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems
+<<<<<<< HEAD
 from crontopus_app.ui.call import call, change
+=======
+from crontopus_app.ui.call import call, once
+>>>>>>> 3c2446b (Draw the Overview's day from few columns, moving, with keys)
 from crontopus_app.ui.live import Watch, watchers
 
 COOKIE = "crontopus_session"
@@ -59,7 +63,8 @@ def token_of(cookies: str) -> str:
 
 async def actor_of(page: Any) -> Actor:
     """The actor, asked for again at each event, so that signing out counts at once. Raises NotAuthenticated."""
-    return await call(auth.actor_of, token_of(page.router.headers.cookie), now=clock.now())
+    token = token_of(page.router.headers.cookie)
+    return await once(("actor", token), lambda: call(auth.actor_of, token, now=clock.now()))
 
 
 def path_of(page: Any) -> list[str]:
@@ -102,24 +107,38 @@ def follow(page: Any, actor: Actor, *kinds: str) -> None:
 
 async def _introduce(page: Any, actor: Actor) -> None:
     frame = await page.get_state(SessionState)
-    me = await call(auth.me, actor)
+    me = await once(("me", actor), lambda: call(auth.me, actor))
     if frame._user_id not in ("", actor.user_id):
         page.reset()
-    frame._user_id, frame.username, frame.tenant = actor.user_id, me.username, me.tenant_id
-    frame.operator = me.role == "operator"
-    frame.timezone, frame.ended = me.timezone, False
-    frame.provisioning, frame.provisioning_error = me.provisioning, me.provisioning_error
-    frame.stale_since = watchers.stale_since.isoformat() if watchers.stale_since else ""
+    frame._user_id = actor.user_id
+    told = {
+        "username": me.username,
+        "tenant": me.tenant_id,
+        "operator": me.role == "operator",
+        "timezone": me.timezone,
+        "ended": False,
+        "provisioning": me.provisioning,
+        "provisioning_error": me.provisioning_error,
+        "stale_since": watchers.stale_since.isoformat() if watchers.stale_since else "",
+    }
+    for name, value in told.items():
+        put(frame, name, value)
+
+
+def put(state: Any, name: str, value: Any) -> None:
+    """Sets a field only where it changes: Reflex sends whatever was set."""
+    if getattr(state, name) != value:
+        setattr(state, name, value)
 
 
 async def fill(page: Any, actor: Actor) -> None:
     """Fills the page; what goes wrong stands in its place, in words."""
     try:
         await page._fill(actor)
-        page.problem = ""
+        put(page, "problem", "")
     except CrontopusError as error:
-        page.problem = problems.sentence(error)
-    page.ready = True
+        put(page, "problem", problems.sentence(error))
+    put(page, "ready", True)
 
 
 async def refill(page: Any, watch: Watch) -> None:

@@ -60,7 +60,9 @@ def live_mark() -> rx.Component:
             rx.el.span(rx.el.i(), rx.el.span("live", class_name="t-state s-ok"), class_name="live s-ok"),
         ),
     )
-    return rx.el.div(said, role="status", id="live")
+    # Shown by assets/live.js in place of the other when the server has not been heard for four seconds.
+    lost = rx.el.span(rx.el.i(), "stale since ", rx.el.span("…", data_heard=""), class_name="live s-late lost")
+    return rx.el.div(rx.el.div(said, class_name="told"), lost, role="status", id="live")
 
 
 def _entries(entries: tuple[tuple[str, str], ...], active: str) -> list[rx.Component]:

@@ -39,10 +39,15 @@ LIGHT = {
     "unknown": "#8a918c",
 }
 
-# Before the first paint, so that the page never flashes in the other theme.
+# Before the first paint, so that the page never flashes in the other theme, and before the websocket is opened.
 _EARLY = (
     "try{const t=localStorage.getItem('crontopus-theme');"
     "if(t==='light'||t==='dark')document.documentElement.dataset.theme=t}catch{}"
+    # When the pages' websocket was heard last, pings included, which nothing else tells: see assets/live.js.
+    "window.WebSocket=class extends WebSocket{constructor(...a){super(...a);"
+    "if(String(a[0]).includes('/_event'))this.addEventListener('message',()=>{"
+    "window.crontopusHeard=Date.now();"
+    "if(document.documentElement.dataset.link)dispatchEvent(new Event('crontopus-heard'))})}}"
 )
 
 
@@ -71,7 +76,11 @@ def head() -> list[rx.Component]:
             rel="preload", href="/fonts/Inter-Regular.woff2", custom_attrs={"as": "font"}, cross_origin="anonymous"
         ),
         rx.el.script(src="/console.js", defer=True),
+<<<<<<< HEAD
         rx.el.script(src="/search.js", defer=True),
+=======
+        rx.el.script(src="/live.js", defer=True),
+>>>>>>> 3c2446b (Draw the Overview's day from few columns, moving, with keys)
         rx.el.script(src="/kit.js", defer=True),
         rx.el.script(src="/edit.js", defer=True),
     ]

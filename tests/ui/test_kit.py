@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from contract import wire
 from crontopus_app.ui.kit import charts, terminal, words
-from crontopus_app.ui.overview import rows as overview_rows
 from crontopus_app.ui.session import token_of
 from tests.cast import NOON
 
@@ -67,6 +65,7 @@ def test_no_more_bars_than_places() -> None:
     assert charts.bars([RUN] * 50, 20).ok.count("M") == 20
 
 
+<<<<<<< HEAD
 def test_now_is_the_middle_of_the_day() -> None:
     assert charts.place(NOON, NOON) == 720
     assert charts.place(NOON - timedelta(hours=12), NOON) == 0
@@ -107,6 +106,25 @@ def test_every_state_of_a_job_has_its_place(state: str) -> None:
 def test_a_job_that_is_not_due_has_no_slots(changed: dict[str, object]) -> None:
     assert overview_rows.slots(replace(JOB, **changed), NOON) == []  # pyright: ignore[reportArgumentType] -- fields
     assert len(overview_rows.slots(JOB, NOON)) == 12
+=======
+def test_errors_stand_at_their_lines() -> None:
+    problem = wire.Problem("value", "too big", line=2)
+    shown = job_rows.lines("one\ntwo\nthree", [problem, replace(problem, line=3, severity="lint")])
+    assert [line.css for line in shown] == ["", "bad", "warn"]
+    assert shown[1].note == "too big"
+
+
+def test_a_difference_is_marked_line_by_line() -> None:
+    shown = job_rows.diff("diff --git a b\n--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new\n same\n")
+    assert [line.css for line in shown] == ["mark", "bad", "add", ""]
+
+
+def test_success_and_percentiles_of_the_last_runs() -> None:
+    said = job_rows.durations([RUN, RUN, replace(RUN, status="failed", duration_s=120.0)])
+    assert said.success == "success 66.7 %"
+    assert said.said == "last 3 runs · p50 1:00 · p95 2:00"
+    assert job_rows.durations([]).said == ""
+>>>>>>> 3c2446b (Draw the Overview's day from few columns, moving, with keys)
 
 
 def test_colours_become_spans() -> None:

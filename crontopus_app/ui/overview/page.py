@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import reflex as rx
 
+from crontopus_app.services.timeline import LANES
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import charts, parts, run_table
+from crontopus_app.ui.kit import parts, run_table
+from crontopus_app.ui.kit import timeline as drawing
 from crontopus_app.ui.overview.rows import ChangeRow, Trouble
 from crontopus_app.ui.overview.state import OverviewState as State
 
@@ -25,17 +27,21 @@ def overview() -> rx.Component:
 
 
 def _tiles() -> rx.Component:
-    tiles = State.tiles
+    tiles = State.newest.tiles
+    covered = parts.tile(
+        tiles.covered, "of cron lines monitored", "accent", href="/endpoints", share=tiles.covered_share, wide=True
+    )
     return rx.el.section(
         parts.tile(tiles.healthy, "healthy", "ok", href="/jobs?state=ok"),
         parts.tile(tiles.running, "running now", "running", href="/runs?status=running"),
+        parts.tile(tiles.late, "late", "late", href="/jobs?state=late"),
         parts.tile(tiles.failing, "failing", "failed", href="/jobs?state=failing"),
-        parts.tile(tiles.missed, "late or missed", "missed", href="/runs?status=missed"),
-        parts.tile(tiles.waiting, "waiting", "unknown", href="/jobs?state=waiting"),
+        parts.tile(tiles.missed, "missed", "missed", href="/jobs?state=missed"),
         parts.tile(tiles.silent, "host silent", "unknown", href="/endpoints"),
         parts.tile(
             tiles.in_sync, "endpoints in sync", "accent", href="/endpoints", share=tiles.in_sync_share, wide=True
         ),
+        rx.cond(tiles.covered, covered),
         class_name="tiles",
         aria_label="figures",
     )
@@ -43,12 +49,14 @@ def _tiles() -> rx.Component:
 
 def _day() -> rx.Component:
     legend = parts.legend(
-        ("s-ok", "ok"), ("s-running", "running"), ("s-failed", "failed"), ("s-missed", "missed"), ("s-unknown", "lost")
+        ("s-ok", "ok"), ("s-running", "running"), ("s-late", "late"), ("s-failed", "failed"), ("s-missed", "missed")
     )
     words = rx.fragment(
         "each bar is a run as long as it took · outlines are slots to come · in ", rx.el.span("here", data_own_zone="")
     )
-    return parts.card("24 hours", charts.timeline(State.lanes, State.hours, State.hours[4]), note=words, aside=legend)
+    drawn = drawing.timeline(State.lanes, State.fresh, State.going, State.grid)
+    rest = rx.el.p(parts.link(f"all {State.news.jobs} jobs", "/jobs"), class_name="rest")
+    return parts.card("24 hours", drawn, rx.cond(State.news.jobs > LANES, rest), note=words, aside=legend)
 
 
 def _nothing() -> rx.Component:
@@ -70,29 +78,40 @@ def _nothing() -> rx.Component:
 
 def _attention() -> rx.Component:
     calm = rx.el.p("Nothing. Every job that ran last, ran well.", class_name="muted")
-    return parts.card("Needs attention", rx.cond(State.troubles, rx.foreach(State.troubles, _trouble), calm))
+    more = rx.el.p(parts.link(f"{State.news.more} more", "/jobs?state=failing"))
+    shown = rx.fragment(rx.foreach(State.news.troubles, _trouble), rx.cond(State.news.more, more))
+    return parts.card("Needs attention", rx.cond(State.news.troubles, shown, calm))
 
 
 def _trouble(one: Trouble) -> rx.Component:
     words = rx.el.div(
-        parts.link(one.job, one.href), " on ", one.host, " ", one.said, rx.el.small(parts.when(one.since))
+        parts.link(one.job, one.href),
+        f" on {one.host} {one.said}",
+        rx.el.small(
+            f"{one.exit}since ",
+            parts.when(one.since, "exact"),
+            " · ",
+            rx.cond(one.good, rx.fragment("last good ", parts.when(one.good, "exact")), "no good run before"),
+        ),
+        rx.cond(one.line, rx.el.code(one.line, class_name="said")),
     )
-    return rx.el.div(
-        parts.dot("failed"),
-        words,
+    acts = rx.el.div(
         rx.cond(one.run, parts.link("Output", one.run, css="button")),
-        class_name="inc",
+        parts.link("Edit", f"{one.href}/edit", css="button"),
+        class_name="acts",
     )
+    return rx.el.div(parts.dot("failed"), words, acts, class_name="inc")
 
 
 def _changes() -> rx.Component:
     calm = rx.el.p("No changes yet. Each save becomes a commit with your name.", class_name="muted")
-    return parts.card("Changes", rx.cond(State.changes, rx.foreach(State.changes, _change), calm))
+    return parts.card("Changes", rx.cond(State.news.changes, rx.foreach(State.news.changes, _change), calm))
 
 
 def _change(one: ChangeRow) -> rx.Component:
     words = rx.el.div(
         parts.link(one.what, one.href),
+        f" {one.said}",
         rx.el.small(one.author, " · ", rx.cond(one.commit, one.commit + " · ", ""), parts.when(one.at)),
         rx.cond(one.error, rx.el.small(one.error, class_name="wrong")),
     )
@@ -105,11 +124,11 @@ def _change(one: ChangeRow) -> rx.Component:
 
 
 def _runs() -> rx.Component:
-    running, last = run_table.table(State.running), run_table.table(State.last)
+    last = run_table.table(State.newest.last)
     none = rx.el.p("No run was reported yet.", class_name="muted pane")
-    return rx.fragment(
-        rx.cond(State.running, parts.card("Running now", running, flush=True)),
-        parts.card(
-            "Last runs", rx.cond(State.last, last, none), flush=True, aside=rx.el.small(parts.link("all", "/runs"))
-        ),
+    return parts.card(
+        "Last runs",
+        rx.cond(State.newest.last, last, none),
+        flush=True,
+        aside=rx.el.small(parts.link("all", "/runs")),
     )

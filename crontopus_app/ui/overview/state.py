@@ -2,65 +2,101 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import reflex as rx
 from sqlmodel import Session
 
-from contract import wire
-from crontopus_app import clock
-from crontopus_app.services import jobs, overview, runs
+from crontopus_app.services import overview, timeline
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
-from crontopus_app.ui.call import call
+from crontopus_app.ui.call import moment, shared
 from crontopus_app.ui.kit import run_table
-from crontopus_app.ui.kit.charts import Lane, axis
+from crontopus_app.ui.kit import timeline as drawing
 from crontopus_app.ui.overview import rows
 
-PAGES = 20
+# A field is sent whole: lanes that change within so many seconds are sent apart, in ``fresh``.
+KEPT_S = 5.0
+NO_TILES = rows.Tiles()
+
+
+@dataclass(frozen=True)
+class Newest:
+    """What changes with every run."""
+
+    tiles: rows.Tiles = NO_TILES
+    last: tuple[run_table.RunRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class News:
+    """What changes with people, and when something begins or ceases to fail."""
+
+    troubles: tuple[rows.Trouble, ...] = ()
+    more: int = 0
+    changes: tuple[rows.ChangeRow, ...] = ()
+    jobs: int = 0
+
+
+@dataclass(frozen=True)
+class _View:
+    grid: drawing.Grid
+    lanes: tuple[drawing.LaneRow, ...]
+    going: tuple[drawing.Going, ...]
+    newest: Newest
+    news: News
 
 
 class OverviewState(rx.State):
-    """All that the first page shows."""
+    """All that the first page shows; ``fresh`` are lanes that changed since ``lanes`` were sent."""
 
     ready: bool = False
     problem: str = ""
-    hours: list[str] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    tiles: rows.Tiles = rows.Tiles()
-    lanes: list[Lane] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    running: list[run_table.RunRow] = []  # noqa: RUF012
-    last: list[run_table.RunRow] = []  # noqa: RUF012
-    troubles: list[rows.Trouble] = []  # noqa: RUF012
-    changes: list[rows.ChangeRow] = []  # noqa: RUF012
+    grid: drawing.Grid = drawing.Grid()
+    lanes: list[drawing.LaneRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    fresh: dict[str, drawing.LaneRow] = {}  # noqa: RUF012
+    going: list[drawing.Going] = []  # noqa: RUF012
+    newest: Newest = Newest()
+    news: News = News()
+    _base: tuple[drawing.LaneRow, ...] = ()
+    _sent: float = 0.0
 
     @rx.event
     async def load(self) -> Any:
         """Fills the page and follows it."""
+        self._base = ()
         return await session.opened(self, "run", "job", "endpoint", "change", "tenant")
 
     async def _fill(self, actor: Actor) -> None:
-        now = clock.now()
-        seen = await call(overview.overview, actor, now)
-        listed = await call(jobs.list_all, actor, now=now)
-        past = await call(_of_half_a_day, actor)
-        self.hours = axis(now)
-        self.tiles = rows.tiles(seen)
-        self.running = run_table.rows(seen.running)
-        self.last = run_table.rows(seen.last)
-        self.troubles = [rows.trouble(one) for one in seen.failing]
-        self.changes = [rows.change_row(change) for change in seen.changes]
-        self.lanes = rows.lanes(listed.jobs, past, now)
+        now = moment()
+        view = await shared(_view, actor, now)
+        self._draw(view, now.timestamp())
+        for name in ("grid", "newest", "news"):
+            session.put(self, name, getattr(view, name))
+        session.put(self, "going", list(view.going))
+
+    def _draw(self, view: _View, at: float) -> None:
+        """All lanes at most every few seconds; until then the changed ones apart."""
+        same_lanes = [row.key for row in self._base] == [row.key for row in view.lanes]
+        changed = drawing.changed(self._base, view.lanes) if same_lanes else {}
+        if same_lanes and (not changed or at < self._sent + KEPT_S):
+            session.put(self, "fresh", changed)
+            return
+        self._base, self._sent = view.lanes, at
+        self.lanes, self.fresh = list(view.lanes), {}
 
 
-def _of_half_a_day(db: Session, actor: Actor) -> list[wire.Run]:
-    """The runs of the last twelve hours, newest first, at most 2,000."""
-    which, cursor = runs.Filter(since=clock.now() - timedelta(hours=12)), None
-    found: list[wire.Run] = []
-    for _ in range(PAGES):
-        page = runs.list_page(db, actor, which, page_size=100, cursor=cursor)
-        found.extend(page.runs)
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    return found
+def _view(db: Session, actor: Actor, now: datetime) -> _View:
+    """The page of everybody in the tenant, made once for all who look."""
+    at = drawing.drawn_at(now)
+    day, seen = timeline.day(db, actor, now), overview.overview(db, actor, now)
+    changes = tuple(rows.change_row(change, seen.said.get(change.id, "")) for change in seen.changes)
+    return _View(
+        drawing.grid(at),
+        tuple(drawing.lane_row(lane, at) for lane in day.lanes),
+        tuple(drawing.going(day, at)),
+        Newest(rows.tiles(seen), tuple(run_table.rows(seen.last))),
+        News(tuple(rows.trouble(one) for one in seen.failing), seen.failing_more, changes, day.jobs),
+    )

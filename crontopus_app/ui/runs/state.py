@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import reflex as rx
+from sqlmodel import Session
 
-from crontopus_app import clock
+from contract import wire
 from crontopus_app.services import run_stats, runs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
-from crontopus_app.ui.call import call
+from crontopus_app.ui.call import call, moment, shared
 from crontopus_app.ui.kit import run_table
 from crontopus_app.ui.runs import rows
 from crontopus_app.ui.runs.rows import Asked
@@ -40,14 +41,17 @@ class RunsState(rx.State):
     async def _fill(self, actor: Actor) -> None:
         query = {name: session.query_of(self, name) for name in rows.FILTERS}
         cursor = session.query_of(self, "cursor")
-        which = rows.filter_of(query, clock.now())
-        found = await call(runs.list_page, actor, which, page_size=PAGE, cursor=cursor or None)
+        found = await shared(_page, actor, rows.filter_of(query, moment()), cursor)
         self.rows, self.total, self.pills = run_table.rows(found.runs), found.total, rows.pills(query)
         self.asked = Asked(**query)
         here = rows.address(query)
         self.newest = here if cursor else ""
         sign = "&" if "?" in here else "?"
         self.older = f"{here}{sign}cursor={found.next_cursor}" if found.next_cursor else ""
+
+
+def _page(db: Session, actor: Actor, which: runs.Filter, cursor: str) -> wire.RunList:
+    return runs.list_page(db, actor, which, page_size=PAGE, cursor=cursor or None)
 
 
 class RunState(rx.State):

@@ -1,0 +1,172 @@
+"""A tenant's day: the jobs that need attention most, what they ran in the last twelve hours, when they are due next."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlmodel import Session, col, select, union_all
+
+from contract.schedule import ScheduleError, resolve, seed, slots
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
+from crontopus_app.services.actor import Actor
+from crontopus_app.services.endpoints import DEBIAN, policy_of
+from crontopus_app.services.jobs import roll_up
+
+LANES = 30
+HALF = timedelta(hours=12)
+# A job of every minute on one host; of more hosts the newest are drawn.
+RUNS = 720
+PLACES = 100
+NEED = ("failing", "invalid", "stuck", "missed", "late", "running", "unknown", "waiting", "ok", "paused")
+LATE = frozenset({"late_start", "late_finish"})
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One run; ``seconds`` is None while it runs."""
+
+    run_id: str
+    status: str
+    late: bool
+    host: str
+    begun: datetime
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One job: its runs newest first, and its slots to come over all its hosts, ascending."""
+
+    job_id: str
+    name: str
+    namespace: str
+    state: str
+    marks: tuple[Mark, ...]
+    slots: tuple[datetime, ...]
+
+
+@dataclass(frozen=True)
+class Day:
+    """At most ``LANES`` of the tenant's ``jobs``, those that need attention first."""
+
+    lanes: tuple[Lane, ...]
+    jobs: int
+
+
+@dataclass(frozen=True)
+class _Job:
+    job_id: str
+    name: str
+    namespace: str
+    state: str
+    file: str
+
+
+def day(session: Session, actor: Actor, now: datetime) -> Day:
+    """The twelve hours before ``now`` and the twelve after it."""
+    actor.require("read:runs")
+    actor.require("read:jobs")
+    jobs = _jobs(session, actor.tenant_id)
+    chosen = sorted(jobs, key=lambda job: (_need(job.state), job.namespace, job.name))[:LANES]
+    ids = list(dict.fromkeys(job.job_id for job in chosen))
+    marks = _marks(session, actor.tenant_id, ids, now)
+    coming = _coming(session, actor.tenant_id, chosen, now)
+    lanes = [
+        Lane(job.job_id, job.name, job.namespace, job.state, tuple(marks[job.job_id]), coming.get(job.file, ()))
+        for job in chosen
+    ]
+    return Day(tuple(lanes), len(jobs))
+
+
+def _need(state: str) -> int:
+    return NEED.index(state) if state in NEED else NEED.index("unknown")
+
+
+def _jobs(session: Session, tenant_id: str) -> list[_Job]:
+    monitors = select(Monitor.job_id, Monitor.state).where(Monitor.tenant_id == tenant_id, Monitor.state != "retired")
+    states: dict[str, set[str]] = defaultdict(set)
+    for job_id, state in session.exec(monitors.distinct()):
+        states[job_id].add(state)
+    busy = set(session.exec(select(Run.job_id).where(Run.tenant_id == tenant_id, Run.status == "running").distinct()))
+    what = (JobIndex.id, JobIndex.job_id, JobIndex.name, JobIndex.namespace, JobIndex.valid, JobIndex.enabled)
+    rows = session.execute(select(*what, JobIndex.paused).where(JobIndex.tenant_id == tenant_id))  # pyright: ignore -- more columns than select has overloads for
+    found = []
+    for file, job_id, name, namespace, valid, enabled, paused in rows:
+        state = roll_up(list(states[job_id]), valid=valid, active=enabled and not paused)
+        found.append(_Job(job_id, name, namespace, "running" if state == "ok" and job_id in busy else state, file))
+    return found
+
+
+def _marks(session: Session, tenant_id: str, job_ids: Sequence[str], now: datetime) -> dict[str, list[Mark]]:
+    """The runs that began in the last twelve hours, and those that began before and still run."""
+    found: dict[str, list[Mark]] = defaultdict(list)
+    if not job_ids:
+        return found
+    parts = [_newest(Run.tenant_id == tenant_id, Run.job_id == one, col(Run.sort_at) > now - HALF) for one in job_ids]
+    old = (Run.tenant_id == tenant_id, Run.status == "running", col(Run.sort_at) <= now - HALF)
+    parts.append(_newest(*old, col(Run.job_id).in_(job_ids)))
+    for run_id, job_id, status, flags, host, started, received, seconds in session.execute(union_all(*parts)):
+        running = status == "running"
+        mark = Mark(
+            run_id, status, bool(LATE & set(flags)), host, started or received, None if running else seconds or 0
+        )
+        found[job_id].append(mark)
+    return found
+
+
+def _newest(*conditions: Any) -> Any:
+    """A part of a union; the box around it is for SQLite, which takes no order inside a union."""
+    what = (Run.id, Run.job_id, Run.status, Run.flags, Run.endpoint_name, Run.started_at, Run.received_at)
+    query = select(*what, Run.duration_s).where(*conditions)  # pyright: ignore -- more columns than select has overloads for
+    return select(query.order_by(col(Run.sort_at).desc(), col(Run.id).desc()).limit(RUNS).subquery())
+
+
+def _coming(session: Session, tenant_id: str, jobs: Sequence[_Job], now: datetime) -> dict[str, tuple[datetime, ...]]:
+    """The slots to come by file: each host's own minute, zone and cron."""
+    files = [job.file for job in jobs if job.state not in {"paused", "invalid"}]
+    query = select(JobIndex.id, JobIndex.job_id, JobIndex.schedule, JobIndex.timezone)
+    rows = session.exec(query.where(col(JobIndex.id).in_(files))).all()
+    hosts = _hosts(session, tenant_id, [job_id for _, job_id, _, _ in rows])
+    found = {}
+    for file, job_id, schedule, zone in rows:
+        places = {(zone or there or "UTC", policy, host) for there, policy, host in hosts.get(job_id, ())}
+        places = places or {(zone or "UTC", DEBIAN, "")}
+        if not any("H" in expression for expression in schedule):
+            places = {(where, policy, "") for where, policy, _ in places}
+        found[file] = _over(places, job_id, tuple(schedule), now)
+    return found
+
+
+def _hosts(session: Session, tenant_id: str, job_ids: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:
+    query = select(Monitor.job_id, Endpoint.id, Endpoint.timezone, Endpoint.capabilities)
+    query = query.join(Endpoint, col(Endpoint.id) == col(Monitor.endpoint_id))
+    mine = (Monitor.tenant_id == tenant_id, Monitor.state != "retired", col(Monitor.job_id).in_(job_ids))
+    found: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    for job_id, host, zone, capabilities in session.exec(query.where(*mine)):
+        found[job_id].append((zone, policy_of(capabilities), host))
+    return found
+
+
+def _over(
+    places: Iterable[tuple[str, str, str]], job_id: str, schedule: tuple[str, ...], now: datetime
+) -> tuple[datetime, ...]:
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    found: set[datetime] = set()
+    for zone, policy, host in sorted(places)[:PLACES]:
+        found.update(_slots(schedule, zone, policy, seed(job_id, host), hour))
+    return tuple(slot for slot in sorted(found) if now < slot <= now + HALF)
+
+
+@lru_cache(maxsize=8192)
+def _slots(schedule: tuple[str, ...], zone: str, policy: str, hashed: str, hour: datetime) -> tuple[datetime, ...]:
+    """The slots of the thirteen hours from ``hour``: asked again only when the hour has passed."""
+    try:
+        plain = [resolve(expression, hashed) for expression in schedule]
+        return tuple(slots(plain, zone, policy, hour, hour + HALF + timedelta(hours=1, minutes=1))) if plain else ()
+    except (ScheduleError, KeyError, ValueError, OSError):  # a host may report a zone that is not known here
+        return ()

@@ -1,0 +1,248 @@
+"""24 hours with *now* in the middle: one lane a job, one SVG path an outcome for what is settled.
+
+What runs is a small field of its own. A lane is drawn for the moment of its ``Grid``; the browser moves it on
+from there and lets running bars grow (assets/timeline.js), without a word from the server.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import reflex as rx
+
+from crontopus_app.services.timeline import HALF, Day, Lane, Mark
+from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit.charts import Paths, paths_of
+from crontopus_app.ui.kit.parts import link, when
+
+MINUTES = 1440
+SHORTEST = 5.0
+NARROWEST = 3.0
+GAP = 2.0
+# The reference moment of a drawing stands for so long: paths stay the same, so they need not be sent again.
+DRAWN_FOR = timedelta(minutes=10)
+TICK = timedelta(hours=3)
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: str
+    left: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The moment that is the middle of the drawing, and the full hours that the axis names."""
+
+    at: str = ""
+    ticks: tuple[Tick, ...] = ()
+
+
+@dataclass(frozen=True)
+class LaneRow:
+    """One job's day in a box of 1440 × 27; ``runs`` tells the browser which run is where, newest last.
+
+    A run is ``left,width,colour,host,seconds,id`` (the id's bytes in base64); ``hosts`` are named by their place.
+    """
+
+    key: str
+    name: str
+    namespace: str
+    href: str
+    state: str
+    said: str
+    paths: Paths
+    slots: str
+    runs: str
+    hosts: str
+    last_at: str
+    next_at: str
+
+
+@dataclass(frozen=True)
+class Going:
+    """A running bar: its lane's place, where it begins, and what the pointer is told."""
+
+    key: str
+    left: str
+    top: str
+    run_id: str
+    since: str
+    state: str
+    said: str
+
+
+def drawn_at(now: datetime) -> datetime:
+    """The middle of the drawing: the last full ten minutes."""
+    seconds = int(DRAWN_FOR.total_seconds())
+    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
+
+
+def grid(at: datetime) -> Grid:
+    first = at - HALF
+    step = int(TICK.total_seconds())
+    whole = datetime.fromtimestamp(-(-int(first.timestamp()) // step) * step, UTC)
+    moments = [whole + TICK * each for each in range(9)]
+    return Grid(at.isoformat(), tuple(Tick(one.isoformat(), f"{place(one, at) / 14.4:.2f}%") for one in moments))
+
+
+def place(moment: datetime, at: datetime) -> float:
+    """Minutes from the left edge of a day that has ``at`` in its middle."""
+    return (moment - at + HALF).total_seconds() / 60
+
+
+def lane_row(lane: Lane, at: datetime) -> LaneRow:
+    """The lane as it is drawn for the moment ``at``."""
+    ended = sorted(
+        (mark for mark in lane.marks if mark.seconds is not None), key=lambda mark: (mark.begun, mark.run_id)
+    )
+    hosts = list(dict.fromkeys(mark.host for mark in ended))
+    drawn, told = [], []
+    for mark in ended:
+        left, wide = place(mark.begun, at), max((mark.seconds or 0) / 60, SHORTEST)
+        colour = colour_of(mark)
+        drawn.append((colour, f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z"))
+        told.append(
+            f"{left:.0f},{wide:.0f},{mark.status},{hosts.index(mark.host)},{mark.seconds:.3g},{_short(mark.run_id)}"
+        )
+    return LaneRow(
+        key=f"{lane.namespace}/{lane.name}",
+        name=lane.name,
+        namespace=lane.namespace,
+        href=f"/jobs/{lane.namespace}/{lane.name}",
+        state=words.job_state(lane.state),
+        said=words.JOB_WORDS.get(lane.state, lane.state),
+        paths=paths_of(drawn),
+        slots=outlines([place(slot, at) for slot in lane.slots], _usual(ended)),
+        runs="\n".join(told),
+        hosts="\n".join(hosts),
+        last_at=words.iso(ended[-1].begun) if ended else "",
+        next_at=words.iso(lane.slots[0]) if lane.slots else "",
+    )
+
+
+def colour_of(mark: Mark) -> str:
+    """What ran well or still runs, but late, is late."""
+    colour = words.run_state(mark.status)
+    return "late" if mark.late and colour in {"ok", "running"} else colour
+
+
+def _short(run_id: str) -> str:
+    return base64.urlsafe_b64encode(uuid.UUID(run_id).bytes).decode().rstrip("=")
+
+
+def _usual(ended: Sequence[Mark]) -> float:
+    """How many minutes a slot will be drawn wide: as long as the last runs took, so that one sees what comes."""
+    took = [mark.seconds / 60 for mark in ended[-20:] if mark.seconds and mark.status == "success"]
+    return max(median(took), 8.0) if took else 8.0
+
+
+def outlines(lefts: Sequence[float], usual: float) -> str:
+    """An outline a slot; a band only where slots are closer than an outline can be told from the next."""
+    if not lefts:
+        return ""
+    closest = min((after - before for before, after in pairwise(lefts)), default=MINUTES)
+    if closest >= NARROWEST + GAP:
+        wide = min(usual, closest - GAP)
+        return "".join(f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z" for left in lefts)
+    bands = [[lefts[0], lefts[0] + NARROWEST]]
+    for left in lefts[1:]:
+        if left - bands[-1][1] < GAP:
+            bands[-1][1] = left + NARROWEST
+        else:
+            bands.append([left, left + NARROWEST])
+    return "".join(f"M{left:.1f} 7h{right - left:.1f}v13h-{right - left:.1f}z" for left, right in bands)
+
+
+def going(day: Day, at: datetime) -> list[Going]:
+    """All that runs now, lane after lane."""
+    return [
+        Going(
+            key=f"{lane.namespace}/{lane.name}",
+            left=f"{max(0.0, place(mark.begun, at)) / 14.4:.3f}%",
+            top=f"{row * 27 + 29}px",
+            run_id=mark.run_id,
+            since=mark.begun.isoformat(),
+            state=colour_of(mark),
+            said=f"{lane.name} · running on {mark.host or 'no host'}",
+        )
+        for row, lane in enumerate(day.lanes)
+        for mark in lane.marks
+        if mark.seconds is None
+    ]
+
+
+def changed(base: Sequence[LaneRow], rows: Iterable[LaneRow]) -> dict[str, LaneRow]:
+    """The rows that differ from those of ``base``, which has the same keys."""
+    before = {row.key: row for row in base}
+    return {row.key: row for row in rows if before[row.key] != row}
+
+
+def timeline(lanes: Any, fresh: Any, now: Any, axis: Any) -> rx.Component:
+    """``lanes`` in full, those of them in ``fresh`` as they are there, ``now`` what runs, ``axis`` a Grid."""
+    moved = rx.el.div(rx.foreach(axis.ticks, _tick), rx.foreach(now, _bar), class_name="moved")
+    return rx.el.div(
+        rx.el.div(moved, class_name="axis"),
+        rx.foreach(lanes, lambda lane: _row(rx.cond(fresh.contains(lane.key), fresh[lane.key], lane))),
+        rx.el.div(rx.el.span("now ", when(axis.at, "now")), class_name="now"),
+        rx.el.div(class_name="sr", id="told", role="status"),
+        class_name="timeline",
+        data_drawn=axis.at,
+    )
+
+
+def _tick(tick: Tick) -> rx.Component:
+    return rx.el.span(when(tick.at, "clock"), class_name="tick", style={"left": tick.left})
+
+
+def _bar(one: Going) -> rx.Component:
+    return rx.el.i(
+        class_name=f"going s-{one.state}",
+        style={"--left": one.left, "top": one.top},
+        data_run=one.run_id,
+        data_key=one.key,
+        data_since=one.since,
+        data_said=one.said,
+    )
+
+
+def _row(lane: Any) -> rx.Component:
+    drawing = rx.el.svg(
+        rx.el.path(d=lane.slots, class_name="slots"),
+        *[rx.el.path(d=getattr(lane.paths, state), class_name=f"s-{state}") for state in Paths.__dataclass_fields__],
+        view_box="0 0 1440 27",
+        custom_attrs={"preserveAspectRatio": "none", "aria-hidden": "true"},
+    )
+    return rx.el.div(
+        rx.el.div(
+            rx.el.s(class_name=f"dot s-{lane.state}", title=lane.said),
+            link(lane.name, lane.href),
+            rx.el.span(lane.namespace, class_name=f"ns {lane.namespace}"),
+            class_name="who2",
+        ),
+        rx.el.div(
+            drawing,
+            class_name="lane",
+            tab_index=0,
+            role="group",
+            aria_label=f"runs of {lane.name}: arrow keys go from run to run, Enter opens one",
+            data_key=lane.key,
+            data_name=lane.name,
+            data_runs=lane.runs,
+            data_hosts=lane.hosts,
+        ),
+        rx.el.div(
+            rx.cond(lane.state == "running", "running · ", ""),
+            rx.cond(lane.last_at, rx.fragment("ran ", when(lane.last_at)), "no run in 12 h"),
+            rx.cond(lane.next_at, rx.fragment(" · next ", when(lane.next_at, "clock")), ""),
+            class_name="brief",
+        ),
+        class_name="row",
+    )

@@ -1,0 +1,270 @@
+"""The day as it is drawn: what is where, what is sent, who is asked."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from crontopus_app import clock
+from crontopus_app.db import engine, reading, writing
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
+from crontopus_app.services import overview, timeline
+from crontopus_app.services.actor import Actor
+from crontopus_app.services.timeline import Day, Lane, Mark
+from crontopus_app.ui import call
+from crontopus_app.ui.kit import timeline as drawing
+from crontopus_app.ui.overview import rows
+from crontopus_app.ui.overview.state import OverviewState
+from tests.cast import JOB_ID, NOON, Member, add_job
+from tests.ui.conftest import add_run
+from tests.ui.states import page_at, run
+
+HOUR = timedelta(hours=1)
+RUN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+MARK = Mark(RUN_ID, "success", late=False, host="db01", begun=NOON - HOUR, seconds=3600.0)
+LANE = Lane("j1", "backup", "production", "ok", (MARK,), (NOON + HOUR,))
+
+
+def test_now_is_the_middle_of_the_day() -> None:
+    assert drawing.place(NOON, NOON) == 720
+    assert drawing.place(NOON - timedelta(hours=12), NOON) == 0
+
+
+def test_the_axis_names_full_hours() -> None:
+    made = drawing.grid(drawing.drawn_at(NOON + timedelta(minutes=14)))
+    assert made.at == (NOON + timedelta(minutes=10)).isoformat()
+    assert made.ticks[0].at == (NOON - timedelta(hours=12) + 3 * HOUR).isoformat()
+    assert made.ticks[3].left == "49.31%"
+
+
+def test_a_run_is_as_wide_as_it_was_long() -> None:
+    assert drawing.lane_row(LANE, NOON).paths.ok == "M660.0 7h60.0v13h-60.0z"
+
+
+def test_a_lane_tells_the_browser_its_runs() -> None:
+    made = drawing.lane_row(LANE, NOON)
+    assert made.runs == "660,60,success,0,3.6e+03,D4-tW9nLRp-hZXCGdyiVDg"
+    assert (made.hosts, made.last_at, made.next_at) == ("db01", MARK.begun.isoformat(), (NOON + HOUR).isoformat())
+
+
+@pytest.mark.parametrize(
+    ("status", "late", "colour"),
+    [("success", True, "late"), ("running", True, "late"), ("failed", True, "failed"), ("missed", False, "missed")],
+)
+def test_late_is_seen_on_what_is_not_worse(status: str, late: bool, colour: str) -> None:
+    assert drawing.colour_of(replace(MARK, status=status, late=late)) == colour
+
+
+def test_what_runs_is_not_drawn_as_settled() -> None:
+    lane = replace(LANE, marks=(replace(MARK, status="running", seconds=None),))
+    assert drawing.lane_row(lane, NOON).runs == ""
+    (bar,) = drawing.going(Day((LANE, lane), 2), NOON)
+    assert (bar.left, bar.top, bar.run_id, bar.state) == ("45.833%", "56px", RUN_ID, "running")
+
+
+def test_every_quarter_of_an_hour_is_an_outline_of_its_own() -> None:
+    quarters = [720.0 + 15 * each for each in range(48)]
+    assert drawing.outlines(quarters, 8.0).count("M") == 48
+    assert drawing.outlines(quarters, 60.0).startswith("M720.0 7h13.0")
+
+
+def test_a_slot_each_minute_is_a_band() -> None:
+    assert drawing.outlines([720.0 + each for each in range(60)], 8.0).count("M") == 1
+    assert drawing.outlines([720.0, 721.0, 800.0], 8.0).count("M") == 2
+    assert drawing.outlines([], 8.0) == ""
+
+
+def test_only_lanes_that_differ_are_sent_again() -> None:
+    base = [drawing.lane_row(replace(LANE, name=name), NOON) for name in "ab"]
+    assert drawing.changed(base, [base[0], replace(base[1], state="failed")]) == {
+        "production/b": replace(base[1], state="failed")
+    }
+
+
+# What the services find.
+
+
+def seen(member: Member, now: Any = None) -> Day:
+    with reading() as session:
+        return timeline.day(session, member.actor, now or clock.now())
+
+
+def update(model: type, change: Callable[[Any], None], key: str) -> None:
+    with writing() as session:
+        row = session.get(model, key)
+        assert row is not None
+        change(row)
+        session.add(row)
+
+
+def job_row(change: Callable[[JobIndex], None]) -> None:
+    with reading() as session:
+        key = timeline.select(JobIndex.id).where(JobIndex.job_id == JOB_ID)
+        found = session.exec(key).one()
+    update(JobIndex, change, found)
+
+
+def schedule(*expressions: str) -> None:
+    job_row(lambda job: setattr(job, "schedule", list(expressions)))
+
+
+def test_a_lane_has_its_runs_and_its_slots(alice: Member) -> None:
+    schedule("every 15m")
+    (lane,) = seen(alice).lanes
+    assert [mark.run_id for mark in lane.marks] == [RUN_ID]
+    assert len(lane.slots) == 48
+
+
+def test_a_run_that_began_days_ago_and_still_runs_is_there(alice: Member) -> None:
+    def old(found: Run) -> None:
+        found.status, found.started_at = "running", clock.now() - timedelta(days=2)
+        found.sort_at = found.started_at
+
+    update(Run, old, RUN_ID)
+    (mark,) = seen(alice).lanes[0].marks
+    assert mark.seconds is None
+
+
+def test_a_run_of_yesterday_is_not(alice: Member) -> None:
+    update(Run, lambda found: setattr(found, "sort_at", clock.now() - timedelta(hours=13)), RUN_ID)
+    assert seen(alice).lanes[0].marks == ()
+
+
+def test_h_is_each_hosts_own_minute(alice: Member) -> None:
+    schedule("H * * * *")
+    alone = seen(alice, NOON).lanes[0].slots
+    with writing() as session:
+        first = session.get(Endpoint, alice.endpoint_id)
+        assert first is not None
+        facts = first.model_dump() | {"id": "second", "machine_id": "m2", "token_hmac": "other"}
+        session.add(Endpoint.model_validate(facts))
+        session.flush()
+        session.add(
+            Monitor(
+                tenant_id="alice", job_id=JOB_ID, endpoint_id="second", job_name="backup", namespace="production",
+                updated_at=NOON,
+            )
+        )  # fmt: skip
+    both = seen(alice, NOON).lanes[0].slots
+    assert set(alone) < set(both)
+    assert (len(alone), len(both)) == (12, 24)
+
+
+def test_without_a_zone_of_its_own_the_hosts_zone_counts(alice: Member) -> None:
+    schedule("0 20 * * *")
+    update(Endpoint, lambda host: setattr(host, "timezone", "Asia/Tokyo"), alice.endpoint_id)
+    assert seen(alice, NOON.replace(hour=3)).lanes[0].slots == (NOON.replace(hour=11),)
+
+
+@pytest.mark.parametrize(("field", "value"), [("paused", True), ("enabled", False), ("valid", False)])
+def test_what_does_not_run_has_no_slots(alice: Member, field: str, value: bool) -> None:
+    schedule("every 15m")
+    job_row(lambda job: setattr(job, field, value))
+    with writing() as session:
+        session.exec(timeline.select(Monitor)).one().state = "paused"
+    assert seen(alice).lanes[0].slots == ()
+
+
+def test_lanes_that_need_attention_come_first_and_are_at_most_thirty(alice: Member) -> None:
+    for number in range(40):
+        add_job("alice", alice.endpoint_id, job_id=str(uuid.uuid4()), name=f"job-{number:02d}")
+    with writing() as session:
+        worst = session.exec(timeline.select(Monitor).where(Monitor.job_name == "job-33")).one()
+        worst.state = "failing"
+    day = seen(alice)
+    assert (len(day.lanes), day.jobs, day.lanes[0].name) == (30, 41, "job-33")
+
+
+def test_a_day_asks_the_database_a_fixed_number_of_times(alice: Member) -> None:
+    def asked() -> int:
+        counted: list[str] = []
+        note = lambda *told: counted.append(told[2])  # noqa: E731 -- SQLAlchemy calls it with six values
+        event.listen(engine(), "before_cursor_execute", note)
+        seen(alice)
+        event.remove(engine(), "before_cursor_execute", note)
+        return len(counted)
+
+    few = asked()
+    for number in range(10):
+        add_job("alice", alice.endpoint_id, job_id=str(uuid.uuid4()), name=f"job-{number}")
+    assert asked() == few
+
+
+def test_a_failing_job_is_told_with_cause_and_since_when(alice: Member) -> None:
+    for status in ("failed", "success"):
+        add_run(alice, str(uuid.uuid4()), status)
+    with writing() as session:
+        runs = session.exec(timeline.select(Run)).all()
+        for age, one in enumerate(sorted(runs, key=lambda each: (each.id != RUN_ID, each.status))):
+            one.sort_at = NOON - age * HOUR
+        monitor = session.exec(timeline.select(Monitor)).one()
+        monitor.state, monitor.last_run_id, monitor.last_run_status = "failing", RUN_ID, "failed"
+    with reading() as session:
+        (found,) = overview.overview(session, alice.actor, NOON).failing
+    assert (found.times, found.since, found.last_good) == (2, NOON - HOUR, NOON - 2 * HOUR)
+    told = rows.trouble(found)
+    assert (told.said, told.exit, told.line) == ("failed 2 times", "exit 2 · ", "the end")
+
+
+def test_a_third_of_the_cron_lines_is_said_as_it_is(alice: Member) -> None:
+    with reading() as session:
+        told = rows.tiles(overview.overview(session, alice.actor, NOON))
+    assert (told.covered, told.covered_share) == ("50 %", "50%")
+    update(Endpoint, lambda host: setattr(host, "crontab", []), alice.endpoint_id)
+    with reading() as session:
+        assert rows.tiles(overview.overview(session, alice.actor, NOON)).covered == ""
+
+
+# What a page is sent.
+
+
+async def test_a_page_gets_all_lanes_once_and_then_what_changed(alice: Member, cookie: str) -> None:
+    page = page_at("/", OverviewState, cookie)
+    await run(page, "load")
+    assert [lane.key for lane in page.lanes] == ["production/backup"]
+    page._clean()
+    add_run(alice, str(uuid.uuid4()))
+    await page._fill(alice.actor)
+    assert page.dirty_vars >= {"fresh", "newest"}
+    assert "lanes" not in page.dirty_vars
+    page._sent -= 60
+    await page._fill(alice.actor)
+    assert page.fresh == {}
+    assert page.lanes[0].runs.count("\n") == 1
+
+
+async def test_nothing_new_is_nothing_sent(alice: Member, cookie: str) -> None:
+    page = page_at("/", OverviewState, cookie)
+    await run(page, "load")
+    page._clean()
+    with call.tick():
+        await page._fill(alice.actor)
+    assert page.dirty_vars <= {"_sent", "grid", "lanes", "fresh"}
+
+
+async def test_a_tick_asks_once_for_all_of_a_tenant_and_never_for_another() -> None:
+    asked: list[str] = []
+
+    def service(_session: object, actor: Actor, _word: str) -> str:
+        asked.append(actor.tenant_id)
+        return actor.tenant_id
+
+    def who(tenant: str, user: str) -> Actor:
+        return Actor(user, tenant, user, f"{user}@example.org", "user", credential=user)
+
+    with call.tick():
+        told = [await call.shared(service, who(*pair), "day") for pair in (("a", "u1"), ("a", "u2"), ("b", "u3"))]
+    assert (told, asked) == (["a", "a", "b"], ["a", "b"])
+    await call.shared(service, who("a", "u1"), "day")
+    assert asked == ["a", "b", "a"]
+    limited = replace(who("a", "u1"), scopes=frozenset({"read:jobs"}))
+    with call.tick():
+        await call.shared(service, who("a", "u1"), "day")
+        await call.shared(service, limited, "day")
+    assert len(asked) == 5
