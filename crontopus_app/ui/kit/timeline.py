@@ -210,6 +210,7 @@ def _bar(one: Going) -> rx.Component:
         data_key=one.key,
         data_since=one.since,
         data_said=one.said,
+        key=one.run_id,
     )
 
 
@@ -245,4 +246,5 @@ def _row(lane: Any) -> rx.Component:
             class_name="brief",
         ),
         class_name="row",
+        key=lane.key,
     )

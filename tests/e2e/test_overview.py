@@ -1,0 +1,62 @@
+"""The Overview's day in a real browser: keys, pointer, phone, no shift, an honest mark."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.visitors import Visitor, check_in
+
+SHIFTS = """() => { window.shifts = []; new PerformanceObserver(list => list.getEntries().forEach(entry => {
+  if (entry.sources.some(source => source.node?.closest?.('.timeline'))) shifts.push(entry.value); }))
+  .observe({type: 'layout-shift', buffered: false}); }"""
+
+
+def test_the_day_is_read_by_keys_and_pointer_and_stays_in_its_place(
+    opened: Callable[..., Page], visitor: Visitor
+) -> None:
+    first, last = str(uuid.uuid4()), str(uuid.uuid4())
+    check_in(visitor, run_id=first)
+    page = opened(visitor, "/")
+    lane = page.locator(".lane").first
+    expect(lane).to_be_visible()
+    page.evaluate(SHIFTS)
+    check_in(visitor, run_id=last)
+    expect(page.locator(f'a[href="/runs/{last}"]').first).to_be_attached()
+    assert page.evaluate("shifts") == []
+    page.locator(".who2 a").first.focus()
+    page.keyboard.press("Tab")
+    expect(lane).to_be_focused()
+    told = page.locator("#told")
+    expect(told).to_contain_text(" · ")
+    page.keyboard.press("Escape")
+    expect(page.locator("#tip")).to_be_hidden()
+    page.keyboard.press("Home")
+    expect(page.locator("#tip")).to_be_visible()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs/*")
+
+
+def test_a_lost_link_is_said_and_what_came_meanwhile_is_there_afterwards(
+    opened: Callable[..., Page], visitor: Visitor
+) -> None:
+    check_in(visitor)
+    page = opened(visitor, "/")
+    expect(page.locator("#live")).to_have_text("live", use_inner_text=True)
+    page.context.set_offline(True)
+    expect(page.locator("#live")).to_contain_text("stale since", use_inner_text=True)
+    run_id = str(uuid.uuid4())
+    check_in(visitor, run_id=run_id)
+    page.context.set_offline(False)
+    expect(page.locator("#live")).to_have_text("live", use_inner_text=True)
+    expect(page.locator(f'a[href="/runs/{run_id}"]').first).to_be_attached()
+
+
+def test_on_a_phone_the_day_is_a_list(opened: Callable[..., Page], visitor: Visitor) -> None:
+    check_in(visitor)
+    page = opened(visitor, "/", narrow=True)
+    expect(page.locator(".brief").first).to_be_visible()
+    expect(page.locator(".lane").first).to_be_hidden()
