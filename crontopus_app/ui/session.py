@@ -14,11 +14,7 @@ from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
 from crontopus_app.services import auth
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems
-<<<<<<< HEAD
-from crontopus_app.ui.call import call, change
-=======
-from crontopus_app.ui.call import call, once
->>>>>>> 3c2446b (Draw the Overview's day from few columns, moving, with keys)
+from crontopus_app.ui.call import call, change, once
 from crontopus_app.ui.live import Watch, watchers
 
 COOKIE = "crontopus_session"

@@ -76,11 +76,8 @@ def head() -> list[rx.Component]:
             rel="preload", href="/fonts/Inter-Regular.woff2", custom_attrs={"as": "font"}, cross_origin="anonymous"
         ),
         rx.el.script(src="/console.js", defer=True),
-<<<<<<< HEAD
         rx.el.script(src="/search.js", defer=True),
-=======
         rx.el.script(src="/live.js", defer=True),
->>>>>>> 3c2446b (Draw the Overview's day from few columns, moving, with keys)
         rx.el.script(src="/kit.js", defer=True),
         rx.el.script(src="/edit.js", defer=True),
     ]

@@ -65,68 +65,6 @@ def test_no_more_bars_than_places() -> None:
     assert charts.bars([RUN] * 50, 20).ok.count("M") == 20
 
 
-<<<<<<< HEAD
-def test_now_is_the_middle_of_the_day() -> None:
-    assert charts.place(NOON, NOON) == 720
-    assert charts.place(NOON - timedelta(hours=12), NOON) == 0
-
-
-def test_a_running_bar_ends_now() -> None:
-    running = replace(RUN, status="running", started_at=NOON - timedelta(minutes=30), duration_s=None)
-    assert charts.lane(JOB, [running], [], NOON).paths.running == "M690.0 7h30.0v13h-30.0z"
-
-
-def test_a_lane_tells_the_pointer_its_runs() -> None:
-    made = charts.lane(JOB, [replace(RUN, started_at=NOON - timedelta(hours=1))], [NOON + timedelta(hours=1)], NOON)
-    assert made.runs.split("\t")[2] == "r1"
-    assert "took 1:00" in made.runs
-    assert made.slots == "M780.0 7h6.0v13h-6.0z"
-
-
-def test_slots_closer_than_their_outline_become_a_band() -> None:
-    slots = [NOON + timedelta(minutes=minute) for minute in range(60)]
-    assert charts.lane(JOB, [], slots, NOON).slots.count("M") == 1
-
-
-def test_lanes_that_need_attention_come_first_and_are_at_most_thirty() -> None:
-    jobs = [replace(JOB, id=f"j{n}", name=f"n{n:02}") for n in range(40)] + [replace(JOB, id="bad", state="failing")]
-    made = overview_rows.lanes(jobs, [], NOON)
-    assert len(made) == 30
-    assert made[0].state == "failed"
-
-
-@pytest.mark.parametrize("state", ["ok", "failing", "paused", "waiting", "retired", "invalid", "late", "missed", "odd"])
-def test_every_state_of_a_job_has_its_place(state: str) -> None:
-    assert len(overview_rows.lanes([replace(JOB, state=state)], [], NOON)) == 1
-
-
-@pytest.mark.parametrize(
-    "changed", [{"paused": True}, {"valid": False}, {"schedule": ["nonsense"]}, {"enabled": False}]
-)
-def test_a_job_that_is_not_due_has_no_slots(changed: dict[str, object]) -> None:
-    assert overview_rows.slots(replace(JOB, **changed), NOON) == []  # pyright: ignore[reportArgumentType] -- fields
-    assert len(overview_rows.slots(JOB, NOON)) == 12
-=======
-def test_errors_stand_at_their_lines() -> None:
-    problem = wire.Problem("value", "too big", line=2)
-    shown = job_rows.lines("one\ntwo\nthree", [problem, replace(problem, line=3, severity="lint")])
-    assert [line.css for line in shown] == ["", "bad", "warn"]
-    assert shown[1].note == "too big"
-
-
-def test_a_difference_is_marked_line_by_line() -> None:
-    shown = job_rows.diff("diff --git a b\n--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new\n same\n")
-    assert [line.css for line in shown] == ["mark", "bad", "add", ""]
-
-
-def test_success_and_percentiles_of_the_last_runs() -> None:
-    said = job_rows.durations([RUN, RUN, replace(RUN, status="failed", duration_s=120.0)])
-    assert said.success == "success 66.7 %"
-    assert said.said == "last 3 runs · p50 1:00 · p95 2:00"
-    assert job_rows.durations([]).said == ""
->>>>>>> 3c2446b (Draw the Overview's day from few columns, moving, with keys)
-
-
 def test_colours_become_spans() -> None:
     found = terminal.pieces("plain \x1b[1;32mgood\x1b[0m end")
     assert [(piece.text, piece.css) for piece in found] == [("plain ", ""), ("good", "a1 a32"), (" end", "")]
