@@ -1,51 +1,156 @@
-"""How long after a check-in is answered is the run on every open page? Real Chromium tabs on the Runs page.
+"""200 browsers' websockets on one tenant, 200 check-ins a second: when does each see each?
 
-python benchmarks/live.py [TABS] [CHECK-INS]; the default is 50 tabs and 20 check-ins, one each half second.
+python benchmarks/live.py [CLIENTS] [CHECK-INS A SECOND] [SECONDS] [PAGE]; the default is 200, 200, 20, /.
+The clients speak Socket.IO as a page does, but draw nothing. Clients, sender and server share this machine's cores.
 """
 
 from __future__ import annotations
 
-import shutil
+import asyncio
+import json
+import os
+import re
 import sys
 import time
 import uuid
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
+import httpx
 from _product import Product, percentile, running
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from simple_websocket import AioClient
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-NOTE = """() => { window.seen = {};
-const look = () => document.querySelectorAll('a[href^="/runs/"]').forEach(a => { seen[a.pathname] ??= Date.now(); });
-new MutationObserver(look).observe(document.body, {childList: true, subtree: true, attributes: true}); look(); }"""
+RUN = re.compile(r"00000000-0000-4000-8000-(\d{12})")
+SENDERS = 16
+SETTLE_S = 3.0
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Client:
+    """One page's websocket: when which run was first on it, and what it was sent."""
+
+    seen: list[tuple[float, int]] = field(default_factory=list)
+    bytes: int = 0
+    deltas: int = 0
+
+    async def follow(self, product: Product, cookie: str, page: str) -> None:
+        address = f"ws{product.url.removeprefix('http')}/_event/?token={uuid.uuid4()}&EIO=4&transport=websocket"
+        socket = await AioClient.connect(address, headers={"Cookie": cookie, "Origin": product.url})
+        await socket.receive()
+        load = {"name": "reflex___state____state.hydrate_and_load", "payload": {}}
+        load["router_data"] = {"pathname": page, "asPath": page}
+        await socket.send("40/_event," + json.dumps({"event": load}))
+        try:
+            while True:
+                self._take(str(await socket.receive()))
+        finally:
+            await socket.close()
+
+    def _take(self, told: str) -> None:
+        self.bytes += len(told)
+        self.deltas += told.startswith("42")
+        newest = max(map(int, RUN.findall(told)), default=0)
+        if newest and (not self.seen or newest > self.seen[-1][1]):
+            self.seen.append((time.monotonic(), newest))
 
 
 def main() -> None:
-    asked = [int(word) for word in sys.argv[1:3]]
-    tabs, count = [*asked, *(50, 20)[len(asked) :]]
-    with running() as product, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        context, job_id = _signed_in(browser.new_context(), product), _job(product)
-        pages = [_tab(context, product.url) for _ in range(tabs)]
-        took = [delay for _ in range(count) for delay in _one(product, pages, job_id)]
-        browser.close()
-    print(f"check-in answered → on the page, {tabs} tabs, {count} check-ins")
-    print(f"p50 {percentile(took, 0.5):6.0f} ms\np99 {percentile(took, 0.99):6.0f} ms\nmax {max(took):6.0f} ms")
+    asked = sys.argv[1:]
+    clients, rate, seconds = [int(word) for word in [*asked[:3], *("200", "200", "20")[len(asked[:3]) :]]]
+    page = asked[3] if len(asked) > 3 else "/"
+    with running() as product:
+        asyncio.run(_measure(product, clients, rate, seconds, page))
 
 
-def _signed_in(context: BrowserContext, product: Product) -> BrowserContext:
+async def _measure(product: Product, count: int, rate: int, seconds: int, page: str) -> None:
+    cookie, job_id, web = await asyncio.to_thread(_cookie, product), _job(product), _web(product)
+    before = _memory(web)
+    clients = [Client() for _ in range(count)]
+    following = [asyncio.create_task(client.follow(product, cookie, page)) for client in clients]
+    await _until(lambda: all(client.deltas >= 3 for client in clients), following)
+    for client in clients:
+        client.bytes = client.deltas = 0
+    worked, begun = _worked(web), time.monotonic()
+    sent = await _send(product, job_id, rate, seconds)
+    took = time.monotonic() - begun
+    await asyncio.sleep(SETTLE_S)
+    busy = _worked(web) - worked
+    for task in following:
+        task.cancel()
+    _print(clients, sent, took, busy, (_memory(web) - before) / count)
+
+
+async def _until(ready: object, following: list[asyncio.Task[None]]) -> None:
+    deadline = time.monotonic() + 60
+    while not ready():  # pyright: ignore[reportCallIssue] -- a function
+        broken = next((task for task in following if task.done()), None)
+        if broken:
+            broken.result()
+        if time.monotonic() > deadline:
+            raise SystemExit("the pages were not ready within 60 s")
+        await asyncio.sleep(0.1)
+
+
+async def _send(product: Product, job_id: str, rate: int, seconds: int) -> list[tuple[float, float]]:
+    """Offers check-ins at an even rate, whether or not earlier ones were answered; when each was sent and answered."""
+    told: list[tuple[float, float]] = [(0.0, 0.0)] * (rate * seconds)
+    limits = httpx.Limits(max_connections=SENDERS)
+    bearer = {"Authorization": f"Bearer {product.endpoint_token}"}
+    async with httpx.AsyncClient(base_url=product.url, headers=bearer, limits=limits, timeout=60) as http:
+
+        async def one(number: int) -> None:
+            body = {"id": str(uuid.uuid4()), "job_id": job_id, "run_id": f"00000000-0000-4000-8000-{number + 1:012d}"}
+            body |= {"kind": "start", "at": datetime.now(UTC).isoformat()}
+            begun = time.monotonic()
+            (await http.post("/api/checkins", json=body)).raise_for_status()
+            told[number] = (begun, time.monotonic())
+
+        begun, tasks = time.monotonic(), []
+        for number in range(rate * seconds):
+            await asyncio.sleep(max(0.0, begun + number / rate - time.monotonic()))
+            tasks.append(asyncio.create_task(one(number)))
+        await asyncio.gather(*tasks)
+    return told
+
+
+def _print(clients: list[Client], sent: list[tuple[float, float]], took: float, busy: float, memory: float) -> None:
+    from_sent, from_answer, missing = [], [], 0
+    for client in clients:
+        arrivals = iter(client.seen)
+        at, newest = next(arrivals, (0.0, 0))
+        for number, (begun, answered) in enumerate(sent, start=1):
+            while newest < number:
+                found = next(arrivals, None)
+                if found is None:
+                    break
+                at, newest = found
+            if newest < number:
+                missing += 1
+                continue
+            from_sent.append(1000 * (at - begun))
+            from_answer.append(1000 * max(0.0, at - answered))
+    deltas, size = sum(client.deltas for client in clients), sum(client.bytes for client in clients)
+    answers = [1000 * (answered - begun) for begun, answered in sent]
+    print(f"{len(clients)} websockets, {len(sent)} check-ins offered, answered at {len(sent) / took:.0f}/s")
+    print(f"{'ms':<28}{'p50':>8}{'p99':>8}")
+    for what, found in (
+        ("sent → answered", answers),
+        ("answered → on a page", from_answer),
+        ("sent → on a page", from_sent),
+    ):
+        print(f"{what:<28}{percentile(found, 0.5):>8.0f}{percentile(found, 0.99):>8.0f}")
+    print(f"never on a page: {missing} · CPU of web {100 * busy / (took + SETTLE_S):.0f} % of a core")
+    print(
+        f"{memory / 1024:.0f} KiB of web a client · {deltas / took:.0f} deltas/s · {size / max(deltas, 1):.0f} bytes each"
+    )
+
+
+def _cookie(product: Product) -> str:
     form = {"username": product.tenant, "password": "a benchmark's password"}
-    context.set_default_timeout(60_000)
-    assert context.request.post(f"{product.url}/api/auth/session", data=form).ok
-    return context
-
-
-def _tab(context: BrowserContext, url: str) -> Page:
-    page = context.new_page()
-    page.goto(f"{url}/runs")
-    page.wait_for_selector("#main .card")
-    page.evaluate(NOTE)
-    return page
+    answer = httpx.post(f"{product.url}/api/auth/session", data=form).raise_for_status()
+    return f"crontopus_session={answer.cookies['crontopus_session']}"
 
 
 def _job(product: Product) -> str:
@@ -53,18 +158,30 @@ def _job(product: Product) -> str:
     return product.http.post("/api/jobs", json=form).raise_for_status().json()["job"]["id"]
 
 
-def _one(product: Product, pages: list[Page], job_id: str) -> list[float]:
-    run_id, now = str(uuid.uuid4()), datetime.now(UTC).isoformat()
-    body = {"id": str(uuid.uuid4()), "job_id": job_id, "run_id": run_id, "kind": "start", "at": now}
-    bearer = {"Authorization": f"Bearer {product.endpoint_token}"}
-    product.http.post("/api/checkins", json=body, headers=bearer).raise_for_status()
-    answered = time.time() * 1000
-    seen = []
-    for page in pages:
-        page.wait_for_function(f"window.seen['/runs/{run_id}']")
-        seen.append(page.evaluate(f"window.seen['/runs/{run_id}']") - answered)
-    time.sleep(0.5)
-    return seen
+def _web(product: Product) -> list[Path]:
+    """The processes that serve this product's pages."""
+    mark = f"CRONTOPUS_HOME={product.home}".encode()
+    found = [one for one in Path("/proc").glob("[0-9]*") if mark in _read(one / "environ").split(b"\0")]
+    return [one for one in found if b"\0web\0" in _read(one / "cmdline")]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _worked(processes: list[Path]) -> float:
+    """Seconds of CPU so far."""
+    fields = [_read(one / "stat").rsplit(b")", 1)[1].split() for one in processes]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / TICK
+
+
+def _memory(processes: list[Path]) -> float:
+    """Resident bytes."""
+    pages = sum(int(_read(one / "statm").split()[1]) for one in processes)
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":
