@@ -143,7 +143,7 @@ def _print(clients: list[Client], sent: list[tuple[float, float]], took: float, 
         print(f"{what:<28}{percentile(found, 0.5):>8.0f}{percentile(found, 0.99):>8.0f}")
     print(f"never on a page: {missing} · CPU of web {100 * busy / (took + SETTLE_S):.0f} % of a core")
     print(
-        f"{memory / 1024:.0f} KiB of web a client · {deltas / took:.0f} deltas/s · {size / max(deltas, 1):.0f} bytes each"
+        f"{memory / 1024:.0f} KiB of web a client · {deltas / took:.0f} deltas/s · {size / max(deltas, 1):.0f} B each"
     )
 
 
