@@ -23,6 +23,8 @@ from simple_websocket import AioClient
 
 RUN = re.compile(r"00000000-0000-4000-8000-(\d{12})")
 SENDERS = 16
+# Engine.IO's: a page that does not answer is disconnected after some seconds.
+PING, PONG = "2", "3"
 SETTLE_S = 3.0
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -44,7 +46,10 @@ class Client:
         await socket.send("40/_event," + json.dumps({"event": load}))
         try:
             while True:
-                self._take(str(await socket.receive()))
+                told = str(await socket.receive())
+                if told == PING:
+                    await socket.send(PONG)
+                self._take(told)
         finally:
             await socket.close()
 
