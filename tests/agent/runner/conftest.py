@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
@@ -164,7 +165,11 @@ class RunnerHost:
 
     def spooled(self) -> list[dict[str, Any]]:
         """What waits, in its order. Only files under their final names count, and each must be whole."""
-        return [json.loads(path.read_bytes()) for path in sorted(self.spool.glob("[0-9]*.json"))]
+        found = []
+        for path in sorted(self.spool.glob("[0-9]*.json")):
+            with suppress(FileNotFoundError):  # told meanwhile
+                found.append(json.loads(path.read_bytes()))
+        return found
 
     def waiting(self, kind: str) -> dict[str, Any]:
         """The spooled check-in of this kind, once it is there."""
