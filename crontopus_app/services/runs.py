@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -108,25 +108,6 @@ def get(session: Session, actor: Actor, run_id: str) -> wire.RunDetail:
     kept = session.get(RunOutput, run_id)
     output = wire.Output(head=kept.head, tail=kept.tail, lost_bytes=kept.lost_bytes) if kept else wire.Output()
     return wire.RunDetail(run=shape(run), output=output, error=run.error)
-
-
-def last_of_jobs(session: Session, actor: Actor, job_ids: Iterable[str], count: int = 20) -> dict[str, list[wire.Run]]:
-    """The newest ``count`` runs of each job, oldest first, as a strip draws them."""
-    actor.require("read:runs")
-    wanted = list(job_ids)
-    newest = func.row_number().over(partition_by=Run.job_id, order_by=(col(Run.sort_at).desc(), col(Run.id).desc()))
-    ranked = (
-        select(Run.id, newest.label("rank"))
-        .where(Run.tenant_id == actor.tenant_id, col(Run.job_id).in_(wanted))
-        .subquery()
-    )
-    rows = session.exec(
-        select(Run).join(ranked, col(Run.id) == ranked.c.id).where(ranked.c.rank <= count).order_by(col(Run.sort_at))
-    )
-    found: dict[str, list[wire.Run]] = defaultdict(list)
-    for row in rows:
-        found[row.job_id].append(shape(row))
-    return found
 
 
 def by_job(session: Session, actor: Actor, now: datetime, days: int = 30) -> list[wire.RunAggregate]:

@@ -139,6 +139,28 @@ def test_without_the_scope_nothing_is_told(alice: Member) -> None:
                 ask()
 
 
+def test_the_last_runs_of_jobs_come_oldest_first_and_are_their_own(alice: Member) -> None:
+    for minute in range(5):
+        add(alice, minute, duration_s=float(minute))
+    add(alice, 9, job_id="another", status="running")
+    stranger = join("charlie")
+    add(stranger, 7, status="failed")
+    with reading() as session:
+        found = run_stats.last_of_jobs(session, alice.actor, [JOB_ID, "another", "none"], 3)
+        assert run_stats.last_of_jobs(session, alice.actor, [], 3) == {}
+    assert found == {
+        JOB_ID: [run_stats.Bar("success", 2.0), run_stats.Bar("success", 3.0), run_stats.Bar("success", 4.0)],
+        "another": [run_stats.Bar("running", None)],
+    }
+
+
+def test_hundreds_of_jobs_are_one_question(alice: Member) -> None:
+    jobs = [f"job-{number}" for number in range(run_stats.PARTS)]
+    add(alice, 1, job_id=jobs[-1])
+    with reading() as session:
+        assert list(run_stats.last_of_jobs(session, alice.actor, jobs, 20)) == [jobs[-1]]
+
+
 def test_what_ran_around_it_on_its_host_is_found_however_old_it_is(alice: Member) -> None:
     ids = [add(alice, minute) for minute in range(9)]
     twins = sorted([add(alice, 4, id=f"{number}" * 8) for number in (1, 2)])

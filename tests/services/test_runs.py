@@ -127,13 +127,6 @@ def test_health_follows_the_share_of_successes(alice: Member, failures: int, hea
     assert (found.p50_s, found.p95_s) == (4.0, 9.0)
 
 
-def test_the_last_runs_of_a_job_come_oldest_first(alice: Member) -> None:
-    ids = [add(alice, minute) for minute in range(4)]
-    with reading() as session:
-        found = runs.last_of_jobs(session, alice.actor, [JOB_ID], count=3)
-    assert [run.id for run in found[JOB_ID]] == ids[1:]
-
-
 @pytest.mark.parametrize(
     ("values", "share", "expected"), [([], 0.5, None), ([1.0], 0.95, 1.0), ([1.0, 2.0, 3.0, 4.0], 0.5, 2.0)]
 )

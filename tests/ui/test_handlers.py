@@ -14,6 +14,7 @@ from crontopus_app.models import ApiToken, EnrollmentToken
 from crontopus_app.ui import problems
 from crontopus_app.ui.endpoints.state import EndpointsState
 from crontopus_app.ui.enrol.state import EnrolState
+from crontopus_app.ui.jobs import rows as job_rows
 from crontopus_app.ui.jobs.state import JobsState
 from crontopus_app.ui.runs.state import RunsState, RunState
 from crontopus_app.ui.tokens.state import TokensState
@@ -97,6 +98,25 @@ async def test_a_page_number_of_nonsense_is_the_first(cookie: str, number: str) 
 async def test_the_address_filters_jobs(cookie: str, query: str, count: int) -> None:
     page = await opened(f"/jobs{query}", JobsState, cookie)
     assert len(page.jobs) == count
+
+
+@pytest.mark.parametrize(
+    ("asked", "page", "said", "before", "after"),
+    [
+        ("", 1, "1–100 of 250", "", "/jobs?state=ok&page=2"),
+        ("2", 2, "101–200 of 250", "/jobs?state=ok", "/jobs?state=ok&page=3"),
+        ("99", 3, "201–250 of 250", "/jobs?state=ok&page=2", ""),
+        ("-1", 1, "1–100 of 250", "", "/jobs?state=ok&page=2"),
+    ],
+)
+def test_many_jobs_are_shown_in_pages(asked: str, page: int, said: str, before: str, after: str) -> None:
+    assert job_rows.page_of(asked, 250, 100) == page
+    assert job_rows.pages(page, 250, 100, ("", "ok", "")) == job_rows.Pages(said, before, after)
+
+
+def test_few_jobs_have_no_pages() -> None:
+    assert job_rows.page_of("7", 0, 100) == 1
+    assert job_rows.pages(1, 100, 100, ("", "", "")) == job_rows.Pages()
 
 
 def test_errors_go_to_their_fields() -> None:

@@ -68,6 +68,12 @@ def test_what_runs_is_not_drawn_as_settled() -> None:
     assert (bar.left, bar.top, bar.run_id, bar.state) == ("45.833%", "56px", RUN_ID, "running")
 
 
+def test_of_a_job_that_hangs_in_hundreds_of_runs_the_newest_are_drawn() -> None:
+    stuck = tuple(replace(MARK, run_id=f"run-{number}", status="running", seconds=None) for number in range(500))
+    drawn = drawing.going(Day((replace(LANE, marks=stuck), replace(LANE, marks=stuck[:1])), 2), NOON)
+    assert [bar.run_id for bar in drawn] == [f"run-{number}" for number in range(drawing.GOING)] + ["run-0"]
+
+
 def test_every_quarter_of_an_hour_is_an_outline_of_its_own() -> None:
     quarters = [720.0 + 15 * each for each in range(48)]
     assert drawing.outlines(quarters, 8.0).count("M") == 48

@@ -26,7 +26,8 @@ def jobs() -> rx.Component:
             rx.el.section(rows, class_name="card flush"),
             rx.cond(State.total == 0, _none(), _none_here()),
         ),
-        rx.cond(State.left_out, rx.el.p(State.left_out, " more: narrow the filters.", class_name="muted")),
+        rx.cond(State.pages.said, rx.el.p(State.pages.said, class_name="muted")),
+        parts.pager(State.pages.before, State.pages.after, ("Before", "Next")),
         right=(parts.link("New job", "/jobs/new", css="button primary"),),
     )
 

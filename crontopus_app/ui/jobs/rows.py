@@ -47,7 +47,16 @@ class Pill:
     on: bool
 
 
-def job_row(job: wire.JobSummary, runs: Sequence[wire.Run]) -> JobRow:
+@dataclass(frozen=True)
+class Pages:
+    """Which jobs of how many are shown, and the addresses of the pages before and after."""
+
+    said: str = ""
+    before: str = ""
+    after: str = ""
+
+
+def job_row(job: wire.JobSummary, runs: Sequence[charts.Ran]) -> JobRow:
     """One line of the table."""
     newest = runs[-1].status if runs else ""
     durations = sorted(run.duration_s for run in runs if run.duration_s is not None)
@@ -94,6 +103,22 @@ def pills(jobs: Sequence[wire.JobSummary], namespace: str, state: str, text: str
     return found
 
 
-def _address(namespace: str, state: str, text: str) -> str:
-    query = urlencode({key: value for key, value in (("namespace", namespace), ("state", state), ("q", text)) if value})
+def page_of(asked: str, count: int, size: int) -> int:
+    """The page that was asked for; the first for nonsense, the last for one beyond it."""
+    page = int(asked) if asked.isdecimal() and len(asked) < 6 else 1
+    return max(1, min(page, -(-count // size)))
+
+
+def pages(page: int, count: int, size: int, filters: tuple[str, str, str]) -> Pages:
+    """Nothing where one page holds all."""
+    if count <= size:
+        return Pages()
+    first, last = (page - 1) * size + 1, min(page * size, count)
+    before = _address(*filters, page - 1) if page > 1 else ""
+    return Pages(f"{first}–{last} of {count:,}", before, _address(*filters, page + 1) if last < count else "")
+
+
+def _address(namespace: str, state: str, text: str, page: int = 1) -> str:
+    asked = {"namespace": namespace, "state": state, "q": text, "page": str(page) if page > 1 else ""}
+    query = urlencode({key: value for key, value in asked.items() if value})
     return f"/jobs?{query}" if query else "/jobs"

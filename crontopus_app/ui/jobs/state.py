@@ -7,13 +7,13 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app import clock
-from crontopus_app.services import jobs, runs
+from crontopus_app.services import jobs, run_stats
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
 from crontopus_app.ui.call import call
 from crontopus_app.ui.jobs import rows
 
-PAGE = 200
+PAGE = 100
 
 
 class JobsState(rx.State):
@@ -22,7 +22,7 @@ class JobsState(rx.State):
     ready: bool = False
     problem: str = ""
     total: int = 0
-    left_out: int = 0
+    pages: rows.Pages = rows.Pages()
     text: str = ""
     jobs: list[rows.JobRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     invalid: list[rows.Invalid] = []  # noqa: RUF012
@@ -39,9 +39,11 @@ class JobsState(rx.State):
         listed = await call(jobs.list_all, actor, text=text or None, now=clock.now())
         chosen = [job for job in listed.jobs if job.valid and namespace in ("", job.namespace)]
         chosen = [job for job in chosen if state in ("", job.state)]
-        shown = chosen[:PAGE]
-        last = await call(runs.last_of_jobs, actor, [job.id for job in shown], rows.SHOWN)
-        self.total, self.left_out, self.text = len(listed.jobs), len(chosen) - len(shown), text
+        page = rows.page_of(session.query_of(self, "page"), len(chosen), PAGE)
+        shown = chosen[(page - 1) * PAGE : page * PAGE]
+        last = await call(run_stats.last_of_jobs, actor, [job.id for job in shown], rows.SHOWN)
+        self.total, self.text = len(listed.jobs), text
+        self.pages = rows.pages(page, len(chosen), PAGE, (namespace, state, text))
         self.jobs = [rows.job_row(job, last.get(job.id, [])) for job in shown]
         self.invalid = [rows.invalid(job) for job in listed.jobs if not job.valid]
         self.pills = rows.pills(listed.jobs, namespace, state, text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import reflex as rx
 
-from contract import wire
 from crontopus_app.ui.kit import words
 
 
@@ -31,7 +31,17 @@ def paths_of(drawn: Iterable[tuple[str, str]]) -> Paths:
     return Paths(**{state: "".join(paths) for state, paths in by_state.items()})
 
 
-def bars(runs: Sequence[wire.Run], count: int, height: int = 20) -> Paths:
+class Ran(Protocol):
+    """What a bar tells of a run."""
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def duration_s(self) -> float | None: ...
+
+
+def bars(runs: Sequence[Ran], count: int, height: int = 20) -> Paths:
     """A bar a run, as high as it was long, oldest first, right-aligned in ``count`` places of 6 units."""
     longest = max((run.duration_s or 0 for run in runs), default=0) or 1
     shown = runs[-count:]

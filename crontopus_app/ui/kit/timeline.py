@@ -25,6 +25,7 @@ from crontopus_app.ui.kit.parts import link, when
 MINUTES = 1440
 SHORTEST = 5.0
 NARROWEST = 3.0
+GOING = 20
 GAP = 2.0
 # The reference moment of a drawing stands for so long: paths stay the same, so they need not be sent again.
 DRAWN_FOR = timedelta(minutes=10)
@@ -162,7 +163,7 @@ def outlines(lefts: Sequence[float], usual: float) -> str:
 
 
 def going(day: Day, at: datetime) -> list[Going]:
-    """All that runs now, lane after lane."""
+    """What runs now, lane after lane; of a job that hangs in hundreds of runs the newest."""
     return [
         Going(
             key=f"{lane.namespace}/{lane.name}",
@@ -174,8 +175,7 @@ def going(day: Day, at: datetime) -> list[Going]:
             said=f"{lane.name} · running on {mark.host or 'no host'}",
         )
         for row, lane in enumerate(day.lanes)
-        for mark in lane.marks
-        if mark.seconds is None
+        for mark in [mark for mark in lane.marks if mark.seconds is None][:GOING]
     ]
 
 
