@@ -35,7 +35,8 @@ check: install-dev ## style, types and who may import whom
 	PYTHONPATH=. $(BIN)/lint-imports
 
 bench: install-dev build ## print the measured figures, a table for each question
-	@set -e; for each in benchmarks/[a-z]*.py; do PYTHONPATH=. $(BIN)/python $$each; done
+	@missed=; for each in benchmarks/[a-z]*.py; do PYTHONPATH=. $(BIN)/python $$each || missed="$$missed $$each"; done; \
+	    test -z "$$missed" || { echo "missed a target:$$missed"; exit 1; }
 
 docs: install-dev ## prove that the links and commands in the documentation lead somewhere
 	$(BIN)/pytest tests/docs -q

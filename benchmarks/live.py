@@ -13,6 +13,7 @@ import re
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,9 +88,9 @@ async def _measure(product: Product, count: int, rate: int, seconds: int, page: 
     _print(clients, sent, took, busy, (_memory(web) - before) / count)
 
 
-async def _until(ready: object, following: list[asyncio.Task[None]]) -> None:
+async def _until(ready: Callable[[], bool], following: list[asyncio.Task[None]]) -> None:
     deadline = time.monotonic() + 60
-    while not ready():  # pyright: ignore[reportCallIssue] -- a function
+    while not ready():
         broken = next((task for task in following if task.done()), None)
         if broken:
             broken.result()
