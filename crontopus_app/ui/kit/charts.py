@@ -73,14 +73,3 @@ def spark(paths: Paths, label: str) -> rx.Component:
         role="img",
         custom_attrs={"aria-label": label, "preserveAspectRatio": "none"},
     )
-
-
-def durations(paths: Paths) -> rx.Component:
-    """The last sixty runs, over the whole width."""
-    return rx.el.svg(
-        *_drawn(paths),
-        view_box="0 0 358 96",
-        class_name="dur",
-        role="img",
-        custom_attrs={"aria-label": "how long the last runs took", "preserveAspectRatio": "none"},
-    )
