@@ -20,7 +20,7 @@ from crontopus_app.ui import call
 
 log = logging.getLogger(__name__)
 
-COALESCE_S = 0.25
+COALESCE_S = 0.1
 AGAIN_S = 1.0
 TOGETHER = 16
 
@@ -130,7 +130,7 @@ class Follower:
         self._bell.set()
 
     async def _renew(self) -> None:
-        """At most four times a second: takes what came and renews the pages that show it.
+        """At most ten times a second: takes what came and renews the pages that show it.
 
         Half of the time at most: check-ins and clicks go on while many or heavy pages are renewed.
         """
