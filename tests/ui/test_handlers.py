@@ -16,6 +16,7 @@ from crontopus_app.ui.endpoints.state import EndpointsState
 from crontopus_app.ui.enrol.state import EnrolState
 from crontopus_app.ui.jobs import rows as job_rows
 from crontopus_app.ui.jobs.state import JobsState
+from crontopus_app.ui.kit.filters import Pages
 from crontopus_app.ui.runs.state import RunsState, RunState
 from crontopus_app.ui.tokens.state import TokensState
 from tests.ui.conftest import RUN_ID, SECRET
@@ -111,12 +112,12 @@ async def test_the_address_filters_jobs(cookie: str, query: str, count: int) -> 
 )
 def test_many_jobs_are_shown_in_pages(asked: str, page: int, said: str, before: str, after: str) -> None:
     assert job_rows.page_of(asked, 250, 100) == page
-    assert job_rows.pages(page, 250, 100, ("", "ok", "")) == job_rows.Pages(said, before, after)
+    assert job_rows.pages(page, 250, 100, ("", "ok", "")) == Pages(before, after, said)
 
 
 def test_few_jobs_have_no_pages() -> None:
     assert job_rows.page_of("7", 0, 100) == 1
-    assert job_rows.pages(1, 100, 100, ("", "", "")) == job_rows.Pages()
+    assert job_rows.pages(1, 100, 100, ("", "", "")) == Pages()
 
 
 def test_errors_go_to_their_fields() -> None:

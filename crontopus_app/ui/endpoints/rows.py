@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from typing import Any
-from urllib.parse import urlencode
 
 from contract import wire
-from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit import filters, words
+from crontopus_app.ui.kit.filters import Pages, Pill
 from crontopus_app.ui.kit.future import CRONS
 
 # Agents are released with the server: one with a lower number is behind it.
@@ -39,21 +39,6 @@ class HostRow:
     old: bool = False
     clock: str = ""
     abilities: str = ""
-
-
-@dataclass(frozen=True)
-class Pill:
-    text: str
-    href: str
-    on: bool
-
-
-@dataclass(frozen=True)
-class Pages:
-    """Addresses of the page before and the next one, empty where there is none."""
-
-    before: str = ""
-    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,9 +115,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 def address(text: str, state: str, page: int = 1) -> str:
     """The list's address with these filters."""
-    asked = {"q": text, "state": state, "page": str(page) if page > 1 else ""}
-    query = urlencode({name: value for name, value in asked.items() if value})
-    return f"/endpoints?{query}" if query else "/endpoints"
+    return filters.address("/endpoints", {"q": text, "state": state, "page": filters.page_word(page)})
 
 
 def pills(counts: Mapping[str, int], text: str, state: str) -> list[Pill]:

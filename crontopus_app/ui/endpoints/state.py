@@ -20,6 +20,7 @@ from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.endpoints import rows
 from crontopus_app.ui.kit import toast
+from crontopus_app.ui.kit.filters import Pages, Pill, page_number
 
 PAGE = 50
 Act = Callable[[Actor, str], Awaitable[None]]
@@ -33,8 +34,8 @@ class EndpointsState(rx.State):
     problem: str = ""
     text: str = ""
     state: str = ""
-    pills: list[rows.Pill] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    pages: rows.Pages = rows.Pages()
+    pills: list[Pill] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    pages: Pages = Pages()
     hosts: list[rows.HostRow] = []  # noqa: RUF012
 
     @rx.event
@@ -43,8 +44,7 @@ class EndpointsState(rx.State):
         return await session.opened(self, "endpoint", "change")
 
     async def _fill(self, actor: Actor) -> None:
-        asked, now = session.query_of(self, "page"), clock.now()
-        page = int(asked) if asked.isdecimal() and len(asked) < 6 else 1
+        page, now = page_number(session.query_of(self, "page")), clock.now()
         self.text, self.state = session.query_of(self, "q")[:200], session.query_of(self, "state")[:20]
         found = await call(
             endpoints.list_page, actor, page=page, page_size=PAGE, text=self.text, state=self.state, now=now

@@ -5,9 +5,10 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.jobs.rows import Invalid, JobRow, Pill
+from crontopus_app.ui.jobs.rows import Invalid, JobRow
 from crontopus_app.ui.jobs.state import JobsState as State
 from crontopus_app.ui.kit import charts, parts
+from crontopus_app.ui.kit.filters import Pill
 
 HEADS = ["Job", "Namespace", "Schedule", "Next", "Last 20", "Typical", "Runs on", "Changed"]
 

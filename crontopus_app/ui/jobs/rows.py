@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from contract import wire
 from crontopus_app.services.runs import percentile
-from crontopus_app.ui.kit import charts, words
+from crontopus_app.ui.kit import charts, filters, words
+from crontopus_app.ui.kit.filters import Pages, Pill
 
 SHOWN = 20
 
@@ -38,22 +38,6 @@ class Invalid:
     href: str
     where: str
     message: str
-
-
-@dataclass(frozen=True)
-class Pill:
-    text: str
-    href: str
-    on: bool
-
-
-@dataclass(frozen=True)
-class Pages:
-    """Which jobs of how many are shown, and the addresses of the pages before and after."""
-
-    said: str = ""
-    before: str = ""
-    after: str = ""
 
 
 def job_row(job: wire.JobSummary, runs: Sequence[charts.Ran]) -> JobRow:
@@ -105,20 +89,18 @@ def pills(jobs: Sequence[wire.JobSummary], namespace: str, state: str, text: str
 
 def page_of(asked: str, count: int, size: int) -> int:
     """The page that was asked for; the first for nonsense, the last for one beyond it."""
-    page = int(asked) if asked.isdecimal() and len(asked) < 6 else 1
-    return max(1, min(page, -(-count // size)))
+    return max(1, min(filters.page_number(asked), -(-count // size)))
 
 
-def pages(page: int, count: int, size: int, filters: tuple[str, str, str]) -> Pages:
+def pages(page: int, count: int, size: int, chosen: tuple[str, str, str]) -> Pages:
     """Nothing where one page holds all."""
     if count <= size:
         return Pages()
     first, last = (page - 1) * size + 1, min(page * size, count)
-    before = _address(*filters, page - 1) if page > 1 else ""
-    return Pages(f"{first}–{last} of {count:,}", before, _address(*filters, page + 1) if last < count else "")
+    before = _address(*chosen, page - 1) if page > 1 else ""
+    return Pages(before, _address(*chosen, page + 1) if last < count else "", f"{first}–{last} of {count:,}")
 
 
 def _address(namespace: str, state: str, text: str, page: int = 1) -> str:
-    asked = {"namespace": namespace, "state": state, "q": text, "page": str(page) if page > 1 else ""}
-    query = urlencode({key: value for key, value in asked.items() if value})
-    return f"/jobs?{query}" if query else "/jobs"
+    asked = {"namespace": namespace, "state": state, "q": text, "page": filters.page_word(page)}
+    return filters.address("/jobs", asked)

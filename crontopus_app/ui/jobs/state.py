@@ -12,6 +12,7 @@ from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
 from crontopus_app.ui.call import call
 from crontopus_app.ui.jobs import rows
+from crontopus_app.ui.kit.filters import Pages, Pill
 
 PAGE = 100
 
@@ -22,11 +23,11 @@ class JobsState(rx.State):
     ready: bool = False
     problem: str = ""
     total: int = 0
-    pages: rows.Pages = rows.Pages()
+    pages: Pages = Pages()
     text: str = ""
     jobs: list[rows.JobRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     invalid: list[rows.Invalid] = []  # noqa: RUF012
-    pills: list[rows.Pill] = []  # noqa: RUF012
+    pills: list[Pill] = []  # noqa: RUF012
 
     @rx.event
     async def load(self) -> Any:

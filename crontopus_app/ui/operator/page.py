@@ -10,6 +10,7 @@ from contract.wire_operator import SettingInForce
 from crontopus_app.services.operators import SUSPENSION
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import dialog, parts
+from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.operator import rows
 from crontopus_app.ui.operator.state import HealthState, InForceState, TasksState, TenantsState
 
@@ -101,11 +102,11 @@ def _search() -> rx.Component:
     return rx.el.form(box, rx.el.button("Search"), action="/operator/tenants", method="get")
 
 
-def _pill(pill: rows.Pill) -> rx.Component:
+def _pill(pill: Pill) -> rx.Component:
     return parts.pill(pill.text, pill.href, pill.on)
 
 
-def _page(page: rows.Pill) -> rx.Component:
+def _page(page: Pill) -> rx.Component:
     return parts.link(page.text, page.href, css="button")
 
 

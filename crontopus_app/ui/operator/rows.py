@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode
 
 from contract import wire_operator as wire
-from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit import filters, words
+from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.kit.words import iso, plural
 
 TITLES = {
@@ -48,13 +48,6 @@ class PartRow:
     lag: str
     what: str
     detail: str
-
-
-@dataclass(frozen=True)
-class Pill:
-    text: str
-    href: str
-    on: bool
 
 
 @dataclass(frozen=True)
@@ -207,8 +200,7 @@ def _of(count: int, state: str) -> str:
 
 def address(query: dict[str, str], **other: str) -> str:
     """The page of tenants with these words in its address."""
-    kept = {name: value for name, value in {**query, **other}.items() if value}
-    return "/operator/tenants" + (f"?{urlencode(kept)}" if kept else "")
+    return filters.address("/operator/tenants", {**query, **other})
 
 
 def pills(query: dict[str, str]) -> list[Pill]:

@@ -20,6 +20,7 @@ from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.kit import toast
+from crontopus_app.ui.kit.filters import Pill, page_number
 from crontopus_app.ui.live import watchers
 from crontopus_app.ui.operator import rows
 
@@ -109,10 +110,10 @@ class TenantsState(rx.State):
     ready: bool = False
     problem: str = ""
     tenants: list[rows.TenantRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    pills: list[rows.Pill] = []  # noqa: RUF012
+    pills: list[Pill] = []  # noqa: RUF012
     text: str = ""
     total: int = 0
-    pages: list[rows.Pill] = []  # noqa: RUF012
+    pages: list[Pill] = []  # noqa: RUF012
     chosen: rows.Chosen = NOBODY
 
     @rx.event
@@ -122,7 +123,7 @@ class TenantsState(rx.State):
 
     async def _fill(self, actor: Actor) -> None:
         query = {name: session.query_of(self, name) for name in ("q", "standing", "page")}
-        page = int(query["page"]) if query["page"].isdecimal() and len(query["page"]) < 6 else 1
+        page = page_number(query["page"])
         found = await call(
             operators.list_tenants,
             actor,

@@ -16,6 +16,7 @@ from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call
 from crontopus_app.ui.kit import toast
+from crontopus_app.ui.kit.filters import page_number
 from crontopus_app.ui.repository import rows
 
 
@@ -36,9 +37,7 @@ class RepositoryState(rx.State):
         return await session.opened(self, "tenant", "change", "job")
 
     async def _fill(self, actor: Actor) -> None:
-        asked = session.query_of(self, "page")
-        page = int(asked) if asked.isdecimal() and len(asked) < 6 else 1
-        log = await call(_log, actor, page)
+        log = await call(_log, actor, page_number(session.query_of(self, "page")))
         found = await call(repositories.get, actor)
         self.repo, self.commits = rows.repo(found, log), rows.commits(log, found)
         self.folders = rows.folders(found)

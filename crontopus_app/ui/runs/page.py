@@ -6,7 +6,8 @@ import reflex as rx
 
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import parts, run_table, terminal
-from crontopus_app.ui.runs.rows import Fact, Pill
+from crontopus_app.ui.kit.filters import Pill
+from crontopus_app.ui.runs.rows import Fact
 from crontopus_app.ui.runs.state import RunsState, RunState
 
 

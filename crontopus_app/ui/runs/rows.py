@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
 
 from contract import wire
 from crontopus_app.services.runs import Filter, percentile
-from crontopus_app.ui.kit import terminal, words
+from crontopus_app.ui.kit import filters, terminal, words
+from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.kit.run_table import delay, outcome
 
 FILTERS = ("job", "namespace", "endpoint", "status", "since")
@@ -35,13 +35,6 @@ class Asked:
     endpoint: str = ""
     status: str = ""
     since: str = ""
-
-
-@dataclass(frozen=True)
-class Pill:
-    text: str
-    href: str
-    on: bool
 
 
 @dataclass(frozen=True)
@@ -74,8 +67,7 @@ def _moment(text: str) -> datetime | None:
 def address(query: dict[str, str], **changed: str) -> str:
     """The page's address with some of its filters changed."""
     wanted = {**{name: query.get(name, "") for name in FILTERS}, **changed}
-    kept = urlencode({name: value for name, value in wanted.items() if value})
-    return f"/runs?{kept}" if kept else "/runs"
+    return filters.address("/runs", wanted)
 
 
 def pills(query: dict[str, str]) -> list[Pill]:

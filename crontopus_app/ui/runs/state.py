@@ -13,6 +13,7 @@ from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
 from crontopus_app.ui.call import call, moment, shared
 from crontopus_app.ui.kit import run_table
+from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.runs import rows
 from crontopus_app.ui.runs.rows import Asked
 
@@ -31,7 +32,7 @@ class RunsState(rx.State):
     newest: str = ""
     asked: Asked = Asked()
     rows: list[run_table.RunRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    pills: list[rows.Pill] = []  # noqa: RUF012
+    pills: list[Pill] = []  # noqa: RUF012
 
     @rx.event
     async def load(self) -> Any:
