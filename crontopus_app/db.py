@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,6 +17,7 @@ from crontopus_app.errors import BadInput, Unavailable
 from crontopus_app.settings import settings
 
 BUSY_TIMEOUT_S = 20
+BUSY_PAUSE_S = 0.01
 
 
 @lru_cache(maxsize=1)
@@ -36,9 +39,23 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling would begin late and deferred; ours begins in _begin_immediate.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _write_ahead(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switches a new file to a write-ahead log. Of two that do so at once SQLite refuses one without any patience."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(BUSY_PAUSE_S)
 
 
 def _begin_immediate(connection: Any) -> None:

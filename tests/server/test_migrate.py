@@ -13,7 +13,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from crontopus_app import migrate
+from crontopus_app import db, migrate
 from crontopus_app.db import make_engine
 from crontopus_app.errors import ConfigurationError
 from crontopus_app.models import metadata
@@ -96,6 +96,27 @@ def test_two_that_start_together_follow_each_other(empty_url: str) -> None:
     said = [each.communicate(timeout=60)[1].decode() for each in both]
     assert [each.returncode for each in both] == [0, 0], said
     assert migrate.at_head(empty_url)
+
+
+def test_a_database_that_another_begins_at_the_same_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite refuses to switch its log at once, without its timeout, while another connection is about to write."""
+    other = sqlite3.connect(tmp_path / "crontopus.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    paused: list[float] = []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        other.execute("COMMIT")
+
+    monkeypatch.setattr(db.time, "sleep", pause)
+    engine = make_engine(f"sqlite:///{tmp_path / 'crontopus.db'}")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+    other.close()
+    assert len(paused) == 1
 
 
 def test_there_is_one_head() -> None:
