@@ -19,7 +19,7 @@
     if (s < 60) return `${Math.floor(s)} s`;
     if (s < 3600) return `${m} min`;
     if (d < 2) return `${d * 24 + h} h${m && d < 1 ? ` ${m} min` : ""}`;
-    return `${d} d`;
+    return `${Math.round(s / 86400)} d`;
   };
   // One zone a view: the account's, else the browser's. What this browser does not know counts as none.
   const known = {};
