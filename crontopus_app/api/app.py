@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
+from starlette.routing import Match
 
 from crontopus_app.api import (
     account,
@@ -24,6 +26,9 @@ from crontopus_app.api import (
 from crontopus_app.api.limits import BodyLimit, TrailingSlash
 from crontopus_app.errors import NotFound
 
+# The agent's routes stand before those with an id in the same place of the path.
+MODULES = (auth, account, tokens, agent, endpoints, runs, jobs, changes, git_webhook, repository, search, operator)
+
 
 def build() -> FastAPI:
     """The API as one FastAPI application, whose own description needs nothing from elsewhere."""
@@ -39,21 +44,7 @@ def build() -> FastAPI:
         redirect_slashes=False,
     )
     under = APIRouter(prefix="/api")
-    # The agent's routes stand before those with an id in the same place of the path.
-    for module in (
-        auth,
-        account,
-        tokens,
-        agent,
-        endpoints,
-        runs,
-        jobs,
-        changes,
-        git_webhook,
-        repository,
-        search,
-        operator,
-    ):
+    for module in MODULES:
         under.include_router(module.router)
     under.add_api_route(
         "/{rest:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
@@ -66,7 +57,16 @@ def build() -> FastAPI:
     return made
 
 
-def _unknown(rest: str) -> None:
+def _unknown(rest: str, request: Request) -> None:
+    """No route takes this: 405 with what the path does take, 404 where there is no such path."""
+    asked = {**request.scope, "path": f"/{rest}"}
+    routes = [route for module in MODULES for route in module.router.routes if isinstance(route, APIRoute)]
+    methods = sorted(
+        {method for one in routes if one.matches(asked)[0] is Match.PARTIAL for method in one.methods or ()}
+    )
+    if methods:
+        told = f"/api/{rest} takes {' or '.join(methods)}, not {request.method}: see /api/docs."
+        raise HTTPException(405, told, {"Allow": ", ".join(methods)})
     raise NotFound(f"There is no /api/{rest}: see /api/docs.")
 
 

@@ -62,6 +62,15 @@ def test_a_path_works_with_and_without_its_slash(client: TestClient, alice: Memb
     assert answer.status_code == 200
 
 
+def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(client: TestClient) -> None:
+    answer = client.delete("/api/jobs")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert answer.json() == {
+        "detail": "/api/jobs takes GET or POST, not DELETE: see /api/docs.",
+        "code": "method_not_allowed",
+    }
+
+
 def test_an_unknown_path_of_the_api_is_json(client: TestClient) -> None:
     answer = client.get("/api/nothing/here")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
