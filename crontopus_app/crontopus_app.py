@@ -5,6 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.api.app import api
+from crontopus_app.services import intake
 from crontopus_app.ui import live, problems, session, theme
 from crontopus_app.ui.kit import toast
 from crontopus_app.ui.pages import PAGES, development
@@ -24,3 +25,4 @@ app = rx.App(
 for page in (*PAGES, *development()):
     app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)
 app.register_lifespan_task(live.Follower(app, session.refill, session.mark).run)
+app.register_lifespan_task(intake.serving)

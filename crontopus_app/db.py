@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlmodel import Session, create_engine
 
 from crontopus_app.errors import BadInput, Unavailable
@@ -18,6 +18,8 @@ from crontopus_app.settings import settings
 
 BUSY_TIMEOUT_S = 20
 BUSY_PAUSE_S = 0.01
+# PostgreSQL's "deadlock detected" and "could not serialize".
+RACES = frozenset({"40P01", "40001"})
 
 
 @lru_cache(maxsize=1)
@@ -95,3 +97,11 @@ def _translated() -> Iterator[None]:
         if not error.connection_invalidated:
             raise
         raise Unavailable("The database connection was lost: try again shortly.", part="database") from error
+
+
+def raced(error: Exception) -> bool:
+    """Whether a transaction failed because another one was in its way: begun again it may succeed."""
+    found = error.__cause__ if isinstance(error, Unavailable) else error
+    if isinstance(found, IntegrityError):
+        return True
+    return isinstance(found, DBAPIError) and getattr(found.orig, "sqlstate", None) in RACES

@@ -20,7 +20,10 @@ CHANNEL = "crontopus:live"
 
 @dataclass(frozen=True)
 class Event:
-    """Something of a tenant changed: ``kind`` is run, job, endpoint, change, tenant or session; ``id`` which one."""
+    """Something of a tenant changed: ``kind`` is run, job, endpoint, change, tenant or session; ``id`` which one.
+
+    An empty id says that it was several.
+    """
 
     tenant_id: str
     kind: str

@@ -6,10 +6,11 @@ import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from contract import wire
 from crontopus_app import security
 from crontopus_app.db import reading, writing
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant, User
-from crontopus_app.services import auth
+from crontopus_app.services import auth, callers, checkins
 from crontopus_app.services.actor import Actor
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -99,3 +100,18 @@ def add_job(tenant: str, endpoint_id: str, *, job_id: str = JOB_ID, name: str = 
                 updated_at=NOON,
             )
         )
+
+
+def tell(endpoint_id: str, *told: wire.Checkin, now: datetime = NOON) -> list[checkins.Answer]:
+    """Check-ins of one endpoint, written in one transaction: an answer or a refusal for each."""
+    with reading() as session:
+        caller = callers.of_endpoint(session.get_one(Endpoint, endpoint_id))
+    return checkins.record([checkins.Asked(caller, one) for one in told], now)
+
+
+def told_one(endpoint_id: str, told: wire.Checkin) -> wire.CheckinAnswer:
+    """The answer to one check-in; raises what it is refused with."""
+    (answer,) = tell(endpoint_id, told)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

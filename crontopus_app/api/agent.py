@@ -1,22 +1,21 @@
-"""The agent's side: enrol, wait, report, check in."""
+"""The agent's side: enrol, wait, report."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 
 from contract import wire
 from crontopus_app import clock
 from crontopus_app.api import limits, watchers
-from crontopus_app.api.bodies import BATCH_DOCUMENTED, BatchBody
 from crontopus_app.api.deps import CurrentEndpoint, Now, bearer
 from crontopus_app.db import reading, writing
 from crontopus_app.git.forge import forge
 from crontopus_app.live import Event, publish
 from crontopus_app.models import Endpoint
-from crontopus_app.services import checkins, enrolment, reports
+from crontopus_app.services import enrolment, reports
 from crontopus_app.settings import settings
 
 router = APIRouter(tags=["agent"])
@@ -65,33 +64,3 @@ async def watch(
 def _state(endpoint: Endpoint) -> wire.WatchAnswer:
     with reading() as session:
         return reports.watch_state(session, endpoint.id, settings().forgejo_url, clock.now())
-
-
-@router.post("/checkins")
-def check_in(told: wire.Checkin, endpoint: CurrentEndpoint, response: Response, now: Now) -> wire.CheckinAnswer:
-    """One check-in; answered after it is durable. An id seen before is answered again and changes nothing."""
-    limits.spend(limits.CHECKIN, endpoint.id, response)
-    with writing() as session:
-        answer = checkins.record(session, endpoint, told, now)
-    publish(Event(endpoint.tenant_id, "run", answer.run_id))
-    return answer
-
-
-@router.post("/checkins/batch", openapi_extra=BATCH_DOCUMENTED)
-def check_in_batch(told: BatchBody, endpoint: CurrentEndpoint, now: Now) -> list[wire.CheckinAnswer]:
-    """Up to 500 check-ins, answered in their order."""
-    limits.spend(limits.CHECKIN, endpoint.id)
-    with writing() as session:
-        answers = checkins.record_batch(session, endpoint, told, now)
-    publish(*(Event(endpoint.tenant_id, "run", answer.run_id) for answer in answers))
-    return answers
-
-
-@router.post("/runs/check-in")
-def check_in_legacy(told: wire.LegacyCheckin, endpoint: CurrentEndpoint, now: Now) -> wire.CheckinAnswer:
-    """The first Crontopus' check-in."""
-    limits.spend(limits.CHECKIN, endpoint.id)
-    with writing() as session:
-        answer = checkins.record_legacy(session, endpoint, told, now)
-    publish(Event(endpoint.tenant_id, "run", answer.run_id))
-    return answer

@@ -12,6 +12,7 @@ from crontopus_app.api import (
     agent,
     auth,
     changes,
+    checkins,
     endpoints,
     git_webhook,
     jobs,
@@ -27,7 +28,21 @@ from crontopus_app.api.limits import BodyLimit, TrailingSlash
 from crontopus_app.errors import NotFound
 
 # The agent's routes stand before those with an id in the same place of the path.
-MODULES = (auth, account, tokens, agent, endpoints, runs, jobs, changes, git_webhook, repository, search, operator)
+MODULES = (
+    auth,
+    account,
+    tokens,
+    agent,
+    checkins,
+    endpoints,
+    runs,
+    jobs,
+    changes,
+    git_webhook,
+    repository,
+    search,
+    operator,
+)
 
 
 def build() -> FastAPI:

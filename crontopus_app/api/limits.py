@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crontopus_app.api.problems import answer
 from crontopus_app.errors import TooLarge
 from crontopus_app.services import rates
-from crontopus_app.services.rates import Rate
+from crontopus_app.services.rates import Rate, Spent
 from crontopus_app.settings import settings
 
 BODY_LIMIT = 1 << 20
@@ -20,16 +20,25 @@ REGISTER = Rate("register", 3, 3600)
 ENROLL = Rate("enroll", 10, 60)
 WRITE_JOBS = Rate("write-jobs", 300, 60)
 READ = Rate("read", 600, 60)
-CHECKIN = Rate("checkin", 6000, 60)
 
 
 def spend(rate: Rate, key: str, response: Response | None = None) -> None:
     """Counts one request of ``key`` and says in ``response`` how many are left; raises RateLimited past the rate."""
     spent = rates.spend(rate, key)
-    if spent and response is not None:
-        response.headers["X-RateLimit-Limit"] = str(rate.count)
-        response.headers["X-RateLimit-Remaining"] = str(max(0, rate.count - spent.used))
-        response.headers["X-RateLimit-Reset"] = str(spent.left)
+    if response is not None:
+        response.headers.update(headers(rate, spent))
+
+
+def headers(rate: Rate, spent: Spent | None) -> dict[str, str]:
+    """How much of a rate is left, in the headers of an answer; none where Redis is away."""
+    if spent is None:
+        return {}
+    left = max(0, rate.count - spent.used)
+    return {
+        "X-RateLimit-Limit": str(rate.count),
+        "X-RateLimit-Remaining": str(left),
+        "X-RateLimit-Reset": str(spent.left),
+    }
 
 
 def address(request: Request) -> str:

@@ -2,119 +2,129 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
 
 from contract import wire
-from crontopus_app.errors import Conflict, NotFound
-from crontopus_app.models import CheckIn, Endpoint, JobIndex, Monitor, Run, RunOutput
+from crontopus_app.errors import Conflict, CrontopusError, NotFound
+from crontopus_app.models import JobIndex
 from crontopus_app.monitoring.fold import RunFacts, fold
+from crontopus_app.monitoring.rows import Row, Rows, Sender, Told
 
 OUTPUT_LIMIT = 256 * 1024
 AHEAD = timedelta(minutes=5)
 HEALTH = {"success": "ok", "failed": "failing", "timeout": "failing"}
 
 
-def record(session: Session, endpoint: Endpoint, checkin: wire.Checkin, now: datetime) -> wire.CheckinAnswer:
-    """Writes one check-in of ``endpoint``; one whose id was seen before changes nothing and is answered the same.
+def record(session: Session, told: Sequence[Told], now: datetime) -> list[wire.CheckinAnswer | CrontopusError]:
+    """Writes check-ins of any endpoints, in their order, as if each came alone; one answer or refusal for each.
 
-    Raises NotFound for another tenant's job, Conflict where the run id is another run's.
+    One whose id was seen before changes nothing and is answered the same. Refused with NotFound is another tenant's
+    job or run, with Conflict a run id that is another run's; a refusal changes nothing. Raises IntegrityError where
+    another process wrote one of the rows meanwhile: roll back and call again.
     """
-    seen = session.get(CheckIn, (checkin.id, endpoint.id))
+    rows = Rows(session, told)
+    answers = [_one(rows, one.sender, one.checkin, now) for one in told]
+    rows.write()
+    return answers
+
+
+def _one(rows: Rows, sender: Sender, checkin: wire.Checkin, now: datetime) -> wire.CheckinAnswer | CrontopusError:
+    seen = rows.seen.get((checkin.id, sender.id))
     if seen is not None:
-        known = session.get(Run, seen.run_id)
-        return wire.CheckinAnswer(run_id=seen.run_id, state=known.status if known else "", duplicate=True)
-    run = session.get(Run, checkin.run_id, with_for_update=True)
-    if run is None:
-        before, run = None, _new_run(session, endpoint, checkin, now)
-    else:
-        before = _facts(run)
-        _check_owner(run, endpoint, checkin)
+        return wire.CheckinAnswer(run_id=seen, state=rows.status(seen), duplicate=True)
+    try:
+        known = rows.runs.get(checkin.run_id)
+        if known is not None:
+            _check_owner(known, sender, checkin)
+        run = known or _new_run(rows, sender, checkin, now)
+    except CrontopusError as error:
+        return error
+    before = _facts(run) if known else None
     after = fold(before, checkin, now)
-    _apply(session, run, after, now)
-    _keep_output(session, run.id, checkin, decided=before is None or _ending(before) != _ending(after))
-    session.add(_row(endpoint, checkin, now))
-    _update_monitor(session, run, now)
-    return wire.CheckinAnswer(run_id=run.id, state=run.status, duplicate=False)
+    _apply(rows, run, after, now)
+    _keep_output(rows, run["id"], checkin, decided=before is None or _ending(before) != _ending(after))
+    rows.put_checkin(_row(sender, checkin, now))
+    _update_monitor(rows, run, now)
+    return wire.CheckinAnswer(run_id=run["id"], state=run["status"], duplicate=False)
 
 
-def _new_run(session: Session, endpoint: Endpoint, checkin: wire.Checkin, now: datetime) -> Run:
-    name, namespace = _names(session, endpoint, checkin.job_id)
-    return Run(
-        id=checkin.run_id,
-        tenant_id=endpoint.tenant_id,
-        job_id=checkin.job_id,
-        job_name=name,
-        namespace=namespace,
-        endpoint_id=endpoint.id,
-        endpoint_name=endpoint.name,
-        status="running",
-        received_at=now,
-        sort_at=now,
-    )
+def _new_run(rows: Rows, sender: Sender, checkin: wire.Checkin, now: datetime) -> Row:
+    name, namespace = _names(rows, sender, checkin.job_id)
+    return {
+        "id": checkin.run_id,
+        "tenant_id": sender.tenant_id,
+        "job_id": checkin.job_id,
+        "job_name": name,
+        "namespace": namespace,
+        "endpoint_id": sender.id,
+        "endpoint_name": sender.name,
+        "sort_at": now,
+    }
 
 
-def _names(session: Session, endpoint: Endpoint, job_id: str) -> tuple[str, str]:
+def _names(rows: Rows, sender: Sender, job_id: str) -> tuple[str, str]:
     """Name and namespace of the job. One that is not indexed yet is kept under its id rather than lost."""
-    monitor = session.exec(select(Monitor).where(Monitor.job_id == job_id, Monitor.endpoint_id == endpoint.id)).first()
+    monitor = rows.monitors.get((job_id, sender.id))
     if monitor is not None:
-        return monitor.job_name, monitor.namespace
-    job = session.exec(select(JobIndex).where(JobIndex.job_id == job_id)).first()
-    if job is None:
-        return job_id, ""
-    if job.tenant_id != endpoint.tenant_id:
+        return monitor["job_name"], monitor["namespace"]
+    indexed = rows.jobs.get(job_id, [])
+    mine = next((job for job in indexed if job["tenant_id"] == sender.tenant_id), None)
+    if mine is not None:
+        return mine["name"], mine["namespace"]
+    if indexed:
         raise NotFound("There is no such job.")
-    return job.name, job.namespace
+    return job_id, ""
 
 
-def _check_owner(run: Run, endpoint: Endpoint, checkin: wire.Checkin) -> None:
-    if run.tenant_id != endpoint.tenant_id or run.endpoint_id != endpoint.id:
+def _check_owner(run: Row, sender: Sender, checkin: wire.Checkin) -> None:
+    if run["tenant_id"] != sender.tenant_id or run["endpoint_id"] != sender.id:
         raise NotFound("There is no such run.")
-    if run.job_id != checkin.job_id:
+    if run["job_id"] != checkin.job_id:
         raise Conflict("This run id belongs to a run of another job: each run needs an id of its own.")
 
 
 _FACTS = tuple(field.name for field in fields(RunFacts) if field.name != "flags")
 
 
-def _facts(run: Run) -> RunFacts:
-    return RunFacts(flags=frozenset(run.flags), **{name: getattr(run, name) for name in _FACTS})
+def _facts(run: Row) -> RunFacts:
+    return RunFacts(flags=frozenset(run["flags"]), **{name: run[name] for name in _FACTS})
 
 
 def _ending(facts: RunFacts) -> tuple[Any, ...]:
     return (facts.status, facts.attempt, facts.finished_at)
 
 
-def _apply(session: Session, run: Run, facts: RunFacts, now: datetime) -> None:
+def _apply(rows: Rows, run: Row, facts: RunFacts, now: datetime) -> None:
     for name in _FACTS:
-        setattr(run, name, getattr(facts, name))
-    run.flags = sorted(facts.flags)
-    moment = facts.started_at or facts.finished_at or run.sort_at
+        run[name] = getattr(facts, name)
+    run["flags"] = sorted(facts.flags)
+    moment = facts.started_at or facts.finished_at or run["sort_at"]
     # A clock that is far ahead must not hold the monitor's last run, and the top of every page, for days.
-    run.sort_at = moment if moment <= now + AHEAD else now
-    run.received_at = now
-    session.add(run)
-    session.flush()
+    run["sort_at"] = moment if moment <= now + AHEAD else now
+    run["received_at"] = now
+    rows.put_run(run)
 
 
-def _keep_output(session: Session, run_id: str, checkin: wire.Checkin, *, decided: bool) -> None:
+def _keep_output(rows: Rows, run_id: str, checkin: wire.Checkin, *, decided: bool) -> None:
     """The output told by the check-in that settled the run; what ``log`` tells is added until then."""
     told = checkin.output
     if told is None or not (decided or checkin.kind == "log"):
         return
-    kept = session.get(RunOutput, run_id) or RunOutput(run_id=run_id)
+    kept = rows.outputs.get(run_id) or {"run_id": run_id, "head": "", "tail": "", "lost_bytes": 0}
     if checkin.kind == "log":
-        joined = kept.tail + told.head + told.tail
-        kept.lost_bytes += told.lost_bytes + max(0, len(joined) - OUTPUT_LIMIT)
-        kept.tail = _text(joined[-OUTPUT_LIMIT:])
+        joined = kept["tail"] + told.head + told.tail
+        kept["lost_bytes"] += told.lost_bytes + max(0, len(joined) - OUTPUT_LIMIT)
+        kept["tail"] = _text(joined[-OUTPUT_LIMIT:])
     else:
-        kept.head, kept.tail = _text(told.head[:OUTPUT_LIMIT]), _text(told.tail[-OUTPUT_LIMIT:])
+        kept["head"], kept["tail"] = _text(told.head[:OUTPUT_LIMIT]), _text(told.tail[-OUTPUT_LIMIT:])
         cut = max(0, len(told.head) - OUTPUT_LIMIT) + max(0, len(told.tail) - OUTPUT_LIMIT)
-        kept.lost_bytes = told.lost_bytes + cut
-    session.add(kept)
+        kept["lost_bytes"] = told.lost_bytes + cut
+    rows.put_output(kept)
 
 
 def _text(text: str) -> str:
@@ -122,35 +132,34 @@ def _text(text: str) -> str:
     return text.replace("\0", "\u2400")
 
 
-def _row(endpoint: Endpoint, checkin: wire.Checkin, now: datetime) -> CheckIn:
-    facts = {key: value for key, value in asdict(checkin).items() if key in {"exit_code", "signal", "duration_s"}}
-    return CheckIn(
-        id=checkin.id,
-        endpoint_id=endpoint.id,
-        tenant_id=endpoint.tenant_id,
-        run_id=checkin.run_id,
-        kind=checkin.kind,
-        attempt=checkin.attempt,
-        at=checkin.at,
-        received_at=now,
-        seq=checkin.seq,
-        boot_id=checkin.boot_id,
-        line_hash=checkin.line_hash,
-        facts=facts,
-    )
+def _row(sender: Sender, checkin: wire.Checkin, now: datetime) -> Row:
+    facts = {name: getattr(checkin, name) for name in ("duration_s", "exit_code", "signal")}
+    return {
+        "id": checkin.id,
+        "endpoint_id": sender.id,
+        "tenant_id": sender.tenant_id,
+        "run_id": checkin.run_id,
+        "kind": checkin.kind,
+        "attempt": checkin.attempt,
+        "at": checkin.at,
+        "received_at": now,
+        "seq": checkin.seq,
+        "boot_id": checkin.boot_id,
+        "line_hash": checkin.line_hash,
+        "facts": facts,
+    }
 
 
-def _update_monitor(session: Session, run: Run, now: datetime) -> None:
+def _update_monitor(rows: Rows, run: Row, now: datetime) -> None:
     """The monitor follows the latest run by start; a paused or retired one keeps its state."""
-    mine = (Monitor.job_id == run.job_id, Monitor.endpoint_id == run.endpoint_id)
-    monitor = session.exec(select(Monitor).where(*mine).with_for_update()).first()
-    if monitor is None or (monitor.last_run_at and monitor.last_run_at > run.sort_at):
+    monitor = rows.monitors.get((run["job_id"], run["endpoint_id"]))
+    if monitor is None or (monitor["last_run_at"] and monitor["last_run_at"] > run["sort_at"]):
         return
-    monitor.last_run_id, monitor.last_run_status, monitor.last_run_at = run.id, run.status, run.sort_at
-    if monitor.state not in {"paused", "retired"}:
-        monitor.state = HEALTH.get(run.status, monitor.state)
-    monitor.updated_at = now
-    session.add(monitor)
+    monitor["last_run_id"], monitor["last_run_status"] = run["id"], run["status"]
+    monitor["last_run_at"], monitor["updated_at"] = run["sort_at"], now
+    if monitor["state"] not in {"paused", "retired"}:
+        monitor["state"] = HEALTH.get(run["status"], monitor["state"])
+    rows.put_monitor(monitor)
 
 
 def endpoint_job(session: Session, tenant_id: str, namespace: str, name: str) -> str:

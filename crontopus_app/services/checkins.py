@@ -2,70 +2,109 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from contract import wire
-from crontopus_app.errors import BadInput, CrontopusError, NotFound
-from crontopus_app.models import Endpoint
+from crontopus_app.db import raced, writing
+from crontopus_app.errors import BadInput, CrontopusError, NotFound, Unavailable
 from crontopus_app.monitoring import ingest
-from crontopus_app.services import values
+from crontopus_app.monitoring.rows import Sender, Told
+from crontopus_app.services import callers, values
+from crontopus_app.services.callers import Caller
+
+log = logging.getLogger(__name__)
 
 KINDS = frozenset({"start", "success", "fail", "log", "heartbeat", "skipped"})
-BATCH = 500
+# How often a transaction that another process was in the way of is begun again.
+AGAIN = 2
 FLAGS, FLAG_LENGTH = 20, 100
 # Thousands of them add up to less than a column holds.
 MOST_LOST = 2**50
 LEGACY_KINDS = {"running": "start", "started": "start", "success": "success", "failure": "fail", "failed": "fail"}
 
 
-def record(session: Session, endpoint: Endpoint, checkin: wire.Checkin, now: datetime) -> wire.CheckinAnswer:
-    """Writes one check-in. Raises BadInput, NotFound, Conflict.
+@dataclass(frozen=True)
+class Asked:
+    """One check-in, unchecked, and the endpoint that sent it."""
+
+    caller: Caller
+    checkin: wire.Checkin
+
+
+Answer = wire.CheckinAnswer | Exception
+
+
+def record(asked: Sequence[Asked], now: datetime) -> list[Answer]:
+    """Writes check-ins of any endpoints in one transaction; for each its answer, or why it is refused.
+
+    BadInput, NotFound, Conflict, and NotAuthenticated or Forbidden where the token has ended meanwhile harm no other;
+    Unavailable is everybody's, and nothing is written then. What the database cannot take is found by halves.
+    """
+    try:
+        return _together(asked, now)
+    except Unavailable as error:
+        return [error] * len(asked)
+    except Exception as error:
+        if len(asked) == 1:
+            return [error]
+        log.warning("%d check-ins cannot be written together: %s", len(asked), error)
+        half = len(asked) // 2
+        return record(asked[:half], now) + record(asked[half:], now)
+
+
+def _together(asked: Sequence[Asked], now: datetime) -> list[Answer]:
+    """As ``record``, again where another process was in the way.
 
     PostgreSQL lets two processes find a run (or a check-in) missing and both insert it: the second one waits for the
     first one's commit, fails, and here looks again, now finding it.
     """
-    cleaned = _clean(checkin)
+    for _ in range(AGAIN):
+        try:
+            with writing() as session:
+                return _write(session, asked, now)
+        except (Unavailable, DBAPIError) as error:
+            if not raced(error):
+                raise
+    with writing() as session:
+        return _write(session, asked, now)
+
+
+def _write(session: Session, asked: Sequence[Asked], now: datetime) -> list[Answer]:
+    senders = callers.senders(session, {one.caller for one in asked})
+    checked = [_checked(one, senders[one.caller]) for one in asked]
+    answers = iter(ingest.record(session, [told for told in checked if isinstance(told, Told)], now))
+    return [next(answers) if isinstance(told, Told) else told for told in checked]
+
+
+def _checked(asked: Asked, sender: Sender | CrontopusError) -> Told | CrontopusError:
+    if isinstance(sender, CrontopusError):
+        return sender
     try:
-        with session.begin_nested():
-            return ingest.record(session, endpoint, cleaned, now)
-    except IntegrityError:
-        with session.begin_nested():
-            return ingest.record(session, endpoint, cleaned, now)
+        return Told(sender, _clean(asked.checkin))
+    except BadInput as error:
+        return error
 
 
-def record_batch(
-    session: Session, endpoint: Endpoint, checkins: Sequence[wire.Checkin], now: datetime
-) -> list[wire.CheckinAnswer]:
-    """Writes up to 500 in their order; one that is refused is answered ``refused`` and stops none of the others."""
-    if len(checkins) > BATCH:
-        raise BadInput(f"A batch has at most {BATCH} check-ins; this one has {len(checkins)}.")
-    return [_record_or_refuse(session, endpoint, checkin, now) for checkin in checkins]
+def from_legacy(session: Session, caller: Caller, told: wire.LegacyCheckin, now: datetime) -> wire.Checkin:
+    """The first Crontopus' check-in: a run that is told whole, once it has ended (or has begun).
 
-
-def _record_or_refuse(session: Session, endpoint: Endpoint, checkin: wire.Checkin, now: datetime) -> wire.CheckinAnswer:
-    try:
-        with session.begin_nested():
-            return record(session, endpoint, checkin, now)
-    except CrontopusError:
-        return wire.CheckinAnswer(run_id=checkin.run_id, state="refused", duplicate=False)
-
-
-def record_legacy(session: Session, endpoint: Endpoint, told: wire.LegacyCheckin, now: datetime) -> wire.CheckinAnswer:
-    """The first Crontopus' check-in: a run that is told whole, once it has ended (or has begun)."""
-    if told.endpoint_id != endpoint.id:
+    Raises BadInput, NotFound.
+    """
+    if told.endpoint_id != caller.id:
         raise NotFound("This token belongs to another endpoint.")
     kind = LEGACY_KINDS.get(told.status)
     if kind is None:
         raise values.bad("status", f"status is one of {', '.join(sorted(LEGACY_KINDS))}, not {told.status!r}.")
-    checkin = wire.Checkin(
+    return wire.Checkin(
         id=str(uuid.uuid4()),
-        job_id=ingest.endpoint_job(session, endpoint.tenant_id, told.namespace, told.job_name),
+        job_id=ingest.endpoint_job(session, caller.tenant_id, told.namespace, told.job_name),
         run_id=str(uuid.uuid4()),
         kind=kind,
         at=now,
@@ -74,7 +113,6 @@ def record_legacy(session: Session, endpoint: Endpoint, told: wire.LegacyCheckin
         output=wire.CheckinOutput(head=told.output) if told.output is not None else None,
         error=told.error_message or "",
     )
-    return record(session, endpoint, checkin, now)
 
 
 def _clean(checkin: wire.Checkin) -> wire.Checkin:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
@@ -35,16 +37,33 @@ class Spent:
 
 def spend(rate: Rate, key: str) -> Spent | None:
     """Counts one request of ``key``; raises RateLimited past the rate. None where Redis is away: nothing is limited."""
-    bucket = f"crontopus:rate:{rate.name}:{key[:KEY_LENGTH]}"
+    (spent,) = spend_each(rate, [key])
+    if isinstance(spent, RateLimited):
+        raise spent
+    return spent
+
+
+def spend_each(rate: Rate, keys: Sequence[str]) -> list[Spent | RateLimited | None]:
+    """As ``spend``, for many requests with one question to Redis; a key that is there twice is counted twice."""
+    asked = Counter(keys)
     try:
         pipe = redis().pipeline()
-        pipe.incr(bucket)
-        pipe.expire(bucket, rate.seconds, nx=True)
-        pipe.ttl(bucket)
-        used, _, left = pipe.execute()
+        for key, count in asked.items():
+            bucket = f"crontopus:rate:{rate.name}:{key[:KEY_LENGTH]}"
+            pipe.incrby(bucket, count)
+            pipe.expire(bucket, rate.seconds, nx=True)
+            pipe.ttl(bucket)
+        told = pipe.execute() if asked else []
     except RedisError as error:
         log.warning("Redis is away, %s is not limited: %s", rate.name, error)
-        return None
-    if used > rate.count:
-        raise RateLimited(f"Too many requests: try again in {left} seconds.", retry_after=max(1, left))
-    return Spent(used, left)
+        return [None] * len(keys)
+    used = {key: told[3 * place] - count for place, (key, count) in enumerate(asked.items())}
+    left = {key: told[3 * place + 2] for place, key in enumerate(asked)}
+    return [_spent(rate, used, key, left[key]) for key in keys]
+
+
+def _spent(rate: Rate, used: dict[str, int], key: str, left: int) -> Spent | RateLimited:
+    used[key] += 1
+    if used[key] > rate.count:
+        return RateLimited(f"Too many requests: try again in {left} seconds.", retry_after=max(1, left))
+    return Spent(used[key], left)

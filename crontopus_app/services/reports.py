@@ -37,13 +37,23 @@ def of_token(session: Session, token: str) -> Endpoint:
         if row is not None and row.status == "active":
             _check_tenant(session.get(Tenant, row.tenant_id))
             return row
-    raise NotAuthenticated("This endpoint token is unknown or revoked: enrol the machine again.", code="bad_token")
+    raise bad_token()
+
+
+def bad_token() -> NotAuthenticated:
+    """The refusal of a token that is no endpoint's, or no longer."""
+    return NotAuthenticated("This endpoint token is unknown or revoked: enrol the machine again.", code="bad_token")
+
+
+def suspended() -> Forbidden:
+    """The refusal of a suspended tenant's endpoints: they keep their jobs and what they have to tell, and ask again."""
+    return Forbidden("This tenant is suspended: ask the operator.", code="suspended")
 
 
 def _check_tenant(tenant: Tenant | None) -> None:
-    """Raises Forbidden for a suspended tenant: its agents keep their jobs and what they have to tell, and ask again."""
+    """Raises Forbidden for a suspended tenant."""
     if tenant is None or tenant.suspended:
-        raise Forbidden("This tenant is suspended: ask the operator.", code="suspended")
+        raise suspended()
 
 
 def seen(endpoint_id: str, now: datetime) -> None:
@@ -58,7 +68,7 @@ def watch_state(session: Session, endpoint_id: str, forge_url: str, now: datetim
     endpoint = session.get(Endpoint, endpoint_id)
     tenant = session.get(Tenant, endpoint.tenant_id) if endpoint else None
     if endpoint is None or tenant is None or endpoint.status != "active":
-        raise NotAuthenticated("This endpoint token is unknown or revoked: enrol the machine again.", code="bad_token")
+        raise bad_token()
     _check_tenant(tenant)
     waked = endpoint.wake_at is not None and (endpoint.reported_at is None or endpoint.wake_at > endpoint.reported_at)
     return wire.WatchAnswer(

@@ -14,8 +14,8 @@ from contract import wire
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput, Conflict, NotFound
 from crontopus_app.models import CheckIn, Endpoint, Monitor, Run, RunOutput
-from crontopus_app.services import checkins
-from tests.cast import JOB_ID, NOON, Member, add_job, join
+from crontopus_app.services import callers, checkins
+from tests.cast import JOB_ID, NOON, Member, add_job, join, tell, told_one
 
 
 @pytest.fixture
@@ -31,12 +31,7 @@ def told(kind: str = "success", **facts: object) -> wire.Checkin:
 
 
 def record(member: Member, *messages: wire.Checkin) -> wire.CheckinAnswer:
-    answers = []
-    for message in messages:
-        with writing() as session:
-            endpoint = session.get_one(Endpoint, member.endpoint_id)
-            answers.append(checkins.record(session, endpoint, message, NOON))
-    return answers[-1]
+    return [told_one(member.endpoint_id, message) for message in messages][-1]
 
 
 def run(run_id: str) -> Run:
@@ -141,21 +136,19 @@ def test_a_bad_field_is_named(alice: Member, field: str, value: object) -> None:
 
 def test_one_bad_check_in_stops_no_other_of_its_batch(alice: Member) -> None:
     good, bad, also_good = told(), told("explode"), told("fail")
-    with writing() as session:
-        endpoint = session.get_one(Endpoint, alice.endpoint_id)
-        answers = checkins.record_batch(session, endpoint, [good, bad, also_good], NOON)
-    assert [answer.state for answer in answers] == ["success", "refused", "failed"]
+    first, refused, last = tell(alice.endpoint_id, good, bad, also_good)
+    assert isinstance(refused, BadInput)
+    assert (first, last) == (
+        wire.CheckinAnswer(good.run_id, "success", False),
+        wire.CheckinAnswer(also_good.run_id, "failed", False),
+    )
     assert run(also_good.run_id).status == "failed"
-
-
-def test_a_batch_of_501_is_refused(alice: Member) -> None:
-    with writing() as session, pytest.raises(BadInput, match="at most 500"):
-        checkins.record_batch(session, session.get_one(Endpoint, alice.endpoint_id), [told()] * 501, NOON)
 
 
 def test_the_first_crontopus_check_in_is_a_run(alice: Member) -> None:
     legacy = wire.LegacyCheckin(alice.endpoint_id, "backup", "production", "failure", 2, 1.5, "out", "boom")
-    with writing() as session:
-        answer = checkins.record_legacy(session, session.get_one(Endpoint, alice.endpoint_id), legacy, NOON)
-    found = run(answer.run_id)
+    with reading() as session:
+        caller = callers.of_endpoint(session.get_one(Endpoint, alice.endpoint_id))
+        message = checkins.from_legacy(session, caller, legacy, NOON)
+    found = run(record(alice, message).run_id)
     assert (found.status, found.exit_code, found.duration_s, found.error) == ("failed", 2, 1.5, "boom")

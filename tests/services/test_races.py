@@ -19,9 +19,11 @@ from crontopus_app.db import reading, writing
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.models import CheckIn, Endpoint, Run
-from crontopus_app.services import checkins, enrolment, tokens
+from crontopus_app.monitoring import ingest
+from crontopus_app.monitoring.rows import Sender, Told
+from crontopus_app.services import enrolment, tokens
 from crontopus_app.services.actor import Actor
-from tests.cast import JOB_ID, NOON, Member, add_endpoint, add_job, join
+from tests.cast import JOB_ID, NOON, Member, add_endpoint, add_job, join, told_one
 from tests.services.conftest import provisioned
 
 ROUNDS = 8
@@ -55,14 +57,7 @@ def told(**facts: Any) -> wire.Checkin:
 
 
 def sender(endpoint_id: str, checkin: wire.Checkin) -> Callable[[], wire.CheckinAnswer]:
-    with reading() as session:
-        endpoint = session.get_one(Endpoint, endpoint_id)
-
-    def send() -> wire.CheckinAnswer:
-        with writing() as session:
-            return checkins.record(session, endpoint, checkin, NOON)
-
-    return send
+    return lambda: told_one(endpoint_id, checkin)
 
 
 def test_one_check_in_sent_twice_at_once_is_one_and_a_duplicate(alice: Member) -> None:
@@ -131,5 +126,5 @@ def test_of_many_hosts_at_once_a_token_lets_in_as_many_as_it_says(owner: Actor, 
 def test_check_ins_of_two_endpoints_do_not_wait_for_each_other(alice: Member) -> None:
     other, _ = add_endpoint("alice", "second")
     with writing() as session:
-        checkins.record(session, session.get_one(Endpoint, alice.endpoint_id), told(), NOON)
+        ingest.record(session, [Told(Sender(alice.endpoint_id, "alice", "alice-host"), told())], NOON)
         assert sender(other, told())().state == "success"
