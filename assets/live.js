@@ -20,8 +20,8 @@
   for (const kind of ["offline", "online", "focus", "pageshow"]) addEventListener(kind, pulse);
   addEventListener("crontopus-heard", pulse);
 
-  // The day moves on from the moment it was drawn for: --drift is percent of a day.
-  const drift = () => document.querySelectorAll(".timeline[data-drawn]").forEach((e) => {
+  // The day moves on from the moment it was drawn for: --drift is percent of a day. An example's stands still.
+  const drift = () => document.querySelectorAll(".timeline[data-drawn]:not([data-still] *)").forEach((e) => {
     const now = new Date(), at = new Date(e.dataset.drawn);
     if (isNaN(at)) return;
     e.style.setProperty("--drift", `${((now - at) / 864000).toFixed(4)}%`);

@@ -8,7 +8,7 @@ from crontopus_app.api.app import api
 from crontopus_app.services import intake
 from crontopus_app.ui import live, problems, session, theme
 from crontopus_app.ui.kit import toast
-from crontopus_app.ui.pages import PAGES, development
+from crontopus_app.ui.pages import MISSING, PAGES, development
 from crontopus_app.ui.undo import UndoState
 
 app = rx.App(
@@ -22,7 +22,7 @@ app = rx.App(
     html_lang="en",
     reset_style=False,
 )
-for page in (*PAGES, *development()):
+for page in (*PAGES, MISSING, *development()):
     app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)
 app.register_lifespan_task(live.Follower(app, session.refill, session.mark).run)
 app.register_lifespan_task(intake.serving)

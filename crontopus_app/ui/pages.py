@@ -10,7 +10,7 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.frontend import DEVELOPMENT
-from crontopus_app.ui.doors.page import login, register
+from crontopus_app.ui.doors.page import login, missing, register
 from crontopus_app.ui.edit.page import edit, new
 from crontopus_app.ui.edit.state import EditState
 from crontopus_app.ui.endpoints.page import endpoint, endpoints
@@ -74,6 +74,9 @@ PAGES = (
     Page("/operator/tasks", "Tasks", operator.tasks, TasksState.load),
     Page("/operator/settings", "Settings in force", operator.settings, InForceState.load),
 )
+
+# What is shown at every other address, with status 404.
+MISSING = Page("404", "No such page", missing)
 
 
 def development() -> tuple[Page, ...]:

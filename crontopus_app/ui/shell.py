@@ -7,7 +7,7 @@ from typing import Any
 import reflex as rx
 from reflex_components_core.core.banner import has_connection_errors
 
-from crontopus_app.ui.kit import dialog, parts
+from crontopus_app.ui.kit import dialog, parts, skeleton
 from crontopus_app.ui.session import SessionState
 
 NAV = (
@@ -134,9 +134,41 @@ def _repository_note() -> rx.Component:
     return rx.el.div(notes, class_name="notes")
 
 
-def frame(active: str, title: Any, state: Any, *body: Any, right: tuple[rx.Component, ...] = ()) -> rx.Component:
-    """A page: until its first data is here a skeleton, and when something is wrong the sentence about it."""
-    ended = rx.el.section(
+def frame(
+    active: str,
+    title: Any,
+    state: Any,
+    *body: Any,
+    right: tuple[rx.Component, ...] = (),
+    shape: rx.Component | None = None,
+) -> rx.Component:
+    """A page: a skeleton of its ``shape`` until its first data is here; when something is wrong the sentence about it.
+
+    What can be done on it (``right``) is offered while it can be shown.
+    """
+    shown = rx.cond(
+        SessionState.ended, _ended(), rx.cond(state.problem, _wrong(active, state.problem), rx.fragment(*body))
+    )
+    head = rx.el.h1(rx.cond(state.problem, active, rx.fragment(title)))
+    acts = rx.cond(state.problem, rx.fragment(), rx.fragment(*right))
+    return rx.el.div(
+        rx.el.a("Skip to the content", href="#main", class_name="skip"),
+        rail(active),
+        rx.el.main(
+            rx.el.header(head, _search(), acts, class_name="bar"),
+            _repository_note(),
+            rx.cond(state.ready, shown, shape or skeleton.table()),
+            id="main",
+            tab_index=-1,
+        ),
+        _keys(),
+        class_name="app",
+        data_zone=SessionState.timezone,
+    )
+
+
+def _ended() -> rx.Component:
+    return rx.el.section(
         rx.el.h2("Your session has ended"),
         rx.el.p("It was signed out or ended elsewhere, or your account is gone. What was saved is kept."),
         rx.el.button("Sign in", type="button", data_act="in", class_name="primary"),
@@ -144,24 +176,18 @@ def frame(active: str, title: Any, state: Any, *body: Any, right: tuple[rx.Compo
         role="alert",
         id="problem",
     )
-    wrong = rx.el.section(
-        rx.el.h2("This cannot be shown"), rx.el.p(state.problem), class_name="card", role="alert", id="problem"
-    )
-    return rx.el.div(
-        rx.el.a("Skip to the content", href="#main", class_name="skip"),
-        rail(active),
-        rx.el.main(
-            rx.el.header(rx.el.h1(title), _search(), *right, class_name="bar"),
-            _repository_note(),
-            rx.cond(
-                state.ready,
-                rx.cond(SessionState.ended, ended, rx.cond(state.problem, wrong, rx.fragment(*body))),
-                parts.skeleton(),
-            ),
-            id="main",
-            tab_index=-1,
+
+
+def _wrong(active: str, problem: Any) -> rx.Component:
+    """Why the page cannot be shown, and where one goes from there."""
+    onward = {**dict(NAV), **dict(LOW), "Operator": "/operator"}.get(active, "/")
+    return rx.el.section(
+        rx.el.h2("This cannot be shown"),
+        rx.el.p(problem),
+        rx.el.p(
+            parts.link(f"To {active}" if onward != "/" else "To the Overview", onward, css="button"), class_name="pad"
         ),
-        _keys(),
-        class_name="app",
-        data_zone=SessionState.timezone,
+        class_name="card",
+        role="alert",
+        id="problem",
     )

@@ -112,6 +112,18 @@ def test_anothers_run_is_not_there(opened: Callable[..., Page], visitor: Visitor
     expect(page.locator("#problem")).to_contain_text("There is no such run.")
 
 
+def test_where_no_page_is_one_is_told_and_led_on(opened: Callable[..., Page]) -> None:
+    page = opened()
+    # Chromium itself reports an answer of 404 as an error, which ``opened`` would take for one: led there from within.
+    page.goto("/register")
+    answered = page.request.get("/nowhere/at-all")
+    assert answered.status == 404
+    page.route("**/nowhere", lambda route: route.fulfill(status=200, content_type="text/html", body=answered.text()))
+    page.goto("/nowhere")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("link", name="Jobs")).to_have_attribute("href", "/jobs")
+
+
 def test_the_theme_is_remembered_and_there_before_the_first_paint(
     opened: Callable[..., Page], visitor: Visitor
 ) -> None:

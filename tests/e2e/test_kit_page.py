@@ -6,9 +6,58 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-CARDS = ["Words", "Table", "30 days", "Text", "Forms", "Nothing yet", "Loading"]
+from tests.e2e.test_quality import found_by_axe
+
+CARDS = (
+    "Words",
+    "Table",
+    "Runs",
+    "24 hours",
+    "30 days",
+    "Next runs",
+    "Text",
+    "Editor",
+    "Forms",
+    "Dialog",
+    "Toasts",
+    "Nothing yet",
+    "Loading",
+)
+EDGES = (".ed textarea", ".ed-mark.s-failed")
+# What the issue of the console lists, by what one sees of it: at least so many on each side.
+SHOWN = {
+    ".dot.s-missed": 2,
+    ".tag": 8,
+    ".state": 4,
+    ".tile": 8,
+    ".scroll th": 12,
+    ".pill": 3,
+    "time[data-tip]": 8,
+    "button.copy": 1,
+    ".copyline button": 1,
+    ".ln.bad .word": 2,
+    ".ln.warn": 1,
+    ".term .a31": 1,
+    "svg.bars path": 4,
+    ".strip > *": 11,
+    ".strip > .s-none": 1,
+    ".barlist > *": 12,
+    ".durations .mark": 3,
+    ".timeline .row": 7,
+    ".timeline path.s-missed[d]": 1,
+    ".timeline path.slots[d]": 5,
+    ".going.s-running, .going.s-late": 2,
+    ".ed textarea": 3,
+    ".ed-mark": 2,
+    ".skeleton": 9,
+    ".skeleton.rows": 2,
+    ".empty": 1,
+    ".toast": 5,
+    "dialog[open]": 1,
+    "kbd": 3,
+}
 
 
 @pytest.mark.parametrize("narrow", [False, True])
@@ -20,13 +69,53 @@ def test_every_component_is_drawn_in_both_themes(opened: Callable[..., Page], sc
         expect(side.locator("time").first).not_to_have_text("…")
         headings = [text.split("\n")[0] for text in side.locator(".card > h2").all_inner_texts()]
         assert all(any(text.startswith(card) for text in headings) for card in CARDS), headings
-        assert side.locator("[class*='s-']").count() > 60
+        few = {what: side.locator(what).count() for what, least in SHOWN.items() if side.locator(what).count() < least}
+        assert few == {}
+        day_is_right(side, narrow)
+        editors_are_right(side)
         side.screenshot(path=screenshots / f"kit-{theme}-{390 if narrow else 1320}.png")
     dark, light = (
         page.locator(f".in-{theme}").evaluate("e => getComputedStyle(e).color") for theme in ("dark", "light")
     )
     assert dark != light
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert found_by_axe(page) == []
+
+
+def day_is_right(side: Locator, narrow: bool) -> None:
+    """Lanes with what ran, runs and is to come, at its own moment; on a phone a list that says the same."""
+    if narrow:
+        expect(side.locator(".lane").first).to_be_hidden()
+        expect(side.locator(".brief").first).to_contain_text("ran")
+        expect(side.locator(".brief").last).to_have_text("no run in 12 h")
+    else:
+        expect(side.locator(".now time")).to_have_attribute("datetime", "2026-03-24T01:00:00+00:00")
+        expect(side.locator(".brief").first).to_be_hidden()
+        end = side.locator(".going.s-late").evaluate("e => e.getBoundingClientRect().right")
+        assert abs(end - side.locator(".now").evaluate("e => e.getBoundingClientRect().left")) < 4
+
+
+def editors_are_right(side: Locator) -> None:
+    """The marks lie at their lines, an error is one for a screen reader too, and the list leads to the line."""
+    area = side.locator(".ed textarea").first
+    expect(area).to_have_attribute("aria-invalid", "true")
+    expect(side.locator(".ed-numbers").first).to_contain_text("5")
+    top, third = (side.locator(each).first.evaluate("e => e.getBoundingClientRect().top") for each in EDGES)
+    assert abs(third - top - 8 - 2 * 19) < 2
+    side.get_by_role("button", name="line 3").click()
+    expect(area).to_be_focused()
+    assert area.evaluate("e => e.value.slice(0, e.selectionStart).split('\\n').length") == 3
+
+
+def test_pills_are_bound_to_the_address(opened: Callable[..., Page]) -> None:
+    page = opened()
+    page.goto("/kit?state=late")
+    on = page.locator(".in-dark .pill.on")
+    expect(on).to_have_text("late 1", timeout=20_000)
+    page.locator(".in-dark .pill", has_text="failing").click()
+    expect(on).to_have_text("failing 1", timeout=20_000)
+    page.go_back()
+    expect(on).to_have_text("late 1", timeout=20_000)
 
 
 def test_dialogs_toasts_and_hints_work_without_a_server(opened: Callable[..., Page], screenshots: Path) -> None:

@@ -16,6 +16,7 @@ from crontopus_app.models import Audit, Change, Tenant, User
 from crontopus_app.services import auth, operators
 from crontopus_app.ui import session as sessions
 from crontopus_app.ui import undo
+from crontopus_app.ui.kit.filters import Pages
 from crontopus_app.ui.live import Watch, watchers
 from crontopus_app.ui.operator import rows
 from crontopus_app.ui.operator import state as states
@@ -181,14 +182,16 @@ async def test_the_address_filters_and_pages_tenants(olga: str, monkeypatch: pyt
     monkeypatch.setattr(states, "PAGE", 1)
     first = page_at("/operator/tenants", TenantsState, olga)
     await run(first, "load")
-    assert ([one.id for one in first.tenants], first.total) == (["alice"], 2)
-    assert [(one.text, one.href) for one in first.pages] == [("More", "/operator/tenants?page=2")]
+    assert ([one.id for one in first.tenants], first.pages) == (
+        ["alice"],
+        Pages("", "/operator/tenants?page=2", "2 tenants"),
+    )
     second = page_at("/operator/tenants?page=2&q=o", TenantsState, olga)
     await run(second, "load")
-    assert [one.text for one in second.pages] == ["Before"]
+    assert (second.pages.before, second.pages.after) == ("/operator/tenants?q=o", "")
     found = page_at("/operator/tenants?q=olg", TenantsState, olga)
     await run(found, "load")
-    assert ([one.id for one in found.tenants], found.pages) == (["olga"], [])
+    assert ([one.id for one in found.tenants], found.pages) == (["olga"], Pages(said="1 tenant"))
     wrong = page_at("/operator/tenants?standing=purple", TenantsState, olga)
     await run(wrong, "load")
     assert wrong.problem.startswith("standing is one of")

@@ -16,6 +16,7 @@ from crontopus_app.services import tokens
 from crontopus_app.services.actor import SCOPES
 from crontopus_app.ui import session
 from crontopus_app.ui.jobs.state import JobsState
+from crontopus_app.ui.kit import host_tokens
 from crontopus_app.ui.live import Watch, watchers
 from crontopus_app.ui.session import SessionState
 from crontopus_app.ui.settings import rows
@@ -262,5 +263,5 @@ async def test_enrolment_tokens_are_listed_with_what_is_left_and_revoked(
 )  # fmt: skip
 def test_a_token_that_is_over_says_why(uses: int, most: int | None, days: int, shown_as: tuple[str, str]) -> None:
     token = wire.EnrollmentToken("1", "x", NOON + timedelta(days=days), most, uses, NOON)
-    row = token_rows.enrolment(token, NOON)
+    row = host_tokens.row(token, NOON)
     assert (row.uses, row.state) == shown_as

@@ -1,4 +1,4 @@
-"""Sign in and register. The browser sends both to the API, which sets the HttpOnly cookie (assets/console.js)."""
+"""Sign in and register, which the browser sends to the API for its HttpOnly cookie (assets/console.js); no such page."""
 
 from __future__ import annotations
 
@@ -58,3 +58,21 @@ def register() -> rx.Component:
         rx.el.span("At least 10 characters.", class_name="hint"),
         other=rx.fragment("Already registered? ", parts.link("Sign in", "/login")),
     )
+
+
+def missing() -> rx.Component:
+    """Where no page is: an address mistyped or gone. It asks nobody, so it says the same to all."""
+    ways = rx.el.div(
+        parts.link("Overview", "/", css="button primary"),
+        parts.link("Jobs", "/jobs", css="button"),
+        parts.link("Search", "/search", css="button"),
+        class_name="flex",
+    )
+    card = rx.el.div(
+        shell.brand(),
+        rx.el.h1("There is no such page"),
+        rx.el.p("The address may be mistyped, or what it led to has another name now."),
+        ways,
+        class_name="card",
+    )
+    return rx.el.main(card, class_name="door", id="main")

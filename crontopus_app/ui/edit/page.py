@@ -7,7 +7,7 @@ import reflex as rx
 from crontopus_app.ui import shell
 from crontopus_app.ui.edit import fields, panels
 from crontopus_app.ui.edit.state import EditState as State
-from crontopus_app.ui.kit import parts
+from crontopus_app.ui.kit import parts, skeleton
 from crontopus_app.ui.kit.editor import editor
 
 
@@ -40,6 +40,7 @@ def _page() -> rx.Component:
             class_name="cols even",
             id="editor",
         ),
+        shape=skeleton.editor(),
         right=(rx.el.span("not saved yet", id="edit-unsaved", class_name="muted", hidden=True), save),
     )
 

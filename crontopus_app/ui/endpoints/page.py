@@ -7,7 +7,7 @@ import reflex as rx
 from crontopus_app.ui import shell
 from crontopus_app.ui.endpoints.rows import DriftRow, HostRow, InstanceRow, Line
 from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
-from crontopus_app.ui.kit import dialog, parts
+from crontopus_app.ui.kit import dialog, parts, skeleton
 
 HEADS = ["Endpoint", "State", "Seen", "Jobs", "Head", "Agent", "Platform", "Labels"]
 DRIFT = ["What", "Expected", "Found", "Who", "When"]
@@ -31,6 +31,7 @@ def endpoints() -> rx.Component:
         state,
         _filters(),
         rx.cond(state.hosts, rx.fragment(listed, pager), none),
+        shape=skeleton.table(skeleton.TALL),
         right=(parts.link("Enrol", "/enrol", css="button primary"),),
     )
 
@@ -105,6 +106,7 @@ def endpoint() -> rx.Component:
         ),
         _rename(),
         _revoke(),
+        shape=skeleton.endpoint(),
         right=(rx.cond(host.revoked, rx.fragment(), rx.fragment(*acts)),),
     )
 

@@ -6,10 +6,7 @@ import reflex as rx
 
 from crontopus_app.ui import shell
 from crontopus_app.ui.enrol.state import EnrolState as State
-from crontopus_app.ui.enrol.state import TokenRow
-from crontopus_app.ui.kit import parts
-
-HEADS = ["Name", "Used", "Expires", "Made", ""]
+from crontopus_app.ui.kit import host_tokens, parts, skeleton
 
 
 def enrol() -> rx.Component:
@@ -23,11 +20,13 @@ def enrol() -> rx.Component:
             "Enrolment tokens",
             rx.cond(
                 State.tokens,
-                parts.table(HEADS, rx.foreach(State.tokens, _token)),
-                rx.el.p("None yet.", class_name="muted pane"),
+                host_tokens.table(State.tokens),
+                rx.el.p("None yet. A host joins with one.", class_name="muted pane"),
             ),
             flush=True,
         ),
+        host_tokens.confirmation(State.revoke),
+        shape=skeleton.forms(),
     )
 
 
@@ -57,17 +56,3 @@ def _commands() -> rx.Component:
     )
     hint = rx.el.p("Make a token: the commands are then here.", class_name="muted")
     return parts.card("2 · On the host, as the user whose crontab it is", rx.cond(State.commands, shown, hint))
-
-
-def _token(token: TokenRow) -> rx.Component:
-    end = rx.cond(token.expires, parts.when(token.expires), "never")
-    drop = rx.el.button(
-        "Revoke", on_click=State.revoke(token.id), class_name="danger", aria_label=f"revoke {token.name}"
-    )
-    return rx.el.tr(
-        rx.el.td(token.name),
-        rx.el.td(token.uses),
-        rx.el.td(end),
-        rx.el.td(parts.when(token.created), class_name="muted"),
-        rx.el.td(rx.cond(token.revoked, rx.el.span("revoked", class_name="muted"), drop)),
-    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
+from reflex.event import EventSpec
 
 from contract import wire
 from crontopus_app import clock
@@ -15,23 +15,7 @@ from crontopus_app.services.actor import Actor
 from crontopus_app.settings import settings
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
-from crontopus_app.ui.kit import words
-
-
-@dataclass(frozen=True)
-class TokenRow:
-    id: str
-    name: str
-    uses: str
-    expires: str
-    created: str
-    revoked: bool
-
-
-def row(token: wire.EnrollmentToken) -> TokenRow:
-    limit = f" of {token.max_uses}" if token.max_uses else ""
-    expires = words.iso(token.expires_at)
-    return TokenRow(token.id, token.name, f"{token.uses}{limit}", expires, words.iso(token.created_at), token.revoked)
+from crontopus_app.ui.kit import host_tokens, toast
 
 
 def commands(token: str, url: str) -> list[str]:
@@ -50,7 +34,7 @@ class EnrolState(rx.State):
     problem: str = ""
     wrong: str = ""
     commands: list[str] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    tokens: list[TokenRow] = []  # noqa: RUF012
+    tokens: list[host_tokens.TokenRow] = []  # noqa: RUF012
     hosts: int = 0
     before: int = 0
 
@@ -63,8 +47,9 @@ class EnrolState(rx.State):
         return told
 
     async def _fill(self, actor: Actor) -> None:
-        self.tokens = [row(one) for one in await call(tokens.list_enrollment, actor)]
-        self.hosts = (await call(endpoints.list_page, actor, page_size=1, now=clock.now())).total
+        now = clock.now()
+        self.tokens = [host_tokens.row(one, now) for one in await call(tokens.list_enrollment, actor)]
+        self.hosts = (await call(endpoints.list_page, actor, page_size=1, now=now)).total
 
     @rx.event
     async def create(self, form: dict[str, Any]) -> None:
@@ -79,14 +64,15 @@ class EnrolState(rx.State):
             self.wrong = problems.sentence(error)
 
     @rx.event
-    async def revoke(self, token_id: str) -> None:
+    async def revoke(self, form: dict[str, Any]) -> EventSpec:
         """Hosts that are enrolled already stay enrolled."""
         try:
             actor = await session.actor_of(self)
-            await change(tokens.revoke_enrollment, actor, token_id, clock.now())
+            await change(tokens.revoke_enrollment, actor, str(form.get("id") or ""), clock.now())
             await session.fill(self, actor)
         except CrontopusError as error:
-            self.wrong = problems.sentence(error)
+            return toast.say(problems.sentence(error), "failed")
+        return toast.say("Revoked. No further host can join with it.")
 
 
 def _count(form: dict[str, Any], name: str) -> int | None:

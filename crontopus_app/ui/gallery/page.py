@@ -6,16 +6,16 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app.ui.gallery import examples
-from crontopus_app.ui.kit import charts, code, dialog, durations, parts, strip
+from crontopus_app.ui.gallery import examples, pictures
+from crontopus_app.ui.kit import charts, code, coming, dialog, durations, parts, run_table, skeleton, strip
 
 
 def gallery() -> rx.Component:
-    """Needs no session and asks no service: what is shown is fixed when it is built."""
+    """Needs no session and asks no service: what is shown is fixed when it is built, but for the pills."""
     head = rx.el.header(rx.el.h1("The kit"), class_name="bar")
     sides = rx.el.div(_side("dark"), _side("light"), class_name="sides")
     # As on every page, moments come after React has taken over: the script that writes them must not be before it.
-    shown = rx.cond(rx.State.is_hydrated, rx.fragment(sides, *_asking()), parts.skeleton())
+    shown = rx.cond(rx.State.is_hydrated, rx.fragment(sides, *_asking()), skeleton.table())
     return rx.el.main(head, shown, custom_attrs={"id": "main"}, tab_index=-1)
 
 
@@ -23,11 +23,16 @@ def _side(theme: str) -> rx.Component:
     return rx.el.section(
         _words(),
         _figures(),
+        _filters(),
         _tables(),
+        pictures.day(),
         _charts(),
+        _ahead(),
         _text(theme),
+        *pictures.editors(theme),
         _forms(theme),
-        _waiting(),
+        *pictures.over(theme),
+        *pictures.waiting(),
         class_name=f"in-{theme}",
         aria_label=f"{theme} theme",
     )
@@ -40,12 +45,11 @@ def _words() -> rx.Component:
     states = [rx.el.span(word, class_name=f"state s-{word}") for word in ("ok", "running", "failed", "missed")]
     at = examples.AT.isoformat()
     moments = [parts.when(at, kind, "Europe/Berlin") for kind in ("ago", "clock", "day", "exact")]
-    more = [parts.said(at, "24 Nov 02:00", "Europe/Berlin"), parts.when("", "ago"), parts.copy("4f1c2ab")]
-    pills = [parts.pill("all", "/kit", True), parts.pill("failing", "/kit", False)]
+    more = [parts.said(at, "24 Mar 02:00", "Europe/Berlin"), parts.when("", "ago"), parts.copy("4f1c2ab")]
     keys = [rx.el.kbd(key) for key in ("/", "g j", "?")]
-    rows = (marks, spaces, states, moments, more, pills, keys)
+    rows = (marks, spaces, states, moments, more, keys)
     return parts.card(
-        "Words", *[rx.el.div(*row, class_name="flex") for row in rows], note="dot, tag, time, copy, pill, key"
+        "Words", *[rx.el.div(*row, class_name="flex") for row in rows], note="dot, tag, state, time, copy, key"
     )
 
 
@@ -56,9 +60,22 @@ def _figures() -> rx.Component:
     return rx.el.div(*tiles, class_name="tiles")
 
 
+def _filters() -> rx.Component:
+    """Bound to the address: ``/kit?state=failing`` opens with the second one on."""
+    query: Any = rx.State.router.url.query  # pyright: ignore[reportAttributeAccessIssue] -- a var with the url's parts
+    pills = [parts.pill(f"all {len(examples.STATES)}", "/kit", query == "")]
+    pills += [parts.pill(f"{name} 1", f"/kit?state={name}", query == f"state={name}") for name in ("failing", "late")]
+    return rx.el.div(*pills, class_name="filters", aria_label="filters", role="group")
+
+
 def _tables() -> rx.Component:
     rows = rx.fragment(*[_row(state) for state in examples.STATES[:4]])
-    return parts.card("Table", parts.table(["Job", "Last 20", "Took", "Outcome"], rows, numeric=("Took",)), flush=True)
+    small = parts.table(["Job", "Last 20", "Took", "Outcome"], rows, numeric=("Took",))
+    runs: Any = rx.Var.create(examples.TABLE)
+    return rx.fragment(
+        parts.card("Table", small, rx.el.div(parts.pager("/kit?page=1", "/kit?page=3"), class_name="pane"), flush=True),
+        parts.card("Runs", run_table.table(runs), flush=True, aside=parts.aside(parts.link("all", "/runs"))),
+    )
 
 
 def _row(state: str) -> rx.Component:
@@ -81,6 +98,12 @@ def _charts() -> rx.Component:
         durations.chart(took),
         aside=legend,
     )
+
+
+def _ahead() -> rx.Component:
+    ahead: Any = rx.Var.create(examples.AHEAD)
+    facts = rx.el.dl(parts.fact("Endpoint", "db01"), parts.fact("Exit", "0"), class_name="facts pad")
+    return parts.card("Next runs", coming.slots(ahead), coming.nights(ahead), facts, note="in Europe/Berlin")
 
 
 def _text(theme: str) -> rx.Component:
@@ -109,7 +132,9 @@ def _forms(theme: str) -> rx.Component:
     buttons = [rx.el.button(word, type="button", class_name=css) for word, css in _BUTTONS]
     off = rx.el.button("Disabled", type="button", disabled=True)
     notes = [parts.note(f"A note that is {state}.", state=state) for state in ("ok", "late", "failed", "accent")]
-    return parts.card("Forms", rx.el.div(*fields, class_name="form"), rx.el.p(*buttons, off, class_name="flex"), *notes)
+    return parts.card(
+        "Forms", rx.el.div(*fields, class_name="form"), rx.el.p(*buttons, off, class_name="flex pad"), *notes
+    )
 
 
 _BUTTONS = (
@@ -119,11 +144,6 @@ _BUTTONS = (
     ("Delete", "danger solid"),
     ("Small", "small"),
 )
-
-
-def _waiting() -> rx.Component:
-    nothing = parts.empty("No jobs yet", rx.el.p("Write the first one, or adopt what a host runs already."))
-    return rx.fragment(parts.card("Nothing yet", nothing), parts.card("Loading", parts.skeleton()))
 
 
 def _asking() -> tuple[rx.Component, ...]:

@@ -7,7 +7,7 @@ import reflex as rx
 from crontopus_app.ui import shell
 from crontopus_app.ui.job import tabs
 from crontopus_app.ui.job.state import JobState as State
-from crontopus_app.ui.kit import code, coming, dialog, durations, parts, strip
+from crontopus_app.ui.kit import code, coming, dialog, durations, parts, skeleton, strip
 
 
 def job() -> rx.Component:
@@ -27,6 +27,7 @@ def job() -> rx.Component:
         _move(),
         _delete(),
         _restore(),
+        shape=skeleton.job(),
         right=(
             dialog.opens("Delete", "delete"),
             rx.cond(head.valid, pause),

@@ -7,7 +7,7 @@ import reflex as rx
 from crontopus_app.ui import shell
 from crontopus_app.ui.jobs.rows import Invalid, JobRow
 from crontopus_app.ui.jobs.state import JobsState as State
-from crontopus_app.ui.kit import charts, parts
+from crontopus_app.ui.kit import charts, parts, skeleton
 from crontopus_app.ui.kit.filters import Pill
 
 HEADS = ["Job", "Namespace", "Schedule", "Next", "Last 20", "Typical", "Runs on", "Changed"]
@@ -27,8 +27,8 @@ def jobs() -> rx.Component:
             rx.el.section(rows, class_name="card flush"),
             rx.cond(State.total == 0, _none(), _none_here()),
         ),
-        rx.cond(State.pages.said, rx.el.p(State.pages.said, class_name="muted")),
-        parts.pager(State.pages.before, State.pages.after, ("Before", "Next")),
+        parts.pager(State.pages.before, State.pages.after, ("Before", "Next"), State.pages.said),
+        shape=skeleton.table(skeleton.TALL),
         right=(parts.link("New job", "/jobs/new", css="button primary"),),
     )
 

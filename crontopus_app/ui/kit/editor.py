@@ -44,12 +44,16 @@ def _mark(number: int, text: str, here: list[wire.Problem]) -> Mark:
     return Mark(number, max(ordered[0].column, 1), "failed" if errors else "late", message, len(text), said)
 
 
-def editor(name: str, label: str, marked: Any, *, error: Any = False, read_only: Any = False) -> rx.Component:
+def editor(
+    name: str, label: str, marked: Any, *, error: Any = False, read_only: Any = False, text: str = ""
+) -> rx.Component:
     """The box and, below it, the same marks as a list that leads to their lines.
 
-    ``name`` is the textarea's id; its text belongs to the browser, so it is given none here.
+    ``name`` is the textarea's id. Its text belongs to the browser and comes from the script; ``text`` is for one that
+    has no script behind it.
     """
-    numbers = rx.el.div(class_name="ed-numbers", aria_hidden="true", data_ed_numbers=name)
+    numbers = rx.el.div(_numbers(text), class_name="ed-numbers", aria_hidden="true", data_ed_numbers=name)
+    given: dict[str, Any] = {"default_value": text, "style": {"minWidth": f"{_wide(text)}ch"}} if text else {}
     area = rx.el.textarea(
         id=name,
         aria_label=label,
@@ -60,13 +64,22 @@ def editor(name: str, label: str, marked: Any, *, error: Any = False, read_only:
         auto_capitalize="off",
         auto_complete="off",
         wrap="off",
-        rows="12",
+        rows=str(max(len(text.splitlines()), 12)) if text else "12",
         data_ed="",
+        **given,
     )
     layer = rx.el.div(rx.foreach(marked, _at_line), class_name="ed-marks", aria_hidden="true")
     box = rx.el.div(numbers, rx.el.div(layer, area, class_name="ed-text"), class_name="ed")
     listed = rx.el.ul(rx.foreach(marked, lambda mark: _listed(mark, name)), id=f"{name}-marks", class_name="ed-list")
     return rx.el.div(box, listed)
+
+
+def _numbers(text: str) -> str:
+    return "\n".join(str(number) for number in range(1, text.count("\n") + 2)) if text else ""
+
+
+def _wide(text: str) -> int:
+    return max(len(line) for line in text.split("\n")) + 4
 
 
 def _at_line(mark: Any) -> rx.Component:

@@ -68,6 +68,11 @@ def card(title: Any, *body: rx.Component, note: Any = "", flush: bool = False, a
     return rx.el.section(rx.el.h2(*head), *body, class_name="card flush" if flush else "card")
 
 
+def aside(*body: Any) -> rx.Component:
+    """What stands at the right end of a card's heading: a link to all of it."""
+    return rx.el.span(*body, class_name="aside")
+
+
 def table(heads: list[str], rows: rx.Component, *, numeric: tuple[str, ...] = ()) -> rx.Component:
     """A table whose head stays in view; ``rows`` is a foreach of ``tr``."""
     cells = [rx.el.th(head, class_name="num" if head in numeric else "", scope="col") for head in heads]
@@ -79,17 +84,6 @@ def table(heads: list[str], rows: rx.Component, *, numeric: tuple[str, ...] = ()
 def empty(title: Any, *body: rx.Component) -> rx.Component:
     """What to do next where there is nothing yet."""
     return rx.el.div(rx.el.h2(title), *body, class_name="empty")
-
-
-def skeleton() -> rx.Component:
-    """Keeps the layout while the first data is on its way."""
-    return rx.el.div(
-        rx.el.span(class_name="skeleton"),
-        rx.el.span(class_name="skeleton tall"),
-        aria_busy="true",
-        aria_label="loading",
-        role="status",
-    )
 
 
 def pill(text: Any, href: Any, on: Any) -> rx.Component:
@@ -121,11 +115,15 @@ def legend(*states: tuple[str, str]) -> rx.Component:
     return rx.el.span(*marks, class_name="legend")
 
 
-def pager(before: Any, after: Any, words: tuple[str, str] = ("Newer", "Older")) -> rx.Component:
-    """Server-side pages: links, so that each page can be sent to a colleague; an empty address draws none."""
+def pager(before: Any, after: Any, words: tuple[str, str] = ("Newer", "Older"), said: Any = "") -> rx.Component:
+    """Server-side pages: links, so that each page can be sent to a colleague; an empty address draws none.
+
+    ``said`` tells before them what is shown: ``1–100 of 250``.
+    """
     return rx.el.nav(
+        rx.cond(said, rx.el.span(said, class_name="muted")),
         rx.cond(before, link(words[0], before, css="button")),
         rx.cond(after, link(words[1], after, css="button")),
-        class_name="flex pad",
+        class_name="flex pager",
         aria_label="pages of the list",
     )

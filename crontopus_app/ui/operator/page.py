@@ -9,7 +9,7 @@ import reflex as rx
 from contract.wire_operator import SettingInForce
 from crontopus_app.services.operators import SUSPENSION
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import dialog, parts
+from crontopus_app.ui.kit import dialog, parts, skeleton
 from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.operator import rows
 from crontopus_app.ui.operator.state import HealthState, InForceState, TasksState, TenantsState
@@ -28,16 +28,21 @@ CHANGES = ["Tenant", "State", "Change", "By", "Waits for, refused for", "Tries",
 
 
 def _frame(tab: str, state: Any, *body: Any, right: tuple[rx.Component, ...] = ()) -> rx.Component:
-    tabs = [
-        parts.link(name, path, css="on" if name == tab else "", aria_current="page" if name == tab else "false")
-        for name, path in TABS
-    ]
     # Another program's pages: the document is loaded anew.
     # Not one of our pages: the router would look for it and find nothing.
     rq = parts.link("RQ dashboard", "/operator/rq/", css="button", reload_document=True)
     title = rx.fragment(rx.el.span("Operator / ", class_name="muted"), tab)
-    strip = rx.el.nav(*tabs, class_name="tabs top", aria_label="operator's pages")
-    return shell.frame("Operator", title, state, strip, *body, right=(*right, rq))
+    shape = rx.fragment(_tabs(tab), skeleton.figures())
+    return shell.frame("Operator", title, state, _tabs(tab), *body, right=(*right, rq), shape=shape)
+
+
+def _tabs(tab: str) -> rx.Component:
+    """There before what they lead to is."""
+    tabs = [
+        parts.link(name, path, css="on" if name == tab else "", aria_current="page" if name == tab else "false")
+        for name, path in TABS
+    ]
+    return rx.el.nav(*tabs, class_name="tabs top", aria_label="operator's pages")
 
 
 def health() -> rx.Component:
@@ -75,17 +80,14 @@ def tenants() -> rx.Component:
     """``/operator/tenants``."""
     state = TenantsState
     none = parts.empty("No tenant matches", rx.el.p("Names and e-mail addresses are searched."))
-    listed = rx.fragment(
-        parts.table(TENANTS, rx.foreach(state.tenants, _tenant), numeric=tuple(TENANTS[2:7])),
-        rx.el.div(rx.foreach(state.pages, _page), rx.el.span(state.total, " tenants", class_name="muted"),
-                  class_name="flex pane"),
-    )  # fmt: skip
+    listed = parts.table(TENANTS, rx.foreach(state.tenants, _tenant), numeric=tuple(TENANTS[2:7]))
     return _frame(
         "Tenants",
         state,
         rx.el.section(rx.foreach(state.pills, _pill), _search(), class_name="filters", aria_label="filters"),
         rx.cond(state.chosen.row.id, _chosen()),
         rx.el.section(rx.cond(state.tenants, listed, none), class_name="card flush"),
+        parts.pager(state.pages.before, state.pages.after, ("Before", "Next"), state.pages.said),
         _suspend_dialog(),
     )
 
@@ -104,10 +106,6 @@ def _search() -> rx.Component:
 
 def _pill(pill: Pill) -> rx.Component:
     return parts.pill(pill.text, pill.href, pill.on)
-
-
-def _page(page: Pill) -> rx.Component:
-    return parts.link(page.text, page.href, css="button")
 
 
 def _tenant(one: rows.TenantRow) -> rx.Component:

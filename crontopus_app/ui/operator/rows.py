@@ -8,7 +8,7 @@ from datetime import datetime
 
 from contract import wire_operator as wire
 from crontopus_app.ui.kit import filters, words
-from crontopus_app.ui.kit.filters import Pill
+from crontopus_app.ui.kit.filters import Pages, Pill, page_word
 from crontopus_app.ui.kit.words import iso, plural
 
 TITLES = {
@@ -210,10 +210,11 @@ def pills(query: dict[str, str]) -> list[Pill]:
     ]
 
 
-def pages(query: dict[str, str], page: int, more: bool) -> list[Pill]:
-    """The ways to the page before and the next one, as far as there are any."""
-    found = [Pill("Before", address(query, page=str(page - 1)), False)] if page > 1 else []
-    return [*found, Pill("More", address(query, page=str(page + 1)), False)] if more else found
+def pages(query: dict[str, str], page: int, size: int, count: int) -> Pages:
+    """The ways to the page before and the next one, as far as there are any, and how many tenants there are."""
+    before = address(query, page=page_word(page - 1)) if page > 1 else ""
+    after = address(query, page=page_word(page + 1)) if count > page * size else ""
+    return Pages(before, after, plural(count, "tenant"))
 
 
 def tenant(one: wire.OperatedTenant, query: dict[str, str]) -> TenantRow:

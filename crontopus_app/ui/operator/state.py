@@ -20,7 +20,7 @@ from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.kit import toast
-from crontopus_app.ui.kit.filters import Pill, page_number
+from crontopus_app.ui.kit.filters import Pages, Pill, page_number
 from crontopus_app.ui.live import watchers
 from crontopus_app.ui.operator import rows
 
@@ -112,8 +112,7 @@ class TenantsState(rx.State):
     tenants: list[rows.TenantRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     pills: list[Pill] = []  # noqa: RUF012
     text: str = ""
-    total: int = 0
-    pages: list[Pill] = []  # noqa: RUF012
+    pages: Pages = Pages()
     chosen: rows.Chosen = NOBODY
 
     @rx.event
@@ -134,8 +133,8 @@ class TenantsState(rx.State):
             page_size=PAGE,
         )
         self.tenants = [rows.tenant(one, query) for one in found.tenants]
-        self.pills, self.text, self.total = rows.pills(query), query["q"], found.total
-        self.pages = rows.pages(query, page, found.total > page * PAGE)
+        self.pills, self.text = rows.pills(query), query["q"]
+        self.pages = rows.pages(query, page, PAGE, found.total)
         wanted = session.query_of(self, "tenant")
         self.chosen = await self._look(actor, wanted) if wanted else NOBODY
 

@@ -6,7 +6,7 @@ import reflex as rx
 
 from crontopus_app.services.timeline import LANES
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import parts, run_table
+from crontopus_app.ui.kit import parts, run_table, skeleton
 from crontopus_app.ui.kit import timeline as drawing
 from crontopus_app.ui.overview.rows import ChangeRow, Trouble
 from crontopus_app.ui.overview.state import OverviewState as State
@@ -22,6 +22,7 @@ def overview() -> rx.Component:
         rx.cond(State.lanes, _day(), _nothing()),
         rx.el.div(_attention(), _changes(), class_name="cols"),
         _runs(),
+        shape=skeleton.overview(),
         right=(parts.link("New job", "/jobs/new", css="button primary"),),
     )
 
@@ -130,5 +131,5 @@ def _runs() -> rx.Component:
         "Last runs",
         rx.cond(State.newest.last, last, none),
         flush=True,
-        aside=rx.el.small(parts.link("all", "/runs")),
+        aside=parts.aside(parts.link("all", "/runs")),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import parts
+from crontopus_app.ui.kit import parts, skeleton
 from crontopus_app.ui.repository.rows import CommitRow, Folder, Invalid
 from crontopus_app.ui.repository.state import RepositoryState as State
 
@@ -32,6 +32,7 @@ def repository() -> rx.Component:
         _facts(),
         rx.el.div(_folders(), _clone(), class_name="cols even"),
         _commits(),
+        shape=skeleton.repository(),
         right=(web, again),
     )
 

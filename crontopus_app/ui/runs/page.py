@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import parts, run_table, terminal
+from crontopus_app.ui.kit import parts, run_table, skeleton, terminal
 from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.runs.rows import Fact
 from crontopus_app.ui.runs.state import RunsState, RunState
@@ -13,12 +13,8 @@ from crontopus_app.ui.runs.state import RunsState, RunState
 
 def runs() -> rx.Component:
     """``/runs``."""
-    foot = rx.el.div(
-        rx.el.span(RunsState.total, " runs", class_name="muted"),
-        rx.cond(RunsState.newest, parts.link("Newest", RunsState.newest, css="button")),
-        rx.cond(RunsState.older, parts.link("Older", RunsState.older, css="button")),
-        class_name="flex",
-    )
+    count = rx.cond(RunsState.total == 1, "1 run", f"{RunsState.total} runs")
+    foot = parts.pager(RunsState.newest, RunsState.older, ("Newest", "Older"), count)
     none = rx.el.section(
         parts.empty("No run matches", rx.el.p("A run is here as soon as a host's cron starts a job.")),
         class_name="card",
@@ -30,6 +26,7 @@ def runs() -> rx.Component:
         rx.el.section(rx.foreach(RunsState.pills, _pill), _form(), class_name="filters", aria_label="filters"),
         rx.cond(RunsState.rows, rx.el.section(run_table.table(RunsState.rows), class_name="card flush"), none),
         foot,
+        shape=skeleton.table(),
     )
 
 
@@ -73,6 +70,7 @@ def run() -> rx.Component:
         rx.cond(RunState.error, parts.note(RunState.error, state="failed")),
         _output(),
         parts.card("Around it on the same host", run_table.table(RunState.around), flush=True),
+        shape=skeleton.run(),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import dialog, parts
+from crontopus_app.ui.kit import dialog, parts, skeleton
 from crontopus_app.ui.settings.rows import SessionRow
 from crontopus_app.ui.settings.state import SettingsState as State
 
@@ -28,7 +28,7 @@ def settings() -> rx.Component:
         _danger(),
         _confirmations(),
     )
-    return shell.frame("Settings", "Settings", State, rx.cond(State.gone, _farewell(), account))
+    return shell.frame("Settings", "Settings", State, rx.cond(State.gone, _farewell(), account), shape=skeleton.forms())
 
 
 def _profile() -> rx.Component:

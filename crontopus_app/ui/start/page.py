@@ -7,7 +7,7 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import parts
+from crontopus_app.ui.kit import parts, skeleton
 from crontopus_app.ui.start.state import StartState as State
 
 
@@ -15,7 +15,9 @@ def start() -> rx.Component:
     """``/start``."""
     steps = rx.el.ol(_repository(), _host(), _run(), class_name="steps")
     told = rx.cond(State.run, _done(), rx.el.p("Each step ticks by itself: leave this page open.", class_name="muted"))
-    return shell.frame("Start", "Start", State, rx.el.section(steps, told, class_name="card start"))
+    return shell.frame(
+        "Start", "Start", State, rx.el.section(steps, told, class_name="card start"), shape=skeleton.steps()
+    )
 
 
 def _done() -> rx.Component:

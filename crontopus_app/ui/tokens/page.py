@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import dialog, parts
-from crontopus_app.ui.tokens.rows import SCOPES, EnrolmentRow, TokenRow
+from crontopus_app.ui.kit import dialog, host_tokens, parts, skeleton
+from crontopus_app.ui.tokens.rows import SCOPES, TokenRow
 from crontopus_app.ui.tokens.state import TokensState as State
 
 HEADS = ["Name", "Scopes", "Last used", "Expires", ""]
-ENROLMENT = ["Name", "Uses", "Expires", ""]
 
 
 def tokens() -> rx.Component:
@@ -27,6 +24,9 @@ def tokens() -> rx.Component:
         parts.card("API tokens", rx.cond(State.tokens, listed, none), flush=True),
         rx.el.div(_make(), _enrolment(), class_name="cols even"),
         _confirmations(),
+        shape=skeleton.waiting(
+            skeleton.rows(4, head=skeleton.TITLED), skeleton.beside(skeleton.block(330), skeleton.block(330))
+        ),
     )
 
 
@@ -77,38 +77,17 @@ def _token(token: TokenRow) -> rx.Component:
         rx.el.td(token.name),
         rx.el.td(token.scopes, class_name="mono muted wrap"),
         rx.el.td(rx.cond(token.used, parts.when(token.used), "never"), class_name="muted"),
-        rx.el.td(_expiry(token.expires)),
-        rx.el.td(_revoke(token, "revoke")),
+        rx.el.td(host_tokens.expiry(token.expires)),
+        rx.el.td(host_tokens.revoke(token, "revoke"), class_name="act"),
         key=token.id,
     )
 
 
 def _enrolment() -> rx.Component:
     none = rx.el.p("None yet. A host joins with one.", class_name="muted pane")
-    listed = parts.table(ENROLMENT, rx.foreach(State.enrolment, _host_token))
-    aside = parts.link("Enrol a host", "/enrol", css="link legend")
+    listed = host_tokens.table(State.enrolment)
+    aside = parts.aside(parts.link("Enrol a host", "/enrol"))
     return parts.card("Enrolment tokens", rx.cond(State.enrolment, listed, none), flush=True, aside=aside)
-
-
-def _host_token(token: EnrolmentRow) -> rx.Component:
-    return rx.el.tr(
-        rx.el.td(token.name),
-        rx.el.td(token.uses),
-        rx.el.td(_expiry(token.expires)),
-        rx.el.td(_revoke(token, "revoke-enrolment")),
-        key=token.id,
-    )
-
-
-def _expiry(at: Any) -> rx.Component:
-    return rx.cond(at, parts.when(at), rx.el.span("never"))
-
-
-def _revoke(token: Any, name: str) -> rx.Component:
-    """What can be done with a token that lives; the word for one that does not."""
-    label = rx.fragment("Revoke", rx.el.span(" ", token.name, class_name="sr"))
-    opener = dialog.opens(label, name, css="danger", id=token.id, name=token.name)
-    return rx.cond(token.state == "active", opener, rx.el.span(token.state, class_name="muted"))
 
 
 def _confirmations() -> rx.Component:
@@ -123,16 +102,5 @@ def _confirmations() -> rx.Component:
             on_submit=State.revoke,
             takes=("id",),
         ),
-        dialog.confirm(
-            "revoke-enrolment",
-            "Revoke this enrolment token",
-            rx.el.p(
-                "No further host can join with ",
-                dialog.told("name"),
-                ". Hosts that have joined stay and keep their jobs.",
-            ),
-            act="Revoke it",
-            on_submit=State.revoke_enrolment,
-            takes=("id",),
-        ),
+        host_tokens.confirmation(State.revoke_enrolment),
     )

@@ -14,7 +14,7 @@ from crontopus_app.services import tokens
 from crontopus_app.services.actor import SCOPES, Actor
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
-from crontopus_app.ui.kit import toast
+from crontopus_app.ui.kit import host_tokens, toast
 from crontopus_app.ui.tokens import rows
 
 
@@ -27,7 +27,7 @@ class TokensState(rx.State):
     made: str = ""
     made_name: str = ""
     tokens: list[rows.TokenRow] = []  # noqa: RUF012
-    enrolment: list[rows.EnrolmentRow] = []  # noqa: RUF012
+    enrolment: list[host_tokens.TokenRow] = []  # noqa: RUF012
 
     @rx.event
     async def load(self) -> Any:
@@ -38,7 +38,7 @@ class TokensState(rx.State):
     async def _fill(self, actor: Actor) -> None:
         now = clock.now()
         self.tokens = [rows.token(one, now) for one in await call(tokens.list_api, actor)]
-        self.enrolment = [rows.enrolment(one, now) for one in await call(tokens.list_enrollment, actor)]
+        self.enrolment = [host_tokens.row(one, now) for one in await call(tokens.list_enrollment, actor)]
 
     @rx.event
     async def create(self, form: dict[str, Any]) -> None:
