@@ -198,8 +198,15 @@ def _measure_disk() -> _Told:
 
 def _measure_web() -> _Told:
     up = int(time.monotonic() - STARTED)
-    age = f"{up // 86400} d {up // 3600 % 24} h" if up >= 86400 else f"{up // 3600} h {up // 60 % 60} min {up % 60} s"
-    return _Told(f"this process: up {age}, {size_of(_memory())} of memory", lags=False)
+    return _Told(f"this process: up {_age(up)}, {size_of(_memory())} of memory", lags=False)
+
+
+def _age(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 24:
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _memory() -> int:

@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 
 def sentence(error: CrontopusError) -> str:
-    """What happened and what to do."""
-    return error.message
+    """What happened and what to do; a page has no need of the marks around commands and names."""
+    return error.message.replace("`", "")
 
 
 def fields(error: CrontopusError) -> dict[str, str]:

@@ -180,7 +180,7 @@ def _ended() -> rx.Component:
 
 def _wrong(active: str, problem: Any) -> rx.Component:
     """Why the page cannot be shown, and where one goes from there."""
-    onward = {**dict(NAV), **dict(LOW), "Operator": "/operator"}.get(active, "/")
+    onward = {**dict(NAV), **dict(LOW)}.get(active, "/")
     return rx.el.section(
         rx.el.h2("This cannot be shown"),
         rx.el.p(problem),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.visitors import Visitor, allow, check_in, sign_in
 from tests.fixtures.served import Served
@@ -112,16 +112,15 @@ def test_anothers_run_is_not_there(opened: Callable[..., Page], visitor: Visitor
     expect(page.locator("#problem")).to_contain_text("There is no such run.")
 
 
-def test_where_no_page_is_one_is_told_and_led_on(opened: Callable[..., Page]) -> None:
-    page = opened()
-    # Chromium itself reports an answer of 404 as an error, which ``opened`` would take for one: led there from within.
-    page.goto("/register")
-    answered = page.request.get("/nowhere/at-all")
+def test_where_no_page_is_one_is_told_and_led_on(browser: Browser, served: Served) -> None:
+    """Without ``opened``: Chromium itself reports an answer of 404 as an error."""
+    page = browser.new_page(base_url=served.url)
+    answered = page.goto("/nowhere/at-all")
+    assert answered
     assert answered.status == 404
-    page.route("**/nowhere", lambda route: route.fulfill(status=200, content_type="text/html", body=answered.text()))
-    page.goto("/nowhere")
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible(timeout=20_000)
     expect(page.get_by_role("link", name="Jobs")).to_have_attribute("href", "/jobs")
+    page.close()
 
 
 def test_the_theme_is_remembered_and_there_before_the_first_paint(

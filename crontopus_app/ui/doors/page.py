@@ -1,4 +1,4 @@
-"""Sign in and register, which the browser sends to the API for its HttpOnly cookie (assets/console.js); no such page."""
+"""Sign in and register, which the browser sends to the API (assets/console.js); and where no page is."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ def _door(kind: str, sentence: str, act: str, *fields: rx.Component, other: rx.C
 
 
 def _input(
-    label: str, name: str, kind: Literal["text", "email", "password"], complete: str, **props: Any
+    label: str, name: str, kind: Literal["text", "email", "password"], complete: str, hint: str = "", **props: Any
 ) -> rx.Component:
     control = rx.el.input(name=name, type=kind, auto_complete=complete, required=True, **props)
     return rx.el.div(
         rx.el.label(label, control, class_name="field"),
+        rx.el.span(hint, class_name="hint") if hint else rx.fragment(),
         rx.el.div(class_name="wrong", custom_attrs={"data-error": name}),
     )
 
@@ -45,17 +46,18 @@ def login() -> rx.Component:
     )
 
 
+_NAME = "2 to 39 small letters, digits and single hyphens; names your repository."
+
+
 def register() -> rx.Component:
     """``/register``; afterwards to the three steps of the start."""
     return _door(
         "register",
         "A repository of your own for your cron jobs, and a watch over every run.",
         "Register",
-        _input("Name", "username", "text", "username", auto_capitalize="none"),
-        rx.el.span("2 to 39 small letters, digits and single hyphens; names your repository.", class_name="hint"),
+        _input("Name", "username", "text", "username", _NAME, auto_capitalize="none"),
         _input("E-mail", "email", "email", "email"),
-        _input("Password", "password", "password", "new-password"),
-        rx.el.span("At least 10 characters.", class_name="hint"),
+        _input("Password", "password", "password", "new-password", "At least 10 characters."),
         other=rx.fragment("Already registered? ", parts.link("Sign in", "/login")),
     )
 

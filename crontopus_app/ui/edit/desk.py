@@ -76,7 +76,7 @@ def of_job(db: Session, actor: Actor, namespace: str, name: str) -> tuple[Desk, 
     detail = jobs.get(db, actor, namespace, name, clock.now())
     clocks = endpoints.clocks_of(db, actor)
     desk = Desk(False, namespace, name, detail.yaml, detail.sha, detail.yaml, clocks=clocks)
-    return desk, rows.Head(False, f"{namespace} / {name}", f"/jobs/{namespace}/{name}", zones=_zones(clocks))
+    return desk, rows.Head(False, namespace, name, f"/jobs/{namespace}/{name}", zones=_zones(clocks))
 
 
 def _zones(clocks: tuple[Clock, ...]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ def _page() -> rx.Component:
     )
     return shell.frame(
         "Jobs",
-        State.head.title,
+        _title(),
         State,
         _lines(),
         panels.saved(State.saved),
@@ -43,6 +43,12 @@ def _page() -> rx.Component:
         shape=skeleton.editor(),
         right=(rx.el.span("not saved yet", id="edit-unsaved", class_name="muted", hidden=True), save),
     )
+
+
+def _title() -> rx.Component:
+    """As on the job's own page."""
+    head = State.head
+    return rx.cond(head.new, "New job", rx.fragment(rx.el.span(head.namespace, " / ", class_name="muted"), head.name))
 
 
 def _lines() -> rx.Component:

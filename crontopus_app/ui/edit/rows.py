@@ -26,7 +26,8 @@ class Head:
     """What the page is about: a new job, or the one of this place."""
 
     new: bool = True
-    title: str = "New job"
+    namespace: str = ""
+    name: str = ""
     href: str = "/jobs"
     namespaces: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()

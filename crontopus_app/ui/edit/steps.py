@@ -63,7 +63,8 @@ async def land(page: Any, actor: Actor, said: talk.Said) -> Any:
     if told.state != "done" or not on.submitted:
         return None
     page._desk, page.conflict = desk.landed(on), conflict.Conflict()
-    page.head = replace(page.head, new=False, title=on.target.replace("/", " / "), href=f"/jobs/{on.target}")
+    namespace, _, name = on.target.partition("/")
+    page.head = replace(page.head, new=False, namespace=namespace, name=name, href=f"/jobs/{on.target}")
     form = shown(on.submitted, Form(namespace=page._desk.namespace))
     await judge(page, actor, on.submitted, form)  # the browser asks again, if more was typed meanwhile
     tell(page, "saved", said, yaml=on.submitted, form=form)

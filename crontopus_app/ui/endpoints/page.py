@@ -46,18 +46,18 @@ def _filters() -> rx.Component:
     form = rx.el.form(
         box,
         rx.el.input(type="hidden", name="state", value=state.state, read_only=True),
+        rx.el.button("Filter", class_name="small"),
         action="/endpoints",
         data_go="",
     )
-    pills = rx.foreach(state.pills, lambda pill: parts.pill(pill.text, pill.href, pill.on))
-    return rx.el.section(pills, form, class_name="filters", aria_label="filters")
+    return rx.el.section(parts.pills(state.pills), form, class_name="filters", aria_label="filters")
 
 
 def _none() -> rx.Component:
     return parts.empty(
         "No endpoint yet",
         rx.el.p("An endpoint is a machine whose agent keeps its crontab equal to your repository."),
-        rx.el.div(parts.link("Enrol a host", "/enrol", css="button primary")),
+        rx.el.div(parts.link("Enrol a host", "/enrol", css="button primary"), class_name="pad"),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import reflex as rx
 
 from crontopus_app.ui.job.rows import CommitRow, Instance, RunLine
@@ -53,7 +55,7 @@ def _run(run: RunLine, place: int) -> rx.Component:
 
 
 def _history() -> rx.Component:
-    commits = rx.el.div(rx.foreach(State.body.commits, _commit), class_name="pane")
+    commits = rx.el.div(rx.foreach(State.body.commits, lambda commit, place: _commit(commit, place)), class_name="pane")
     changed = rx.fragment(
         rx.el.h2("What it changed", class_name="pane"), code.block(State.body.lines, "what it changed")
     )
@@ -61,7 +63,8 @@ def _history() -> rx.Component:
     return rx.fragment(commits, rx.cond(State.body.lines, changed, choose))
 
 
-def _commit(commit: CommitRow) -> rx.Component:
+def _commit(commit: CommitRow, place: Any) -> rx.Component:
+    """The newest is what the file says now: there is nothing to restore."""
     given = {"sha": commit.sha, "short": commit.short, "message": commit.message}
     restore = dialog.opens("Restore", "restore", on_click=State.look(commit.sha), **given)
     words = rx.el.div(
@@ -69,7 +72,8 @@ def _commit(commit: CommitRow) -> rx.Component:
         rx.el.small(commit.author, " · ", rx.el.span(commit.short, class_name="mono"), " · ", parts.when(commit.at)),
     )
     css = rx.cond(commit.open, "chg on", "chg")
-    return rx.el.div(rx.el.span(commit.initials, class_name="av", aria_hidden="true"), words, restore, class_name=css)
+    act = rx.cond(place == 0, rx.el.span("now", class_name="muted"), restore)
+    return rx.el.div(rx.el.span(commit.initials, class_name="av", aria_hidden="true"), words, act, class_name=css)
 
 
 def _endpoints() -> rx.Component:

@@ -8,7 +8,6 @@ from crontopus_app.ui import shell
 from crontopus_app.ui.jobs.rows import Invalid, JobRow
 from crontopus_app.ui.jobs.state import JobsState as State
 from crontopus_app.ui.kit import charts, parts, skeleton
-from crontopus_app.ui.kit.filters import Pill
 
 HEADS = ["Job", "Namespace", "Schedule", "Next", "Last 20", "Typical", "Runs on", "Changed"]
 
@@ -20,7 +19,7 @@ def jobs() -> rx.Component:
         "Jobs",
         "Jobs",
         State,
-        rx.el.section(rx.foreach(State.pills, _pill), class_name="filters", aria_label="filters"),
+        rx.el.section(parts.pills(State.pills), class_name="filters", aria_label="filters"),
         rx.foreach(State.invalid, _invalid),
         rx.cond(
             State.jobs,
@@ -31,10 +30,6 @@ def jobs() -> rx.Component:
         shape=skeleton.table(skeleton.TALL),
         right=(parts.link("New job", "/jobs/new", css="button primary"),),
     )
-
-
-def _pill(pill: Pill) -> rx.Component:
-    return parts.pill(pill.text, pill.href, pill.on)
 
 
 def _invalid(file: Invalid) -> rx.Component:
@@ -71,7 +66,7 @@ def _none() -> rx.Component:
             "No jobs yet",
             rx.el.p("A job is a YAML file in your repository. Write it here, or push it with Git, or with the CLI:"),
             rx.el.pre("crontopus jobs apply -n production -f backup.yaml", class_name="code"),
-            rx.el.div(parts.link("New job", "/jobs/new", css="button primary")),
+            rx.el.div(parts.link("New job", "/jobs/new", css="button primary"), class_name="pad"),
         ),
         class_name="card",
     )

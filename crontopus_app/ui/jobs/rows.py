@@ -81,6 +81,7 @@ def pills(jobs: Sequence[wire.JobSummary], namespace: str, state: str, text: str
             f"{words.JOB_WORDS.get(name, name).split(' ')[0]} {states[name]}",
             _address(namespace, "" if name == state else name, text),
             name == state,
+            apart=name == bad[0],
         )
         for name in bad
     ]

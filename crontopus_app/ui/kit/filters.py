@@ -9,11 +9,12 @@ from urllib.parse import urlencode
 
 @dataclass(frozen=True)
 class Pill:
-    """A filter as a link, and whether it is on; ``parts.pill`` draws it."""
+    """A filter as a link, and whether it is on; one that begins another kind stands ``apart``."""
 
     text: str
     href: str
     on: bool
+    apart: bool = False
 
 
 @dataclass(frozen=True)

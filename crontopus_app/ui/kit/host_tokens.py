@@ -11,7 +11,7 @@ import reflex as rx
 from contract import wire
 from crontopus_app.ui.kit import dialog, parts, words
 
-HEADS = ["Name", "Uses", "Expires", "Made", ""]
+HEADS = ["Name", "Uses", "Expires", ""]
 NAME = "revoke-enrolment"
 
 
@@ -23,7 +23,6 @@ class TokenRow:
     name: str
     uses: str
     expires: str
-    created: str
     state: str
 
 
@@ -32,7 +31,7 @@ def row(one: wire.EnrollmentToken, now: datetime) -> TokenRow:
     uses = f"{words.plural(one.uses, 'host')}, no limit" if left is None else f"{left} of {one.max_uses} left"
     state = state_of(one.revoked, one.expires_at, now)
     state = "used up" if state == "active" and left == 0 else state
-    return TokenRow(one.id, one.name, uses, words.iso(one.expires_at), words.iso(one.created_at), state)
+    return TokenRow(one.id, one.name, uses, words.iso(one.expires_at), state)
 
 
 def state_of(revoked: bool, expires_at: datetime | None, now: datetime) -> str:
@@ -51,7 +50,6 @@ def _row(token: TokenRow) -> rx.Component:
         rx.el.td(token.name),
         rx.el.td(token.uses),
         rx.el.td(expiry(token.expires)),
-        rx.el.td(parts.when(token.created), class_name="muted"),
         rx.el.td(revoke(token, NAME), class_name="act"),
         key=token.id,
     )

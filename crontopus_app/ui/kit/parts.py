@@ -86,9 +86,16 @@ def empty(title: Any, *body: rx.Component) -> rx.Component:
     return rx.el.div(rx.el.h2(title), *body, class_name="empty")
 
 
-def pill(text: Any, href: Any, on: Any) -> rx.Component:
-    """A filter that lives in the URL."""
-    return link(text, href, css=rx.cond(on, "pill on", "pill"), aria_current=rx.cond(on, "true", "false"))
+def pill(text: Any, href: Any, on: Any, apart: Any = False) -> rx.Component:
+    """A filter that lives in the URL; a rule stands before one that is ``apart``."""
+    css = rx.cond(on, "pill on", "pill")
+    css = rx.cond(apart, f"{css} apart", css)
+    return link(text, href, css=css, aria_current=rx.cond(on, "true", "false"))
+
+
+def pills(shown: Any) -> rx.Component:
+    """A foreach of ``filters.Pill``."""
+    return rx.foreach(shown, lambda one: pill(one.text, one.href, one.on, one.apart))
 
 
 def field(label: str, control: rx.Component, error: Any = "", hint: Any = "", error_id: str = "") -> rx.Component:

@@ -10,7 +10,6 @@ from contract.wire_operator import SettingInForce
 from crontopus_app.services.operators import SUSPENSION
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import dialog, parts, skeleton
-from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.operator import rows
 from crontopus_app.ui.operator.state import HealthState, InForceState, TasksState, TenantsState
 
@@ -71,7 +70,7 @@ def _part(part: rows.PartRow) -> rx.Component:
         rx.el.td(parts.dot(part.state), part.title),
         rx.el.td(parts.tag(part.said, part.state)),
         rx.el.td(part.lag, rx.el.small(part.what), class_name="num"),
-        rx.el.td(part.detail, class_name="wrap"),
+        rx.el.td(part.detail, class_name="wrap long"),
         key=part.title,
     )
 
@@ -84,7 +83,7 @@ def tenants() -> rx.Component:
     return _frame(
         "Tenants",
         state,
-        rx.el.section(rx.foreach(state.pills, _pill), _search(), class_name="filters", aria_label="filters"),
+        rx.el.section(parts.pills(state.pills), _search(), class_name="filters", aria_label="filters"),
         rx.cond(state.chosen.row.id, _chosen()),
         rx.el.section(rx.cond(state.tenants, listed, none), class_name="card flush"),
         parts.pager(state.pages.before, state.pages.after, ("Before", "Next"), state.pages.said),
@@ -101,11 +100,7 @@ def _search() -> rx.Component:
         default_value=TenantsState.text,
         key=TenantsState.text,
     )
-    return rx.el.form(box, rx.el.button("Search"), action="/operator/tenants", method="get")
-
-
-def _pill(pill: Pill) -> rx.Component:
-    return parts.pill(pill.text, pill.href, pill.on)
+    return rx.el.form(box, rx.el.button("Filter", class_name="small"), action="/operator/tenants", method="get")
 
 
 def _tenant(one: rows.TenantRow) -> rx.Component:

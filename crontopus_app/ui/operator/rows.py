@@ -24,10 +24,10 @@ TITLES = {
 LAGS = {"worker": "oldest task", "index": "behind", "live": "round trip"}
 PROVISIONING = {"ready": ("ready", "ok"), "pending": ("being made", "running"), "failed": ("failed", "failed")}
 STANDINGS = (
-    ("All", ""),
-    ("Suspended", "suspended"),
-    ("Repository failed", "failed"),
-    ("Repository pending", "pending"),
+    ("all", ""),
+    ("suspended", "suspended"),
+    ("repository failed", "failed"),
+    ("repository pending", "pending"),
 )
 TASKS = "worker.tasks."
 
@@ -173,7 +173,12 @@ def part(one: wire.MeasuredPart) -> PartRow:
 
 def asked() -> list[PartRow]:
     """The parts before the first of them has answered."""
-    return [PartRow(title, "running", "asked", "", "", "") for title in TITLES.values()]
+    lags = {name: LAGS.get(name, "round trip") for name in TITLES if name not in ("disk", "web")}
+    # As high as they will be: nothing moves when they answer.
+    return [
+        PartRow(title, "running", "asked", "…" if name in lags else "", lags.get(name, ""), "")
+        for name, title in TITLES.items()
+    ]
 
 
 def tiles(found: wire.Figures) -> list[Tile]:
@@ -181,12 +186,12 @@ def tiles(found: wire.Figures) -> list[Tile]:
     tenants = "/operator/tenants"
     oldest = f"changes wait, the oldest {age(found.changes_oldest_s)}" if found.changes_pending else "changes wait"
     return [
-        Tile(f"{found.tenants:,}", "tenants", "accent", tenants),
-        Tile(f"{found.endpoints:,}", "endpoints", "accent", tenants),
+        Tile(f"{found.tenants:,}", "tenant" if found.tenants == 1 else "tenants", "accent", tenants),
+        Tile(f"{found.endpoints:,}", "endpoint" if found.endpoints == 1 else "endpoints", "accent", tenants),
         Tile(f"{found.suspended:,}", "suspended", _of(found.suspended, "late"), f"{tenants}?standing=suspended"),
         Tile(
             f"{found.provisioning_failed:,}",
-            "repositories failed",
+            "repository failed" if found.provisioning_failed == 1 else "repositories failed",
             _of(found.provisioning_failed, "failed"),
             f"{tenants}?standing=failed",
         ),

@@ -78,7 +78,8 @@ def _nothing() -> rx.Component:
 
 
 def _attention() -> rx.Component:
-    calm = rx.el.p("Nothing. Every job that ran last, ran well.", class_name="muted")
+    well = "Nothing. The last run of every job went well."
+    calm = rx.el.p(rx.cond(State.newest.last, well, "Nothing yet: no job has run."), class_name="muted")
     more = rx.el.p(parts.link(f"{State.news.more} more", "/jobs?state=failing"))
     shown = rx.fragment(rx.foreach(State.news.troubles, _trouble), rx.cond(State.news.more, more))
     return parts.card("Needs attention", rx.cond(State.news.troubles, shown, calm))
@@ -126,7 +127,7 @@ def _change(one: ChangeRow) -> rx.Component:
 
 def _runs() -> rx.Component:
     last = run_table.table(State.newest.last)
-    none = rx.el.p("No run was reported yet.", class_name="muted pane")
+    none = rx.el.p("No run yet. One is here as soon as a host's cron starts a job.", class_name="muted pane")
     return parts.card(
         "Last runs",
         rx.cond(State.newest.last, last, none),

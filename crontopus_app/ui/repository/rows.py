@@ -9,7 +9,7 @@ from crontopus_app.services.repositories import BadFile, Log, Repository
 from crontopus_app.ui.kit import words
 
 POLICIES = {
-    "none": "no crontopus.yaml: every default is the manual's",
+    "none": "no crontopus.yaml: the defaults apply",
     "in force": "crontopus.yaml is in force",
     "broken": "crontopus.yaml has errors: the last good one is in force",
 }

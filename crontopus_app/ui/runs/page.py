@@ -6,7 +6,6 @@ import reflex as rx
 
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import parts, run_table, skeleton, terminal
-from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.runs.rows import Fact
 from crontopus_app.ui.runs.state import RunsState, RunState
 
@@ -15,19 +14,33 @@ def runs() -> rx.Component:
     """``/runs``."""
     count = rx.cond(RunsState.total == 1, "1 run", f"{RunsState.total} runs")
     foot = parts.pager(RunsState.newest, RunsState.older, ("Newest", "Older"), count)
-    none = rx.el.section(
-        parts.empty("No run matches", rx.el.p("A run is here as soon as a host's cron starts a job.")),
-        class_name="card",
-    )
+    asked = RunsState.asked
+    filtered = asked.job + asked.namespace + asked.endpoint + asked.status + asked.since
+    none = rx.el.section(rx.cond(filtered, _none_here(), _none()), class_name="card")
     return shell.frame(
         "Runs",
         "Runs",
         RunsState,
-        rx.el.section(rx.foreach(RunsState.pills, _pill), _form(), class_name="filters", aria_label="filters"),
-        rx.cond(RunsState.rows, rx.el.section(run_table.table(RunsState.rows), class_name="card flush"), none),
-        foot,
+        rx.el.section(parts.pills(RunsState.pills), _form(), class_name="filters", aria_label="filters"),
+        rx.cond(RunsState.rows, rx.fragment(_listed(), foot), none),
         shape=skeleton.table(),
     )
+
+
+def _listed() -> rx.Component:
+    return rx.el.section(run_table.table(RunsState.rows), class_name="card flush")
+
+
+def _none() -> rx.Component:
+    return parts.empty(
+        "No runs yet",
+        rx.el.p("A run is here as soon as a host's cron starts a job."),
+        rx.el.div(parts.link("Enrol a host", "/enrol", css="button primary"), class_name="pad"),
+    )
+
+
+def _none_here() -> rx.Component:
+    return parts.empty("No run matches", rx.el.p(parts.link("Show all runs", "/runs")))
 
 
 def _form() -> rx.Component:
@@ -43,10 +56,6 @@ def _form() -> rx.Component:
         for name, value in (("status", asked.status), ("since", asked.since))
     ]
     return rx.el.form(*typed, *kept, rx.el.button("Filter", class_name="small"), action="/runs", data_go="")
-
-
-def _pill(pill: Pill) -> rx.Component:
-    return parts.pill(pill.text, pill.href, pill.on)
 
 
 def run() -> rx.Component:

@@ -78,7 +78,9 @@ def pills(query: dict[str, str]) -> list[Pill]:
         found.append(Pill(status, address(query, status="" if on else status), on))
     for span in SINCE:
         on = query.get("since") == span
-        found.append(Pill(f"last {span}", address(query, since="" if on else span), on))
+        found.append(
+            Pill(f"last {span}", address(query, since="" if on else span), on, apart=span == next(iter(SINCE)))
+        )
     for name in ("job", "namespace", "endpoint"):
         if query.get(name):
             found.append(Pill(f"{name} {query[name]} ✗", address(query, **{name: ""}), True))

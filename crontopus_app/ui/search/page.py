@@ -5,15 +5,22 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import parts
+from crontopus_app.ui.kit import parts, skeleton
 from crontopus_app.ui.search.rows import GroupRow, HitRow
 from crontopus_app.ui.search.state import SearchState as State
 
 
 def search() -> rx.Component:
     """``/search``."""
-    title = rx.fragment(rx.el.span("Search / ", class_name="muted"), State.text)
-    return shell.frame("Search", title, State, rx.cond(State.groups, rx.foreach(State.groups, _group), _none()))
+    asked = rx.fragment(rx.el.span("Search / ", class_name="muted"), State.text)
+    title = rx.cond(State.text, asked, "Search")
+    return shell.frame(
+        "Search",
+        title,
+        State,
+        rx.cond(State.groups, rx.foreach(State.groups, _group), _none()),
+        shape=skeleton.waiting(skeleton.rows(8, head=44)),
+    )
 
 
 def _group(group: GroupRow) -> rx.Component:

@@ -101,7 +101,7 @@ def _password() -> rx.Component:
             _input("Again", "again", "password.again", kind="password", complete="new-password"),
             class_name="two",
         ),
-        rx.el.div(rx.el.button("Change the password", type="submit", class_name="primary")),
+        rx.el.div(rx.el.button("Change the password", type="submit")),
         on_submit=State.change_password,
         reset_on_submit=True,
         class_name="form",
@@ -133,7 +133,7 @@ def _session(one: SessionRow) -> rx.Component:
         rx.el.td(one.address, class_name="mono muted"),
         rx.el.td(parts.when(one.created), class_name="muted"),
         rx.el.td(parts.when(one.seen), class_name="muted"),
-        rx.el.td(rx.cond(one.current, parts.tag("this one", "accent"), end)),
+        rx.el.td(rx.cond(one.current, parts.tag("this one", "accent"), end), class_name="act"),
         key=one.id,
     )
 
