@@ -106,7 +106,7 @@ async def test_what_is_not_filled_in_yet_is_no_error_until_one_saves(cookie: str
     assert (page.check.wrong["name"], page.check.errors) == ("", 1)
     assert page.plan.said == "told when the errors are mended"
     await run(page, "save", said(page))
-    assert page.check.wrong["command"]
+    assert page.check.wrong["command"] == "must not be empty"
 
 
 async def test_errors_stand_at_their_lines_and_inputs(cookie: str) -> None:

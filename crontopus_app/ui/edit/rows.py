@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,7 @@ from crontopus_app.ui.kit.future import Future, future
 
 SHOWN = 8
 ZONES = 3
+_PATH = re.compile(r"^`[\w.\[\]-]+` ")
 ACTIONS = {"create": "gets it", "update": "changes", "delete": "loses it", "none": "stays as it is"}
 STATES = {"create": "ok", "update": "running", "delete": "failed", "none": "paused"}
 
@@ -107,8 +109,13 @@ def _wrong(errors: Iterable[wire.Problem]) -> dict[str, str]:
     for error in errors:
         name = field_at(error.field)
         if name and not found[name]:
-            found[name] = error.message
+            found[name] = _at_field(error.message)
     return found
+
+
+def _at_field(message: str) -> str:
+    """Without the path that it begins with: the field itself is above it."""
+    return _PATH.sub("", message, count=1).replace("`", "")
 
 
 def _zoned(plan: Plan, form: Form, clocks: Sequence[Clock], now: datetime) -> tuple[Zoned, ...]:
