@@ -20,6 +20,18 @@ from tests.fixtures.served import Served
 
 WIDTHS = (1920, 1320, 768, 390)
 PICTURED = (1320, 390)
+# A page of each shape that waits.
+STEADY = (
+    "/",
+    "/jobs",
+    "/jobs/[ns]/[job_name]",
+    "/jobs/[ns]/[job_name]/edit",
+    "/runs/[run_id]",
+    "/endpoints/[endpoint_id]",
+    "/repository",
+    "/settings",
+    "/operator",
+)
 # What Tab should reach, once for a group of radio buttons; what lies in a closed <details> or <dialog> is not drawn.
 REACHABLE = """() => {
   const all = 'a[href],button,input:not([type=hidden]),select,textarea,summary,[tabindex]';
@@ -36,6 +48,9 @@ REACHABLE = """() => {
   });
   return left.size;
 }"""
+SHIFTS = """window.shifted = 0;
+  const add = list => list.getEntries().forEach(shift => { if (!shift.hadRecentInput) window.shifted += shift.value; });
+  new PerformanceObserver(add).observe({type: "layout-shift", buffered: true});"""
 STUCK = "() => ({unreached: [...left].map(e => e.outerHTML.slice(0, 160)), unseen: dark})"
 
 
@@ -105,6 +120,22 @@ def widest(tab: Tab) -> list[str]:
     return tab.evaluate("""() => [...document.querySelectorAll('main *')]
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
         .slice(0, 3).map(e => e.outerHTML.slice(0, 160))""")
+
+
+@pytest.mark.parametrize("width", [1320, 390])
+def test_data_comes_without_moving_what_is_there(tab: Tab, eve: tuple[Tenant, dict[str, str]], width: int) -> None:
+    """Each page waits in its own shape: what is there already stays in its place (Web Vitals call 0.1 good)."""
+    page = tab.context.new_page()
+    page.add_init_script(SHIFTS)
+    told = {}
+    for route in STEADY:
+        look_at(page, eve[1][route], width)
+        if route == "/operator":
+            expect(page.locator(".card", has_text="Parts")).to_contain_text("measured", timeout=30_000)
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
+        told[route] = page.evaluate("shifted")
+    page.close()
+    assert {route: much for route, much in told.items() if much >= 0.05} == {}
 
 
 def found_by_axe(tab: Tab) -> list[str]:

@@ -70,6 +70,10 @@ def test_colours_become_spans() -> None:
     assert [(piece.text, piece.css) for piece in found] == [("plain ", ""), ("good", "a1 a32"), (" end", "")]
 
 
+def test_a_line_among_others_has_no_escapes() -> None:
+    assert terminal.plain("\x1b[32mok\x1b[0m line 4000") == "ok line 4000"
+
+
 def test_a_progress_bar_leaves_its_last_state() -> None:
     assert "".join(piece.text for piece in terminal.pieces("1%\r50%\r100%\ndone\r\n")) == "100%\ndone\n"
 

@@ -81,8 +81,8 @@ async def test_a_stranger_can_use_no_handler(cookie: str, olga: str) -> None:
         (tenants, "suspend", {"tenant": "olga"}),
         (tenants, "resume", "olga"),
         (tenants, "provision", "olga"),
-        (tenants, "grant", "alice"),
-        (tenants, "revoke", "olga"),
+        (tenants, "grant", {"name": "alice"}),
+        (tenants, "revoke", {"name": "olga"}),
         (tasks, "retry", "x"),
         (tasks, "discard", {"task": "x"}),
         (tasks, "ring", "olga"),
@@ -171,11 +171,11 @@ async def test_opening_a_page_of_a_suspended_tenant_says_so(cookie: str, olga: s
 
 async def test_roles_are_given_and_taken(olga: str, cookie: str) -> None:
     page = await opened("/operator/tenants?tenant=alice", olga)
-    await run(page, "grant", "alice")
+    await run(page, "grant", {"name": "alice"})
     assert [one.operator for one in page.chosen.people] == [True]
-    await run(page, "revoke", "alice")
+    await run(page, "revoke", {"name": "alice"})
     assert [one.operator for one in page.chosen.people] == [False]
-    assert "last operator" in str(await run(page, "revoke", "olga"))
+    assert "last operator" in str(await run(page, "revoke", {"name": "olga"}))
 
 
 async def test_the_address_filters_and_pages_tenants(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ def meaning(check: Any) -> rx.Component:
 
 def _zone(one: Any) -> rx.Component:
     where = rx.cond(one.hosts, rx.fragment(one.future.zone, " · ", one.hosts), one.future.zone)
-    head = rx.el.h3(where)
+    head = rx.cond(one.future.coming, rx.el.h3(where))
     return rx.el.div(head, coming.slots(one.future), coming.nights(one.future), class_name="zone")
 
 

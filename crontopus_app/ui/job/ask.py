@@ -55,7 +55,8 @@ def ahead(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> rows.Ah
 def _coming(db: Any, actor: Actor, job: wire.JobSummary, told: Future, now: datetime) -> Future:
     """The next runs over all its hosts: where a schedule has an H, each has its own. None of what is not on."""
     if not (job.valid and job.enabled and not job.paused):
-        return replace(told, coming=(), zone="none, it is paused, disabled or not valid")
+        why = "its file is not valid" if not job.valid else "it is paused" if job.paused else "it is not enabled"
+        return replace(told, coming=(), zone=f"none, {why}")
     if not told.coming:
         return told
     runs = jobs.next_runs(db, actor, job.namespace, job.name, NEXT, now)

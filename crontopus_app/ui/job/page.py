@@ -93,7 +93,7 @@ def _coming() -> rx.Component:
         rx.cond(ahead.quieter, rx.fragment(" It is quieter at ", ahead.quieter, ".")),
     )
     crowd = rx.cond(ahead.crowd, parts.note(rx.el.b("Neighbours "), ahead.crowd, quieter))
-    note = rx.fragment("in ", ahead.future.zone)
+    note = rx.cond(ahead.future.coming, rx.fragment("in ", ahead.future.zone))
     return parts.card("Next runs", coming.slots(ahead.future), coming.nights(ahead.future), crowd, note=note)
 
 

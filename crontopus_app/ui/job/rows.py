@@ -12,7 +12,7 @@ from contract.manifest_values import parse_duration
 from crontopus_app.services.job_calendar import Crowd
 from crontopus_app.services.job_hosts import Installed
 from crontopus_app.services.plans import Plan
-from crontopus_app.ui.kit import run_table, words
+from crontopus_app.ui.kit import run_table, terminal, words
 from crontopus_app.ui.kit.code import Line
 from crontopus_app.ui.kit.future import NOTHING, Future
 
@@ -223,7 +223,7 @@ def run_line(run: wire.Run, output: str, zone: str) -> RunLine:
         more=" · ".join(filter(None, more)),
         host=run.endpoint_name,
         commit=run.commit[:7],
-        output=output,
+        output=terminal.plain(output),
     )
 
 

@@ -10,14 +10,14 @@ from crontopus_app.ui.kit import parts
 
 
 def slots(future: Any) -> rx.Component:
-    """The next runs: the job's zone, the viewer's, UTC; says so while the zone is not known."""
+    """The next runs: the job's zone, the viewer's, UTC; says why where there are none to be told."""
     row = lambda one: rx.el.tr(  # noqa: E731 -- three cells, used once
         rx.el.td(one.there),
         rx.el.td("yours ", parts.when(one.at, "clock")),
         rx.el.td("UTC ", one.utc),
     )
     table = rx.el.table(rx.el.tbody(rx.foreach(future.coming, row)), class_name="plain", id="coming")
-    return rx.cond(future.coming, table, rx.el.p("Next runs: ", future.zone, class_name="muted"))
+    return rx.cond(future.coming, table, rx.el.p("Next runs: ", future.zone, ".", class_name="muted"))
 
 
 def nights(future: Any) -> rx.Component:

@@ -81,7 +81,7 @@ def _row(run: RunRow) -> rx.Component:
     return rx.el.tr(
         rx.el.td(parts.dot(run.state), parts.link(run.job, run.href)),
         rx.el.td(parts.namespace(run.namespace)),
-        rx.el.td(run.host),
+        rx.el.td(run.host, class_name="name"),
         rx.el.td(parts.when(run.at), class_name="muted"),
         rx.el.td(run.delay, class_name="num muted"),
         rx.el.td(took, class_name="num"),

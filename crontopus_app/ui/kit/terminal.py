@@ -42,6 +42,11 @@ def pieces(text: str) -> list[Piece]:
     return found
 
 
+def plain(text: str) -> str:
+    """The text without colours and other escapes, for one line among others."""
+    return "".join(piece.text for piece in pieces(text))
+
+
 def _last_of_lines(text: str) -> str:
     """What a carriage return leaves on each line: progress bars write the same line again and again."""
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))

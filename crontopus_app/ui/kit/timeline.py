@@ -27,6 +27,8 @@ SHORTEST = 5.0
 NARROWEST = 3.0
 GOING = 20
 GAP = 2.0
+# Minutes before and after now that its words take on a narrow screen.
+NEAR = (-40, 150)
 # The reference moment of a drawing stands for so long: paths stay the same, so they need not be sent again.
 DRAWN_FOR = timedelta(minutes=10)
 TICK = timedelta(hours=3)
@@ -34,8 +36,11 @@ TICK = timedelta(hours=3)
 
 @dataclass(frozen=True)
 class Tick:
+    """A full hour; one so ``near`` to now that its words would lie under now's has none."""
+
     at: str
     left: str
+    near: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,11 @@ def grid(at: datetime) -> Grid:
     step = int(TICK.total_seconds())
     whole = datetime.fromtimestamp(-(-int(first.timestamp()) // step) * step, UTC)
     moments = [whole + TICK * each for each in range(9)]
-    return Grid(at.isoformat(), tuple(Tick(one.isoformat(), f"{place(one, at) / 14.4:.2f}%") for one in moments))
+    return Grid(at.isoformat(), tuple(_hour(one, place(one, at)) for one in moments))
+
+
+def _hour(moment: datetime, minutes: float) -> Tick:
+    return Tick(moment.isoformat(), f"{minutes / 14.4:.2f}%", NEAR[0] < minutes - MINUTES / 2 < NEAR[1])
 
 
 def place(moment: datetime, at: datetime) -> float:
@@ -199,7 +208,9 @@ def timeline(lanes: Any, fresh: Any, now: Any, axis: Any) -> rx.Component:
 
 
 def _tick(tick: Tick) -> rx.Component:
-    return rx.el.span(when(tick.at, "clock"), class_name="tick", style={"left": tick.left})
+    return rx.el.span(
+        when(tick.at, "clock"), class_name=rx.cond(tick.near, "tick near", "tick"), style={"left": tick.left}
+    )
 
 
 def _bar(one: Going) -> rx.Component:

@@ -88,6 +88,7 @@ def tenants() -> rx.Component:
         rx.el.section(rx.cond(state.tenants, listed, none), class_name="card flush"),
         parts.pager(state.pages.before, state.pages.after, ("Before", "Next"), state.pages.said),
         _suspend_dialog(),
+        _role_dialogs(),
     )
 
 
@@ -144,21 +145,38 @@ def _fact(fact: rows.Fact) -> rx.Component:
 
 
 def _person(one: rows.PersonRow) -> rx.Component:
-    grant = rx.el.button(
-        "Make operator", on_click=TenantsState.grant(one.username), aria_label=f"make {one.username} an operator"
-    )
-    revoke = rx.el.button(
-        "Make user",
-        on_click=TenantsState.revoke(one.username),
-        aria_label=f"make {one.username} a user",
-        class_name="danger",
-    )
+    who = rx.el.span(" of ", one.username, class_name="sr")
+    grant = dialog.opens(rx.fragment("Make operator", who), "grant", name=one.username)
+    revoke = dialog.opens(rx.fragment("Make user", who), "ungrant", css="danger", name=one.username)
     return rx.el.tr(
         rx.el.td(one.username, rx.cond(~one.active, rx.el.small("disabled"))),
         rx.el.td(one.email, class_name="muted"),
         rx.el.td(rx.cond(one.operator, "operator", "user")),
-        rx.el.td(rx.cond(one.operator, revoke, grant)),
+        rx.el.td(rx.cond(one.operator, revoke, grant), class_name="act"),
         key=one.username,
+    )
+
+
+def _role_dialogs() -> rx.Component:
+    name = dialog.told("name")
+    return rx.fragment(
+        dialog.confirm(
+            "grant",
+            "Make an operator",
+            rx.el.p(name, " sees every tenant's use, suspends tenants, and makes and unmakes operators."),
+            act="Make operator",
+            on_submit=TenantsState.grant,
+            takes=("name",),
+            danger=False,
+        ),
+        dialog.confirm(
+            "ungrant",
+            "Make a user",
+            rx.el.p(name, " loses these pages at once, and keeps the own tenant."),
+            act="Make user",
+            on_submit=TenantsState.revoke,
+            takes=("name",),
+        ),
     )
 
 

@@ -166,13 +166,15 @@ class TenantsState(rx.State):
         return await _provision(self, tenant)
 
     @rx.event
-    async def grant(self, username: str) -> EventSpec:
+    async def grant(self, form: dict[str, Any]) -> EventSpec:
         """Makes a user an operator."""
+        username = str(form.get("name", ""))
         return await _act(self, f"{username} is an operator now.", operators.grant, username)
 
     @rx.event
-    async def revoke(self, username: str) -> EventSpec:
+    async def revoke(self, form: dict[str, Any]) -> EventSpec:
         """Makes an operator a user like others."""
+        username = str(form.get("name", ""))
         return await _act(self, f"{username} is no operator any more.", operators.revoke, username)
 
 

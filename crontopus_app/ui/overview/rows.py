@@ -87,7 +87,7 @@ def trouble(one: overview.Trouble) -> Trouble:
         exit="" if one.exit_code is None else f"exit {one.exit_code} · ",
         since=words.iso(one.since),
         good=words.iso(one.last_good),
-        line="".join(piece.text for piece in terminal.pieces(one.last_line)),
+        line=terminal.plain(one.last_line),
         run=f"/runs/{one.what.last_run_id}" if one.what.last_run_id else "",
     )
 
