@@ -63,6 +63,8 @@ SHOWN = {
 @pytest.mark.parametrize("narrow", [False, True])
 def test_every_component_is_drawn_in_both_themes(opened: Callable[..., Page], screenshots: Path, narrow: bool) -> None:
     page = opened(narrow=narrow)
+    # Nothing is measured while it fades in.
+    page.emulate_media(reduced_motion="reduce")
     page.goto("/kit")
     for theme in ("dark", "light"):
         side = page.locator(f".in-{theme}")
