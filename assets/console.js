@@ -29,6 +29,7 @@
     .filter(([n, z], i, all) => (i === 1 || n) && all.findIndex((o) => o[1] === z) === i)
     .map(([n, z]) => `${at.toLocaleString("en-GB", { timeZone: z, weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" })} ${n || "here"}`).join("\n");
   const write = (e, words) => { if (e.firstChild && e.firstChild.nodeValue !== words) e.firstChild.nodeValue = words; };
+  const date = (at) => at.toLocaleDateString("en-GB", { timeZone: own() });
   const tell = (e) => {
     const at = new Date(e.dateTime);
     if (isNaN(at)) return;
@@ -37,6 +38,7 @@
     if (kind === "since") write(e, span(Math.max(0, -left)));
     else if (kind === "clock") write(e, at.toLocaleTimeString("en-GB", { timeZone: own(), hour: "2-digit", minute: "2-digit" }));
     else if (kind === "day") write(e, at.toLocaleDateString("en-GB", { timeZone: own(), weekday: "short", day: "numeric", month: "short" }));
+    else if (kind === "short") write(e, at.toLocaleString("en-GB", { timeZone: own(), ...(date(at) === date(new Date()) ? {} : { day: "numeric", month: "short" }), hour: "2-digit", minute: "2-digit" }));
     else if (kind === "exact") write(e, at.toLocaleString("en-GB", { timeZone: own(), day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }));
     else if (kind !== "said") write(e, left > 0 ? `in ${span(left)}` : -left < 5 ? "just now" : `${span(-left)} ago`);
     // kit.js shows data-tip on hover and on focus; a moment within a link is reached with the link.

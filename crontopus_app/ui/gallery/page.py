@@ -44,7 +44,7 @@ def _words() -> rx.Component:
     spaces = [parts.namespace(name) for name in ("production", "staging", "default")]
     states = [rx.el.span(word, class_name=f"state s-{word}") for word in ("ok", "running", "failed", "missed")]
     at = examples.AT.isoformat()
-    moments = [parts.when(at, kind, "Europe/Berlin") for kind in ("ago", "clock", "day", "exact")]
+    moments = [parts.when(at, kind, "Europe/Berlin") for kind in ("ago", "clock", "day", "short", "exact")]
     more = [parts.said(at, "24 Mar 02:00", "Europe/Berlin"), parts.when("", "ago"), parts.copy("4f1c2ab")]
     keys = [rx.el.kbd(key) for key in ("/", "g j", "?")]
     rows = (marks, spaces, states, moments, more, keys)

@@ -38,7 +38,7 @@ def tile(value: Any, label: Any, state: str, *, href: str = "", share: Any = Non
 def when(at: Any, kind: str = "ago", zone: Any = "") -> rx.Component:
     """A moment, kept current by the browser; the exact time in three zones on hover and on focus.
 
-    ``kind`` is ago (either way), since, clock, day or exact.
+    ``kind`` is ago (either way), since, clock, day, short (to the minute, the day where it is not today) or exact.
     """
     return rx.cond(at, rx.el.time("…", date_time=at, data_time=kind, data_zone=zone), rx.el.span("–"))
 

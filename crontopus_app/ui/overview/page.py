@@ -91,9 +91,9 @@ def _trouble(one: Trouble) -> rx.Component:
         f" on {one.host} {one.said}",
         rx.el.small(
             f"{one.exit}since ",
-            parts.when(one.since, "exact"),
+            parts.when(one.since, "short"),
             " · ",
-            rx.cond(one.good, rx.fragment("last good ", parts.when(one.good, "exact")), "no good run before"),
+            rx.cond(one.good, rx.fragment("last good ", parts.when(one.good, "short")), "no good run before"),
         ),
         rx.cond(one.line, rx.el.code(one.line, class_name="said")),
     )

@@ -70,7 +70,7 @@ def run() -> rx.Component:
             rx.el.div(
                 parts.link(rx.el.b(one.namespace, "/", one.job), one.job_href),
                 rx.el.small(
-                    "on ", one.host, " · began ", parts.when(one.at), " · slot ", parts.when(one.slot, "exact")
+                    "on ", one.host, " · began ", parts.when(one.at), " · slot ", parts.when(one.slot, "short")
                 ),
             ),
             class_name="head",
