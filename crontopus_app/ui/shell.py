@@ -180,13 +180,15 @@ def _ended() -> rx.Component:
 
 def _wrong(active: str, problem: Any) -> rx.Component:
     """Why the page cannot be shown, and where one goes from there."""
-    onward = {**dict(NAV), **dict(LOW)}.get(active, "/")
+    known = {**dict(NAV), **dict(LOW)}
+    home = parts.link("To the Overview", "/", css="button")
+    led = parts.link(f"To {active}", known[active], css="button") if active in known else home
+    if active == "Operator":
+        led = rx.cond(SessionState.operator, parts.link("To Operator", "/operator", css="button"), home)
     return rx.el.section(
         rx.el.h2("This cannot be shown"),
         rx.el.p(problem),
-        rx.el.p(
-            parts.link(f"To {active}" if onward != "/" else "To the Overview", onward, css="button"), class_name="pad"
-        ),
+        rx.el.p(led, class_name="pad"),
         class_name="card",
         role="alert",
         id="problem",

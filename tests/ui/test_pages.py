@@ -53,6 +53,17 @@ def test_every_page_has_an_address_of_its_own() -> None:
     assert len({page.route for page in PAGES}) == len(PAGES)
 
 
+@pytest.mark.parametrize(
+    ("route", "onward"),
+    [("/jobs/[ns]/[job_name]", "To Jobs"), ("/start", "To the Overview"), ("/operator/tenants", "To Operator")],
+)
+def test_what_cannot_be_shown_leads_on(route: str, onward: str) -> None:
+    (page,) = (page for page in PAGES if page.route == route)
+    drawn = str(page.component().render())
+    assert "This cannot be shown" in drawn
+    assert onward in drawn
+
+
 @pytest.mark.parametrize("address", STATES)
 async def test_a_page_fills_itself(address: str, cookie: str, alice: Member) -> None:
     page = page_at(address.replace("HOST", alice.endpoint_id), STATES[address], cookie)

@@ -22,7 +22,7 @@ def endpoints() -> rx.Component:
         parts.table(HEADS, rx.foreach(state.hosts, _host), numeric=("Jobs",)), class_name="card flush"
     )
     none = rx.el.section(
-        rx.cond(state.text + state.state, _none_here(), _none()),
+        rx.cond(state.text + state.state + state.pages.before, _none_here(), _none()),
         class_name="card",
     )
     return shell.frame(
