@@ -10,14 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 
 PATIENCE_S = 90.0
+TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -30,29 +33,31 @@ class Product:
     endpoint_token: str
     tenant: str
     endpoint_id: str
+    settings: Mapping[str, str]
 
 
 @contextmanager
-def running() -> Iterator[Product]:
+def running(settings: Mapping[str, str] | None = None) -> Iterator[Product]:
     """Starts ``crontopus-server up`` on a free port, and ends it with all its children."""
     home = Path(tempfile.mkdtemp(prefix="cb-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "CRONTOPUS_HOME": str(home), "CRONTOPUS_BIND": f"127.0.0.1:{port}"}
+    environment |= settings or {}
     server = [str(Path(sys.executable).parent / "crontopus-server"), "up"]
     with open(home / "log", "wb") as log:
         child = subprocess.Popen(server, env=environment, stdout=log, stderr=log)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            yield _ready(http, home)
+            yield _ready(http, home, dict(settings or {}))
     finally:
         child.send_signal(signal.SIGTERM)
         child.wait(timeout=30)
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _ready(http: httpx.Client, home: Path) -> Product:
+def _ready(http: httpx.Client, home: Path, settings: dict[str, str]) -> Product:
     _wait(lambda: _answers(http), "the server")
     person = {"username": "bench", "password": "a benchmark's password"}
     http.post("/api/auth/register", json={**person, "email": "bench@example.org"}).raise_for_status()
@@ -66,7 +71,7 @@ def _ready(http: httpx.Client, home: Path) -> Product:
         headers={"Authorization": f"Bearer {enrollment}"},
     )
     facts = enrolled.raise_for_status().json()
-    return Product(str(http.base_url), home, http, facts["token"], "bench", facts["endpoint_id"])
+    return Product(str(http.base_url), home, http, facts["token"], "bench", facts["endpoint_id"], settings)
 
 
 def _answers(http: httpx.Client) -> bool:
@@ -87,3 +92,80 @@ def _wait(ready: Callable[[], bool], what: str) -> None:
 def percentile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def index_jobs(product: Product, jobs: int, endpoints: int = 0) -> tuple[list[str], list[str]]:
+    """Rows in the index, each with a monitor on the product's endpoint, or in turn on some more that are made.
+
+    Written where the index would write them. Gives the jobs' ids and their endpoints' tokens, in turn.
+    """
+    os.environ.update({"CRONTOPUS_HOME": str(product.home), **product.settings})
+    from crontopus_app import security
+    from crontopus_app.db import engine, writing
+    from crontopus_app.models import Endpoint, JobIndex, Monitor
+    from crontopus_app.settings import settings
+
+    settings.cache_clear()
+    engine.cache_clear()
+    now, ids = datetime.now(UTC), [str(uuid.uuid4()) for _ in range(jobs)]
+    tokens = [security.new_token("ep") for _ in range(endpoints)]
+    with writing() as session:
+        hosts = [
+            Endpoint(
+                tenant_id=product.tenant,
+                machine_id=f"host-{number}",
+                name=f"host-{number}",
+                hostname=f"host-{number}",
+                token_hmac=security.token_hmac(token),
+                created_at=now,
+            )
+            for number, token in enumerate(tokens)
+        ]
+        session.add_all(hosts)
+        session.flush()
+        for number, job_id in enumerate(ids):
+            name = f"job-{number}"
+            session.add(
+                JobIndex(
+                    tenant_id=product.tenant,
+                    path=f"production/{name}.yaml",
+                    job_id=job_id,
+                    name=name,
+                    namespace="production",
+                    blob_sha="0" * 40,
+                    yaml=b"",
+                    valid=True,
+                    schedule=["*/5 * * * *"],
+                )
+            )
+            session.add(
+                Monitor(
+                    tenant_id=product.tenant,
+                    job_id=job_id,
+                    endpoint_id=hosts[number % endpoints].id if hosts else product.endpoint_id,
+                    job_name=name,
+                    namespace="production",
+                    updated_at=now,
+                )
+            )
+    return ids, tokens or [product.endpoint_token]
+
+
+def web_processes(product: Product) -> list[Path]:
+    """The processes that serve this product's pages."""
+    mark = f"CRONTOPUS_HOME={product.home}".encode()
+    found = [one for one in Path("/proc").glob("[0-9]*") if mark in read(one / "environ").split(b"\0")]
+    return [one for one in found if b"\0web\0" in read(one / "cmdline")]
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def worked(processes: list[Path]) -> float:
+    """Seconds of CPU so far."""
+    fields = [read(one / "stat").rsplit(b")", 1)[1].split() for one in processes]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / TICK

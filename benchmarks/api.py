@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import uuid
 from datetime import UTC, datetime
 
 import httpx
-from _product import Product, percentile, running
+from _product import Product, index_jobs, percentile, running
 
 JOBS = 1000
 CHECKINS = 1500
@@ -22,47 +21,11 @@ LISTS = 20
 
 def main() -> None:
     with running() as product:
-        jobs = _index_jobs(product)
+        jobs, _ = index_jobs(product, JOBS)
         print(f"{'what':<44}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}")
         for connections in CONNECTIONS:
             _print_checkins(product, jobs, connections)
         _print_list(product)
-
-
-def _index_jobs(product: Product) -> list[str]:
-    """1,000 rows in the index, each with a monitor on the endpoint; written where the index would write them."""
-    os.environ["CRONTOPUS_HOME"] = str(product.home)
-    from crontopus_app.db import writing
-    from crontopus_app.models import JobIndex, Monitor
-
-    now, ids = datetime.now(UTC), [str(uuid.uuid4()) for _ in range(JOBS)]
-    with writing() as session:
-        for number, job_id in enumerate(ids):
-            name = f"job-{number}"
-            session.add(
-                JobIndex(
-                    tenant_id=product.tenant,
-                    path=f"production/{name}.yaml",
-                    job_id=job_id,
-                    name=name,
-                    namespace="production",
-                    blob_sha="0" * 40,
-                    yaml=b"",
-                    valid=True,
-                    schedule=["*/5 * * * *"],
-                )
-            )
-            session.add(
-                Monitor(
-                    tenant_id=product.tenant,
-                    job_id=job_id,
-                    endpoint_id=product.endpoint_id,
-                    job_name=name,
-                    namespace="production",
-                    updated_at=now,
-                )
-            )
-    return ids
 
 
 def _print_checkins(product: Product, jobs: list[str], connections: int) -> None:

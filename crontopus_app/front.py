@@ -53,9 +53,15 @@ def factory() -> ASGIApp:
     # Imported after the environment is set: Reflex reads it at import.
     from crontopus_app.crontopus_app import app
 
-    whole = Front(_routes(ours), app())
+    whole = _whole(ours, app())
     keep_what_is_loaded()
     return whole
+
+
+def _whole(ours: Settings, pages: ASGIApp) -> ASGIApp:
+    from crontopus_app.api import hot
+
+    return Front({hot.PATH: hot.HotCheckins(pages), **_routes(ours)}, pages)
 
 
 def keep_what_is_loaded() -> None:

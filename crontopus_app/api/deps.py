@@ -26,8 +26,20 @@ Now = Annotated[datetime, Depends(clock.now)]
 
 def bearer(request: Request) -> str:
     """The token of the Authorization header, or an empty string."""
-    scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
+    return _token(request.headers.get("authorization", ""))
+
+
+def _token(authorization: str) -> str:
+    scheme, token = get_authorization_scheme_param(authorization)
     return token if scheme.lower() in {"bearer", "token"} else ""
+
+
+def endpoint_token(authorization: str) -> str:
+    """The token in the header's value; raises NotAuthenticated where there is none."""
+    token = _token(authorization)
+    if not token:
+        raise NotAuthenticated("Send the endpoint's token as `Authorization: Bearer ep_…`.")
+    return token
 
 
 def current_actor(request: Request, response: Response, now: Now) -> Actor:
@@ -60,9 +72,7 @@ def check_origin(request: Request) -> None:
 
 def current_endpoint(request: Request) -> Endpoint:
     """The endpoint whose ``ep_…`` token the request carries."""
-    token = bearer(request)
-    if not token:
-        raise NotAuthenticated("Send the endpoint's token as `Authorization: Bearer ep_…`.")
+    token = endpoint_token(request.headers.get("authorization", ""))
     with reading() as session:
         return reports.of_token(session, token)
 

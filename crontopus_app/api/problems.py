@@ -24,7 +24,7 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(CrontopusError, _known)
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(HTTPException, _http)
-    api.add_exception_handler(Exception, _unforeseen)
+    api.add_exception_handler(Exception, unforeseen)
 
 
 def answer(error: CrontopusError) -> JSONResponse:
@@ -63,7 +63,7 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": error.detail, "code": code}, error.status_code, error.headers)
 
 
-async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+async def unforeseen(request: Request, error: Exception) -> JSONResponse:
     """A defect of ours: the answer carries a reference that stands in the log as well."""
     reference = uuid.uuid4().hex[:12]
     log.error("reference %s: %s %s failed", reference, request.method, request.url.path, exc_info=error)

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
 
 from crontopus_app.api.app import api
+from crontopus_app.api.hot import HotCheckins
 from crontopus_app.db import writing
 from crontopus_app.models import Tenant
 from crontopus_app.queue import redis
@@ -28,7 +29,7 @@ NUL = "a\0b"
 @pytest.fixture
 def client(db: Engine, redis_url: str) -> Iterator[TestClient]:
     """On both databases."""
-    with TestClient(api, raise_server_exceptions=False) as made:
+    with TestClient(HotCheckins(api), raise_server_exceptions=False) as made:
         yield made
 
 

@@ -1,0 +1,70 @@
+"""A PostgreSQL server of one's own, from this machine's binaries, as an operator's: it syncs its disk."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+# PostgreSQL refuses to run as root.
+USER = "postgres" if os.geteuid() == 0 else getpass.getuser()
+PATIENCE_S = 30.0
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name) or next(
+        iter(sorted(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), reverse=True)), None
+    )
+    if not found:
+        raise SystemExit(f"PostgreSQL's {name} is missing: run scripts/install-system-parts")
+    return found
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The address of an empty database; server and data go when the block ends."""
+    folder = Path(tempfile.mkdtemp(prefix="cb-pg-"))
+    user = USER if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = str(folder / "data")
+    made = [_program("initdb"), "-D", data, "-U", "crontopus", "--auth=trust", "-E", "UTF8"]
+    subprocess.run(made, check=True, capture_output=True, user=user, cwd=folder)
+    served = [_program("postgres"), "-D", data, "-c", f"port={port}", "-c", "unix_socket_directories="]
+    with open(folder / "log", "wb") as log:
+        server = subprocess.Popen(
+            served, stdout=log, stderr=log, user=user, cwd=folder, extra_groups=[] if user else None
+        )
+    url = f"postgresql://crontopus@127.0.0.1:{port}/postgres"
+    try:
+        _wait(url)
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait(url: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
