@@ -106,8 +106,11 @@ def test_a_push_from_a_laptop_reaches_the_index(pia: Tenant, served: Served) -> 
     admin = f"svc-crontopus:{(served.home / 'secrets' / 'forge_admin_password').read_text()}"
     url = git["url"].replace("://", f"://{admin}@")
     subprocess.run(["git", "-C", str(clone), "push", "-q", url, "HEAD:main"], check=True, timeout=60)
-    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 1, "the pushed job", 20)
-    assert pia.http.get("/api/jobs/production/pushed").json()["commit"]["author"] == "Lena"
+    job = "/api/jobs/production/pushed"
+    wait_until(lambda: pia.http.get(job).status_code == 200, "the pushed job")
+    # Which commit brought a file is looked up after the file is shown.
+    wait_until(lambda: pia.http.get(job).json()["commit"], "the commit of the pushed job")
+    assert pia.http.get(job).json()["commit"]["author"] == "Lena"
 
 
 def test_the_programs_answer_with_their_exit_status(pia: Tenant) -> None:
