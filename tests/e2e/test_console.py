@@ -53,7 +53,7 @@ def test_a_job_is_written_and_committed(opened: Callable[..., Page], visitor: Vi
     page, name = opened(visitor, "/jobs/new"), f"job-{os.urandom(3).hex()}"
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Command").fill("echo from the browser")
-    expect(page.locator("#yaml")).to_have_value(containing("echo from the browser"), timeout=5000)
+    expect(page.locator("#yaml")).to_have_value(containing("echo from the browser"))
     expect(page.locator("#yaml")).to_have_value(containing(name))
     page.screenshot(path=screenshots / "new.png", full_page=True)
     page.locator("#save").click()
