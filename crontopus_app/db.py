@@ -66,6 +66,11 @@ def _begin_immediate(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
+def storable(text: str) -> str:
+    """Text that both databases store: NUL is shown as the symbol for it, half a surrogate pair as a question mark."""
+    return text.replace("\0", "\u2400").encode(errors="replace").decode()
+
+
 @contextmanager
 def reading() -> Iterator[Session]:
     """A session that only reads: on SQLite it takes no lock that a writer waits for."""

@@ -10,6 +10,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from contract import wire
+from crontopus_app.db import storable
 from crontopus_app.errors import Conflict, CrontopusError, NotFound
 from crontopus_app.models import JobIndex
 from crontopus_app.monitoring.fold import RunFacts, fold
@@ -119,17 +120,12 @@ def _keep_output(rows: Rows, run_id: str, checkin: wire.Checkin, *, decided: boo
     if checkin.kind == "log":
         joined = kept["tail"] + told.head + told.tail
         kept["lost_bytes"] += told.lost_bytes + max(0, len(joined) - OUTPUT_LIMIT)
-        kept["tail"] = _text(joined[-OUTPUT_LIMIT:])
+        kept["tail"] = storable(joined[-OUTPUT_LIMIT:])
     else:
-        kept["head"], kept["tail"] = _text(told.head[:OUTPUT_LIMIT]), _text(told.tail[-OUTPUT_LIMIT:])
+        kept["head"], kept["tail"] = storable(told.head[:OUTPUT_LIMIT]), storable(told.tail[-OUTPUT_LIMIT:])
         cut = max(0, len(told.head) - OUTPUT_LIMIT) + max(0, len(told.tail) - OUTPUT_LIMIT)
         kept["lost_bytes"] = told.lost_bytes + cut
     rows.put_output(kept)
-
-
-def _text(text: str) -> str:
-    """PostgreSQL stores no NUL in text; it is shown as the symbol for it."""
-    return text.replace("\0", "\u2400")
 
 
 def _row(sender: Sender, checkin: wire.Checkin, now: datetime) -> Row:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contract import wire
+from crontopus_app.db import storable
 from crontopus_app.errors import BadInput
 
 INT32, INT64 = 2**31 - 1, 2**63 - 1
@@ -22,8 +23,8 @@ def bad(field: str, message: str) -> BadInput:
 
 
 def text(value: str, length: int = LONGEST_TEXT) -> str:
-    """Cut to ``length``, each NUL (which PostgreSQL cannot store) shown as the symbol for it."""
-    return value[:length].replace("\0", "\u2400")
+    """Cut to ``length``, and storable."""
+    return storable(value[:length])
 
 
 def whole(field: str, value: int | None, *, most: int = INT32, least: int | None = None) -> int | None:

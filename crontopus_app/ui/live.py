@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -139,11 +139,22 @@ class Follower:
             self._bell.clear()
             begun = asyncio.get_running_loop().time()
             pending, self._pending = self._pending, defaultdict(set)
-            watchers.keep(self._connected())
-            with call.tick():
+            try:
+                await self._tick(pending)
+            except Exception:
+                # Whatever it was must not leave every page of the process as it is for ever.
+                log.exception("pages were not renewed, and will be tried again")
                 for tenant_id, kinds in pending.items():
-                    await self._each(watchers.of(tenant_id, kinds), self._refill)
+                    self._pending[tenant_id] |= kinds
+                self._bell.set()
+                await asyncio.sleep(AGAIN_S)
             await asyncio.sleep(max(COALESCE_S, asyncio.get_running_loop().time() - begun))
+
+    async def _tick(self, pending: Mapping[str, set[str]]) -> None:
+        watchers.keep(self._connected())
+        with call.tick():
+            for tenant_id, kinds in pending.items():
+                await self._each(watchers.of(tenant_id, kinds), self._refill)
 
     def _connected(self) -> set[str]:
         namespace = self._app.event_namespace

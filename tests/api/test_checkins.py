@@ -50,6 +50,7 @@ def send(client: TestClient, token: str, body: Any = None, **headers: str) -> An
     [
         (checkin(), 200),
         (checkin(error="\ud83d\ude00"), 200),
+        (checkin(error="half a pair: \ud83d", output={"head": "\ud83d", "tail": "\0"}), 200),
         (checkin(attempt="2"), 200),
         (checkin(kind="explode"), 422),
         (checkin(id="no-uuid"), 422),

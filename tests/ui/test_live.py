@@ -14,7 +14,8 @@ from crontopus_app.settings import settings
 from crontopus_app.ui import live
 from tests.cast import NOON
 
-LIMIT_S = 10
+LIMIT_S = 30
+NO_BROWSER = SimpleNamespace(event_namespace=None)
 
 
 async def _nothing(*_: object) -> None:
@@ -22,8 +23,7 @@ async def _nothing(*_: object) -> None:
 
 
 @asynccontextmanager
-async def following() -> AsyncIterator[None]:
-    app = SimpleNamespace(event_namespace=None)
+async def following(app: object = NO_BROWSER) -> AsyncIterator[None]:
     follower = live.Follower(app, _nothing, _nothing)  # pyright: ignore[reportArgumentType] -- what it uses of an app
     task = asyncio.create_task(follower.run())
     try:
@@ -53,3 +53,27 @@ async def test_redis_away_is_said(redis_url: str, monkeypatch: pytest.MonkeyPatc
     queue.redis.cache_clear()
     async with following():
         await until(lambda: live.watchers.stale_since is not None)
+
+
+@pytest.mark.logs_errors
+async def test_a_renewal_that_fails_is_told_and_done_again(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(live, "AGAIN_S", 0.01)
+    asked: list[None] = []
+
+    class Broken:
+        """Fails when it is first asked who is connected."""
+
+        @property
+        def event_namespace(self) -> None:
+            asked.append(None)
+            if len(asked) == 1:
+                raise RuntimeError("a defect")
+
+    live.watchers.stale_since = NOON  # its end rings for a renewal
+    async with following(Broken()):
+        await until(lambda: len(asked) >= 2)
+    assert [record.message for record in caplog.records if record.exc_info] == [
+        "pages were not renewed, and will be tried again"
+    ]

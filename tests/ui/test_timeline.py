@@ -69,6 +69,17 @@ def test_what_runs_is_not_drawn_as_settled() -> None:
     assert (bar.left, bar.top, bar.run_id, bar.state) == ("45.833%", "56px", RUN_ID, "running")
 
 
+def test_of_hundreds_of_runs_in_one_minute_one_bar_is_drawn_and_the_newest_are_told() -> None:
+    ids = [str(uuid.UUID(int=number)) for number in range(300)]
+    lane = replace(LANE, marks=tuple(replace(MARK, run_id=one) for one in reversed(ids)))
+    row = drawing.lane_row(lane, NOON)
+    alone = drawing.lane_row(replace(LANE, marks=(replace(MARK, run_id=ids[-1]),)), NOON)
+    assert row.paths == alone.paths
+    told = row.runs.split("\n")
+    assert len(told) == drawing.TOLD
+    assert told[-1] == alone.runs
+
+
 def test_of_a_job_that_hangs_in_hundreds_of_runs_the_newest_are_drawn() -> None:
     stuck = tuple(replace(MARK, run_id=f"run-{number}", status="running", seconds=None) for number in range(500))
     drawn = drawing.going(Day((replace(LANE, marks=stuck), replace(LANE, marks=stuck[:1])), 2), NOON)

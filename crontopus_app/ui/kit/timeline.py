@@ -1,13 +1,14 @@
 """24 hours with *now* in the middle: one lane a job, one SVG path an outcome for what is settled.
 
 What runs is a small field of its own. A lane is drawn for the moment of its ``Grid``; the browser moves it on
-from there and lets running bars grow (assets/timeline.js), without a word from the server.
+from there and lets running bars grow (assets/live.js), without a word from the server.
 """
 
 from __future__ import annotations
 
 import base64
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ MINUTES = 1440
 SHORTEST = 5.0
 NARROWEST = 3.0
 GOING = 20
+# Of the runs that began within one minute, and lie on each other, so many are told: the newest.
+TOLD = 20
 GAP = 2.0
 # Minutes before and after now that its words take on a narrow screen.
 NEAR = (-40, 150)
@@ -114,12 +117,12 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
         (mark for mark in lane.marks if mark.seconds is not None), key=lambda mark: (mark.begun, mark.run_id)
     )
     hosts = list(dict.fromkeys(mark.host for mark in ended))
-    drawn, told = [], []
+    drawn, told = [], defaultdict[str, list[str]](list)
     for mark in ended:
         left, wide = place(mark.begun, at), max((mark.seconds or 0) / 60, SHORTEST)
         colour = colour_of(mark)
         drawn.append((colour, f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z"))
-        told.append(
+        told[f"{left:.0f}"].append(
             f"{left:.0f},{wide:.0f},{mark.status},{hosts.index(mark.host)},{mark.seconds:.3g},{_short(mark.run_id)}"
         )
     return LaneRow(
@@ -129,9 +132,9 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
         href=f"/jobs/{lane.namespace}/{lane.name}",
         state=words.job_state(lane.state),
         said=words.JOB_WORDS.get(lane.state, lane.state),
-        paths=paths_of(drawn),
+        paths=paths_of(list(dict.fromkeys(drawn))),
         slots=outlines([place(slot, at) for slot in lane.slots], _usual(ended)),
-        runs="\n".join(told),
+        runs="\n".join(row for minute in told.values() for row in minute[-TOLD:]),
         hosts="\n".join(hosts),
         last_at=words.iso(ended[-1].begun) if ended else "",
         next_at=words.iso(lane.slots[0]) if lane.slots else "",
