@@ -194,8 +194,10 @@ def _runs(tenant: str, jobs: list[str], hosts: list[str]) -> Iterator[dict[str, 
 
 async def _server(product: Product, addresses: dict[str, str]) -> list[str]:
     """Prints what the server needs for each page; gives those that need too long."""
+    from crontopus_app.front import keep_what_is_loaded
     from crontopus_app.ui.pages import PAGES
 
+    keep_what_is_loaded()
     cookie = await asyncio.to_thread(_session, product)
     slow = []
     print(f"{'server, ' + str(TURNS) + ' times':<48}{'p50 ms':>8}{'p95 ms':>8}{'delta kB':>10}")

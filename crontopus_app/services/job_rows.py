@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from crontopus_app.errors import Conflict, NotFound
 from crontopus_app.models import Change, JobIndex
 
 
-def rows_of(session: Session, tenant_id: str, namespace: str | None) -> Sequence[JobIndex]:
-    """The tenant's files by namespace, name and path."""
+def rows_of(session: Session, tenant_id: str, namespace: str | None, *, manifests: bool = False) -> Sequence[JobIndex]:
+    """The tenant's files by namespace, name and path: without their text and lints, and without ``manifests``."""
+    left_out = [JobIndex.yaml, JobIndex.lints, *([] if manifests else [JobIndex.manifest])]
     query = select(JobIndex).where(JobIndex.tenant_id == tenant_id)
+    query = query.options(*(defer(col(one), raiseload=True) for one in left_out))  # pyright: ignore[reportArgumentType] -- col() is a wider type than its columns
     if namespace:
         query = query.where(JobIndex.namespace == namespace)
     return session.exec(query.order_by(JobIndex.namespace, JobIndex.name, JobIndex.path)).all()

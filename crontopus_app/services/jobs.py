@@ -64,7 +64,7 @@ def list_all(
     """The tenant's jobs by namespace and name, invalid files too; ``text``: those that a search finds by it."""
     actor.require("read:jobs")
     tenant = session.get(Tenant, actor.tenant_id)
-    rows = rows_of(session, actor.tenant_id, namespace)
+    rows = rows_of(session, actor.tenant_id, namespace, manifests=bool(text))
     if text:
         rows = [row for row in rows if _says(row, text.lower().split())]
     shaped = _shapes(session, actor.tenant_id, rows, now)
