@@ -100,7 +100,11 @@ class Writer(Generic[Item, Outcome]):
         while taken := self._take():
             outcomes = self._outcomes([place.item for place in taken])
             _tell(taken, outcomes)
-            self._then(outcomes)
+            try:
+                self._then(outcomes)
+            except Exception:
+                # What was answered is durable; without this thread nothing would ever be written again.
+                log.exception("what was written for %d requests was not announced", len(taken))
 
     def _take(self) -> list[_Place[Item]]:
         """What waits, up to what goes together; nothing at the end."""

@@ -14,6 +14,7 @@ from crontopus_app.monitoring.writer import Writer
 from tests.fixtures.processes import wait_until
 
 PATIENCE_S = 30
+BROKEN = 42
 
 Held = Writer[int, int]
 
@@ -37,6 +38,8 @@ class Desk:
 
     def announce(self, outcomes: Sequence[int | Exception]) -> None:
         self.announced += len(outcomes)
+        if BROKEN * 2 in outcomes:
+            raise RuntimeError("a defect")
 
     async def hand_in(self, *items: int) -> list[asyncio.Task[int]]:
         """Each in a task that has come to its place in the queue."""
@@ -153,3 +156,12 @@ def test_a_loop_that_ended_meanwhile_stops_nothing(desk: Desk) -> None:
 
     assert asyncio.run(come()) == [8]
     wait_until(lambda: desk.announced == 2, "both to be announced")
+
+
+@pytest.mark.logs_errors
+async def test_an_announcement_that_fails_stops_nothing(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.go.set()
+    assert await desk.writer.put(BROKEN) == BROKEN * 2
+    assert await desk.writer.put(4) == 8
+    wait_until(lambda: desk.announced == 2, "the second announcement")
+    assert [record.message for record in caplog.records] == ["what was written for 1 requests was not announced"]
