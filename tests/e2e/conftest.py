@@ -38,7 +38,7 @@ class Tenant:
         environment = {**clean, "CRONTOPUS_PROFILE": str(self.folder / "profile.json"), **variables}
         command = [str(PROGRAMS / words[0]), *words[1:]]
         return subprocess.run(
-            command, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False
+            command, env=environment, input=stdin, capture_output=True, text=True, timeout=120, check=False
         )
 
     def enrol(self, host: str, token: str = "") -> list[str]:
@@ -99,12 +99,17 @@ def stranger(served: Served) -> Iterator[Visitor]:
 
 @pytest.fixture
 def opened(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
-    """Opens pages; any error in a console of theirs fails the test."""
+    """Opens pages; any error in a console of theirs fails the test, but where the server is ``troubled``."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
     def open_page(
-        visitor: Visitor | None = None, path: str = "/", *, narrow: bool = False, theme: str = "dark"
+        visitor: Visitor | None = None,
+        path: str = "/",
+        *,
+        narrow: bool = False,
+        theme: str = "dark",
+        troubled: bool = False,
     ) -> Page:
         context = browser.new_context(
             base_url=served.url,
@@ -113,7 +118,8 @@ def opened(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda said: errors.append(said.text) if is_error(said) else None)
+        if not troubled:
+            page.on("console", lambda said: errors.append(said.text) if is_error(said) else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         if visitor:
             allow(served)

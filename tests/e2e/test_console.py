@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.visitors import Visitor, allow, check_in, sign_in
 from tests.fixtures.served import Served
 
-LIVE_S, ROUNDS = 0.3, 4
+LIVE_S, ROUNDS = 0.3, 10
 
 
 def test_a_wrong_password_is_told_on_the_page(opened: Callable[..., Page], visitor: Visitor, served: Served) -> None:

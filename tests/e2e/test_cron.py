@@ -131,7 +131,7 @@ def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(namespace:
     daemon = namespace.start(*agent, "run")
     spool = state / "spool"
     until(lambda: len(list(spool.glob("*.json"))) >= 4, 90, "a minute of cron with both jobs spooled")
-    until((tmp_path / "foreign").exists, 10, "the foreign line")
+    until((tmp_path / "foreign").exists, 30, "the foreign line")
     assert (tmp_path / "failing").read_text().startswith("hello\n")
     assert not (tmp_path / "paused").exists()
     assert not (tmp_path / "gated").exists()
@@ -150,7 +150,7 @@ def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(namespace:
         assert len({told["id"] for told in twin.checkins}) >= 4
 
         daemon.terminate()
-        daemon.wait(timeout=5)
+        daemon.wait(timeout=30)
         namespace.run(*agent, "leave")
         assert namespace.run("crontab", "-l") == original
         assert not state.exists()

@@ -35,8 +35,8 @@ def test_enrolling_again_is_the_same_endpoint_with_a_new_token(pia: Tenant) -> N
     second = pia.http.post("/api/endpoints/enroll", json=machine, headers=headers).json()
     assert first["endpoint_id"] == second["endpoint_id"]
     beat = f"{pia.url}/api/endpoints/me/heartbeat"
-    old = httpx.post(beat, headers={"Authorization": f"Bearer {first['token']}"})
-    new = httpx.post(beat, headers={"Authorization": f"Bearer {second['token']}"})
+    old = httpx.post(beat, headers={"Authorization": f"Bearer {first['token']}"}, timeout=30)
+    new = httpx.post(beat, headers={"Authorization": f"Bearer {second['token']}"}, timeout=30)
     assert (old.status_code, new.status_code) == (401, 204)
 
 
@@ -46,9 +46,9 @@ def test_a_revoked_endpoint_loses_its_git_credential_too(pia: Tenant) -> None:
     enrolled = pia.http.post("/api/endpoints/enroll", json=machine, headers=headers).json()
     refs = f"{enrolled['git']['url']}/info/refs?service=git-upload-pack"
     git = {"Authorization": f"token {enrolled['git']['token']}"}
-    assert httpx.get(refs, headers=git).status_code == 200
+    assert httpx.get(refs, headers=git, timeout=30).status_code == 200
     pia.http.delete(f"/api/endpoints/{enrolled['endpoint_id']}").raise_for_status()
-    assert httpx.get(refs, headers=git).status_code == 401
+    assert httpx.get(refs, headers=git, timeout=30).status_code == 401
 
 
 def test_a_hundred_creates_at_once_are_a_hundred_manifests(pia: Tenant) -> None:
@@ -59,4 +59,4 @@ def test_a_hundred_creates_at_once_are_a_hundred_manifests(pia: Tenant) -> None:
     with ThreadPoolExecutor(20) as pool:
         codes = set(pool.map(create, range(100)))
     assert codes <= {201, 202}
-    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 100, "a hundred jobs", 60)
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 100, "a hundred jobs", 120)

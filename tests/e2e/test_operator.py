@@ -17,7 +17,6 @@ from tests.e2e.visitors import PASSWORD, Visitor, allow, make
 from tests.fixtures.processes import wait_until
 from tests.fixtures.served import SERVER, Served
 
-PATIENCE_MS = 15_000
 SUSPENDED = "This tenant is suspended: ask the operator."
 
 
@@ -50,15 +49,16 @@ def test_a_suspended_tenant_is_told_live_and_comes_back(
     expect(dialog).to_contain_text("go on running their jobs")
     page.screenshot(path=screenshots / "operator-suspend.png")
     dialog.get_by_role("button", name="Suspend").click()
-    expect(theirs.locator("#problem")).to_contain_text(SUSPENDED, timeout=PATIENCE_MS)
+    expect(theirs.locator("#problem")).to_contain_text(SUSPENDED)
     expect(theirs.get_by_text("host-of-eve")).to_have_count(0)
     refused = tenant.http.get("/api/jobs")
     assert (refused.status_code, refused.json()) == (403, {"detail": SUSPENDED, "code": "suspended"})
     allow(served)
-    door = httpx.post(f"{served.url}/api/auth/session", json={"username": tenant.name, "password": PASSWORD})
+    person = {"username": tenant.name, "password": PASSWORD}
+    door = httpx.post(f"{served.url}/api/auth/session", json=person, timeout=30)
     assert (door.status_code, door.json()["detail"]) == (403, SUSPENDED)
     card.get_by_role("button", name="Resume").click()
-    expect(theirs.locator("#problem")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(theirs.locator("#problem")).to_have_count(0)
     expect(theirs.get_by_role("link", name="greet").first).to_be_visible()
     assert tenant.http.get("/api/jobs").status_code == 200
 
@@ -73,7 +73,7 @@ def test_a_failed_task_is_read_retried_and_discarded(
         told = operator.http.get("/api/operator/tasks").raise_for_status().json()
         return [one["failed_at"] for one in told["failed"] if one["id"] == task.id]
 
-    wait_until(failures, "the task to fail", 30)
+    wait_until(failures, "the task to fail")
     before = failures()
     page = opened(operator, "/operator/tasks")
     row = page.get_by_role("article").filter(has_text="nobody-at-all")
@@ -81,12 +81,12 @@ def test_a_failed_task_is_read_retried_and_discarded(
     expect(row.get_by_label("traceback")).to_contain_text("Traceback (most recent call last)")
     page.screenshot(path=screenshots / "operator-tasks.png", full_page=True)
     row.get_by_role("button", name="Retry").click()
-    expect(page.locator("#toasts")).to_contain_text("back in its queue", timeout=PATIENCE_MS)
-    wait_until(lambda: (now := failures()) and now != before, "the task to fail again", 30)
+    expect(page.locator("#toasts")).to_contain_text("back in its queue")
+    wait_until(lambda: (now := failures()) and now != before, "the task to fail again")
     page.get_by_role("button", name="Refresh").click()
     row.get_by_role("button", name="Discard").click()
     page.locator("dialog#discard").get_by_role("button", name="Discard").click()
-    expect(row).to_have_count(0, timeout=PATIENCE_MS)
+    expect(row).to_have_count(0)
     assert failures() == []
     page.get_by_role("link", name="RQ dashboard").click()
     expect(page).to_have_title("RQ dashboard")
@@ -100,13 +100,13 @@ def test_health_is_measured_while_somebody_looks(
     expect(rows).to_have_count(8)
     # Those that no other test and no load of the machine can trouble.
     for part in ("Database", "Redis", "Git server", "Live events"):
-        expect(rows.filter(has_text=part).locator(".tag")).to_have_text("ok", timeout=PATIENCE_MS)
+        expect(rows.filter(has_text=part).locator(".tag")).to_have_text("ok")
     expect(rows.locator(".tag.s-running")).to_have_count(0)
     page.screenshot(path=screenshots / "operator.png", full_page=True)
     first = page.locator("time").first.get_attribute("datetime")
     assert first
     # The next round comes by itself.
-    expect(page.locator(f'time[datetime="{first}"]')).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.locator(f'time[datetime="{first}"]')).to_have_count(0)
 
 
 def test_nobody_else_is_let_in(opened: Callable[..., Page], tenant: Visitor) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import uuid
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -13,6 +12,7 @@ from tests.e2e.test_edit import children
 from tests.e2e.visitors import Visitor, check_in
 from tests.fixtures.served import Served
 
+TRIES = 3
 SHIFTS = """() => { window.shifts = []; new PerformanceObserver(list => list.getEntries().forEach(entry => {
   if (entry.sources.some(source => source.node?.closest?.('.timeline'))) shifts.push(entry.value); }))
   .observe({type: 'layout-shift', buffered: false}); }"""
@@ -21,15 +21,19 @@ SHIFTS = """() => { window.shifts = []; new PerformanceObserver(list => list.get
 def test_the_day_is_read_by_keys_and_pointer_and_stays_in_its_place(
     opened: Callable[..., Page], visitor: Visitor
 ) -> None:
-    first, last = str(uuid.uuid4()), str(uuid.uuid4())
-    check_in(visitor, run_id=first)
+    check_in(visitor)
     page = opened(visitor, "/")
     lane = page.locator(".lane").first
     expect(lane).to_be_visible()
     page.evaluate(SHIFTS)
-    check_in(visitor, run_id=last)
-    expect(page.locator(f'a[href="/runs/{last}"]').first).to_be_attached()
-    assert page.evaluate("shifts") == []
+    tries: list[object] = []
+    # Every ten minutes the day is drawn anew, which may fall in between: what a run moves, every run moves.
+    while not tries or (tries[-1] != [] and len(tries) < TRIES):
+        page.evaluate("shifts = []")
+        run_id = check_in(visitor)
+        expect(page.locator(f'a[href="/runs/{run_id}"]').first).to_be_attached()
+        tries.append(page.evaluate("shifts"))
+    assert tries[-1] == [], tries
     page.locator(".who2 a").first.focus()
     page.keyboard.press("Tab")
     expect(lane).to_be_focused()
@@ -48,7 +52,7 @@ def test_a_server_that_stalls_is_said_within_seconds_and_nothing_is_missed(
     opened: Callable[..., Page], visitor: Visitor, served: Served
 ) -> None:
     check_in(visitor)
-    page, mark = opened(visitor, "/"), "#live"
+    page, mark = opened(visitor, "/", troubled=True), "#live"
     expect(page.locator(mark)).to_have_text("live", use_inner_text=True)
     words = "crontopus_app.server web"
     parents = children(served.pid, words)
@@ -60,7 +64,7 @@ def test_a_server_that_stalls_is_said_within_seconds_and_nothing_is_missed(
     finally:
         for process in stalled:
             os.kill(process, signal.SIGCONT)
-    expect(page.locator(mark)).to_have_text("live", use_inner_text=True, timeout=30_000)
+    expect(page.locator(mark)).to_have_text("live", use_inner_text=True)
     run_id = check_in(visitor)
     expect(page.locator(f'a[href="/runs/{run_id}"]').first).to_be_attached(timeout=30_000)
 

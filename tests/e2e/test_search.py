@@ -19,7 +19,8 @@ def test_a_job_is_found_from_the_keyboard_and_the_way_back_is_kept(
     run_id = check_in(visitor)
     page = opened(visitor, "/runs")
     # Whoever types fast types before the next page is there: nothing of it is lost.
-    page.keyboard.type("gj/gree")
+    with page.expect_response("**/api/search?q=gree"):
+        page.keyboard.type("gj/gree")
     box = page.locator("#search")
     expect(page.get_by_role("heading", level=1, name="Jobs")).to_be_visible()
     expect(box).to_be_focused()

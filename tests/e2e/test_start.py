@@ -23,7 +23,7 @@ def test_who_registers_sees_three_steps_tick_by_themselves(
     page, name = opened(), f"new-{os.urandom(4).hex()}"
     register(page, served, name)
     done = page.locator(".steps li.done")
-    expect(done).to_have_count(1, timeout=30_000)
+    expect(done).to_have_count(1)
     page.screenshot(path=screenshots / "start-1.png")
 
     other = page.context.new_page()
@@ -34,17 +34,18 @@ def test_who_registers_sees_three_steps_tick_by_themselves(
         newcomer = Tenant(name, http, tmp_path, served.url)
         agent = newcomer.enrol("first-host", token)
         expect(other.get_by_text("A host has joined.")).to_be_visible(timeout=15_000)
-        expect(done).to_have_count(2, timeout=15_000)
+        expect(done).to_have_count(2)
         page.screenshot(path=screenshots / "start-2.png")
 
         job = {"name": "hello", "namespace": "production", "schedule": "*/5 * * * *", "command": "echo the first"}
         http.post("/api/jobs", json=job).raise_for_status()
         expect(page.get_by_text("Your job is in Git.")).to_be_visible(timeout=15_000)
-        wait_until(lambda: http.get("/api/jobs").json()["count"] == 1, "the job in the index", 30)
+        wait_until(lambda: http.get("/api/jobs").json()["count"] == 1, "the job in the index")
         world.once(newcomer, agent)
         (line,) = world.lines(newcomer, "first-host")
         assert world.run(line) == 0
-    expect(done).to_have_count(3, timeout=30_000)
+        world.arrived(newcomer, agent, 1)
+    expect(done).to_have_count(3)
     page.screenshot(path=screenshots / "start-3.png")
     page.get_by_text("Look at its output").click()
     expect(page.locator("#output")).to_contain_text("the first")

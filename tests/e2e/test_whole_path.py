@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 
+from tests.e2e import world
 from tests.e2e.conftest import PASSWORD, Tenant
 from tests.fixtures.processes import wait_until
 from tests.fixtures.served import Served
@@ -27,10 +28,12 @@ def test_from_a_manifest_to_a_run(pia: Tenant) -> None:
     assert (pia.folder / "profile.json").stat().st_mode & 0o777 == 0o600
     manifest = pia.folder / "greet.yaml"
     manifest.write_text(MANIFEST)
-    applied = pia.program("crontopus", "jobs", "apply", "-n", "production", "-f", str(manifest), "--json")
+    waiting = ["--json", "--wait", "60"]
+    applied = pia.program("crontopus", "jobs", "apply", "-n", "production", "-f", str(manifest), *waiting)
     assert applied.returncode == 0, applied.stderr + applied.stdout
     (change,) = json.loads(applied.stdout)
     assert change["state"] == "done"
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 1, "the job in the index")
 
     agent = pia.enrol("host-a")
     once = pia.program(*agent, "once")
@@ -42,7 +45,7 @@ def test_from_a_manifest_to_a_run(pia: Tenant) -> None:
 
     ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stdout) == (0, "hello from the job\n")
-    wait_until(lambda: pia.http.get("/api/runs", params={"status": "success"}).json()["runs"], "the run", 20)
+    world.arrived(pia, agent, 1)
     listed = pia.program("crontopus", "runs", "list", "--json")
     (run,) = json.loads(listed.stdout)["runs"]
     assert (run["job_name"], run["endpoint_name"], run["exit_code"]) == ("greet", "host-a", 0)
@@ -57,7 +60,8 @@ def test_the_comment_of_an_applied_file_is_in_git_with_its_author(pia: Tenant) -
     headers = {"Content-Type": "application/yaml"}
     made = pia.http.post("/api/jobs", params={"namespace": "production"}, content=MANIFEST.encode(), headers=headers)
     assert made.status_code in {201, 202}, made.text
-    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 1, "the job", 20)
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 1, "the job")
+    wait_until(lambda: pia.http.get("/api/jobs/production/greet").json()["commit"], "the commit of the job")
     detail = pia.http.get("/api/jobs/production/greet").json()
     assert "# A comment that must survive." in detail["yaml"]
     assert detail["commit"]["author"] == pia.name
@@ -69,18 +73,18 @@ def test_deleting_a_job_takes_its_line_and_nothing_else(pia: Tenant) -> None:
     form = {"namespace": "production", "schedule": "0 3 * * *", "command": "true"}
     for name in ("one", "two", "three"):
         pia.http.post("/api/jobs", json={**form, "name": name}).raise_for_status()
-    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 3, "three jobs", 20)
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 3, "three jobs")
     agent = pia.enrol("host-b")
     assert pia.program(*agent, "once").returncode == 0
     crontab = pia.folder / "crontab-host-b"
     assert crontab.read_text().count("run-job") == 3
     pia.http.request("DELETE", "/api/jobs/production/two").raise_for_status()
-    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 2, "two jobs", 20)
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 2, "two jobs")
     assert pia.program(*agent, "once").returncode == 0
     assert crontab.read_text().count("run-job") == 2
     for name in ("one", "three"):
         pia.http.request("DELETE", f"/api/jobs/production/{name}").raise_for_status()
-    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 0, "no jobs", 20)
+    wait_until(lambda: pia.http.get("/api/jobs").json()["count"] == 0, "no jobs")
     assert pia.program(*agent, "once").returncode == 0, "somebody named each job: the prune brake stays off"
     assert "run-job" not in crontab.read_text()
     left = pia.program(*agent, "leave")

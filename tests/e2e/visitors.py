@@ -40,12 +40,11 @@ def make(served: Served) -> Visitor:
     wait_until(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository", 60)
     job = {"name": "greet", "namespace": "production", "schedule": "*/5 * * * *", "command": "echo hello"}
     http.post("/api/jobs", json=job).raise_for_status()
-    wait_until(lambda: http.get("/api/jobs").json()["count"] == 1, "the job in the index", 30)
+    wait_until(lambda: http.get("/api/jobs").json()["count"] == 1, "the job in the index")
     enrolment = http.post("/api/enrollment-tokens", json={"name": "host"}).json()["token"]
     machine = {"machine_id": name, "hostname": "host-of-eve", "name": "host-of-eve"}
-    enrolled = httpx.post(
-        f"{served.url}/api/endpoints/enroll", json=machine, headers={"Authorization": f"Bearer {enrolment}"}
-    ).json()
+    bearer = {"Authorization": f"Bearer {enrolment}"}
+    enrolled = httpx.post(f"{served.url}/api/endpoints/enroll", json=machine, headers=bearer, timeout=30).json()
     job_id = http.get("/api/jobs").json()["jobs"][0]["id"]
     return Visitor(name, http, enrolled["token"], enrolled["endpoint_id"], job_id)
 
