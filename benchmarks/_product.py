@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -102,7 +103,7 @@ def index_jobs(product: Product, jobs: int, endpoints: int = 0) -> tuple[list[st
     os.environ.update({"CRONTOPUS_HOME": str(product.home), **product.settings})
     from crontopus_app import security
     from crontopus_app.db import engine, writing
-    from crontopus_app.models import Endpoint, JobIndex, Monitor
+    from crontopus_app.models import Endpoint
     from crontopus_app.settings import settings
 
     settings.cache_clear()
@@ -123,32 +124,36 @@ def index_jobs(product: Product, jobs: int, endpoints: int = 0) -> tuple[list[st
         ]
         session.add_all(hosts)
         session.flush()
+        on = [host.id for host in hosts] or [product.endpoint_id]
         for number, job_id in enumerate(ids):
-            name = f"job-{number}"
-            session.add(
-                JobIndex(
-                    tenant_id=product.tenant,
-                    path=f"production/{name}.yaml",
-                    job_id=job_id,
-                    name=name,
-                    namespace="production",
-                    blob_sha="0" * 40,
-                    yaml=b"",
-                    valid=True,
-                    schedule=["*/5 * * * *"],
-                )
-            )
-            session.add(
-                Monitor(
-                    tenant_id=product.tenant,
-                    job_id=job_id,
-                    endpoint_id=hosts[number % endpoints].id if hosts else product.endpoint_id,
-                    job_name=name,
-                    namespace="production",
-                    updated_at=now,
-                )
-            )
+            session.add_all(_job_rows(product.tenant, job_id, f"job-{number}", on[number % len(on)], now))
     return ids, tokens or [product.endpoint_token]
+
+
+def _job_rows(tenant: str, job_id: str, name: str, endpoint_id: str, now: datetime) -> tuple[Any, Any]:
+    """The file in the index and the job's monitor on one endpoint."""
+    from crontopus_app.models import JobIndex, Monitor
+
+    file = JobIndex(
+        tenant_id=tenant,
+        path=f"production/{name}.yaml",
+        job_id=job_id,
+        name=name,
+        namespace="production",
+        blob_sha="0" * 40,
+        yaml=b"",
+        valid=True,
+        schedule=["*/5 * * * *"],
+    )
+    monitor = Monitor(
+        tenant_id=tenant,
+        job_id=job_id,
+        endpoint_id=endpoint_id,
+        job_name=name,
+        namespace="production",
+        updated_at=now,
+    )
+    return file, monitor
 
 
 def web_processes(product: Product) -> list[Path]:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-from _product import Product, percentile, running
+from _product import Product, percentile, read, running, web_processes, worked
 from simple_websocket import AioClient
 
 RUN = re.compile(r"00000000-0000-4000-8000-(\d{12})")
@@ -27,7 +27,6 @@ SENDERS = 16
 # Engine.IO's: a page that does not answer is disconnected after some seconds.
 PING, PONG = "2", "3"
 SETTLE_S = 3.0
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -71,18 +70,18 @@ def main() -> None:
 
 
 async def _measure(product: Product, count: int, rate: int, seconds: int, page: str) -> None:
-    cookie, job_id, web = await asyncio.to_thread(_cookie, product), _job(product), _web(product)
+    cookie, job_id, web = await asyncio.to_thread(_cookie, product), _job(product), web_processes(product)
     before = _memory(web)
     clients = [Client() for _ in range(count)]
     following = [asyncio.create_task(client.follow(product, cookie, page)) for client in clients]
     await _until(lambda: all(client.deltas >= 3 for client in clients), following)
     for client in clients:
         client.bytes = client.deltas = 0
-    worked, begun = _worked(web), time.monotonic()
+    before_work, begun = worked(web), time.monotonic()
     sent = await _send(product, job_id, rate, seconds)
     took = time.monotonic() - begun
     await asyncio.sleep(SETTLE_S)
-    busy = _worked(web) - worked
+    busy = worked(web) - before_work
     for task in following:
         task.cancel()
     _print(clients, sent, took, busy, (_memory(web) - before) / count)
@@ -164,29 +163,9 @@ def _job(product: Product) -> str:
     return product.http.post("/api/jobs", json=form).raise_for_status().json()["job"]["id"]
 
 
-def _web(product: Product) -> list[Path]:
-    """The processes that serve this product's pages."""
-    mark = f"CRONTOPUS_HOME={product.home}".encode()
-    found = [one for one in Path("/proc").glob("[0-9]*") if mark in _read(one / "environ").split(b"\0")]
-    return [one for one in found if b"\0web\0" in _read(one / "cmdline")]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
-def _worked(processes: list[Path]) -> float:
-    """Seconds of CPU so far."""
-    fields = [_read(one / "stat").rsplit(b")", 1)[1].split() for one in processes]
-    return sum(int(each[11]) + int(each[12]) for each in fields) / TICK
-
-
 def _memory(processes: list[Path]) -> float:
     """Resident bytes."""
-    pages = sum(int(_read(one / "statm").split()[1]) for one in processes)
+    pages = sum(int(read(one / "statm").split()[1]) for one in processes)
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
