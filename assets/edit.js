@@ -208,7 +208,7 @@
     const left = store.keys();
     if (left.length && !confirm(`Signing out drops what you have not saved (${left.length === 1 ? "1 job" : `${left.length} jobs`}). Sign out?`)) {
       e.stopPropagation(); e.preventDefault();
-    } else left.forEach(store.drop);
+    } else { left.forEach(store.drop); at = null; }
   };
   // A new line begins as far in as the last one, and farther behind a colon.
   const enter = (e) => {
