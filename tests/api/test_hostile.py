@@ -99,7 +99,8 @@ def test_flags_are_bounded(client: TestClient, alice: Member) -> None:
     told = checkin(flags=[f"{n}-" + "x" * 500 for n in range(100)])
     assert send(client, "/api/checkins", told, alice.endpoint_token).status_code == 200
     flags = client.get(f"/api/runs/{told['run_id']}", headers=bearer(alice.session_token)).json()["run"]["flags"]
-    assert len(flags) == 20
+    theirs = [flag for flag in flags if flag.endswith("x")]  # and ours: at noon of a day it is reported late
+    assert len(theirs) == 20
     assert max(map(len, flags)) == 100
 
 

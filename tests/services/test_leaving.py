@@ -9,7 +9,7 @@ from sqlalchemy import or_
 from sqlmodel import col, func, select
 
 from contract import wire
-from crontopus_app import queue
+from crontopus_app import clock, queue
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput, Conflict, CrontopusError, Forbidden, NotAuthenticated
 from crontopus_app.git.forgejo import Forgejo, ForgeNotFound
@@ -188,7 +188,7 @@ def test_many_runs_go_in_steps(alice: Actor, forge: Forgejo, monkeypatch: pytest
 
 def test_nothing_is_removed_while_the_repository_is_being_made(alice: Actor, forge: Forgejo, repo: Repo) -> None:
     leave(alice)
-    with lease(f"provision:{alice.tenant_id}", lambda: NOON):
+    with lease(f"provision:{alice.tenant_id}", clock.now):
         leaving.finish(alice.tenant_id, forge, LATER)
     assert repo.commits()
     leaving.finish(alice.tenant_id, forge, LATER)
