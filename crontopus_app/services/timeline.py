@@ -21,6 +21,8 @@ LANES = 30
 HALF = timedelta(hours=12)
 # A job of every minute on one host; of more hosts the newest are drawn.
 RUNS = 720
+# So many of a job's runs that began before the day are looked at for whether they ended in it.
+BEFORE = 50
 PLACES = 100
 NEED = ("failing", "invalid", "stuck", "missed", "late", "unknown", "waiting", "ok", "paused")
 LATE = frozenset({"late_start", "late_finish"})
@@ -105,14 +107,19 @@ def _jobs(session: Session, tenant_id: str) -> list[_Job]:
 
 
 def _marks(session: Session, tenant_id: str, job_ids: Sequence[str], now: datetime) -> dict[str, list[Mark]]:
-    """The runs that began in the last twelve hours, and those that began before and still run."""
+    """The runs that began in the last twelve hours, and of those before them what ended since or still runs."""
     found: dict[str, list[Mark]] = defaultdict(list)
     if not job_ids:
         return found
-    parts = [_newest(Run.tenant_id == tenant_id, Run.job_id == one, col(Run.sort_at) > now - HALF) for one in job_ids]
-    old = (Run.tenant_id == tenant_id, Run.status == "running", col(Run.sort_at) <= now - HALF)
-    parts.append(_newest(*old, col(Run.job_id).in_(job_ids)))
-    for run_id, job_id, status, flags, host, started, received, seconds in session.execute(union_all(*parts)):
+    edge, parts = now - HALF, []
+    for one in job_ids:
+        mine = (Run.tenant_id == tenant_id, Run.job_id == one)
+        before = _newest(BEFORE, *mine, col(Run.sort_at) <= edge)
+        parts += [select(_newest(RUNS, *mine, col(Run.sort_at) > edge))]
+        parts += [select(before).where(before.c.finished_at > edge)]
+    old = (Run.tenant_id == tenant_id, Run.status == "running", col(Run.sort_at) <= edge)
+    parts.append(select(_newest(RUNS, *old, col(Run.job_id).in_(job_ids))))
+    for run_id, job_id, status, flags, host, started, received, _, seconds in session.execute(union_all(*parts)):
         running = status == "running"
         mark = Mark(
             run_id, status, bool(LATE & set(flags)), host, started or received, None if running else seconds or 0
@@ -121,11 +128,11 @@ def _marks(session: Session, tenant_id: str, job_ids: Sequence[str], now: dateti
     return found
 
 
-def _newest(*conditions: Any) -> Any:
-    """A part of a union; the box around it is for SQLite, which takes no order inside a union."""
+def _newest(most: int, *conditions: Any) -> Any:
+    """The box of a part of a union: SQLite takes no order inside a union itself."""
     what = (Run.id, Run.job_id, Run.status, Run.flags, Run.endpoint_name, Run.started_at, Run.received_at)
-    query = select(*what, Run.duration_s).where(*conditions)  # pyright: ignore -- more columns than select has overloads for
-    return select(query.order_by(col(Run.sort_at).desc(), col(Run.id).desc()).limit(RUNS).subquery())
+    query = select(*what, Run.finished_at, Run.duration_s).where(*conditions)  # pyright: ignore -- more columns than select has overloads for
+    return query.order_by(col(Run.sort_at).desc(), col(Run.id).desc()).limit(most).subquery()
 
 
 def _coming(session: Session, tenant_id: str, jobs: Sequence[_Job], now: datetime) -> dict[str, tuple[datetime, ...]]:

@@ -68,6 +68,13 @@ def test_a_lane_has_the_runs_of_twelve_hours_newest_first(alice: Member) -> None
     assert lane.marks[0].host == "alice-host"
 
 
+@pytest.mark.parametrize(("minutes", "shown"), [(180.0, True), (30.0, False)])
+def test_what_began_before_the_day_is_there_if_it_ended_in_it(alice: Member, minutes: float, shown: bool) -> None:
+    ended = NOON + timedelta(minutes=minutes - 780)
+    run_id = ran(alice, -780, finished_at=ended, duration_s=60 * minutes)
+    assert [mark.run_id for mark in day(alice).lanes[0].marks] == [run_id] * shown
+
+
 def test_what_has_run_for_days_is_still_there(alice: Member) -> None:
     stuck = ran(alice, -5000, status="running", duration_s=None)
     change(Monitor, state="ok")

@@ -48,6 +48,12 @@ def test_a_run_is_as_wide_as_it_was_long() -> None:
     assert drawing.lane_row(LANE, NOON).paths.ok == "M660.0 7h60.0v13h-60.0z"
 
 
+def test_a_run_that_began_before_the_day_is_cut_at_its_left_edge() -> None:
+    made = drawing.lane_row(replace(LANE, marks=(replace(MARK, begun=NOON - 13 * HOUR, seconds=10800.0),)), NOON)
+    assert made.paths.ok == "M-60.0 7h180.0v13h-180.0z"
+    assert made.runs.startswith("-60,180,success,")
+
+
 def test_a_lane_tells_the_browser_its_runs() -> None:
     made = drawing.lane_row(LANE, NOON)
     assert made.runs == "660,60,success,0,3.6e+03,D4-tW9nLRp-hZXCGdyiVDg"
