@@ -54,7 +54,11 @@
   });
   const runs = (lane) => [...settled(lane), ...going(lane)];
   const words = (lane, run) => run.run ? run.words : `${run.words} · began ${moment(lane, run.left)}`;
-  const open = (run) => { location.assign(`/runs/${run.run || hex(run.id)}`); };
+  const open = (run) => {
+    const router = window.__reactRouterDataRouter, to = `/runs/${run.run || hex(run.id)}`;
+    leave();
+    router ? router.navigate(to) : location.assign(to);
+  };
   const drifted = (lane) => parseFloat(day(lane).style.getPropertyValue("--drift") || "0") * 14.4;
 
   const tip = () => document.getElementById("tip") || Object.assign(document.body.appendChild(document.createElement("div")), { id: "tip" });

@@ -44,8 +44,12 @@ def test_the_day_is_read_by_keys_and_pointer_and_stays_in_its_place(
     page.keyboard.press("Home")
     expect(page.locator("#tip")).to_be_visible()
     page.keyboard.press("End")
+    page.evaluate("window.stayed = true")
     page.keyboard.press("Enter")
     page.wait_for_url("**/runs/*")
+    assert page.evaluate("window.stayed"), "a run is opened without loading the document again"
+    page.go_back()
+    expect(lane).to_be_visible()
 
 
 def test_a_server_that_stalls_is_said_within_seconds_and_nothing_is_missed(
