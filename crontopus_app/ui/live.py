@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,18 +21,21 @@ from crontopus_app.ui import call
 
 log = logging.getLogger(__name__)
 
-COALESCE_S = 0.1
+COALESCE_S = 0.05
+# Beside what a renewal took.
+REST = 0.5
 AGAIN_S = 1.0
 TOGETHER = 16
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What one connected browser looks at."""
+    """What one connected browser looks at, with which session's token."""
 
     tenant_id: str
     page: type[rx.State]
     kinds: frozenset[str]
+    session: str
 
 
 Refill = Callable[[rx.State, Watch], Awaitable[None]]
@@ -94,7 +98,8 @@ class Follower:
 
     async def run(self) -> None:
         """Until cancelled. Redis away: the pages say since when, and are renewed when it is back."""
-        renew = asyncio.create_task(self._renew())
+        # Without the event that the task was begun in, of which Reflex would make one more for each page.
+        renew = asyncio.create_task(self._renew(), context=Context())
         try:
             while True:
                 await self._listen()
@@ -130,9 +135,9 @@ class Follower:
         self._bell.set()
 
     async def _renew(self) -> None:
-        """At most ten times a second: takes what came and renews the pages that show it.
+        """At most twenty times a second: takes what came and renews the pages that show it.
 
-        Half of the time at most: check-ins and clicks go on while many or heavy pages are renewed.
+        Two thirds of the time at most: check-ins and clicks go on while many or heavy pages are renewed.
         """
         while True:
             await self._bell.wait()
@@ -148,7 +153,7 @@ class Follower:
                     self._pending[tenant_id] |= kinds
                 self._bell.set()
                 await asyncio.sleep(AGAIN_S)
-            await asyncio.sleep(max(COALESCE_S, asyncio.get_running_loop().time() - begun))
+            await asyncio.sleep(max(COALESCE_S, REST * (asyncio.get_running_loop().time() - begun)))
 
     async def _tick(self, pending: Mapping[str, set[str]]) -> None:
         watchers.keep(self._connected())
@@ -164,13 +169,15 @@ class Follower:
         await self._mark(page, watchers.stale_since)
 
     async def _each(self, wanted: list[tuple[str, Watch]], act: Refill) -> None:
-        few = asyncio.Semaphore(TOGETHER)
+        rest = iter(wanted)
 
-        async def one(token: str, watch: Watch) -> None:
-            async with few, self._app.modify_state(rx.BaseStateToken(ident=token, cls=watch.page)) as root:
-                # What modify_state gives is the root: a field set on it would be lost without a word.
-                await act(await root.get_state(watch.page), watch)
+        async def some() -> None:
+            for token, watch in rest:
+                try:
+                    async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=watch.page)) as root:
+                        # What modify_state gives is the root: a field set on it would be lost without a word.
+                        await act(await root.get_state(watch.page), watch)
+                except Exception:
+                    log.exception("a page was not renewed")
 
-        for failed in await asyncio.gather(*(one(*pair) for pair in wanted), return_exceptions=True):
-            if isinstance(failed, Exception):
-                log.error("a page was not renewed", exc_info=failed)
+        await asyncio.gather(*(some() for _ in range(min(TOGETHER, len(wanted)))))

@@ -59,7 +59,10 @@ def token_of(cookies: str) -> str:
 
 async def actor_of(page: Any) -> Actor:
     """The actor, asked for again at each event, so that signing out counts at once. Raises NotAuthenticated."""
-    token = token_of(page.router.headers.cookie)
+    return await _actor(token_of(page.router.headers.cookie))
+
+
+async def _actor(token: str) -> Actor:
     return await once(("actor", token), lambda: call(auth.actor_of, token, now=clock.now()))
 
 
@@ -97,7 +100,8 @@ async def opened(page: Any, *kinds: str) -> Any:
 
 def follow(page: Any, actor: Actor, *kinds: str) -> None:
     """Renews the page for events of these kinds, and when a session of its tenant ends: it may be its own."""
-    watch = Watch(actor.tenant_id, type(page), frozenset((*kinds, ACCESS)))
+    kinds = (*kinds, ACCESS)
+    watch = Watch(actor.tenant_id, type(page), frozenset(kinds), token_of(page.router.headers.cookie))
     watchers.look(page.router.session.client_token, watch)
 
 
@@ -123,7 +127,8 @@ async def _introduce(page: Any, actor: Actor) -> None:
 
 def put(state: Any, name: str, value: Any) -> None:
     """Sets a field only where it changes: Reflex sends whatever was set."""
-    if getattr(state, name) != value:
+    shown = state.get_value(name)
+    if shown is not value and shown != value:
         setattr(state, name, value)
 
 
@@ -140,7 +145,8 @@ async def fill(page: Any, actor: Actor) -> None:
 async def refill(page: Any, watch: Watch) -> None:
     """Renews a page for an event of its tenant; a page whose session ended shows nothing more."""
     try:
-        actor = await actor_of(page)
+        # The router's cookie is the same, but to read it takes as long as to fill the page.
+        actor = await _actor(watch.session)
     except NotAuthenticated:
         watchers.forget(page.router.session.client_token)
         frame = await page.get_state(SessionState)

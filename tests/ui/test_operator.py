@@ -264,7 +264,7 @@ async def test_parts_are_measured_until_the_page_is_left(olga: str, monkeypatch:
     def measure(_actor: Any) -> wire.Measured:
         rounds.append(1)
         if len(rounds) == 3:
-            watchers.look("tab-1", Watch("olga", OverviewState, frozenset()))
+            watchers.look("tab-1", Watch("olga", OverviewState, frozenset(), ""))
         return wire.Measured(False, NOON, [wire.MeasuredPart("disk", False, None, f"round {len(rounds)}")])
 
     monkeypatch.setattr(states.health, "measure", measure)

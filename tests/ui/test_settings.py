@@ -17,7 +17,7 @@ from crontopus_app.services.actor import SCOPES
 from crontopus_app.ui import session
 from crontopus_app.ui.jobs.state import JobsState
 from crontopus_app.ui.kit import host_tokens
-from crontopus_app.ui.live import Watch, watchers
+from crontopus_app.ui.live import watchers
 from crontopus_app.ui.session import SessionState
 from crontopus_app.ui.settings import rows
 from crontopus_app.ui.settings.state import SettingsState
@@ -136,11 +136,12 @@ async def test_all_others_are_ended(cookie: str, alice: Member) -> None:
 async def test_a_page_of_an_ended_session_says_so_and_shows_nothing_more(cookie: str, alice: Member) -> None:
     page = page_at("/jobs", JobsState, cookie, "tab-9")
     await run(page, "load")
-    assert [token for token, _ in watchers.of("alice", {"session"})] == ["tab-9"]
+    [(token, watch)] = watchers.of("alice", {"session"})
+    assert token == "tab-9"
     with writing() as db:
         for row in db.exec(select(LoginSession)):
             db.delete(row)
-    await session.refill(page, Watch("alice", JobsState, frozenset({"session"})))
+    await session.refill(page, watch)
     assert (await page.get_state(SessionState)).ended
     assert "session has ended" in page.problem
     assert watchers.of("alice", {"session", "job"}) == []
@@ -162,9 +163,10 @@ async def test_looking_at_pages_keeps_a_session_alive(cookie: str, alice: Member
 
 
 async def test_a_page_of_a_living_session_stays(cookie: str) -> None:
-    page = page_at("/jobs", JobsState, cookie)
+    page = page_at("/jobs", JobsState, cookie, "tab-9")
     await run(page, "load")
-    await session.refill(page, Watch("alice", JobsState, frozenset({"session"})))
+    [(_, watch)] = watchers.of("alice", {"session"})
+    await session.refill(page, watch)
     assert ((await page.get_state(SessionState)).ended, page.problem) == (False, "")
 
 

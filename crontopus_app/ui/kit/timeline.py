@@ -7,8 +7,7 @@ from there and lets running bars grow (assets/live.js), without a word from the 
 from __future__ import annotations
 
 import base64
-import uuid
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,6 +34,8 @@ NEAR = (-40, 150)
 # The reference moment of a drawing stands for so long: paths stay the same, so they need not be sent again.
 DRAWN_FOR = timedelta(minutes=10)
 TICK = timedelta(hours=3)
+# A run that ended: where it begins, how wide it is drawn.
+Bar = tuple[float, float, Mark]
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,11 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
         (mark for mark in lane.marks if mark.seconds is not None), key=lambda mark: (mark.begun, mark.run_id)
     )
     hosts = list(dict.fromkeys(mark.host for mark in ended))
-    drawn, told = [], defaultdict[str, list[str]](list)
-    for mark in ended:
-        left, wide = place(mark.begun, at), max((mark.seconds or 0) / 60, SHORTEST)
-        colour = colour_of(mark)
-        drawn.append((colour, f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z"))
-        told[f"{left:.0f}"].append(
-            f"{left:.0f},{wide:.0f},{mark.status},{hosts.index(mark.host)},{mark.seconds:.3g},{_short(mark.run_id)}"
-        )
+    bars = [(round(place(mark.begun, at), 1), round(_wide(mark), 1), mark) for mark in ended]
+    drawn = dict.fromkeys((colour_of(mark), left, wide) for left, wide, mark in bars)
+    told = defaultdict[int, deque[Bar]](lambda: deque(maxlen=TOLD))
+    for bar in bars:
+        told[round(bar[0])].append(bar)
     return LaneRow(
         key=f"{lane.namespace}/{lane.name}",
         name=lane.name,
@@ -132,13 +130,22 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
         href=f"/jobs/{lane.namespace}/{lane.name}",
         state=words.job_state(lane.state),
         said=words.JOB_WORDS.get(lane.state, lane.state),
-        paths=paths_of(list(dict.fromkeys(drawn))),
+        paths=paths_of((colour, f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z") for colour, left, wide in drawn),
         slots=outlines([place(slot, at) for slot in lane.slots], _usual(ended)),
-        runs="\n".join(row for minute in told.values() for row in minute[-TOLD:]),
+        runs="\n".join(_told(bar, hosts) for minute in told.values() for bar in minute),
         hosts="\n".join(hosts),
         last_at=words.iso(ended[-1].begun) if ended else "",
         next_at=words.iso(lane.slots[0]) if lane.slots else "",
     )
+
+
+def _wide(mark: Mark) -> float:
+    return max((mark.seconds or 0) / 60, SHORTEST)
+
+
+def _told(bar: Bar, hosts: Sequence[str]) -> str:
+    left, wide, mark = bar
+    return f"{left:.0f},{wide:.0f},{mark.status},{hosts.index(mark.host)},{mark.seconds:.3g},{_short(mark.run_id)}"
 
 
 def colour_of(mark: Mark) -> str:
@@ -148,7 +155,7 @@ def colour_of(mark: Mark) -> str:
 
 
 def _short(run_id: str) -> str:
-    return base64.urlsafe_b64encode(uuid.UUID(run_id).bytes).decode().rstrip("=")
+    return base64.urlsafe_b64encode(bytes.fromhex(run_id.replace("-", ""))).decode().rstrip("=")
 
 
 def _usual(ended: Sequence[Mark]) -> float:
