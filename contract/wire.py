@@ -539,6 +539,33 @@ class ApiToken:
 
 
 @dataclass(frozen=True)
+class GitCredentialRequest:
+    """``access`` is read or write."""
+
+    __pydantic_config__ = STRICT
+    name: str
+    access: str = "write"
+
+
+@dataclass(frozen=True)
+class GitCredential:
+    """``username`` and ``token`` are what Git asks for; ``token`` is only in the answer to its creation.
+
+    ``state`` is active, ending (revoked, and the Git server has yet to say that it did so) or revoked.
+    """
+
+    id: str
+    name: str
+    access: str
+    state: str
+    made_by: str
+    created_at: datetime
+    url: str
+    username: str
+    token: str | None = None
+
+
+@dataclass(frozen=True)
 class Part:
     """One part of the installation on the health page."""
 

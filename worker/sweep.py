@@ -12,7 +12,7 @@ from crontopus_app import clock
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forgejo import Forgejo
-from crontopus_app.services import sweeps
+from crontopus_app.services import git_access, sweeps
 from worker import tasks
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class Sweep:
                 (tasks.provision_tenant, sweeps.unprovisioned(session, now)),
                 (tasks.commit_changes, sweeps.with_changes(session, now)),
                 (tasks.delete_tenant, sweeps.leaving(session)),
+                (tasks.settle_git_access, git_access.unsettled(session, now)),
                 (tasks.index_tenant, sweeps.behind(session) + self._to_poll(sweeps.ready(session), now)),
             ]
         for task, tenants in due:

@@ -12,7 +12,7 @@ from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
 from crontopus_app.git.index import describe_commits, index, reindex
 from crontopus_app.live import Event, publish
-from crontopus_app.services import committing, leaving, tenants
+from crontopus_app.services import committing, git_access, leaving, tenants
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,14 @@ def provision_tenant(tenant_id: str) -> None:
 def delete_tenant(tenant_id: str) -> None:
     """Removes what a deleted account has left: its repository and its rows."""
     leaving.finish(tenant_id, forge(), clock.now())
+
+
+def settle_git_access(tenant_id: str) -> None:
+    """Ends credentials and rights on the Git server that it was not told about yet, and gives rights back."""
+    try:
+        git_access.settle(tenant_id, forge(), clock.now())
+    except CrontopusError as error:
+        log.warning("the Git credentials of %s are settled later: %s", tenant_id, error)
 
 
 def commit_changes(tenant_id: str) -> None:

@@ -1,14 +1,15 @@
-"""The tenant's repository: its state, its commits, reading it again."""
+"""The tenant's repository: its state, its commits, reading it again, what one clones and pushes with."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
+from contract import wire
 from crontopus_app import queue
-from crontopus_app.api.deps import CurrentActor
+from crontopus_app.api.deps import CurrentActor, Now
 from crontopus_app.db import reading
 from crontopus_app.git.forge import forge
-from crontopus_app.services import repositories
+from crontopus_app.services import git_access, repositories
 
 router = APIRouter(tags=["repository"])
 
@@ -33,3 +34,21 @@ def read_again(actor: CurrentActor) -> dict[str, bool]:
     with reading() as session:
         tenant_id = repositories.may_read_again(session, actor)
     return {"accepted": queue.ring("reindex_tenant", tenant_id)}
+
+
+@router.get("/repository/credentials")
+def list_credentials(actor: CurrentActor) -> list[wire.GitCredential]:
+    with reading() as session:
+        return git_access.list_all(session, actor)
+
+
+@router.post("/repository/credentials", status_code=201)
+def create_credential(form: wire.GitCredentialRequest, actor: CurrentActor, now: Now) -> wire.GitCredential:
+    """User name and password for Git, for this repository; shown only now."""
+    return git_access.create(actor, form, forge(), now)
+
+
+@router.delete("/repository/credentials/{credential_id}", status_code=204)
+def revoke_credential(credential_id: str, actor: CurrentActor, now: Now) -> None:
+    """Git is refused from now on; 503 where the Git server is away, which then ends it when it is back."""
+    git_access.revoke(actor, credential_id, forge(), now)

@@ -9,7 +9,7 @@ import base64
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -49,6 +49,7 @@ __all__ = [
 # Accounts that we made are known by this domain, which nobody can own (RFC 2606).
 BOT_DOMAIN = "bots.crontopus.invalid"
 BRANCH = "main"
+Access = Literal["read", "write"]
 PAGE = 50
 TREE_PAGE = 1000
 BLOBS_AT_ONCE = 50
@@ -61,7 +62,7 @@ class Forgejo(Wire):
     """Forgejo as its administrator, over HTTP Basic: only a password may make tokens for other accounts.
 
     ``allow_broad_tokens`` accepts tokens that are not bound to one repository, which is all that Forgejo below 15 can
-    make. What such a token opens is then bounded only by its account: the bot reads one repository and nothing else.
+    make. What such a token opens is then bounded only by its account: the bot reaches one repository and nothing else.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class Forgejo(Wire):
         body = {
             "username": username,
             "email": f"{username}@{BOT_DOMAIN}",
-            "full_name": "Crontopus agent (made by Crontopus)",
+            "full_name": "Made by Crontopus for one repository",
             "password": secrets.token_urlsafe(36) + "aA1!",
             "must_change_password": False,
             "restricted": True,
@@ -146,17 +147,17 @@ class Forgejo(Wire):
             raise failure(answer)
         return account
 
-    def ensure_reader(self, org: str, repo: str, username: str) -> None:
-        """The account may read the repository, and not write it."""
-        self.send("PUT", address("repos", org, repo, "collaborators", username), json={"permission": "read"})
+    def ensure_collaborator(self, org: str, repo: str, username: str, access: Access = "read") -> None:
+        """The account may read the repository, or write it too, and nothing more."""
+        self.send("PUT", address("repos", org, repo, "collaborators", username), json={"permission": access})
 
-    def create_read_token(self, username: str, name: str, org: str, repo: str) -> AccessToken:
-        """A token that reads this one repository, over REST and Git.
+    def create_token(self, username: str, name: str, org: str, repo: str, access: Access = "read") -> AccessToken:
+        """A token that reads this one repository, or writes it too, over REST and Git.
 
         Raises ForgeConflict when the account has a token of that name; ForgeMisconfigured when the server made a token
         for all repositories instead (Forgejo below 15), which is deleted again unless broad tokens are allowed.
         """
-        body = {"name": name, "scopes": ["read:repository"], "repositories": [{"owner": org, "name": repo}]}
+        body = {"name": name, "scopes": [f"{access}:repository"], "repositories": [{"owner": org, "name": repo}]}
         answer = self.send("POST", address("users", username, "tokens"), json=body, expect=(201, 400, 422))
         if answer.status_code != 201:
             if name in self._token_names(username):

@@ -11,6 +11,13 @@ def remove_repository(forge: Forgejo, org: str, name: str) -> None:
     forge.send("DELETE", address("repos", org, name), expect=(204, 404))
 
 
+def remove_right(forge: Forgejo, org: str, name: str, username: str) -> None:
+    """Takes from an account its right to a repository; its tokens open nothing there until it is given again."""
+    path = address("repos", org, name, "collaborators", username)
+    # 422: no such account (Forgejo's answer), which has no right either.
+    forge.send("DELETE", path, expect=(204, 404, 422))
+
+
 def remove_bot(forge: Forgejo, username: str) -> None:
     """Deletes an account that we made, with its tokens; one of that name that we did not make is never touched."""
     answer = forge.send("GET", address("users", username), expect=(200, 404))

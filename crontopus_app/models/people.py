@@ -86,6 +86,25 @@ class ApiToken(Row, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class GitCredential(Row, table=True):
+    """What a user clones and pushes with: a token on the Git server, kept there only. ``access`` is read or write.
+
+    ``state`` is making (nobody was shown it yet), active, ending (until the Git server did it) or revoked. ``barred``:
+    its account has been taken its right to the repository, as while the tenant is suspended.
+    """
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    tenant_id: str = Field(foreign_key="tenant.id", index=True)
+    user_id: str
+    made_by: str
+    name: str
+    access: str
+    state: str = Field(default="making", index=True)
+    barred: bool = False
+    created_at: datetime = Field(sa_type=Instant)
+    revoked_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
 class Audit(Row, table=True):
     """Who did what to what, when."""
 

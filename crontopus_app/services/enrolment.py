@@ -37,7 +37,7 @@ def enroll(token: str, form: wire.EnrollRequest, forge: Forgejo, now: datetime) 
         tenant = _tenant_of(session, token, now)
     org, repository = tenant.repository.split("/")
     git_token_name = f"endpoint-{secrets.token_hex(8)}"
-    access = forge.create_read_token(bot_name(tenant.id), git_token_name, org, repository)
+    access = forge.create_token(bot_name(tenant.id), git_token_name, org, repository)
     try:
         with writing() as session:
             # One enrolment of a tenant at a time: else two hosts find one name free, or one machine becomes two rows.

@@ -20,6 +20,7 @@ from crontopus_app.models import (
     Change,
     Endpoint,
     EnrollmentToken,
+    GitCredential,
     JobIndex,
     Monitor,
     Run,
@@ -45,7 +46,7 @@ crontabs/           each machine's crontab as its agent saw it last (secrets wer
 monitors.jsonl      which job stands where, and how it is
 runs.jsonl          every run; outputs.jsonl has what they printed, by run_id
 changes.jsonl       edits made through Crontopus and their commits
-tokens.jsonl        names, scopes and dates of API and enrolment tokens, never the tokens
+tokens.jsonl        names, rights and dates of API and enrolment tokens and Git credentials, never the secrets
 audit.jsonl         who did what, when
 account.json        your account
 
@@ -126,7 +127,10 @@ def _entries(actor: Actor, tenant: Tenant, forge: Forgejo, head: str | None, now
     yield "runs.jsonl", (_line(run) for runs in _runs(tenant.id) for run in runs)
     yield "outputs.jsonl", _outputs(tenant.id)
     yield "changes.jsonl", _lines(Change, tenant.id)
-    yield "tokens.jsonl", (line for table in (ApiToken, EnrollmentToken) for line in _lines(table, tenant.id))
+    yield (
+        "tokens.jsonl",
+        (line for table in (ApiToken, EnrollmentToken, GitCredential) for line in _lines(table, tenant.id)),
+    )
     yield "audit.jsonl", _lines(Audit, tenant.id)
     with reading() as session:
         yield "account.json", [_line(session.execute(_columns(User).where(col(User.id) == actor.user_id)).one())]

@@ -2,7 +2,7 @@
 
 1. ``leave``: in one transaction the user, their sessions and tokens are gone, the endpoints' tokens are dead and the
    tenant is marked. Agents are refused with 401 from then on: they stop asking and leave every line where it is.
-2. ``finish``: rows in small batches, then the repository and the reading account on the forge. It may be cut off
+2. ``finish``: rows in small batches, then the repository and the accounts on the forge. It may be cut off
    anywhere and begun again; a forge that is away is waited for.
 3. A request that was under way at the first step may still write: a minute later ``finish`` looks once more.
 
@@ -32,6 +32,7 @@ from crontopus_app.models import (
     CheckIn,
     Endpoint,
     EnrollmentToken,
+    GitCredential,
     JobIndex,
     LoginSession,
     Monitor,
@@ -40,7 +41,7 @@ from crontopus_app.models import (
     Tenant,
     User,
 )
-from crontopus_app.services import accounts, audit, operators, values
+from crontopus_app.services import accounts, audit, git_access, operators, values
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.leases import Held, LeaseLost, lease
 from crontopus_app.services.tenants import bot_name
@@ -93,7 +94,7 @@ def leave(actor: Actor, form: wire.AccountDeletion, now: datetime) -> wire.Leavi
 def _lock_out(session: Session, tenant_id: str) -> None:
     users = select(User.id).where(User.tenant_id == tenant_id)
     session.execute(delete(LoginSession).where(col(LoginSession.user_id).in_(users)))
-    for table in (ApiToken, EnrollmentToken, User):
+    for table in (ApiToken, EnrollmentToken, GitCredential, User):
         session.execute(_of_tenant(table, tenant_id))
     session.execute(update(Endpoint).where(col(Endpoint.tenant_id) == tenant_id).values(status="revoked"))
 
@@ -114,6 +115,7 @@ def finish(tenant_id: str, forge: Forgejo, now: datetime) -> None:
             _purge(tenant_id, held)
             remove_repository(forge, *tenant.repository.split("/"))
             remove_bot(forge, bot_name(tenant_id))
+            git_access.remove_accounts(forge, tenant_id)
         except LeaseLost:
             return
         except CrontopusError as error:
@@ -128,7 +130,7 @@ def _purge(tenant_id: str, held: Held) -> None:
     while _purge_runs(tenant_id):
         held.renew()
     with writing() as session:
-        for table in (CheckIn, Monitor, JobIndex, Change, Endpoint):
+        for table in (CheckIn, Monitor, JobIndex, Change, GitCredential, Endpoint):
             session.execute(_of_tenant(table, tenant_id))
         session.execute(_of_tenant(Audit, tenant_id).where(col(Audit.action) != ACT))
 

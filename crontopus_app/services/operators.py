@@ -25,7 +25,8 @@ PAGE_SIZE = 100
 LAST_PAGE = 1_000_000
 STANDINGS = ("", "suspended", "failed", "pending")
 SUSPENSION = (
-    "Its users are refused at once: at sign-in, in the API and on open pages, with a sentence that says why. "
+    "Its users are refused at once: at sign-in, in the API and on open pages, with a sentence that says why; their Git "
+    "credentials open nothing within seconds. "
     "Its hosts go on running their jobs; their check-ins are refused meanwhile, wait on the hosts, and are told "
     "after resuming. Nothing is deleted."
 )

@@ -78,11 +78,11 @@ class Log:
 def get(session: Session, actor: Actor) -> Repository:
     """Raises NotFound where there is no repository yet."""
     actor.require("read:jobs")
-    tenant = _tenant(session, actor)
+    tenant = tenant_of(session, actor)
     # The index notes one error: the Git server's, or the policy file's, which begins with its name.
     of_policy = tenant.index_error.startswith(PATH)
     policy = "broken" if of_policy else "in force" if tenant.policy_sha else "none"
-    url, web = _addresses(tenant)
+    url, web = addresses(tenant)
     invalid = _invalid(session, actor.tenant_id)
     return Repository(
         name=tenant.repository,
@@ -102,14 +102,15 @@ def get(session: Session, actor: Actor) -> Repository:
     )
 
 
-def _tenant(session: Session, actor: Actor) -> Tenant:
+def tenant_of(session: Session, actor: Actor) -> Tenant:
+    """Raises NotFound where there is no repository yet."""
     tenant = session.get(Tenant, actor.tenant_id)
     if tenant is None or tenant.provisioning != "ready":
         raise NotFound("Your repository is not ready yet.")
     return tenant
 
 
-def _addresses(tenant: Tenant) -> tuple[str, str]:
+def addresses(tenant: Tenant) -> tuple[str, str]:
     """Where Git clones from, and the page for people, which only a real Forgejo has."""
     ours = settings()
     if ours.embedded_forge:
@@ -141,7 +142,7 @@ def _invalid(session: Session, tenant_id: str) -> list[BadFile]:
 def log(forge: Forgejo, session: Session, actor: Actor, page: int = 1, patience_s: float = PATIENCE_S) -> Log:
     """The branch's commits as the Git server tells them, waited for ``patience_s`` at most; never raises for it."""
     actor.require("read:jobs")
-    tenant, page = _tenant(session, actor), min(max(page, 1), LAST_PAGE)
+    tenant, page = tenant_of(session, actor), min(max(page, 1), LAST_PAGE)
     org, name = tenant.repository.split("/")
     branch = tenant.branch
     # No connection of the database's is held while the Git server thinks.
@@ -160,6 +161,6 @@ def log(forge: Forgejo, session: Session, actor: Actor, page: int = 1, patience_
 def may_read_again(session: Session, actor: Actor) -> str:
     """The tenant whose index may be rebuilt now, by ringing ``reindex_tenant``. Raises RateLimited, NotFound."""
     actor.require("write:jobs")
-    tenant = _tenant(session, actor)
+    tenant = tenant_of(session, actor)
     rates.spend(REINDEX, tenant.id)
     return tenant.id

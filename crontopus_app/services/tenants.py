@@ -38,8 +38,13 @@ DONE = "done"
 
 
 def bot_name(tenant_id: str) -> str:
-    """The forge account by which this tenant's agents read; short, for a forge's names are."""
-    return f"crontopus-agent-{hashlib.sha256(tenant_id.encode()).hexdigest()[:12]}"
+    """The forge account by which this tenant's agents read."""
+    return account_name("agent", tenant_id)
+
+
+def account_name(role: str, tenant_id: str) -> str:
+    """A forge account of this tenant's; short, for a forge's names are."""
+    return f"crontopus-{role}-{hashlib.sha256(tenant_id.encode()).hexdigest()[:12]}"
 
 
 def retry(session: Session, actor: Actor, now: datetime) -> None:
@@ -111,7 +116,7 @@ def _steps(tenant: Tenant, author: Author, forge: Forgejo) -> list[tuple[str, Ca
         ("repository", lambda: forge.ensure_repository(org, name, description)),
         ("first commit", lambda: _first_commit(forge, org, name, tenant, author)),
         ("reading account", lambda: forge.ensure_bot(bot)),
-        ("right to read", lambda: forge.ensure_reader(org, name, bot)),
+        ("right to read", lambda: forge.ensure_collaborator(org, name, bot)),
         ("webhook", lambda: forge.ensure_webhook(org, name, url, tenant.webhook_secret)),
     ]
 

@@ -27,7 +27,7 @@ def create_enrollment(
         raise _bad("max_uses", f"max_uses is 1 to {MOST_USES}; leave it out for no limit.")
     row = EnrollmentToken(
         tenant_id=actor.tenant_id,
-        name=_clean_name(form.name),
+        name=clean_name(form.name),
         token_hmac=security.token_hmac(token),
         max_uses=form.max_uses,
         created_at=now,
@@ -67,7 +67,7 @@ def create_api(session: Session, actor: Actor, form: wire.ApiTokenRequest, now: 
     row = ApiToken(
         tenant_id=actor.tenant_id,
         user_id=actor.user_id,
-        name=_clean_name(form.name),
+        name=clean_name(form.name),
         token_hmac=security.token_hmac(token),
         scopes=sorted(set(form.scopes)),
         created_at=now,
@@ -95,10 +95,11 @@ def revoke_api(session: Session, actor: Actor, token_id: str, now: datetime) -> 
     audit.record(session, actor, "api_token.revoke", row.name, now)
 
 
-def _clean_name(name: str) -> str:
+def clean_name(name: str, of: str = "A token") -> str:
+    """The name without blanks around it; raises BadInput at the field."""
     name = name.strip()
     if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise _bad("name", "A token needs a name of 1 to 100 printable characters.")
+        raise _bad("name", f"{of} needs a name of 1 to 100 printable characters.")
     return name
 
 

@@ -49,6 +49,7 @@ AREAS = {
     "/api/plan": "jobs",
     "/api/validate": "jobs",
     "/api/tenant": "jobs",
+    "/api/repository/credentials": "tokens",
     "/api/repository": "jobs",
     "/api/search": "jobs",
     "/api/runs": "runs",
@@ -59,6 +60,8 @@ AREAS = {
 }
 # What one may not read is left out of these answers: any of the scopes is enough.
 ANY_OF = {"/api/search": ("jobs", "runs", "agents")}
+# A credential opens the repository, so whoever makes one must be allowed that too.
+ALSO = {("POST", "/api/repository/credentials"): ("write:jobs",)}
 ROUTES = sorted((method.upper(), path) for path, methods in api.openapi()["paths"].items() for method in methods)
 GUARDED = [route for route in ROUTES if route[1] not in PUBLIC]
 PEOPLES = [
@@ -78,6 +81,7 @@ def body_for(path: str) -> object:
     bodies: dict[str, object] = {
         "/api/tokens": {"name": "x", "scopes": ["read:tokens"]},
         "/api/namespaces": {"name": "x"},
+        "/api/repository/credentials": {"name": "x"},
         "/api/jobs/{namespace}/{name}/revert": {"sha": "0" * 40},
         "/api/enrollment-tokens": {"name": "x"},
         "/api/endpoints/enroll": {"machine_id": "m", "hostname": "h"},
@@ -151,7 +155,7 @@ def test_the_scope_is_enough(client: TestClient, token_with: Callable[..., str],
     if path.startswith(OPERATORS):
         with writing() as session:
             auth.grant_operator(session, "alice")
-    headers = bearer(token_with(needed(method, path)))
+    headers = bearer(token_with(needed(method, path), *ALSO.get((method, path), ())))
     answer = client.request(method, filled(path), json=body_for(path), params={"head": "x"}, headers=headers)
     assert answer.status_code not in {401, 403, 500}, answer.text
 

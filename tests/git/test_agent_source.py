@@ -17,9 +17,9 @@ from tests.git.test_contract import blob_sha
 def access(server: Server, repo: Repo) -> Access:
     bot = f"agent-{secrets.token_hex(5)}"
     repo.forge.ensure_bot(bot)
-    repo.forge.ensure_reader(repo.org, repo.name, bot)
+    repo.forge.ensure_collaborator(repo.org, repo.name, bot)
     with server.client(allow_broad_tokens=True) as forge:
-        token = forge.create_read_token(bot, "reader", repo.org, repo.name).secret
+        token = forge.create_token(bot, "reader", repo.org, repo.name).secret
     return Access(repo.clone_url, "main", bot, token)
 
 

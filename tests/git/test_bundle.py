@@ -63,7 +63,7 @@ def test_a_repository_is_removed_and_removing_it_again_is_no_error(repo: Repo) -
 def test_an_account_of_ours_is_removed_with_its_tokens(repo: Repo) -> None:
     bot = f"agent-{secrets.token_hex(5)}"
     repo.forge.ensure_bot(bot)
-    repo.forge.ensure_reader(repo.org, repo.name, bot)
+    repo.forge.ensure_collaborator(repo.org, repo.name, bot)
     for _ in range(2):
         remove_bot(repo.forge, bot)
         assert repo.forge.send("GET", f"/api/v1/users/{bot}", expect=(200, 404)).status_code == 404

@@ -20,6 +20,7 @@ from crontopus_app.git.forgejo import (
     ForgeRejected,
     ForgeUnavailable,
 )
+from crontopus_app.git.removal import remove_right
 from tests.git.conftest import ALICE, Repo, Server
 
 
@@ -121,14 +122,14 @@ def bearer(token: str) -> dict[str, str]:
 def bot(forge: Forgejo, repo: Repo) -> str:
     name = bot_name()
     forge.ensure_bot(name)
-    forge.ensure_reader(repo.org, repo.name, name)
+    forge.ensure_collaborator(repo.org, repo.name, name)
     return name
 
 
 @pytest.fixture
 def read_token(server: Server, repo: Repo, bot: str) -> str:
     with server.client(allow_broad_tokens=True) as forge:
-        return forge.create_read_token(bot, "reader", repo.org, repo.name).secret
+        return forge.create_token(bot, "reader", repo.org, repo.name).secret
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "token {}"])
@@ -149,6 +150,68 @@ def test_a_read_token_does_not_write(repo: Repo, read_token: str) -> None:
     assert httpx.post(f"{repo.rest}/contents", json=body, headers=bearer(read_token)).status_code == 403
 
 
+@pytest.fixture
+def pusher(forge: Forgejo, repo: Repo) -> str:
+    name = f"push-{secrets.token_hex(5)}"
+    forge.ensure_bot(name)
+    forge.ensure_collaborator(repo.org, repo.name, name, "write")
+    return name
+
+
+@pytest.fixture
+def write_token(server: Server, repo: Repo, pusher: str) -> str:
+    with server.client(allow_broad_tokens=True) as forge:
+        return forge.create_token(pusher, "laptop", repo.org, repo.name, "write").secret
+
+
+def put_file(repo: Repo, token: str) -> int:
+    body = {"branch": "main", "message": "m", "files": [{"operation": "create", "path": "a", "content": ""}]}
+    return httpx.post(f"{repo.rest}/contents", json=body, headers=bearer(token)).status_code
+
+
+def test_a_write_token_writes_its_repository_and_administers_nothing(repo: Repo, write_token: str) -> None:
+    assert put_file(repo, write_token) == 201
+    for method, path in (
+        ("GET", "/hooks"),
+        ("PUT", "/collaborators/somebody"),
+        ("PATCH", ""),
+        ("DELETE", ""),
+    ):
+        answer = httpx.request(method, repo.rest + path, json={"private": False}, headers=bearer(write_token))
+        assert answer.status_code in (403, 404), (method, path, answer.text)
+    assert repo.forge.head(repo.org, repo.name, "main")
+
+
+def test_a_write_token_does_not_see_another_private_repository(forge: Forgejo, repo: Repo, write_token: str) -> None:
+    other = f"r-{secrets.token_hex(6)}"
+    forge.ensure_repository(repo.org, other, "of somebody else")
+    rest = f"{forge.url}/api/v1/repos/{repo.org}/{other}"
+    assert httpx.get(rest, headers=bearer(write_token)).status_code == 404
+    body = {"branch": "main", "message": "m", "files": [{"operation": "create", "path": "a", "content": ""}]}
+    assert httpx.post(f"{rest}/contents", json=body, headers=bearer(write_token)).status_code == 404
+
+
+def test_a_read_token_does_not_write_though_its_account_may(server: Server, repo: Repo, pusher: str) -> None:
+    with server.client(allow_broad_tokens=True) as forge:
+        token = forge.create_token(pusher, "ci", repo.org, repo.name, "read").secret
+    assert put_file(repo, token) == 403
+
+
+def test_a_right_can_be_taken_and_given_back(repo: Repo, pusher: str, write_token: str) -> None:
+    repo.commit({"b.yaml": b"b"})
+    for _ in range(2):
+        remove_right(repo.forge, repo.org, repo.name, pusher)
+    assert httpx.get(repo.rest, headers=bearer(write_token)).status_code == 404
+    assert put_file(repo, write_token) == 404
+    for _ in range(2):
+        repo.forge.ensure_collaborator(repo.org, repo.name, pusher, "write")
+    assert put_file(repo, write_token) == 201
+
+
+def test_nobodys_right_can_be_taken(repo: Repo) -> None:
+    remove_right(repo.forge, repo.org, repo.name, "nobody-has-this-name")
+
+
 def test_a_token_does_not_see_another_private_repository(forge: Forgejo, repo: Repo, read_token: str) -> None:
     other = f"r-{secrets.token_hex(6)}"
     forge.ensure_repository(repo.org, other, "of somebody else")
@@ -165,7 +228,7 @@ def test_a_token_makes_no_tokens(repo: Repo, bot: str, read_token: str) -> None:
 
 def test_the_same_token_name_again_is_a_conflict(server: Server, repo: Repo, bot: str, read_token: str) -> None:
     with server.client(allow_broad_tokens=True) as forge, pytest.raises(ForgeConflict, match="already has a token"):
-        forge.create_read_token(bot, "reader", repo.org, repo.name)
+        forge.create_token(bot, "reader", repo.org, repo.name)
 
 
 def test_a_deleted_token_opens_nothing_and_can_be_deleted_again(repo: Repo, bot: str, read_token: str) -> None:

@@ -193,8 +193,8 @@ def test_paths_outside_the_api_are_404(http: httpx.Client) -> None:
 def bot(repo: Repo) -> tuple[str, str]:
     name = f"agent-{secrets.token_hex(4)}"
     repo.forge.ensure_bot(name)
-    repo.forge.ensure_reader(repo.org, repo.name, name)
-    return name, repo.forge.create_read_token(name, "t", repo.org, repo.name).secret
+    repo.forge.ensure_collaborator(repo.org, repo.name, name)
+    return name, repo.forge.create_token(name, "t", repo.org, repo.name).secret
 
 
 def test_a_bound_token_is_refused_even_where_its_account_may_read(
@@ -202,7 +202,7 @@ def test_a_bound_token_is_refused_even_where_its_account_may_read(
 ) -> None:
     other = f"r-{secrets.token_hex(6)}"
     repo.forge.ensure_repository(repo.org, other, "also readable")
-    repo.forge.ensure_reader(repo.org, other, bot[0])
+    repo.forge.ensure_collaborator(repo.org, other, bot[0])
     headers = {"Authorization": f"token {bot[1]}"}
     assert httpx.get(f"{repo.server.url}/api/v1/repos/{repo.org}/{other}", headers=headers).status_code == 403
     done = run("clone", with_login(f"{repo.server.url}/{repo.org}/{other}.git", "x", bot[1]), cwd=tmp_path, check=False)

@@ -216,7 +216,7 @@ def token(**more: Any) -> httpx.Response:
 def test_a_token_that_is_bound_is_returned() -> None:
     network = Recorder(token(repositories=[{"name": "r"}]))
     with client(network) as forge:
-        made = forge.create_read_token("bot", "t", "o", "r")
+        made = forge.create_token("bot", "t", "o", "r")
     assert (made.id, made.name, made.secret, made.bound) == (7, "t", "s" * 40, True)
     sent = json.loads(network.requests[0].content)
     assert sent["scopes"] == ["read:repository"]
@@ -226,18 +226,18 @@ def test_a_token_that_is_bound_is_returned() -> None:
 def test_a_token_for_everything_is_deleted_at_once_and_told() -> None:
     network = Recorder(token(), httpx.Response(204))
     with client(network) as forge, pytest.raises(ForgeMisconfigured, match="Forgejo 15"):
-        forge.create_read_token("bot", "t", "o", "r")
+        forge.create_token("bot", "t", "o", "r")
     assert network.calls[-1] == ("DELETE", "/api/v1/users/bot/tokens/7")
 
 
 def test_a_token_for_everything_is_kept_where_that_is_allowed() -> None:
     with client(Recorder(token()), allow_broad_tokens=True) as forge:
-        assert not forge.create_read_token("bot", "t", "o", "r").bound
+        assert not forge.create_token("bot", "t", "o", "r").bound
 
 
 def test_a_refused_token_with_a_new_name_is_no_conflict() -> None:
     with client(Recorder(no(400, "bad"), ok([]))) as forge, pytest.raises(ForgeRejected):
-        forge.create_read_token("bot", "t", "o", "r")
+        forge.create_token("bot", "t", "o", "r")
 
 
 # Repetition and races

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from crontopus_app.git.forgejo import FileOperation, Forgejo
+from crontopus_app.git.removal import remove_right
 from tests.git.conftest import ALICE, Repo, Server
 
 ENVIRONMENT = {
@@ -48,9 +49,9 @@ def url(repo: Repo) -> str:
 def token(server: Server, repo: Repo) -> str:
     bot = f"agent-{secrets.token_hex(5)}"
     repo.forge.ensure_bot(bot)
-    repo.forge.ensure_reader(repo.org, repo.name, bot)
+    repo.forge.ensure_collaborator(repo.org, repo.name, bot)
     with server.client(allow_broad_tokens=True) as forge:
-        return forge.create_read_token(bot, "reader", repo.org, repo.name).secret
+        return forge.create_token(bot, "reader", repo.org, repo.name).secret
 
 
 def clone(url: str, folder: Path, *options: str) -> Path:
@@ -296,6 +297,32 @@ def test_a_token_does_not_clone_another_repository(forge: Forgejo, repo: Repo, t
     done = run("clone", url, "work", cwd=tmp_path, check=False)
     assert done.returncode != 0
     assert "not found" in done.stderr
+
+
+def test_a_write_token_pushes_until_its_right_is_taken_or_it_is_deleted(
+    server: Server, repo: Repo, tmp_path: Path
+) -> None:
+    first, account = repo.commit({"a.yaml": b"a"}), f"push-{secrets.token_hex(5)}"
+    repo.forge.ensure_bot(account)
+    repo.forge.ensure_collaborator(repo.org, repo.name, account, "write")
+    with server.client(allow_broad_tokens=True) as forge:
+        token = forge.create_token(account, "laptop", repo.org, repo.name, "write").secret
+    folder = clone(with_login(repo.clone_url, "alice", token), tmp_path / "work")
+    assert head(folder) == first
+    pushed = commit(folder, {"b.yaml": "b"})
+    run("push", "-q", "origin", "main", cwd=folder)
+    eventually(lambda: repo.forge.head(repo.org, repo.name, "main") == pushed)
+    commit(folder, {"c.yaml": "c"})
+    remove_right(repo.forge, repo.org, repo.name, account)
+    done = run("push", "origin", "main", cwd=folder, check=False)
+    assert done.returncode != 0
+    assert "not found" in done.stderr
+    repo.forge.ensure_collaborator(repo.org, repo.name, account, "write")
+    repo.forge.delete_token(account, "laptop")
+    done = run("push", "origin", "main", cwd=folder, check=False)
+    assert done.returncode != 0
+    assert "Authentication failed" in done.stderr
+    assert repo.forge.head(repo.org, repo.name, "main") == pushed
 
 
 def test_a_deleted_token_no_longer_fetches(repo: Repo, token: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput, Conflict, CrontopusError, Forbidden, NotAuthenticated
 from crontopus_app.git.forgejo import Forgejo, ForgeNotFound
 from crontopus_app.git.index import index
-from crontopus_app.models import Audit, CheckIn, Endpoint, Run, RunOutput, Tenant, User, metadata
+from crontopus_app.models import Audit, CheckIn, Endpoint, GitCredential, Run, RunOutput, Tenant, User, metadata
 from crontopus_app.services import auth, enrolment, jobs, leaving, reports, sweeps, tenants, tokens
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.leases import lease
@@ -59,6 +59,8 @@ def furnish(actor: Actor) -> str:
         jobs.create(session, actor, FORM | {"name": "other"}, NOON)
         tokens.create_api(session, actor, wire.ApiTokenRequest("ci", ["read:runs"]), NOON)
         tokens.create_enrollment(session, actor, wire.EnrollmentTokenRequest("hosts"), NOON)
+        git = {"name": "laptop", "access": "write", "state": "active", "made_by": actor.username, "created_at": NOON}
+        session.add(GitCredential(tenant_id=actor.tenant_id, user_id=actor.user_id, **git))
     return token
 
 

@@ -54,7 +54,7 @@ def test_everything_is_made_and_the_first_commit_is_the_users(newcomer: Actor, f
     assert newcomer.tenant_id.encode() in repo.files()["README.md"]
     assert all(line.startswith(b"#") for line in repo.files()["example.yaml"].splitlines())
     assert tenant(newcomer).indexed_head == first.sha
-    token = forge.create_read_token(tenants.bot_name(newcomer.tenant_id), "test", repo.org, repo.name)
+    token = forge.create_token(tenants.bot_name(newcomer.tenant_id), "test", repo.org, repo.name)
     mine = f"{forge.url}/api/v1/repos/{repo.org}/{repo.name}"
     assert httpx.get(mine, headers={"Authorization": f"token {token.secret}"}).status_code == 200
 
