@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import parts, skeleton
-from crontopus_app.ui.repository.rows import CommitRow, Folder, Invalid
+from crontopus_app.ui.kit import dialog, parts, skeleton
+from crontopus_app.ui.repository.rows import ACCESS, CommitRow, Credential, Folder, Invalid
 from crontopus_app.ui.repository.state import RepositoryState as State
 
+CREDENTIALS = ["Credential", "It may", "Made by", ""]
 HEADS = ["Commit", "Message", "Author", "When"]
 
 
@@ -24,6 +27,7 @@ def repository() -> rx.Component:
         "Repository",
         State,
         rx.cond(repo.problem, parts.note(repo.problem, state="failed")),
+        rx.cond(State.access.made.token, _made()),
         rx.foreach(State.invalid, _invalid),
         rx.cond(
             State.left_out,
@@ -32,6 +36,8 @@ def repository() -> rx.Component:
         _facts(),
         rx.el.div(_folders(), _clone(), class_name="cols even"),
         _commits(),
+        _make(),
+        _revoke(),
         shape=skeleton.repository(),
         right=(web, again),
     )
@@ -85,10 +91,72 @@ def _clone() -> rx.Component:
         "With Git",
         parts.copy_line(State.repo.clone),
         rx.el.p(
-            "Git asks for an account of the Git server that may read this repository; your operator has it. ",
+            "Git asks for a user name and a password: a credential has both, for this repository alone. ",
             "Whatever is pushed to the branch is read within seconds.",
             class_name="muted",
         ),
+        rx.el.p(dialog.opens("Make a credential", "make-credential"), class_name="pad"),
+        rx.cond(State.access.credentials, parts.table(CREDENTIALS, rx.foreach(State.access.credentials, _credential))),
+    )
+
+
+def _credential(one: Credential) -> rx.Component:
+    label = rx.fragment("Revoke", rx.el.span(" ", one.name, class_name="sr"))
+    act = dialog.opens(label, "revoke-credential", css="danger", id=one.id, name=one.name)
+    ending = rx.el.span("ends when the Git server answers", class_name="muted")
+    return rx.el.tr(
+        rx.el.td(one.name, class_name="wrap"),
+        rx.el.td(one.access, class_name="muted"),
+        rx.el.td(one.made_by, " ", parts.when(one.at), class_name="muted"),
+        rx.el.td(rx.cond(one.state == "active", act, ending), class_name="act"),
+        key=one.id,
+    )
+
+
+def _made() -> rx.Component:
+    """What Git asks for, this once."""
+    made = State.access.made
+    hint = rx.el.p(
+        "The password is shown only now. ",
+        rx.el.span("git config credential.helper", class_name="mono"),
+        " says what remembers it for you: cache, osxkeychain, libsecret or manager.",
+        class_name="muted",
+    )
+    steps = [_step("Clone", State.repo.clone), _step("User name", made.username), _step("Password", made.token)]
+    title = rx.fragment("Your new credential ", made.name)
+    card = parts.card(title, *steps, hint, note=made.access)
+    return rx.el.div(card, role="status", custom_attrs={"id": "made"})
+
+
+def _step(label: str, text: Any) -> rx.Component:
+    return rx.el.div(rx.el.span(label, class_name="hint"), parts.copy_line(text))
+
+
+def _make() -> rx.Component:
+    choices = [rx.el.option(said, value=access) for access, said in reversed(ACCESS.items())]
+    body = rx.el.div(
+        parts.field("Name", rx.el.input(name="name", required=True, max_length=100), hint="such as laptop"),
+        parts.field("It may", rx.el.select(*choices, name="access")),
+        class_name="form",
+    )
+    return dialog.confirm(
+        "make-credential",
+        "Make a credential for Git",
+        body,
+        act="Make it",
+        on_submit=State.make_credential,
+        danger=False,
+    )
+
+
+def _revoke() -> rx.Component:
+    return dialog.confirm(
+        "revoke-credential",
+        "Revoke this credential",
+        rx.el.p("Git is refused with ", dialog.told("name"), " at once. Clones stay; they need a new one to go on."),
+        act="Revoke it",
+        on_submit=State.revoke_credential,
+        takes=("id",),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from contract import wire
 from crontopus_app.services.repositories import BadFile, Log, Repository
 from crontopus_app.ui.kit import words
 
@@ -70,6 +71,52 @@ class Commits:
     newer: str = ""
     older: str = ""
     paged: bool = False
+
+
+@dataclass(frozen=True)
+class Credential:
+    """``state`` is active or ending."""
+
+    id: str
+    name: str
+    access: str
+    made_by: str
+    at: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made just now, with the token that is shown only now; empty otherwise."""
+
+    name: str = ""
+    access: str = ""
+    username: str = ""
+    token: str = ""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The credentials that open something, and the one just made."""
+
+    credentials: list[Credential] = field(default_factory=list)
+    made: Made = Made()
+
+
+ACCESS = {"read": "clone and fetch", "write": "clone, fetch and push"}
+
+
+def credentials(found: list[wire.GitCredential]) -> list[Credential]:
+    """Those that are not revoked yet."""
+    return [
+        Credential(one.id, one.name, ACCESS[one.access], one.made_by, words.iso(one.created_at), one.state)
+        for one in found
+        if one.state != "revoked"
+    ]
+
+
+def made(one: wire.GitCredential) -> Made:
+    return Made(one.name, ACCESS[one.access], one.username, one.token or "")
 
 
 def repo(found: Repository, log: Log) -> Repo:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import reflex as rx
+from reflex.event import EventSpec
 from sqlmodel import Session
 
-from crontopus_app import queue
+from contract import wire
+from crontopus_app import clock, queue
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
-from crontopus_app.services import repositories
+from crontopus_app.services import git_access, repositories
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call
@@ -21,7 +24,7 @@ from crontopus_app.ui.repository import rows
 
 
 class RepositoryState(rx.State):
-    """The branch, the index, the files that are no jobs, the commits."""
+    """The branch, the index, the files that are no jobs, the commits, what one clones and pushes with."""
 
     ready: bool = False
     problem: str = ""
@@ -30,10 +33,12 @@ class RepositoryState(rx.State):
     invalid: list[rows.Invalid] = []  # noqa: RUF012
     left_out: int = 0
     commits: rows.Commits = rows.Commits()
+    access: rows.Access = rows.Access()
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows it."""
+        """Fills the page and follows it; a token shown before is not shown again."""
+        self.access = rows.Access()
         return await session.opened(self, "tenant", "change", "job")
 
     async def _fill(self, actor: Actor) -> None:
@@ -43,6 +48,8 @@ class RepositoryState(rx.State):
         self.folders = rows.folders(found)
         self.invalid = [rows.invalid(file) for file in found.invalid]
         self.left_out = found.invalid_count - len(self.invalid)
+        known = await call(git_access.list_all, actor)
+        self.access = replace(self.access, credentials=rows.credentials(known))
 
     @rx.event
     async def read_again(self) -> Any:
@@ -56,6 +63,33 @@ class RepositoryState(rx.State):
         if not rung:
             return toast.say("Redis is away, so no worker could be asked. Try again when it is back.", "failed")
         return toast.say("Every file is being read again; the page follows.", "running")
+
+    @rx.event
+    async def make_credential(self, form: dict[str, Any]) -> EventSpec | None:
+        """User name and password for Git, shown until the page is left."""
+        wanted = wire.GitCredentialRequest(str(form.get("name") or ""), str(form.get("access") or ""))
+        try:
+            actor = await session.actor_of(self)
+            made = await asyncio.to_thread(git_access.create, actor, wanted, forge(), clock.now())
+            self.access = rows.Access(made=rows.made(made))
+            await session.fill(self, actor)
+        except CrontopusError as error:
+            return toast.say(problems.sentence(error), "failed")
+        return None
+
+    @rx.event
+    async def revoke_credential(self, form: dict[str, Any]) -> EventSpec:
+        """Git is refused with it at once."""
+        try:
+            actor = await session.actor_of(self)
+            try:
+                await asyncio.to_thread(git_access.revoke, actor, str(form.get("id") or ""), forge(), clock.now())
+            finally:
+                self.access = rows.Access()
+                await session.fill(self, actor)
+        except CrontopusError as error:
+            return toast.say(problems.sentence(error), "failed")
+        return toast.say("Revoked. Git is refused with it from now on.")
 
 
 def _log(db: Session, actor: Actor, page: int) -> repositories.Log:
