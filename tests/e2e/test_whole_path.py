@@ -8,7 +8,6 @@ import subprocess
 from tests.e2e import world
 from tests.e2e.conftest import PASSWORD, Tenant
 from tests.fixtures.processes import wait_until
-from tests.fixtures.served import Served
 
 MANIFEST = """\
 # A comment that must survive.
@@ -92,7 +91,7 @@ def test_deleting_a_job_takes_its_line_and_nothing_else(pia: Tenant) -> None:
     assert crontab.read_bytes() == b"# mine\n0 1 * * * echo  mine\n"
 
 
-def test_a_push_from_a_laptop_reaches_the_index(pia: Tenant, served: Served) -> None:
+def test_a_push_from_a_laptop_reaches_the_index_until_its_credential_is_revoked(pia: Tenant) -> None:
     enrolment = pia.http.post("/api/enrollment-tokens", json={"name": "laptop"}).json()["token"]
     machine = {"machine_id": "laptop", "hostname": "laptop"}
     git = pia.http.post("/api/endpoints/enroll", json=machine, headers={"Authorization": f"Bearer {enrolment}"}).json()[
@@ -107,14 +106,28 @@ def test_a_push_from_a_laptop_reaches_the_index(pia: Tenant, served: Served) -> 
     subprocess.run(["git", "-C", str(clone), *author, "commit", "-q", "-m", "Add a job"], check=True)
     refused = subprocess.run([*reader, "-C", str(clone), "push", "-q"], capture_output=True, check=False, timeout=60)
     assert refused.returncode != 0, "an endpoint's credential can only read"
-    admin = f"svc-crontopus:{(served.home / 'secrets' / 'forge_admin_password').read_text()}"
-    url = git["url"].replace("://", f"://{admin}@")
-    subprocess.run(["git", "-C", str(clone), "push", "-q", url, "HEAD:main"], check=True, timeout=60)
+    made = pia.http.post("/api/repository/credentials", json={"name": "laptop"}).json()
+    assert made["url"] == git["url"]
+    push = ["git", "-C", str(clone), "push", "-q", login(made), "HEAD:main"]
+    subprocess.run(push, check=True, timeout=60)
     job = "/api/jobs/production/pushed"
     wait_until(lambda: pia.http.get(job).status_code == 200, "the pushed job")
     # Which commit brought a file is looked up after the file is shown.
     wait_until(lambda: pia.http.get(job).json()["commit"], "the commit of the pushed job")
     assert pia.http.get(job).json()["commit"]["author"] == "Lena"
+
+    pia.http.request("DELETE", f"/api/repository/credentials/{made['id']}").raise_for_status()
+    subprocess.run(["git", "-C", str(clone), *author, "commit", "-q", "--allow-empty", "-m", "Again"], check=True)
+    refused = subprocess.run(push, capture_output=True, text=True, check=False, timeout=60)
+    assert refused.returncode != 0, "a revoked credential opens nothing"
+    assert "Authentication failed" in refused.stderr
+    (listed,) = pia.http.get("/api/repository/credentials").json()
+    assert (listed["state"], listed["token"], listed["made_by"]) == ("revoked", None, pia.name)
+
+
+def login(made: dict[str, str]) -> str:
+    """The address with what Git would ask for."""
+    return made["url"].replace("://", f"://{made['username']}:{made['token']}@")
 
 
 def test_the_programs_answer_with_their_exit_status(pia: Tenant) -> None:

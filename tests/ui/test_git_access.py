@@ -55,7 +55,7 @@ async def test_one_is_shown_once_and_listed_until_it_is_revoked(cookie: str, mad
     assert len(token) == 40
     assert (page.access.made.name, page.access.made.username) == ("laptop", "alice")
     (one,) = page.access.credentials
-    assert (one.name, one.access, one.made_by, one.state) == ("laptop", "clone, fetch and push", "alice", "active")
+    assert (one.name, one.access, one.made_by, one.state) == ("laptop", "read and push", "alice", "active")
     await run(page, "load")
     assert token not in shown(page)
     assert [one.name for one in page.access.credentials] == ["laptop"]

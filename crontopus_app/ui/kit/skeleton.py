@@ -79,7 +79,7 @@ def forms() -> rx.Component:
 
 
 def repository() -> rx.Component:
-    return waiting(block(63), beside(rows(3, LINE, 42), block(146)), rows(10, LINE, TITLED))
+    return waiting(block(63), beside(rows(3, LINE, 42), block(190)), rows(10, LINE, TITLED))
 
 
 def steps() -> rx.Component:

@@ -103,7 +103,7 @@ class Access:
     made: Made = Made()
 
 
-ACCESS = {"read": "clone and fetch", "write": "clone, fetch and push"}
+ACCESS = {"read": "read", "write": "read and push"}
 
 
 def credentials(found: list[wire.GitCredential]) -> list[Credential]:
