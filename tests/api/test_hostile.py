@@ -14,7 +14,7 @@ from sqlalchemy import Engine, update
 from crontopus_app.api.app import api
 from crontopus_app.api.hot import HotCheckins
 from crontopus_app.db import writing
-from crontopus_app.models import Tenant
+from crontopus_app.models import GitCredential, Tenant
 from crontopus_app.queue import redis
 from crontopus_app.services import rates
 from tests.api.conftest import bearer
@@ -153,6 +153,9 @@ def test_a_question_that_no_row_can_answer_is_no_error_of_ours(client: TestClien
         ("/api/enrollment-tokens", {"name": NUL}),
         ("/api/enrollment-tokens", {"name": "x", "max_uses": BIG}),
         ("/api/tokens", {"name": NUL, "scopes": ["read:runs"]}),
+        ("/api/repository/credentials", {"name": NUL}),
+        ("/api/repository/credentials", {"name": "x", "access": "admin"}),
+        ("/api/repository/credentials", {"name": "x", "tenant_id": "charlie"}),
         ("/api/auth/register", {"username": "dora", "email": "a\0@b", "password": PASSWORD}),
         ("/api/auth/register", {"username": "dora", "email": "a> <b@c", "password": PASSWORD}),
         ("/api/auth/register", {"username": "dora", "email": "a@b\n", "password": PASSWORD}),
@@ -161,6 +164,24 @@ def test_a_question_that_no_row_can_answer_is_no_error_of_ours(client: TestClien
 def test_a_form_that_cannot_be_kept_is_a_422(client: TestClient, alice: Member, path: str, body: Any) -> None:
     answer = send(client, path, body, alice.session_token)
     assert answer.status_code == 422, answer.text
+
+
+def test_a_git_credential_is_there_for_its_own_tenant_only(client: TestClient, alice: Member) -> None:
+    charlie = join("charlie")
+    row = GitCredential(tenant_id="alice", user_id=alice.actor.user_id, made_by="alice", name="laptop", access="write",
+                        state="revoked", created_at=NOON)  # fmt: skip
+    with writing() as session:
+        session.execute(update(Tenant).values(provisioning="ready"))
+        session.add(row)
+    mine, theirs = bearer(alice.session_token), bearer(charlie.session_token)
+    where = "/api/repository/credentials"
+    assert client.get(where, headers=theirs).json() == []
+    assert client.delete(f"{where}/{row.id}", headers=theirs).status_code == 404
+    for odd in ("%00", "x" * 2000, "..%2F"):
+        assert client.delete(f"{where}/{odd}", headers=theirs).status_code in {404, 405, 422}
+    (listed,) = client.get(where, headers=mine).json()
+    assert (listed["id"], listed["token"], listed["username"]) == (row.id, None, "alice")
+    assert client.delete(f"{where}/{row.id}", headers=mine).status_code == 204
 
 
 @pytest.mark.parametrize("name", [NUL, "x" * 100_000, "", "' OR 1=1 --"])

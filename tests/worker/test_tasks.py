@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from contract import wire
 from crontopus_app import clock, queue
 from crontopus_app.db import reading, writing
 from crontopus_app.git.forgejo import Forgejo, ForgeNotFound
-from crontopus_app.models import Change, Tenant
-from crontopus_app.services import jobs, leaving, sweeps, tenants
+from crontopus_app.models import Change, GitCredential, Tenant
+from crontopus_app.services import git_access, jobs, leaving, sweeps, tenants
 from crontopus_app.services.actor import Actor
 from tests.cast import NOON, PASSWORD, join
 from tests.fixtures.forge_server import forge, forge_server, tenant_name
@@ -83,6 +84,26 @@ def test_while_the_forge_is_away_the_sweep_says_what_changes_wait_for(anna: Acto
         row = session.get(Change, change.id)
     assert row is not None
     assert (row.state, row.error) == ("pending", "waiting: the Git server does not answer")
+
+
+def test_the_sweep_shuts_and_opens_git_as_the_tenant_is_suspended(
+    anna: Actor, forge: Forgejo, tenant_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = git_access.create(anna, wire.GitCredentialRequest("laptop", "read"), forge, clock.now())
+    where = f"{forge.url}/api/v1/repos/crontopus/job-manifests-{tenant_name}"
+    for suspended, answer in ((True, 404), (False, 200)):
+        with writing() as session:
+            session.get_one(Tenant, anna.tenant_id).suspended = suspended
+        Sweep(forge).once(clock.now())
+        assert httpx.get(where, auth=("x", made.token or "")).status_code == answer
+    with writing() as session:
+        session.execute(update(GitCredential).values(state="ending"))
+    with Forgejo("http://127.0.0.1:9", "x", "y") as away, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "forge", lambda: away)
+        tasks.settle_git_access(anna.tenant_id)
+    assert "are settled later" in caplog.text
+    Sweep(forge).once(clock.now())
+    assert httpx.get(where, auth=("x", made.token or "")).status_code == 401
 
 
 def test_the_sweep_finishes_what_a_deleted_account_has_left(anna: Actor, forge: Forgejo, tenant_name: str) -> None:
