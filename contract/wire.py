@@ -99,7 +99,11 @@ class InstanceStatus:
 
 @dataclass(frozen=True)
 class ChangeStatus:
-    """A change on its way: ``pending`` → ``done`` (with its commit) or ``failed`` (with its reason)."""
+    """A change on its way: ``pending`` → ``done`` (with its commit) or ``failed`` (with its reason).
+
+    ``said`` is what it changes in words, such as ``schedule 30 1 * * * → 0 2 * * *``; empty until it is committed, for
+    jobs that are new or deleted, and where a file could not be read.
+    """
 
     id: str
     state: str
@@ -111,6 +115,7 @@ class ChangeStatus:
     created_at: datetime
     applied: int = 0
     expected: int = 0
+    said: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class JobIndex(Row, table=True):
 class Change(Row, table=True):
     """An edit of the repository on its way to a commit. The row is the queue; Redis only rings.
 
-    ``state`` is pending, done or failed. ``base_sha`` is the blob the author saw.
+    ``state`` is pending, done or failed. ``base_sha`` is the blob the author saw, ``said`` what changes, in words.
     """
 
     __table_args__ = (Index("ix_change_tenant_state", "tenant_id", "state"),)
@@ -58,6 +58,7 @@ class Change(Row, table=True):
     content: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     base_sha: str | None = None
     message: str
+    said: str = Field(default="", sa_column_kwargs={"server_default": ""})
     state: str = "pending"
     commit_sha: str | None = None
     error: str | None = None

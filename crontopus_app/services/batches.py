@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contract.manifest import decode
+from contract.manifest_changes import in_words
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.edit import edit
 from crontopus_app.git.forgejo import FileOperation
@@ -21,9 +22,10 @@ PRUNE = "Crontopus-Prune: yes"
 
 @dataclass
 class Batch:
-    """Changes that become one commit of one author, and those of them that cannot."""
+    """Changes that become one commit of one author, what each changes in words, and those of them that cannot."""
 
     changes: list[Change] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)
     operations: list[FileOperation] = field(default_factory=list)
     refused: list[tuple[Change, str]] = field(default_factory=list)
 
@@ -59,7 +61,9 @@ def fold(changes: Sequence[Change], shas: Mapping[str, str], read: Callable[[str
         if (change.author_name, change.author_email) != author:
             break
         try:
-            files.put(change.path, _after(change, files, tenant_id))
+            after = _after(change, files, tenant_id)
+            batch.said[change.id] = _said(files, change.path, after)
+            files.put(change.path, after)
             batch.changes.append(change)
         except _Refused as reason:
             batch.refused.append((change, str(reason)))
@@ -118,6 +122,12 @@ def _after(change: Change, files: _Files, tenant_id: str) -> bytes | None:
     if change.operation == "update":
         return change.content
     return _edited(change, files.content(change.path) or b"", tenant_id)
+
+
+def _said(files: _Files, path: str, after: bytes | None) -> str:
+    """What the change does to a file that is there before and after it."""
+    before = files.content(path) if after is not None else None
+    return in_words(before, after) if before is not None and after is not None else ""
 
 
 def _edited(change: Change, before: bytes, tenant_id: str) -> bytes:

@@ -128,6 +128,7 @@ def shape(row: Change, applied: int = 0, expected: int = 0) -> wire.ChangeStatus
         created_at=row.created_at,
         applied=applied,
         expected=expected,
+        said=row.said,
     )
 
 

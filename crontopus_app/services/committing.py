@@ -125,6 +125,8 @@ def _round(repository: _Repository, changes: Sequence[Change]) -> None:
     if batch.operations:
         _commit(repository, batch)
     elif batch.changes:
+        with writing() as session:
+            _say(session, batch)
         _finish(repository, batch.changes, head or "")
 
 
@@ -144,7 +146,7 @@ def _landed(repository: _Repository, tried: Sequence[Change]) -> dict[str, Commi
 
 def _commit(repository: _Repository, batch: Batch) -> None:
     first = batch.changes[0]
-    _note_attempt(batch.changes)
+    _note_attempt(batch)
     author = Author(first.author_name, first.author_email)
     org, name, branch = repository.org, repository.name, repository.branch
     try:
@@ -159,11 +161,17 @@ def _commit(repository: _Repository, batch: Batch) -> None:
     _index(repository, {(one.path, blob_sha(one.content)): commit for one in written})
 
 
-def _note_attempt(changes: Sequence[Change]) -> None:
-    """Before the forge is asked: whoever finds these rows later knows that a commit may exist."""
+def _note_attempt(batch: Batch) -> None:
+    """Before the forge is asked: whoever finds these rows later knows that a commit may exist, and what it says."""
     with writing() as session:
-        mine = update(Change).where(col(Change.id).in_([change.id for change in changes]))
+        mine = update(Change).where(col(Change.id).in_([change.id for change in batch.changes]))
         session.execute(mine.values(attempts=Change.attempts + 1))
+        _say(session, batch)
+
+
+def _say(session: Session, batch: Batch) -> None:
+    for change_id, said in batch.said.items():
+        session.execute(update(Change).where(col(Change.id) == change_id).values(said=said))
 
 
 def _finish(repository: _Repository, changes: Sequence[Change], sha: str, *, is_head: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select, union_all
 
 from contract import wire
-from crontopus_app.models import Change, Endpoint, Monitor, Run, RunOutput, Tenant
+from crontopus_app.models import Endpoint, Monitor, Run, RunOutput, Tenant
 from crontopus_app.services import changes, endpoints, runs
 from crontopus_app.services.actor import Actor
 
@@ -43,10 +42,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Overview:
-    """Counts of instances by state, endpoints, cron lines, what fails, the newest runs, the last changes.
-
-    ``said`` is by a change's id what it changes, where that is known.
-    """
+    """Counts of instances by state, endpoints, cron lines, what fails, the newest runs, the last changes."""
 
     endpoints: int
     endpoints_in_sync: int
@@ -59,7 +55,6 @@ class Overview:
     failing: list[Trouble]
     failing_more: int
     changes: list[wire.ChangeStatus]
-    said: dict[str, str]
 
 
 def overview(session: Session, actor: Actor, now: datetime) -> Overview:
@@ -71,7 +66,6 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
     host_states = Counter(endpoints.state_of(host, head, now) for host in hosts)
     standings = Counter(line.get("standing") for host in hosts for line in host.crontab)
     troubles, more = _troubles(session, actor, {host.id: host.name for host in hosts})
-    recent = changes.recent(session, actor, SHOWN)
     return Overview(
         endpoints=len(hosts),
         endpoints_in_sync=host_states["in sync"],
@@ -83,8 +77,7 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
         last=_newest(session, actor),
         failing=troubles,
         failing_more=more,
-        changes=recent,
-        said=_said(session, [change.id for change in recent]),
+        changes=changes.recent(session, actor, SHOWN),
     )
 
 
@@ -160,22 +153,3 @@ def _last_lines(session: Session, run_ids: Sequence[str]) -> dict[str, str]:
         lines = [line for line in (tail or head).splitlines() if line.strip()]
         found[run_id] = lines[-1] if lines else ""
     return found
-
-
-def _said(session: Session, change_ids: Sequence[str]) -> dict[str, str]:
-    """``schedule 0 3 * * *`` of an edit that sets it; of whole files only that they changed is known."""
-    query = select(Change.id, Change.content)
-    edits = session.exec(query.where(col(Change.id).in_(change_ids), Change.operation == "edit"))
-    return {change_id: _fields(content) for change_id, content in edits if content}
-
-
-def _fields(content: bytes) -> str:
-    told = []
-    for place, value in json.loads(content).items():
-        name = place.rpartition(".")[2]
-        if name == "paused":
-            told.append("paused" if value else "resumed")
-        elif place != "metadata.id":
-            short = value if isinstance(value, str | int | float) and len(str(value)) <= 40 else "changed"
-            told.append(f"{name} {short}")
-    return ", ".join(told)

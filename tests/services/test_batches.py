@@ -66,6 +66,14 @@ def test_creating_and_editing_is_creating_the_edited() -> None:
     assert (operation.operation, operation.content) == ("create", TEXT + b"  nice: 5\n")
 
 
+def test_each_change_says_what_it_does_to_the_file_before_it() -> None:
+    edit = change("edit", json.dumps({"spec.nice": 5}).encode())
+    again = change("edit", json.dumps({"spec.nice": 10}).encode())
+    gone = change("delete")
+    batch = folded(edit, again, gone, old=TEXT)
+    assert [batch.said[one.id] for one in (edit, again, gone)] == ["nice 5", "nice 5 → 10", ""]
+
+
 def test_creating_and_deleting_is_nothing() -> None:
     batch = folded(change("create", TEXT), change("delete"))
     assert (batch.operations, len(batch.changes), batch.refused) == ([], 2, [])

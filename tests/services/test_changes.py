@@ -215,6 +215,19 @@ def test_several_edits_of_a_file_become_one_commit_with_all_of_them(alice: Actor
     spec = yaml.safe_load(repo.files()["production/backup.yaml"])["spec"]
     assert (spec["schedule"], spec["command"], spec["nice"]) == ("5 3 * * *", "/opt/other.sh", 5)
     assert len(repo.commits()) == before + 1
+    with reading() as session:
+        said = [change.said for change in reversed(changes.recent(session, alice, 3))]
+    assert said == ["schedule 0 2 * * * → 5 3 * * *", "command /opt/backup.sh → /opt/other.sh", "nice 5"]
+
+
+def test_an_edit_that_changes_nothing_makes_no_commit_and_says_so(alice: Actor, forge: Forgejo, repo: Repo) -> None:
+    create(alice)
+    committing.commit_changes(alice.tenant_id, forge)
+    before, again = len(repo.commits()), edit(alice, schedule="0 2 * * *")
+    committing.commit_changes(alice.tenant_id, forge)
+    with reading() as session:
+        told = changes.get(session, alice, again.id)
+    assert (told.state, told.said, len(repo.commits())) == ("done", "saved without a change", before)
 
 
 def test_somebody_elses_push_in_between_is_kept_and_edited_on(

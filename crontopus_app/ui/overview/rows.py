@@ -92,7 +92,7 @@ def trouble(one: overview.Trouble) -> Trouble:
     )
 
 
-def change_row(change: wire.ChangeStatus, said: str) -> ChangeRow:
+def change_row(change: wire.ChangeStatus) -> ChangeRow:
     arrived = {"pending": "on its way", "failed": "failed"}.get(change.state, "committed")
     state = words.CHANGE_STATES.get(change.state, "unknown")
     if change.state == "done" and change.expected:
@@ -104,7 +104,7 @@ def change_row(change: wire.ChangeStatus, said: str) -> ChangeRow:
         initials=change.author[:2],
         what=what,
         href=f"/jobs/{what}" if change.operation != "delete" else "/jobs",
-        said=said or OPERATIONS.get(change.operation, change.operation),
+        said=change.said or OPERATIONS.get(change.operation, change.operation),
         commit=(change.commit or "")[:7],
         at=words.iso(change.created_at),
         state=state,

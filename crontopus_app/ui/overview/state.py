@@ -92,7 +92,7 @@ def _view(db: Session, actor: Actor, now: datetime) -> _View:
     """The page of everybody in the tenant, made once for all who look."""
     at = drawing.drawn_at(now)
     day, seen = timeline.day(db, actor, now), overview.overview(db, actor, now)
-    changes = tuple(rows.change_row(change, seen.said.get(change.id, "")) for change in seen.changes)
+    changes = tuple(rows.change_row(change) for change in seen.changes)
     return _View(
         drawing.grid(at),
         tuple(drawing.lane_row(lane, at) for lane in day.lanes),
