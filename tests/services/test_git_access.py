@@ -11,7 +11,7 @@ import pytest
 from sqlmodel import select
 
 from contract import wire
-from crontopus_app import queue
+from crontopus_app import clock, queue
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput, Forbidden, NotAuthenticated, NotFound, RateLimited, Unavailable
 from crontopus_app.git.forgejo import Forgejo
@@ -221,7 +221,7 @@ def test_one_made_while_the_suspension_came_is_shut_too(anna: Actor, forge: Forg
 def test_two_workers_do_not_settle_at_once(anna: Actor, forge: Forgejo, repo: Repo) -> None:
     made = make(anna, forge)
     suspend(anna.tenant_id, True)
-    with lease(f"git-access:{anna.tenant_id}", lambda: NOON):
+    with lease(f"git-access:{anna.tenant_id}", clock.now):
         git_access.settle(anna.tenant_id, forge, NOON)
     assert (reads(repo, made.token), due()) == (200, [anna.tenant_id])
 
