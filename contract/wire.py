@@ -102,7 +102,7 @@ class ChangeStatus:
     """A change on its way: ``pending`` → ``done`` (with its commit) or ``failed`` (with its reason).
 
     ``said`` is what it changes in words, such as ``schedule 30 1 * * * → 0 2 * * *``; empty until it is committed, for
-    jobs that are new or deleted, and where a file could not be read.
+    jobs that are new or deleted, and where a file could not be read. ``pushed``: it came by Git, not through Crontopus.
     """
 
     id: str
@@ -116,6 +116,7 @@ class ChangeStatus:
     applied: int = 0
     expected: int = 0
     said: str = ""
+    pushed: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ A cache keyed by path and blob sha: only new blobs are fetched and read, and ``r
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
@@ -16,7 +17,7 @@ from sqlmodel import Session, col, select
 from contract import wire
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import Conflict, CrontopusError
-from crontopus_app.git import index_rows, policies
+from crontopus_app.git import index_rows, policies, pushes
 from crontopus_app.git.forgejo import Forgejo, TreeEntry
 from crontopus_app.git.monitors import sync_monitors
 from crontopus_app.git.policies import TenantPolicy
@@ -141,9 +142,12 @@ def _write(
             or (known.indexed_head not in ("", tenant.indexed_head))
         ):
             return None
+        pushed = _pushed(known, rows, manifests, commits)
+        before = pushes.files(session, tenant_id, list(pushed))
         gone = _drop(session, tenant_id, manifests)
         for entry, facts in rows:
             index_rows.store(session, tenant_id, entry, facts, commits.get((entry.path, entry.sha)))
+        pushes.note(session, tenant_id, before, pushed, now)
         session.flush()
         index_rows.mark_duplicates(session, tenant_id, policy)
         tenant.head = tenant.indexed_head = found.head
@@ -153,6 +157,24 @@ def _write(
         session.add(tenant)
         sync_monitors(session, tenant_id, now)
     return [*gone, *(entry.path for entry, _ in rows)]
+
+
+def _pushed(
+    known: _Known,
+    rows: Sequence[tuple[TreeEntry, dict[str, Any]]],
+    manifests: set[str],
+    commits: Mapping[tuple[str, str], wire.Commit],
+) -> dict[str, bytes | None]:
+    """What others did since the index was last written: each file's content, None where it is gone. Some of many."""
+    if not known.indexed_head:
+        return {}
+    changed = {
+        entry.path: facts["yaml"]
+        for entry, facts in rows
+        if known.blobs.get(entry.path) != entry.sha and (entry.path, entry.sha) not in commits
+    }
+    gone = dict.fromkeys(path for path in known.blobs if path not in manifests)
+    return dict([*changed.items(), *gone.items()][: pushes.AT_MOST])
 
 
 def _drop(session: Session, tenant_id: str, manifests: set[str]) -> list[str]:
@@ -175,21 +197,27 @@ def _note_error(tenant_id: str, error: CrontopusError) -> None:
 
 
 def describe_commits(tenant_id: str, forge: Forgejo, limit: int = DESCRIBED_AT_ONCE) -> int:
-    """Looks up which commit last touched each file that does not know it; gives how many it told, at most ``limit``."""
+    """Looks up which commit last touched each file, pushed or indexed, that does not know it.
+
+    Gives how many it told, at most ``limit`` of either.
+    """
     with reading() as session:
         tenant = session.get(Tenant, tenant_id)
         unknown = select(JobIndex.id, JobIndex.path).where(JobIndex.tenant_id == tenant_id, JobIndex.commit_sha == "")
         rows = session.exec(unknown.order_by(JobIndex.path).limit(limit)).all()
-    if tenant is None or not rows:
+        pushed = pushes.unknown(session, tenant_id, limit)
+    if tenant is None or not (rows or pushed):
         return 0
     org, name = tenant.repository.split("/")
-    found = {row: forge.commits(org, name, ref=tenant.indexed_head, path=path)[:1] for row, path in rows}
+    paths = {*(path for _, path in rows), *pushed.values()}
+    found = {path: forge.commits(org, name, ref=tenant.indexed_head, path=path)[:1] for path in sorted(paths)}
     with writing() as session:
-        for row, commits in found.items():
-            if commits:
-                one = commits[0]
+        for row, path in rows:
+            for one in found[path]:
                 told = wire.Commit(one.sha, one.author_name, one.at, one.message)
                 mine = update(JobIndex).where(col(JobIndex.id) == row, col(JobIndex.commit_sha) == "")
                 session.execute(mine.values(**index_rows.commit_facts(told)))
-    publish(Event(tenant_id, "tenant", tenant_id))
-    return sum(1 for commits in found.values() if commits)
+        for change_id, path in pushed.items():
+            pushes.tell(session, change_id, next(iter(found[path]), None))
+    publish(Event(tenant_id, "tenant", tenant_id), *(Event(tenant_id, "change", one) for one in pushed))
+    return sum(1 for _, path in rows if found[path]) + len(pushed)

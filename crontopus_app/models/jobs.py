@@ -42,6 +42,7 @@ class JobIndex(Row, table=True):
 class Change(Row, table=True):
     """An edit of the repository on its way to a commit. The row is the queue; Redis only rings.
 
+    What somebody pushed is noted here too, as done by no ``user_id``; until its author is looked up it has none.
     ``state`` is pending, done or failed. ``base_sha`` is the blob the author saw, ``said`` what changes, in words.
     """
 

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from contract.manifest import decode
 from contract.manifest_changes import in_words
 from crontopus_app.errors import CrontopusError
+from crontopus_app.git import trailers
 from crontopus_app.git.edit import edit
 from crontopus_app.git.forgejo import FileOperation
 from crontopus_app.models import Change
 
 MOST_CHANGES = 200
-TRAILER = "Change-Id"
-# Somebody named each job that such a commit removes, so the agents' prune brake need not ask again.
-PRUNE = "Crontopus-Prune: yes"
 
 
 @dataclass
@@ -34,10 +32,10 @@ class Batch:
         """What the changes say, with a trailer for each by which its commit is found again."""
         told = [change.message for change in self.changes]
         text = told[0] if len(told) == 1 else "\n".join([f"{len(told)} changes", "", *(f"- {line}" for line in told)])
-        trailers = [f"{TRAILER}: {change.id}" for change in self.changes]
+        lines = [f"{trailers.CHANGE}: {change.id}" for change in self.changes]
         if any(operation.operation == "delete" for operation in self.operations):
-            trailers.append(PRUNE)
-        return text + "\n\n" + "\n".join(trailers) + "\n"
+            lines.append(trailers.PRUNE)
+        return text + "\n\n" + "\n".join(lines) + "\n"
 
 
 class _Refused(Exception):

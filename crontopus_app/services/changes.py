@@ -78,7 +78,8 @@ def get(session: Session, actor: Actor, change_id: str) -> wire.ChangeStatus:
 def recent(session: Session, actor: Actor, count: int) -> list[wire.ChangeStatus]:
     """The tenant's last changes, newest first, each with how far it has come."""
     actor.require("read:jobs")
-    mine = select(Change).where(Change.tenant_id == actor.tenant_id)
+    known = (col(Change.user_id) != "") | col(Change.commit_sha).is_not(None)
+    mine = select(Change).where(Change.tenant_id == actor.tenant_id, known)
     newest = mine.order_by(col(Change.created_at).desc(), col(Change.sequence).desc())
     return _with_hosts(session, actor.tenant_id, session.exec(newest.limit(count)).all())
 
@@ -129,6 +130,7 @@ def shape(row: Change, applied: int = 0, expected: int = 0) -> wire.ChangeStatus
         applied=applied,
         expected=expected,
         said=row.said,
+        pushed=not row.user_id,
     )
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +26,10 @@ from crontopus_app.db import reading, writing
 from crontopus_app.errors import CrontopusError, NotFound, Unavailable
 from crontopus_app.git.forgejo import Author, CommitInfo, ForgeConflict, Forgejo, ForgeRejected
 from crontopus_app.git.index import index
+from crontopus_app.git.trailers import changes_in
 from crontopus_app.live import Event, publish
 from crontopus_app.models import Change, Tenant
-from crontopus_app.services.batches import TRAILER, Batch, blob_sha, fold
+from crontopus_app.services.batches import Batch, blob_sha, fold
 from crontopus_app.services.changes import DOWN
 from crontopus_app.services.leases import Clock, Held, LeaseLost, lease
 
@@ -40,7 +40,6 @@ REFUSED_AFTER = 16
 HISTORY_PAGES = 40
 HISTORY_SLACK = timedelta(hours=1)
 PAUSE_S = 0.15
-TRAILERS = re.compile(rf"^{TRAILER}: ([0-9a-f-]{{36}})\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _landed(repository: _Repository, tried: Sequence[Change]) -> dict[str, Commi
     for page in range(1, HISTORY_PAGES + 1):
         commits = repository.forge.commits(repository.org, repository.name, ref=repository.branch, page=page)
         for commit in commits:
-            found |= {one: commit for one in TRAILERS.findall(commit.message) if one in wanted}
+            found |= {one: commit for one in changes_in(commit.message) if one in wanted}
         if not commits or found.keys() == wanted or all(commit.at < oldest for commit in commits):
             break
     return found

@@ -10,12 +10,11 @@ from contract import wire
 from contract.manifest import path_of
 from crontopus_app.errors import NotFound
 from crontopus_app.git.forgejo import CommitInfo, Forgejo
+from crontopus_app.git.trailers import without
 from crontopus_app.models import Tenant
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.job_edits import SHA, is_name
 from crontopus_app.services.job_rows import find_or_none
-
-TRAILER_LINES = re.compile(r"\n+(Change-Id: [0-9a-f-]{36}\n?)+\s*\Z")
 
 
 def history(
@@ -64,8 +63,7 @@ def _where(session: Session, actor: Actor, namespace: str, name: str) -> tuple[s
 
 def _commit(found: CommitInfo) -> wire.Commit:
     """The commit as people read it, without our trailers."""
-    message = TRAILER_LINES.sub("", found.message.strip())
-    return wire.Commit(found.sha, found.author_name, found.at, message)
+    return wire.Commit(found.sha, found.author_name, found.at, without(found.message))
 
 
 def _part(diff: str, path: str) -> str:

@@ -12,11 +12,11 @@ from contract import wire
 from crontopus_app.errors import NotFound
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.policies import PATH
+from crontopus_app.git.trailers import without
 from crontopus_app.models import JobIndex, Tenant
 from crontopus_app.services import rates
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.asking import ask
-from crontopus_app.services.job_history import TRAILER_LINES
 from crontopus_app.settings import settings
 
 PATIENCE_S = 3.0
@@ -151,10 +151,7 @@ def log(forge: Forgejo, session: Session, actor: Actor, page: int = 1, patience_
     answer = ask({key: lambda: forge.commits(org, name, ref=branch, page=page)}, patience_s)[key]
     if answer.value is None:
         return Log([], page, False, f"The Git server does not tell its commits now: {answer.problem}")
-    commits = [
-        wire.Commit(one.sha, one.author_name, one.at, TRAILER_LINES.sub("", one.message.strip()))
-        for one in answer.value
-    ]
+    commits = [wire.Commit(one.sha, one.author_name, one.at, without(one.message)) for one in answer.value]
     return Log(commits, page, len(commits) == FULL)
 
 

@@ -97,8 +97,9 @@ def commits(session: Session, tenant_id: str, jobs: Sequence[JobFacts]) -> list[
         if job.sha:
             place = f"/jobs/{quote(job.namespace, safe='')}/{quote(job.name, safe='')}"
             found.setdefault(job.sha, _commit(job.sha, job.message, job.author, job.at, place))
-    query = select(Change).where(Change.tenant_id == tenant_id, Change.state == "done")
-    for change in session.exec(query.order_by(col(Change.sequence).desc()).limit(CHANGES)):
+    newest = (col(Change.created_at).desc(), col(Change.sequence).desc())
+    query = select(Change).where(Change.tenant_id == tenant_id, Change.state == "done").order_by(*newest)
+    for change in session.exec(query.limit(CHANGES)):
         if change.commit_sha:
             place = f"/jobs/{quote(change.path.rpartition('.')[0])}" if change.path.count("/") == 1 else "/repository"
             made = _commit(change.commit_sha, change.message, change.author_name, change.done_at, place)

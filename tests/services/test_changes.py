@@ -19,10 +19,11 @@ from crontopus_app.db import reading, writing
 from crontopus_app.errors import Conflict, NotFound, PreconditionFailed
 from crontopus_app.git.forgejo import Author, CommitInfo, FileOperation, Forgejo
 from crontopus_app.git.index import index
+from crontopus_app.git.trailers import changes_in
 from crontopus_app.models import Change, Endpoint, JobIndex, Tenant
 from crontopus_app.services import changes, committing, jobs
 from crontopus_app.services.actor import Actor
-from crontopus_app.services.batches import TRAILER, blob_sha
+from crontopus_app.services.batches import blob_sha
 from crontopus_app.services.leases import lease
 from tests.fixtures.forge_server import PASSWORD, USER, ForgeServer
 from tests.fixtures.repositories import Repo
@@ -90,7 +91,7 @@ def state(actor: Actor, change: Change) -> tuple[str, str | None]:
 
 
 def with_trailer(commits: list[CommitInfo], change: Change) -> list[CommitInfo]:
-    return [commit for commit in commits if f"{TRAILER}: {change.id}" in commit.message]
+    return [commit for commit in commits if change.id in changes_in(commit.message)]
 
 
 def test_a_created_job_is_committed_in_the_users_name(alice: Actor, forge: Forgejo, repo: Repo) -> None:
@@ -129,7 +130,7 @@ def test_a_hundred_creates_at_once_are_a_hundred_manifests(alice: Actor, forge: 
     )
     assert listed.count == 100
     assert len({job.id for job in listed.jobs}) == 100
-    told = [trailer for commit in repo.commits() for trailer in committing.TRAILERS.findall(commit.message)]
+    told = [trailer for commit in repo.commits() for trailer in changes_in(commit.message)]
     assert sorted(told) == sorted(ids)
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlmodel import col, select
 
 from contract.manifest import job_id
 from crontopus_app import clock
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import CrontopusError
-from crontopus_app.git import index_rows
+from crontopus_app.git import index_rows, pushes
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.index import describe_commits, index, reindex
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
+from crontopus_app.services import changes
 from crontopus_app.services.actor import Actor
 from tests.cast import NOON, add_endpoint
 from tests.fixtures.repositories import PUSHER, Repo
@@ -58,7 +59,7 @@ def run(actor: Actor, forge: Forgejo) -> str:
 def test_a_push_from_outside_is_indexed_with_its_author(alice: Actor, forge: Forgejo, repo: Repo) -> None:
     sha = repo.commit({"production/backup.yaml": manifest(), "notes.txt": b"no job"}, "Add the backup")
     assert run(alice, forge) == sha
-    assert describe_commits(alice.tenant_id, forge) == 1
+    assert describe_commits(alice.tenant_id, forge) == 2, "of the file, and of its being pushed"
     (row,) = rows(alice).values()
     assert (row.name, row.namespace, row.valid, row.schedule) == ("backup", "production", True, ["0 2 * * *"])
     assert row.job_id == job_id(alice.tenant_id, "production", "backup")
@@ -66,6 +67,73 @@ def test_a_push_from_outside_is_indexed_with_its_author(alice: Actor, forge: For
     assert states(alice) == {"backup": "waiting"}
     assert (tenant(alice).head, tenant(alice).indexed_head) == (sha, sha)
     assert tenant(alice).namespaces == ["production", "staging"]
+
+
+def noted(actor: Actor) -> list[tuple[str, str, str, str]]:
+    """Operation, path, words and author of what others pushed, newest first."""
+    with reading() as session:
+        found = changes.recent(session, actor, 100)
+    return [(one.operation, one.path, one.said, one.author) for one in found if one.pushed]
+
+
+def follow(actor: Actor, forge: Forgejo) -> None:
+    """What the index's task does."""
+    run(actor, forge)
+    while describe_commits(actor.tenant_id, forge):
+        pass
+
+
+def test_what_is_pushed_is_a_change_with_its_author_its_words_and_its_hosts(
+    alice: Actor, forge: Forgejo, repo: Repo
+) -> None:
+    sha = repo.commit({"production/backup.yaml": manifest()}, "Add the backup")
+    follow(alice, forge)
+    assert noted(alice) == [("create", "production/backup.yaml", "", PUSHER.name)]
+    with reading() as session:
+        (told,) = changes.recent(session, alice, 1)
+    assert (told.state, told.commit, told.applied, told.expected) == ("done", sha, 0, 1)
+    with writing() as session:
+        session.execute(update(Endpoint).values(head_applied=sha))
+    with reading() as session:
+        assert changes.recent(session, alice, 1)[0].applied == 1
+    repo.update("production/backup.yaml", manifest(nice="5"))
+    follow(alice, forge)
+    assert noted(alice)[0] == ("update", "production/backup.yaml", "nice 5", PUSHER.name)
+    repo.delete("production/backup.yaml")
+    follow(alice, forge)
+    assert noted(alice)[0] == ("delete", "production/backup.yaml", "", PUSHER.name)
+    follow(alice, forge)
+    reindex(alice.tenant_id, forge, clock.now())
+    assert len(noted(alice)) == 3
+
+
+def test_a_push_is_no_change_until_its_author_is_known(anna: Actor, forge: Forgejo, repo: Repo) -> None:
+    repo.commit({"production/backup.yaml": manifest()}, "Add the backup")
+    run(anna, forge)
+    assert noted(anna) == []
+    follow(anna, forge)
+    assert len(noted(anna)) == 1
+
+
+def test_a_commit_of_ours_that_the_index_finds_first_is_no_push(anna: Actor, forge: Forgejo, repo: Repo) -> None:
+    repo.commit({"production/backup.yaml": manifest()}, f"Add the backup\n\nChange-Id: {IDS}\n")
+    follow(anna, forge)
+    assert noted(anna) == []
+
+
+def test_what_was_there_before_the_index_is_no_push(anna: Actor, forge: Forgejo, repo: Repo) -> None:
+    repo.commit({"production/backup.yaml": manifest()}, "Add the backup")
+    reindex(anna.tenant_id, forge, clock.now())
+    assert noted(anna) == []
+
+
+def test_of_a_push_of_very_many_files_some_are_told(
+    anna: Actor, forge: Forgejo, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushes, "AT_MOST", 3)
+    repo.commit({f"production/job-{number}.yaml": manifest(f"job-{number}") for number in range(5)}, "Add five")
+    follow(anna, forge)
+    assert len(noted(anna)) == 3
 
 
 def test_indexing_twice_changes_nothing(alice: Actor, forge: Forgejo, repo: Repo) -> None:

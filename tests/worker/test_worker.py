@@ -25,10 +25,10 @@ from sqlalchemy import Engine, update
 from crontopus_app import clock, embedded_redis, queue
 from crontopus_app.db import reading, writing
 from crontopus_app.git.forgejo import Forgejo
+from crontopus_app.git.trailers import changes_in
 from crontopus_app.models import Change, Tenant
 from crontopus_app.services import changes, jobs, tenants
 from crontopus_app.services.actor import Actor
-from crontopus_app.services.batches import TRAILER
 from tests.cast import join
 from tests.fixtures.forge_server import ForgeServer, forge, forge_server, tenant_name
 from tests.fixtures.processes import free_port, running, wait_until
@@ -165,7 +165,7 @@ def test_a_worker_killed_in_the_middle_of_a_commit_leaves_exactly_one(
         proxy.release.set()
         with worker(tmp_path, CRONTOPUS_FORGEJO_URL=proxy.url):
             wait_until(lambda: done(change), "the next worker to find the commit")
-    made = [commit for commit in repo.commits() if f"{TRAILER}: {change.id}" in commit.message]
+    made = [commit for commit in repo.commits() if change.id in changes_in(commit.message)]
     assert len(made) == 1
     assert proxy.commits == 1
 

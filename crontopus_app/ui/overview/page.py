@@ -106,7 +106,7 @@ def _trouble(one: Trouble) -> rx.Component:
 
 
 def _changes() -> rx.Component:
-    calm = rx.el.p("No changes yet. Each save becomes a commit with your name.", class_name="muted")
+    calm = rx.el.p("No changes yet. Each save becomes a commit with your name, and stands here.", class_name="muted")
     return parts.card("Changes", rx.cond(State.news.changes, rx.foreach(State.news.changes, _change), calm))
 
 
@@ -114,7 +114,13 @@ def _change(one: ChangeRow) -> rx.Component:
     words = rx.el.div(
         parts.link(one.what, one.href),
         f" {one.said}",
-        rx.el.small(one.author, " · ", rx.cond(one.commit, one.commit + " · ", ""), parts.when(one.at)),
+        rx.el.small(
+            one.author,
+            " · ",
+            rx.cond(one.commit, one.commit + " · ", ""),
+            parts.when(one.at),
+            rx.cond(one.pushed, " · pushed", ""),
+        ),
         rx.cond(one.error, rx.el.small(one.error, class_name="wrong")),
     )
     return rx.el.div(

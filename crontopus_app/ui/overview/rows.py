@@ -43,6 +43,7 @@ class Trouble:
 class ChangeRow:
     author: str
     initials: str
+    pushed: bool
     what: str
     href: str
     said: str
@@ -102,6 +103,7 @@ def change_row(change: wire.ChangeStatus) -> ChangeRow:
     return ChangeRow(
         author=change.author,
         initials=change.author[:2],
+        pushed=change.pushed,
         what=what,
         href=f"/jobs/{what}" if change.operation != "delete" else "/jobs",
         said=change.said or OPERATIONS.get(change.operation, change.operation),
