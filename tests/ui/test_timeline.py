@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from contract import wire
 from crontopus_app import clock
 from crontopus_app.db import engine, reading, writing
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
@@ -243,6 +244,19 @@ def test_a_third_of_the_cron_lines_is_said_as_it_is(alice: Member) -> None:
     update(Endpoint, lambda host: setattr(host, "crontab", []), alice.endpoint_id)
     with reading() as session:
         assert rows.tiles(overview.overview(session, alice.actor, NOON)).covered == ""
+
+
+CHANGE = wire.ChangeStatus("c", "done", "update", "production/backup.yaml", "4f1c2ab" * 5, None, "alice", NOON, 1, 3)
+
+
+def test_a_change_says_what_was_and_what_is_and_breaks_no_expression() -> None:
+    told = rows.change_row(replace(CHANGE, said="schedule 0 2 * * * → 15 3 * * 1, nice 5"))
+    assert told.said == "schedule 0\u00a02\u00a0*\u00a0*\u00a0* → 15\u00a03\u00a0*\u00a0*\u00a01, nice 5"
+    assert (told.state, told.arrived, told.commit, told.pushed) == ("late", "on 1 of 3", "4f1c2ab", False)
+
+
+def test_a_change_without_words_says_what_was_done() -> None:
+    assert rows.change_row(replace(CHANGE, operation="delete")).said == "deleted"
 
 
 # What a page is sent.

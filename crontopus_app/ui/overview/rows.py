@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from contract import wire
@@ -9,6 +10,8 @@ from crontopus_app.services import overview
 from crontopus_app.services.overview import Overview
 from crontopus_app.ui.kit import terminal, words
 
+# Within a cron expression, which is not to be broken over two lines.
+EXPRESSION_BLANK = re.compile(r"(?<=[\d*]) (?=[\d*])")
 OPERATIONS = {"create": "created", "update": "changed", "edit": "changed", "delete": "deleted"}
 
 
@@ -106,7 +109,7 @@ def change_row(change: wire.ChangeStatus) -> ChangeRow:
         pushed=change.pushed,
         what=what,
         href=f"/jobs/{what}" if change.operation != "delete" else "/jobs",
-        said=change.said or OPERATIONS.get(change.operation, change.operation),
+        said=EXPRESSION_BLANK.sub("\u00a0", change.said) or OPERATIONS.get(change.operation, change.operation),
         commit=(change.commit or "")[:7],
         at=words.iso(change.created_at),
         state=state,

@@ -95,9 +95,13 @@ def _clone() -> rx.Component:
             "Whatever is pushed to the branch is read within seconds.",
             class_name="muted",
         ),
-        rx.el.p(dialog.opens("Make a credential", "make-credential"), class_name="pad"),
-        rx.cond(State.access.credentials, parts.table(CREDENTIALS, rx.foreach(State.access.credentials, _credential))),
+        rx.el.div(dialog.opens("Make a credential", "make-credential"), class_name="pad"),
+        rx.cond(State.access.credentials, rx.el.div(_credentials(), class_name="pad")),
     )
+
+
+def _credentials() -> rx.Component:
+    return parts.table(CREDENTIALS, rx.foreach(State.access.credentials, _credential))
 
 
 def _credential(one: Credential) -> rx.Component:
