@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from contract.manifest import decode
+from contract.manifest import Decoded
 from contract.manifest_changes import in_words
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git import trailers
@@ -16,6 +16,7 @@ from crontopus_app.git.forgejo import FileOperation
 from crontopus_app.models import Change
 
 MOST_CHANGES = 200
+Decode = Callable[[bytes, str], Decoded]
 
 
 @dataclass
@@ -47,11 +48,17 @@ def blob_sha(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def fold(changes: Sequence[Change], shas: Mapping[str, str], read: Callable[[str], bytes], tenant_id: str) -> Batch:
+def fold(
+    changes: Sequence[Change],
+    shas: Mapping[str, str],
+    read: Callable[[str], bytes],
+    decode: Decode,
+) -> Batch:
     """The first author's changes up to the next author's, one after the other, as one set of file operations.
 
-    ``shas`` are the blobs of the branch by path, ``read`` gives a blob. Several changes of a file become one; changes
-    that leave nothing to do need no operation. A refused change does not hinder the others.
+    ``shas`` are the blobs of the branch by path, ``read`` gives a blob, ``decode`` a file as the hosts read it. Several
+    changes of a file become one; changes that leave nothing to do need no operation. A refused change does not hinder
+    the others.
     """
     batch, files = Batch(), _Files(shas, read)
     author = (changes[0].author_name, changes[0].author_email)
@@ -59,7 +66,7 @@ def fold(changes: Sequence[Change], shas: Mapping[str, str], read: Callable[[str
         if (change.author_name, change.author_email) != author:
             break
         try:
-            after = _after(change, files, tenant_id)
+            after = _after(change, files, decode)
             batch.said[change.id] = _said(files, change.path, after)
             files.put(change.path, after)
             batch.changes.append(change)
@@ -104,7 +111,7 @@ class _Files:
         return None if before == blob_sha(content) else FileOperation("update", path, content, before)
 
 
-def _after(change: Change, files: _Files, tenant_id: str) -> bytes | None:
+def _after(change: Change, files: _Files, decode: Decode) -> bytes | None:
     """The file after the change; raises _Refused where its precondition does not hold."""
     current = files.sha(change.path)
     if change.operation == "create":
@@ -119,7 +126,7 @@ def _after(change: Change, files: _Files, tenant_id: str) -> bytes | None:
         raise _Refused(f"{change.path} was deleted meanwhile.")
     if change.operation == "update":
         return change.content
-    return _edited(change, files.content(change.path) or b"", tenant_id)
+    return _edited(change, files.content(change.path) or b"", decode)
 
 
 def _said(files: _Files, path: str, after: bytes | None) -> str:
@@ -128,13 +135,13 @@ def _said(files: _Files, path: str, after: bytes | None) -> str:
     return in_words(before, after) if before is not None and after is not None else ""
 
 
-def _edited(change: Change, before: bytes, tenant_id: str) -> bytes:
+def _edited(change: Change, before: bytes, decode: Decode) -> bytes:
     """The file with the change's fields set; it must be a valid manifest afterwards."""
     try:
         made = edit(before, json.loads(change.content or b"{}"))
     except CrontopusError as error:
         raise _Refused(f"{change.path} cannot be edited: {error}") from error
-    errors = decode(made, change.path, tenant_id).errors
+    errors = decode(made, change.path).errors
     if errors:
         raise _Refused(f"{change.path} was changed meanwhile, and the edit no longer fits: {errors[0].message}")
     return made

@@ -24,6 +24,7 @@ from contract import wire
 from crontopus_app import clock
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import CrontopusError, NotFound, Unavailable
+from crontopus_app.git import index_rows, policies
 from crontopus_app.git.forgejo import Author, CommitInfo, ForgeConflict, Forgejo, ForgeRejected
 from crontopus_app.git.index import index
 from crontopus_app.git.trailers import changes_in
@@ -118,7 +119,14 @@ def _round(repository: _Repository, changes: Sequence[Change]) -> None:
     org, name, forge = repository.org, repository.name, repository.forge
     head = forge.head(org, name, repository.branch)
     shas = {entry.path: entry.sha for entry in forge.tree(org, name, head)} if head else {}
-    batch = fold(changes, shas, lambda sha: forge.blobs(org, name, [sha])[sha], repository.tenant_id)
+    with reading() as session:
+        policy = policies.of_tenant(session, repository.tenant_id)
+    batch = fold(
+        changes,
+        shas,
+        lambda sha: forge.blobs(org, name, [sha])[sha],
+        lambda data, path: index_rows.decode(data, path, repository.tenant_id, policy),
+    )
     for change, reason in batch.refused:
         _fail(repository, [change], reason)
     if batch.operations:

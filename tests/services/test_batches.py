@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from contract.manifest import decode
 from crontopus_app.git.forgejo import FileOperation
 from crontopus_app.models import Change
 from crontopus_app.services.batches import MOST_CHANGES, Batch, blob_sha, fold
@@ -43,7 +44,7 @@ def folded(*changes: Change, old: bytes | None = None) -> Batch:
     present = {} if old is None else {PATH: old}
     shas = {path: blob_sha(content) for path, content in present.items()}
     blobs = {blob_sha(content): content for content in present.values()}
-    return fold(changes, shas, blobs.__getitem__, "alice")
+    return fold(changes, shas, blobs.__getitem__, lambda data, path: decode(data, path, "alice"))
 
 
 def test_the_sha_is_gits() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from crontopus_app import clock
+from crontopus_app.db import reading, writing
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.index import index
+from crontopus_app.services import changes, committing, jobs
 from crontopus_app.services.actor import Actor
 from tests.fixtures.repositories import Repo
 from tests.services.test_index import manifest, rows, tenant
@@ -39,3 +41,16 @@ def test_a_broken_policy_leaves_the_last_good_one_in_force_and_is_told(anna: Act
     run(anna, forge)
     assert {row.timezone for row in rows(anna).values()} == {"Europe/Berlin"}
     assert "crontopus.yaml" in tenant(anna).index_error
+
+
+def test_a_job_that_needs_its_namespaces_defaults_can_be_edited(anna: Actor, forge: Forgejo, repo: Repo) -> None:
+    scheduled = b'defaults:\n  production:\n    schedule: "0 2 * * *"\n'
+    bare = b"apiVersion: v1\nkind: Job\nmetadata:\n  name: backup\nspec:\n  command: /opt/backup.sh\n"
+    repo.commit({"production/backup.yaml": bare, "crontopus.yaml": scheduled})
+    run(anna, forge)
+    with writing() as session:
+        change = jobs.update(session, anna, "production", "backup", {"nice": 5}, now=clock.now())
+    committing.commit_changes(anna.tenant_id, forge)
+    with reading() as session:
+        told = changes.get(session, anna, change.id)
+    assert (told.state, told.error, told.said) == ("done", None, "nice 5")
