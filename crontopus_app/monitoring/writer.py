@@ -1,12 +1,14 @@
 """Group commit: many requests hand in what is to be written, one thread writes all that waits at once.
 
-While it writes, the next ones gather; so a transaction holds as many as came meanwhile, and nobody waits for company.
+While it writes, the next ones gather; so a transaction holds as many as came meanwhile. One that comes alone is written
+at once; where only a few were written a moment ago it waits for that moment to pass, or for some more to come.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 # By weight: see ``put``.
 TOGETHER = 500
 WAITING = 4000
+# A transaction costs more than what it holds: the next after a small one begins so much later, or when so many wait.
+APART_S = 0.02
+ENOUGH = 8
 # Less than whoever stops this process waits for it.
 DRAIN_S = 4.0
 
@@ -54,6 +59,7 @@ class Writer(Generic[Item, Outcome]):
         self._change = Condition()
         self._thread: Thread | None = None
         self._closed = False
+        self._next = 0.0
 
     async def put(self, item: Item, weight: int = 1) -> Outcome:
         """The outcome, once it is durable; who is cancelled meanwhile is written all the same.
@@ -110,6 +116,8 @@ class Writer(Generic[Item, Outcome]):
         """What waits, up to what goes together; nothing at the end."""
         with self._change:
             self._change.wait_for(lambda: self._queue or self._closed)
+            soon = self._next - time.monotonic()
+            self._change.wait_for(lambda: len(self._queue) >= ENOUGH or self._closed, max(0.0, soon))
             taken: list[_Place[Item]] = []
             weight = 0
             while self._queue and (not taken or weight + self._queue[0].weight <= TOGETHER):
@@ -117,6 +125,7 @@ class Writer(Generic[Item, Outcome]):
                 weight += place.weight
                 taken.append(place)
             self._weight -= weight
+            self._next = time.monotonic() + (APART_S if len(taken) < ENOUGH else 0.0)
             return taken
 
     def _outcomes(self, items: list[Item]) -> Sequence[Outcome | Exception]:

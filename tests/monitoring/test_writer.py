@@ -165,3 +165,40 @@ async def test_an_announcement_that_fails_stops_nothing(desk: Desk, caplog: pyte
     assert await desk.writer.put(4) == 8
     wait_until(lambda: desk.announced == 2, "the second announcement")
     assert [record.message for record in caplog.records] == ["what was written for 1 requests was not announced"]
+
+
+async def test_what_comes_right_after_another_waits_for_company(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "APART_S", float(PATIENCE_S))
+    desk.go.set()
+    assert await settled(await desk.hand_in(2)) == [4]
+    few = await desk.hand_in(*range(4, 2 * writer.ENOUGH + 2, 2))
+    assert (len(few), desk.written) == (writer.ENOUGH - 1, [[2]])
+    last = await desk.hand_in(0)
+    await settled([*few, *last])
+    assert desk.written == [[2], [*range(4, 2 * writer.ENOUGH + 2, 2), 0]]
+
+
+async def test_after_many_nothing_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "APART_S", float(PATIENCE_S))
+    first, many = await busy_with(desk, 2), await desk.hand_in(*range(4, 2 * writer.ENOUGH + 4, 2))
+    desk.go.set()
+    await settled([*first, *many])
+    assert await settled(await desk.hand_in(0)) == [0]
+    assert [len(items) for items in desk.written] == [1, writer.ENOUGH, 1]
+
+
+async def test_the_end_waits_for_no_company(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "APART_S", float(PATIENCE_S))
+    desk.go.set()
+    await settled(await desk.hand_in(2))
+    late = await desk.hand_in(4)
+    await asyncio.to_thread(desk.writer.close)
+    assert [type(each) for each in await settled(late)] == [Unavailable]
+    assert desk.written == [[2]]
+
+
+async def test_after_a_moment_one_is_written_without_company(desk: Desk) -> None:
+    desk.go.set()
+    for item in (2, 4, 6):
+        assert await settled(await desk.hand_in(item)) == [item * 2]
+    assert desk.written == [[2], [4], [6]]
