@@ -28,7 +28,8 @@ def enroll(form: wire.EnrollRequest, request: Request, now: Now) -> wire.Enrolle
     """A machine with a ``cet_…`` token becomes an endpoint of that token's tenant."""
     limits.spend(limits.ENROLL, limits.address(request))
     enrolled = enrolment.enroll(bearer(request), form, forge(), now)
-    publish(Event(enrolled.tenant_id, "endpoint", enrolled.endpoint_id))
+    tenant_id = enrolled.tenant_id
+    publish(Event(tenant_id, "endpoint", enrolled.endpoint_id), Event(tenant_id, "tenant", tenant_id))
     return enrolled
 
 

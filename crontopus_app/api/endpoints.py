@@ -54,7 +54,8 @@ def revoke(endpoint_id: str, actor: CurrentActor, now: Now) -> None:
     """Its token is dead at once, its instances are retired; its history stays."""
     with writing() as session:
         git_token = endpoints.revoke(session, actor, endpoint_id, now)
-    publish(Event(actor.tenant_id, "endpoint", endpoint_id))
+    tenant_id = actor.tenant_id
+    publish(Event(tenant_id, "endpoint", endpoint_id), Event(tenant_id, "tenant", tenant_id))
     if git_token:
         enrolment.drop_git_token(forge(), actor.tenant_id, git_token)
 

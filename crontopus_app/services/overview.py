@@ -12,7 +12,7 @@ from sqlmodel import Session, col, func, select, union_all
 
 from contract import wire
 from crontopus_app.models import Endpoint, Monitor, Run, RunOutput, Tenant
-from crontopus_app.services import changes, endpoints, runs
+from crontopus_app.services import changes, endpoints, jobs, runs
 from crontopus_app.services.actor import Actor
 
 SHOWN = 8
@@ -55,6 +55,21 @@ class Overview:
     failing: list[Trouble]
     failing_more: int
     changes: list[wire.ChangeStatus]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How many jobs the repository has, invalid files too, and how many endpoints are not revoked."""
+
+    jobs: int
+    endpoints: int
+
+
+def totals(session: Session, actor: Actor) -> Totals:
+    """What stands beside the names of the pages."""
+    mine = (Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active")
+    hosts = session.exec(select(func.count()).select_from(Endpoint).where(*mine)).one()
+    return Totals(jobs.count(session, actor), hosts)
 
 
 def overview(session: Session, actor: Actor, now: datetime) -> Overview:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import reflex as rx
 from redis.exceptions import RedisError
@@ -26,6 +27,8 @@ COALESCE_S = 0.05
 REST = 0.5
 AGAIN_S = 1.0
 TOGETHER = 16
+# What every page's frame shows: the repository's state, how many jobs and endpoints there are.
+FRAME = "tenant"
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Watch:
     session: str
 
 
-Refill = Callable[[rx.State, Watch], Awaitable[None]]
+Refill = Callable[[Set[str], rx.State, Watch], Awaitable[None]]
+Act = Callable[[rx.State, Watch], Awaitable[None]]
 Mark = Callable[[rx.State, datetime | None], Awaitable[None]]
 
 
@@ -66,12 +70,12 @@ class Watchers:
         watch = self._by_token.get(token)
         return watch is not None and watch.page is page
 
-    def of(self, tenant_id: str, kinds: set[str]) -> list[tuple[str, Watch]]:
-        """The browsers of one tenant whose page shows one of the kinds."""
+    def of(self, tenant_id: str, kinds: Set[str]) -> list[tuple[str, Watch]]:
+        """The browsers of one tenant whose page, or its frame, shows one of the kinds."""
         return [
             (token, watch)
             for token, watch in self._by_token.items()
-            if watch.tenant_id == tenant_id and watch.kinds & kinds
+            if watch.tenant_id == tenant_id and (FRAME in kinds or watch.kinds & kinds)
         ]
 
     def all(self) -> list[tuple[str, Watch]]:
@@ -131,7 +135,7 @@ class Follower:
         watchers.stale_since = None
         await self._each(watchers.all(), self._marked)
         for _, watch in watchers.all():
-            self._pending[watch.tenant_id] |= watch.kinds
+            self._pending[watch.tenant_id] |= {FRAME, *watch.kinds}
         self._bell.set()
 
     async def _renew(self) -> None:
@@ -159,7 +163,7 @@ class Follower:
         watchers.keep(self._connected())
         with call.tick():
             for tenant_id, kinds in pending.items():
-                await self._each(watchers.of(tenant_id, kinds), self._refill)
+                await self._each(watchers.of(tenant_id, kinds), partial(self._refill, kinds))
 
     def _connected(self) -> set[str]:
         namespace = self._app.event_namespace
@@ -168,7 +172,7 @@ class Follower:
     async def _marked(self, page: rx.State, _watch: Watch) -> None:
         await self._mark(page, watchers.stale_since)
 
-    async def _each(self, wanted: list[tuple[str, Watch]], act: Refill) -> None:
+    async def _each(self, wanted: list[tuple[str, Watch]], act: Act) -> None:
         rest = iter(wanted)
 
         async def some() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Protocol
@@ -11,10 +12,10 @@ import reflex as rx
 
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
-from crontopus_app.services import auth
+from crontopus_app.services import auth, overview
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems
-from crontopus_app.ui.call import call, change, once
+from crontopus_app.ui.call import call, change, once, shared
 from crontopus_app.ui.live import Watch, watchers
 
 COOKIE = "crontopus_session"
@@ -23,11 +24,13 @@ ACCESS = "session"
 
 
 class SessionState(rx.State):
-    """What the frame says: who, in which zone times are, and whether what is shown is current."""
+    """What the frame says: who, of how much, in which zone times are, and whether what is shown is current."""
 
     username: str = ""
     tenant: str = ""
     operator: bool = False
+    jobs: int = 0
+    endpoints: int = 0
     provisioning: str = "ready"
     provisioning_error: str = ""
     stale_since: str = ""
@@ -108,6 +111,7 @@ def follow(page: Any, actor: Actor, *kinds: str) -> None:
 async def _introduce(page: Any, actor: Actor) -> None:
     frame = await page.get_state(SessionState)
     me = await once(("me", actor), lambda: call(auth.me, actor))
+    totals = await shared(overview.totals, actor)
     if frame._user_id not in ("", actor.user_id):
         page.reset()
     frame._user_id = actor.user_id
@@ -117,6 +121,8 @@ async def _introduce(page: Any, actor: Actor) -> None:
         "operator": me.role == "operator",
         "timezone": me.timezone,
         "ended": False,
+        "jobs": totals.jobs,
+        "endpoints": totals.endpoints,
         "provisioning": me.provisioning,
         "provisioning_error": me.provisioning_error,
         "stale_since": watchers.stale_since.isoformat() if watchers.stale_since else "",
@@ -142,8 +148,8 @@ async def fill(page: Any, actor: Actor) -> None:
     put(page, "ready", True)
 
 
-async def refill(page: Any, watch: Watch) -> None:
-    """Renews a page for an event of its tenant; a page whose session ended shows nothing more."""
+async def refill(kinds: Set[str], page: Any, watch: Watch) -> None:
+    """Renews a page, or its frame alone, for events of its tenant; a page whose session ended shows nothing more."""
     try:
         # The router's cookie is the same, but to read it takes as long as to fill the page.
         actor = await _actor(watch.session)
@@ -157,7 +163,8 @@ async def refill(page: Any, watch: Watch) -> None:
         _shut(page, error)
         return
     if actor.tenant_id == watch.tenant_id:
-        await fill(page, actor)
+        if kinds & watch.kinds:
+            await fill(page, actor)
         await _introduce(page, actor)
 
 

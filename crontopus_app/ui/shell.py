@@ -18,6 +18,7 @@ NAV = (
     ("Repository", "/repository"),
 )
 LOW = (("Enrol a host", "/enrol"), ("Tokens", "/tokens"), ("Settings", "/settings"))
+TOTALS = {"Jobs": SessionState.jobs, "Endpoints": SessionState.endpoints}
 KEYS = (
     ("/", "search jobs, runs, hosts, commits"),
     ("g o", "Overview"),
@@ -66,10 +67,13 @@ def live_mark() -> rx.Component:
 
 
 def _entries(entries: tuple[tuple[str, str], ...], active: str) -> list[rx.Component]:
-    return [
-        parts.link(name, path, css="on" if name == active else "", aria_current="page" if name == active else "false")
-        for name, path in entries
-    ]
+    return [_entry(name, path, on=name == active) for name, path in entries]
+
+
+def _entry(name: str, path: str, *, on: bool) -> rx.Component:
+    total = TOTALS.get(name)
+    count = rx.cond(total, rx.el.small(total)) if total is not None else ""
+    return parts.link(rx.fragment(name, count), path, css="on" if on else "", aria_current="page" if on else "false")
 
 
 def rail(active: str) -> rx.Component:

@@ -134,12 +134,12 @@ async def test_an_open_page_of_a_suspended_tenant_says_so_and_comes_back(cookie:
     (watch,) = [watch for _, watch in watchers.of("alice", {"session"})]
     assert "alice-host" in shown(page)
     suspend("alice")
-    await sessions.refill(page, watch)
+    await sessions.refill(watch.kinds, page, watch)
     assert page.problem == "This tenant is suspended: ask the operator."
     assert "alice-host" not in shown(page)
     with writing() as session:
         operators.resume(session, operators.at_the_server(), "alice", NOON)
-    await sessions.refill(page, watch)
+    await sessions.refill(watch.kinds, page, watch)
     assert (page.problem, "alice-host" in shown(page)) == ("", True)
 
 
@@ -157,7 +157,7 @@ async def test_who_went_on_while_suspended_comes_back_where_they_are(cookie: str
     assert watch.page is RunsState
     with writing() as session:
         operators.resume(session, operators.at_the_server(), "alice", NOON)
-    await sessions.refill(runs, watch)
+    await sessions.refill(watch.kinds, runs, watch)
     assert (runs.problem, len(runs.rows)) == ("", 1)
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from crontopus_app.ui import theme
+from crontopus_app import clock
+from crontopus_app.db import writing
+from crontopus_app.services import endpoints
+from crontopus_app.ui import session, theme
 from crontopus_app.ui.edit.state import EditState
 from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
 from crontopus_app.ui.enrol.state import EnrolState
@@ -106,7 +109,26 @@ async def test_a_page_is_followed_for_its_own_tenant(cookie: str) -> None:
     await run(page_at("/jobs", JobsState, cookie, "tab-7"), "load")
     assert [token for token, _ in watchers.of("alice", {"run"})] == ["tab-7"]
     assert watchers.of("charlie", {"run"}) == []
-    assert watchers.of("alice", {"tenant"}) == []
+    assert watchers.of("alice", {"probe"}) == []
+
+
+async def test_the_rail_counts_jobs_and_endpoints(cookie: str, charlies: str) -> None:
+    for session_of, counted in ((cookie, (1, 1)), (charlies, (0, 1))):
+        page = page_at("/runs", RunsState, session_of)
+        await run(page, "load")
+        frame = await page.get_state(SessionState)
+        assert (frame.jobs, frame.endpoints) == counted
+
+
+async def test_news_of_the_tenant_renew_the_frame_of_a_page_that_shows_none(cookie: str, alice: Member) -> None:
+    page = page_at("/runs", RunsState, cookie, "tab-7")
+    await run(page, "load")
+    frame, page.rows = await page.get_state(SessionState), []
+    with writing() as db:
+        endpoints.revoke(db, alice.actor, alice.endpoint_id, clock.now())
+    ((_, watch),) = watchers.of("alice", {"tenant"})
+    await session.refill({"tenant"}, page, watch)
+    assert (frame.endpoints, list(page.rows)) == (0, [])
 
 
 async def test_no_secret_of_the_session_is_sent_to_the_browser(cookie: str) -> None:

@@ -141,7 +141,7 @@ async def test_a_page_of_an_ended_session_says_so_and_shows_nothing_more(cookie:
     with writing() as db:
         for row in db.exec(select(LoginSession)):
             db.delete(row)
-    await session.refill(page, watch)
+    await session.refill(watch.kinds, page, watch)
     assert (await page.get_state(SessionState)).ended
     assert "session has ended" in page.problem
     assert watchers.of("alice", {"session", "job"}) == []
@@ -166,7 +166,7 @@ async def test_a_page_of_a_living_session_stays(cookie: str) -> None:
     page = page_at("/jobs", JobsState, cookie, "tab-9")
     await run(page, "load")
     [(_, watch)] = watchers.of("alice", {"session"})
-    await session.refill(page, watch)
+    await session.refill(watch.kinds, page, watch)
     assert ((await page.get_state(SessionState)).ended, page.problem) == (False, "")
 
 

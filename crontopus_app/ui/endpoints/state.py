@@ -129,6 +129,7 @@ async def _renamed_back(endpoint_id: str, name: str, actor: Actor) -> str:
 async def _revoke(actor: Actor, endpoint_id: str) -> None:
     git_token = await change(endpoints.revoke, actor, endpoint_id, clock.now())
     await _told(actor, endpoint_id)
+    await asyncio.to_thread(publish, Event(actor.tenant_id, "tenant", actor.tenant_id))
     if git_token:
         await asyncio.to_thread(enrolment.drop_git_token, forge(), actor.tenant_id, git_token)
 

@@ -29,8 +29,9 @@ GOING = 20
 # Of the runs that began within one minute, and lie on each other, so many are told: the newest.
 TOLD = 20
 GAP = 2.0
-# Minutes before and after now that its words take on a narrow screen.
+# Minutes before and after now that its words take on a narrow screen, and what an hour's take on each side.
 NEAR = (-40, 150)
+BESIDE = 60
 # The reference moment of a drawing stands for so long: paths stay the same, so they need not be sent again.
 DRAWN_FOR = timedelta(minutes=10)
 TICK = timedelta(hours=3)
@@ -40,11 +41,11 @@ Bar = tuple[float, float, Mark]
 
 @dataclass(frozen=True)
 class Tick:
-    """A full hour; one so ``near`` to now that its words would lie under now's has none."""
+    """A full hour; ``mute`` where its words would lie under now's or over an edge."""
 
     at: str
     left: str
-    near: bool = False
+    mute: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def grid(at: datetime) -> Grid:
 
 
 def _hour(moment: datetime, minutes: float) -> Tick:
-    return Tick(moment.isoformat(), f"{minutes / 14.4:.2f}%", NEAR[0] < minutes - MINUTES / 2 < NEAR[1])
+    near = NEAR[0] < minutes - MINUTES / 2 < NEAR[1]
+    return Tick(moment.isoformat(), f"{minutes / 14.4:.2f}%", near or not BESIDE <= minutes <= MINUTES - BESIDE)
 
 
 def place(moment: datetime, at: datetime) -> float:
@@ -219,7 +221,7 @@ def timeline(lanes: Any, fresh: Any, now: Any, axis: Any) -> rx.Component:
 
 def _tick(tick: Tick) -> rx.Component:
     return rx.el.span(
-        when(tick.at, "clock"), class_name=rx.cond(tick.near, "tick near", "tick"), style={"left": tick.left}
+        when(tick.at, "clock"), class_name=rx.cond(tick.mute, "tick mute", "tick"), style={"left": tick.left}
     )
 
 
