@@ -82,6 +82,16 @@ JOBS: tuple[dict[str, Any], ...] = (
         "annotations": {"owner": "ops@example.org", "fate": "fine, at night"},
     },
 )
+# What some were created with, before they became what they are: a job that lives has a history.
+FIRST: dict[str, dict[str, Any]] = {
+    "nightly-backup": {"schedule": "30 1 * * *"},
+    "geo-import": {"schedule": "*/10 * * * *"},
+}
+# A machine has lines of its own; the agent leaves them as they are and tells them without what is secret.
+CRONTAB = """MAILTO=ops@example.org
+*/15 * * * * df -P /
+30 6 * * 1 true --password=example-only
+"""
 
 
 def run(ours: Settings, say: Callable[[str], None]) -> None:
@@ -92,28 +102,31 @@ def run(ours: Settings, say: Callable[[str], None]) -> None:
     folder = ours.home / "demo"
     folder.mkdir(mode=0o700, exist_ok=True)
     with httpx.Client(base_url=ours.public_url, timeout=30) as http:
-        _wait_until_ready(http, stop)
+        _until(lambda: _ready(http), "The server is not ready: `crontopus-server doctor` says why.", stop)
         password = _password(folder)
         _sign_in(http, password)
-        _wait_for_repository(http, stop)
-        skipped = _make_jobs(http)
+        _until(lambda: _has_repository(http), "The demo's repository is not ready: no worker answers.", stop)
+        skipped = _make_jobs(http, stop)
         agent = _agent(folder, http, ours, say)
     say(f"Demo: open {ours.public_url} and sign in as {NAME} with the password {password}")
     say(f"Demo: a demo clock, not cron, runs {folder / 'crontab'}; your own crontab is untouched.")
     _keep_running(agent, folder, skipped, stop)
 
 
-def _wait_until_ready(http: httpx.Client, stop: threading.Event) -> None:
+def _until(reached: Callable[[], bool], otherwise: str, stop: threading.Event) -> None:
+    """Waits for a state of the server; raises CrontopusError, which says ``otherwise``, after a minute."""
     deadline = time.monotonic() + PATIENCE_S
-    while not stop.is_set():
-        try:
-            if http.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass  # the web process is still starting; asked again below
+    while not stop.is_set() and not reached():
         if time.monotonic() > deadline:
-            raise CrontopusError("The server did not become ready within a minute: `crontopus-server doctor` says why.")
+            raise CrontopusError(otherwise)
         stop.wait(0.3)
+
+
+def _ready(http: httpx.Client) -> bool:
+    try:
+        return http.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False  # the web process is still starting
 
 
 def _password(folder: Path) -> str:
@@ -140,28 +153,32 @@ def _checked(answer: httpx.Response) -> Any:
     return answer.json() if answer.content else None
 
 
-def _wait_for_repository(http: httpx.Client, stop: threading.Event) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not stop.is_set():
-        me = _checked(http.get("/api/auth/me"))
-        if me["provisioning"] == "ready":
-            return
-        if me["provisioning"] == "failed" or time.monotonic() > deadline:
-            raise CrontopusError(
-                f"The demo's repository is not ready: {me['provisioning_error'] or 'no worker answers'}"
-            )
-        stop.wait(0.3)
+def _has_repository(http: httpx.Client) -> bool:
+    me = _checked(http.get("/api/auth/me"))
+    if me["provisioning"] == "failed":
+        raise CrontopusError(f"The demo's repository could not be made: {me['provisioning_error']}")
+    return me["provisioning"] == "ready"
 
 
-def _make_jobs(http: httpx.Client) -> set[str]:
+def _make_jobs(http: httpx.Client, stop: threading.Event) -> set[str]:
     """Creates the jobs that are not there; gives the ids of those whose lines the demo clock leaves out."""
-    there = {(job["namespace"], job["name"]) for job in _checked(http.get("/api/jobs"))["jobs"]}
-    for form in JOBS:
-        if (form["namespace"], form["name"]) not in there:
-            _checked(http.post("/api/jobs", json=form))
-    jobs = _checked(http.get("/api/jobs"))["jobs"]
+    before = _ids(http)
+    new = [form for form in JOBS if form["name"] not in before]
+    for form in new:
+        _checked(http.post("/api/jobs", json=form | FIRST.get(form["name"], {})))
+    missing = "The demo's jobs are not in its repository yet: the Operator page shows its tasks."
+    _until(lambda: {form["name"] for form in new} <= {*_ids(http)}, missing, stop)
+    for form in new:
+        changed = {field: form[field] for field in FIRST.get(form["name"], {})}
+        if changed:
+            _checked(http.put(f"/api/jobs/{form['namespace']}/{form['name']}", json=changed))
     left_out = {form["name"] for form in JOBS if form["annotations"]["fate"].startswith("missed")}
-    return {job["id"] for job in jobs if job["name"] in left_out}
+    return {job_id for name, job_id in _ids(http).items() if name in left_out}
+
+
+def _ids(http: httpx.Client) -> dict[str, str]:
+    """The ids of the tenant's jobs by their names, of which no two of the demo's are alike."""
+    return {job["name"]: job["id"] for job in _checked(http.get("/api/jobs"))["jobs"]}
 
 
 def _agent(folder: Path, http: httpx.Client, ours: Settings, say: Callable[[str], None]) -> list[str]:
@@ -172,8 +189,10 @@ def _agent(folder: Path, http: httpx.Client, ours: Settings, say: Callable[[str]
         form = {"name": "the demo endpoint", "max_uses": 1, "expires_in_days": 1}
         token = _checked(http.post("/api/enrollment-tokens", json=form))["token"]
         crontab = folder / "crontab"
-        crontab.touch()
+        if not crontab.exists():
+            crontab.write_text(CRONTAB)
         enroll = [*command, "--crontab", str(crontab), "enroll", "--url", ours.public_url, "--name", HOST]
+        enroll += ["--label", "role=demo"]
         environment = {**os.environ, "CRONTOPUS_ENROLLMENT_TOKEN": token}
         done = subprocess.run(enroll, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
