@@ -49,6 +49,17 @@ def test_signing_out_ends_the_session(opened: Callable[..., Page], visitor: Visi
     expect(page.get_by_text("greet")).to_have_count(0)
 
 
+def test_the_rail_follows_the_tenant_on_pages_that_show_no_jobs(opened: Callable[..., Page], visitor: Visitor) -> None:
+    page, name = opened(visitor, "/settings"), f"job-{os.urandom(3).hex()}"
+    told, before = page.locator('aside.rail a[href="/jobs"] small'), visitor.http.get("/api/jobs").json()["count"]
+    expect(told).to_have_text(str(before))
+    form = {"name": name, "namespace": "production", "schedule": "0 2 * * *", "command": "true"}
+    visitor.http.post("/api/jobs", json=form).raise_for_status()
+    expect(told).to_have_text(str(before + 1))
+    visitor.http.delete(f"/api/jobs/production/{name}").raise_for_status()
+    expect(told).to_have_text(str(before))
+
+
 def test_a_job_is_written_and_committed(opened: Callable[..., Page], visitor: Visitor, screenshots: Path) -> None:
     page, name = opened(visitor, "/jobs/new"), f"job-{os.urandom(3).hex()}"
     page.get_by_label("Name", exact=True).fill(name)

@@ -115,6 +115,8 @@ def test_a_push_from_a_laptop_reaches_the_index_until_its_credential_is_revoked(
     # Which commit brought a file is looked up after the file is shown.
     wait_until(lambda: pia.http.get(job).json()["commit"], "the commit of the pushed job")
     assert pia.http.get(job).json()["commit"]["author"] == "Lena"
+    wait_until(lambda: pushed(pia), "the push among the changes")
+    assert pushed(pia) == [("create", "production/pushed.yaml", "Lena", "done")]
 
     pia.http.request("DELETE", f"/api/repository/credentials/{made['id']}").raise_for_status()
     subprocess.run(["git", "-C", str(clone), *author, "commit", "-q", "--allow-empty", "-m", "Again"], check=True)
@@ -123,6 +125,12 @@ def test_a_push_from_a_laptop_reaches_the_index_until_its_credential_is_revoked(
     assert "Authentication failed" in refused.stderr
     (listed,) = pia.http.get("/api/repository/credentials").json()
     assert (listed["state"], listed["token"], listed["made_by"]) == ("revoked", None, pia.name)
+
+
+def pushed(pia: Tenant) -> list[tuple[str, ...]]:
+    """The changes that came by Git, as the Overview tells them."""
+    told = [change for change in pia.http.get("/api/changes").json() if change["pushed"]]
+    return [(one["operation"], one["path"], one["author"], one["state"]) for one in told]
 
 
 def login(made: dict[str, str]) -> str:
