@@ -30,7 +30,7 @@ def enroll(
     scheduler = scheduler_for(crontab_file)
     scheduler.read()
     host = this_host(scheduler.name)
-    mid = machine_id(machine)
+    mid = machine_id(machine, crontab_file or ("" if host.root else host.user))
     now = datetime.now(timezone.utc)
     request = EnrollRequest(
         mid, socket.gethostname(), name or socket.gethostname(), host.platform, VERSION, host.zone,

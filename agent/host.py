@@ -52,9 +52,13 @@ def this_host(scheduler: str) -> Host:
     return Host(socket.gethostname(), system, zone_name(), root, getpass.getuser(), policy, capabilities)
 
 
-def machine_id(given: str | None = None) -> str:
-    """SHA-256 of the system's machine id with a fixed salt: stable, and tells nothing about the original."""
-    raw = given or _system_id()
+def machine_id(given: str | None = None, crontab_of: str = "") -> str:
+    """SHA-256 of the system's machine id with a fixed salt: stable, and tells nothing about the original.
+
+    ``crontab_of``: the user or the file where it is not root's crontab that is managed. Each crontab of a machine is an
+    endpoint of its own; by the machine alone the second agent would take the first one's place, and end it.
+    """
+    raw = given or f"{_system_id().strip()}\n{crontab_of}"
     return hashlib.sha256(SALT + raw.strip().encode()).hexdigest()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from agent import host
 from agent.host import dst_policy, machine_id, zone_name
 from agent.main import main
 from agent.state import State, default_folder
@@ -148,6 +149,14 @@ def test_leaving_names_the_lines_of_the_first_crontopus_that_go_with_it(shell: S
 def test_the_machine_id_is_stable_and_tells_nothing_of_the_original() -> None:
     assert machine_id("abc") == machine_id("abc\n") != machine_id("abd")
     assert "abc" not in machine_id("abc")
+
+
+def test_each_crontab_of_a_machine_is_an_endpoint_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "machine-id").write_text("abc\n")
+    monkeypatch.setattr(host, "_MACHINE_IDS", (str(tmp_path / "machine-id"),))
+    assert machine_id() == machine_id("abc")
+    assert len({machine_id(), machine_id(None, "alice"), machine_id(None, "/etc/crontab.job")}) == 3
+    assert machine_id("abd", "alice") == machine_id("abd", "bob")
 
 
 def test_the_zone_comes_from_tz_then_localtime_then_timezone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
