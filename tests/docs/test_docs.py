@@ -10,6 +10,7 @@ import pytest
 
 from crontopus_app.server import main
 from crontopus_app.settings import NAMES, OTHER_PROGRAMS
+from crontopus_app.ui.enrol.state import INSTALL
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -47,3 +48,7 @@ def test_every_verb_of_the_server_exists(page: Path) -> None:
 def test_every_setting_exists(page: Path) -> None:
     told = {name.removesuffix("_FILE") for name in re.findall(r"\bCRONTOPUS_([A-Z]+(?:_[A-Z]+)*)\b", page.read_text())}
     assert told <= NAMES | OTHER_PROGRAMS
+
+
+def test_the_console_and_the_documentation_install_the_agent_alike() -> None:
+    assert "\n".join(INSTALL) in (ROOT / "docs" / "agent.md").read_text()

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from contract.wire import Problem
-from crontopus_app.db import reading
+from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput
 from crontopus_app.models import ApiToken, EnrollmentToken
 from crontopus_app.ui import problems
@@ -17,7 +17,9 @@ from crontopus_app.ui.enrol.state import EnrolState
 from crontopus_app.ui.jobs import rows as job_rows
 from crontopus_app.ui.jobs.state import JobsState
 from crontopus_app.ui.kit.filters import Pages
+from crontopus_app.ui.live import watchers
 from crontopus_app.ui.runs.state import RunsState, RunState
+from crontopus_app.ui.session import refill
 from crontopus_app.ui.tokens.state import TokensState
 from tests.ui.conftest import RUN_ID, SECRET
 from tests.ui.states import page_at, run
@@ -37,6 +39,23 @@ async def test_an_enrolment_token_is_shown_once_in_its_command(cookie: str) -> N
     assert [(token.name, token.uses) for token in page.tokens] == [("web hosts", "3 of 3 left")]
     await run(page, "load")
     assert page.commands == []
+
+
+async def test_a_host_has_joined_when_the_token_was_used_though_it_was_an_endpoint_before(cookie: str) -> None:
+    page = await opened("/enrol", EnrolState, cookie)
+    for name in ("earlier", "hosts"):
+        await run(page, "create", {"name": name})
+    used = {"earlier": False, "hosts": True}
+    for name, joined in used.items():
+        with writing() as session:
+            token = session.exec(select(EnrollmentToken).where(EnrollmentToken.name == name)).one()
+            token.uses = 1
+            session.add(token)
+        ((_, watch),) = watchers.of("alice", {"endpoint"})
+        await refill({"endpoint"}, page, watch)
+        assert page.joined is joined
+    await run(page, "load")
+    assert page.joined is False
 
 
 async def test_an_enrolment_token_can_be_revoked_by_its_owner_only(cookie: str, charlies: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
+from crontopus_app.ui.enrol.state import INSTALL
 from crontopus_app.ui.enrol.state import EnrolState as State
 from crontopus_app.ui.kit import host_tokens, parts, skeleton
 
@@ -52,7 +53,14 @@ def _commands() -> rx.Component:
     shown = rx.fragment(
         rx.foreach(State.commands, parts.copy_line),
         rx.el.p("The token is shown only now.", class_name="muted"),
-        rx.cond(State.hosts > State.before, arrived, waiting),
+        rx.cond(State.joined, arrived, waiting),
     )
     hint = rx.el.p("Make a token: the commands are then here.", class_name="muted")
-    return parts.card("2 · On the host, as the user whose crontab it is", rx.cond(State.commands, shown, hint))
+    missing = rx.el.details(
+        rx.el.summary("The host has no crontopus-agent yet"),
+        rx.el.p("It comes with Crontopus and needs Python 3.9 or newer. In a clone of Crontopus on the host:"),
+        *[parts.copy_line(line) for line in INSTALL],
+        class_name="fold",
+    )
+    title = "2 · On the host, as the user whose crontab it is"
+    return parts.card(title, rx.cond(State.commands, shown, hint), missing)

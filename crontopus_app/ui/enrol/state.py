@@ -10,12 +10,19 @@ from reflex.event import EventSpec
 from contract import wire
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
-from crontopus_app.services import endpoints, tokens
+from crontopus_app.services import tokens
 from crontopus_app.services.actor import Actor
 from crontopus_app.settings import settings
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.kit import host_tokens, toast
+
+# In a clone of Crontopus on a host without the agent, with Python 3.9 or newer: what docs/agent.md says.
+INSTALL = (
+    "python3 -m venv ~/.local/share/crontopus",
+    "~/.local/share/crontopus/bin/pip install .",
+    "export PATH=~/.local/share/crontopus/bin:$PATH",
+)
 
 
 def commands(token: str, url: str) -> list[str]:
@@ -35,21 +42,21 @@ class EnrolState(rx.State):
     wrong: str = ""
     commands: list[str] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     tokens: list[host_tokens.TokenRow] = []  # noqa: RUF012
-    hosts: int = 0
-    before: int = 0
+    joined: bool = False
+    _made: str = ""
 
     @rx.event
     async def load(self) -> Any:
         """Fills the page; a token shown before is not shown again."""
-        self.commands, self.wrong = [], ""
-        told = await session.opened(self, "endpoint")
-        self.before = self.hosts
-        return told
+        self.commands, self.wrong, self._made = [], "", ""
+        return await session.opened(self, "endpoint")
 
     async def _fill(self, actor: Actor) -> None:
         now = clock.now()
-        self.tokens = [host_tokens.row(one, now) for one in await call(tokens.list_enrollment, actor)]
-        self.hosts = (await call(endpoints.list_page, actor, page_size=1, now=now)).total
+        found = await call(tokens.list_enrollment, actor)
+        self.tokens = [host_tokens.row(one, now) for one in found]
+        # Not by counting endpoints: a machine that was one already comes back as the same.
+        self.joined = any(one.id == self._made and one.uses for one in found)
 
     @rx.event
     async def create(self, form: dict[str, Any]) -> None:
@@ -58,7 +65,8 @@ class EnrolState(rx.State):
             actor = await session.actor_of(self)
             wanted = wire.EnrollmentTokenRequest(str(form.get("name", "")), _count(form, "days"), _count(form, "uses"))
             made = await change(tokens.create_enrollment, actor, wanted, clock.now())
-            self.commands, self.wrong, self.before = commands(made.token or "", settings().public_url), "", self.hosts
+            self.commands, self.wrong = commands(made.token or "", settings().public_url), ""
+            self._made = made.id
             await session.fill(self, actor)
         except CrontopusError as error:
             self.wrong = problems.sentence(error)
