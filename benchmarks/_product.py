@@ -51,6 +51,9 @@ def running(settings: Mapping[str, str] | None = None) -> Iterator[Product]:
         child = subprocess.Popen(server, env=environment, stdout=log, stderr=log)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+            _wait(lambda: child.poll() is not None or _answers(http), "the server")
+            if child.poll() is not None:
+                raise SystemExit(f"the server ended: {(home / 'log').read_text()}")
             yield _ready(http, home, dict(settings or {}))
     finally:
         child.send_signal(signal.SIGTERM)
@@ -59,7 +62,6 @@ def running(settings: Mapping[str, str] | None = None) -> Iterator[Product]:
 
 
 def _ready(http: httpx.Client, home: Path, settings: dict[str, str]) -> Product:
-    _wait(lambda: _answers(http), "the server")
     person = {"username": "bench", "password": "a benchmark's password"}
     http.post("/api/auth/register", json={**person, "email": "bench@example.org"}).raise_for_status()
     token = http.post("/api/auth/login", json=person).raise_for_status().json()["access_token"]

@@ -65,7 +65,9 @@ def update_account(actor: Actor, form: wire.AccountUpdate, now: datetime) -> wir
     with writing() as session:
         if zone is not None:
             session.execute(update(User).where(col(User.id) == actor.user_id).values(timezone=zone))
-        return auth.me(session, actor)
+        told = auth.me(session, actor)
+    publish(Event(actor.tenant_id, "tenant", actor.tenant_id))
+    return told
 
 
 def _clean_zone(zone: str) -> str:

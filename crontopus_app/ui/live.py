@@ -27,7 +27,7 @@ COALESCE_S = 0.05
 REST = 0.5
 AGAIN_S = 1.0
 TOGETHER = 16
-# What every page's frame shows: the repository's state, how many jobs and endpoints there are.
+# The kind of event that says that what every page's frame shows has changed.
 FRAME = "tenant"
 
 

@@ -16,7 +16,7 @@ from crontopus_app.services import auth, overview
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems
 from crontopus_app.ui.call import call, change, once, shared
-from crontopus_app.ui.live import Watch, watchers
+from crontopus_app.ui.live import FRAME, Watch, watchers
 
 COOKIE = "crontopus_session"
 # The kind of event that says that who may look has changed: every page follows it.
@@ -165,7 +165,8 @@ async def refill(kinds: Set[str], page: Any, watch: Watch) -> None:
     if actor.tenant_id == watch.tenant_id:
         if kinds & watch.kinds:
             await fill(page, actor)
-        await _introduce(page, actor)
+        if kinds & {FRAME, ACCESS}:
+            await _introduce(page, actor)
 
 
 def _shut(page: Any, error: Forbidden) -> None:

@@ -178,6 +178,11 @@ def test_a_zone_is_kept_and_nothing_is_the_browsers(alice: Member) -> None:
     assert update(alice, timezone="").timezone == ""
 
 
+def test_a_zone_is_told_to_ones_other_pages(alice: Member, events: PubSub) -> None:
+    update(alice, timezone="Pacific/Auckland")
+    assert told(events) == ("alice", "tenant")
+
+
 @pytest.mark.parametrize("zone", ["Mars/Base", "../../etc/passwd", "europe/berlin", "UTC\0", "x" * 5000])
 def test_a_zone_that_is_none_is_refused_and_nothing_else_is_set(alice: Member, zone: str) -> None:
     with pytest.raises(BadInput) as caught:
