@@ -19,21 +19,20 @@ from crontopus_app.ui.kit.future import NEXT, Future, future, slot, zone_of
 SPARSE = 4000  # runs of thirty days that are read one by one; of more the database counts
 
 
-def happened(db: Any, actor: Actor, detail: wire.JobDetail, zone: str, now: datetime) -> past.Past:
+def happened(db: Any, actor: Actor, namespace: str, name: str, job_id: str, zone: str, now: datetime) -> past.Past:
     """The strip: slots where there are few, days where there are many."""
-    job = detail.job
-    due = job_calendar.past(db, actor, job.namespace, job.name, now)
+    due = job_calendar.past(db, actor, namespace, name, now)
     bounds = past.days(now, zone)
-    found = [] if due.dense else run_stats.happened(db, actor, job.id, bounds[0], SPARSE)
+    found = [] if due.dense else run_stats.happened(db, actor, job_id, bounds[0], SPARSE)
     if not due.dense and len({run.slot or run.at for run in found}) <= past.MOST:
         cells = past.by_slot([at for at in due.slots if at >= bounds[0]], found, zone, now)
         share = past.success(Counter(run.status for run in found))
         return past.Past(tuple(cells), past.columns(due.expected, len(cells)), "one cell a slot", share)
-    counted = run_stats.tallies(db, actor, job.id, bounds)
+    counted = run_stats.tallies(db, actor, job_id, bounds)
     count: Counter[str] = Counter()
     for tally in counted:
         count[tally.status] += tally.count
-    cells = past.by_day(counted, bounds, zone, rows.runs_of(job))
+    cells = past.by_day(counted, bounds, zone, rows.runs_of(namespace, name))
     return past.Past(tuple(cells), past.DAYS, "one cell a day, the worst of its runs", past.success(count))
 
 
@@ -63,12 +62,12 @@ def _coming(db: Any, actor: Actor, job: wire.JobSummary, told: Future, now: date
     return replace(told, coming=tuple(slot(at, told.zone) for at in runs))
 
 
-def history(db: Any, actor: Actor, job: wire.JobSummary, sha: str) -> rows.Body:
+def history(db: Any, actor: Actor, namespace: str, name: str, sha: str) -> rows.Body:
     """Its commits, and what the one that is open changed."""
-    entries = jobs.history(forge(), db, actor, job.namespace, job.name)
-    opened = jobs.history_entry(forge(), db, actor, job.namespace, job.name, sha) if sha else None
+    entries = jobs.history(forge(), db, actor, namespace, name)
+    opened = jobs.history_entry(forge(), db, actor, namespace, name, sha) if sha else None
     lines = code.difference(opened.diff) if opened else []
-    commits = [rows.commit(one, job, opened.commit.sha if opened else "") for one in entries]
+    commits = [rows.commit(one, namespace, name, opened.commit.sha if opened else "") for one in entries]
     return rows.Body("history", tuple(lines), tuple(commits))
 
 

@@ -147,13 +147,13 @@ def head(detail: wire.JobDetail, current: int, hosts: int) -> Head:
         valid=detail.valid,
         path=job.path,
         edit=f"/jobs/{job.namespace}/{job.name}/edit",
-        runs=runs_of(job),
+        runs=runs_of(job.namespace, job.name),
     )
 
 
-def runs_of(job: wire.JobSummary) -> str:
+def runs_of(namespace: str, name: str) -> str:
     """The address of the job's runs."""
-    return f"/runs?job={job.name}&namespace={job.namespace}"
+    return f"/runs?job={name}&namespace={namespace}"
 
 
 def installed(current: int, hosts: int) -> str:
@@ -251,7 +251,7 @@ def instance(found: Installed) -> Instance:
     )
 
 
-def commit(entry: wire.HistoryEntry, job: wire.JobSummary, opened: str) -> CommitRow:
+def commit(entry: wire.HistoryEntry, namespace: str, name: str, opened: str) -> CommitRow:
     found = entry.commit
     return CommitRow(
         sha=found.sha,
@@ -260,7 +260,7 @@ def commit(entry: wire.HistoryEntry, job: wire.JobSummary, opened: str) -> Commi
         initials=found.author[:2],
         message=found.message.splitlines()[0] if found.message else "",
         at=words.iso(found.at),
-        href=f"/jobs/{job.namespace}/{job.name}?tab=history&commit={found.sha}",
+        href=f"/jobs/{namespace}/{name}?tab=history&commit={found.sha}",
         open=found.sha == opened,
     )
 

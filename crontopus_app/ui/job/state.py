@@ -9,12 +9,11 @@ from typing import Any
 import reflex as rx
 
 from contract import wire
-from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.services import job_hosts, jobs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
-from crontopus_app.ui.call import call
+from crontopus_app.ui.call import call, moment, shared
 from crontopus_app.ui.job import acts, ask, past, rows
 from crontopus_app.ui.kit import code, durations, toast
 
@@ -45,16 +44,17 @@ class JobState(rx.State):
         return parts[1], parts[2]
 
     async def _fill(self, actor: Actor) -> None:
-        place, now = self._place(), clock.now()
-        detail = await call(jobs.get, actor, *place, now)
+        place, now = self._place(), moment()
+        detail = await shared(jobs.get, actor, *place, now)
         await self._fill_ahead(actor, detail, now)
         zone = self.ahead.zone
-        self.head = rows.head(detail, *await call(job_hosts.in_force, actor, *place))
-        month = await call(ask.happened, actor, detail, zone or "UTC", now)
-        newest, outputs = await call(ask.newest, actor, detail.job.id)
-        self.month = replace(month, durations=durations.durations(newest[::-1], rows.limit_s(detail)))
-        self.runs = rows.run_lines(newest, outputs, zone)
-        self.body = await self._tab(actor, detail)
+        session.put(self, "head", rows.head(detail, *await shared(job_hosts.in_force, actor, *place)))
+        month = await shared(ask.happened, actor, *place, detail.job.id, zone or "UTC", now)
+        newest, outputs = await shared(ask.newest, actor, detail.job.id)
+        taken = durations.durations(newest[::-1], rows.limit_s(detail))
+        session.put(self, "month", replace(month, durations=taken))
+        session.put(self, "runs", rows.run_lines(newest, outputs, zone))
+        session.put(self, "body", await self._tab(actor, detail))
 
     async def _fill_ahead(self, actor: Actor, detail: wire.JobDetail, now: datetime) -> None:
         """Changes with the file, its hosts and the next slot only: runs come far more often."""
@@ -69,10 +69,10 @@ class JobState(rx.State):
         if tab == "definition":
             return rows.Body(tab, tuple(code.file(detail.yaml, [*detail.errors, *detail.lints])))
         if tab == "endpoints":
-            found = await call(job_hosts.installed, actor, job.namespace, job.name)
+            found = await shared(job_hosts.installed, actor, job.namespace, job.name)
             return rows.Body(tab, instances=tuple(rows.instance(one) for one in found))
         if tab == "history":
-            return await call(ask.history, actor, job, session.query_of(self, "commit"))
+            return await shared(ask.history, actor, job.namespace, job.name, session.query_of(self, "commit"))
         return rows.Body(tab)
 
     @rx.event
