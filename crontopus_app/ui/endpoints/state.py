@@ -17,7 +17,7 @@ from crontopus_app.live import Event, publish
 from crontopus_app.services import endpoints, enrolment
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session, undo
-from crontopus_app.ui.call import call, change
+from crontopus_app.ui.call import call, change, moment, shared
 from crontopus_app.ui.endpoints import rows
 from crontopus_app.ui.kit import toast
 from crontopus_app.ui.kit.filters import Pages, Pill, page_number
@@ -73,13 +73,16 @@ class EndpointState(rx.State):
 
     async def _fill(self, actor: Actor) -> None:
         wanted = session.path_of(self)[1]
-        self.host = rows.host(await call(endpoints.get, actor, wanted, clock.now()))
-        crontab = await call(endpoints.crontab, actor, wanted)
-        jobs = await call(endpoints.instances, actor, wanted)
+        host = rows.host(await shared(endpoints.get, actor, wanted, moment()))
+        crontab = await shared(endpoints.crontab, actor, wanted)
+        jobs = await shared(endpoints.instances, actor, wanted)
         names = {one.job_id: f"{one.namespace}/{one.job_name} · {one.commit[:7]}" for one in jobs}
-        self.jobs = [rows.instance(one) for one in jobs]
-        self.lines, self.coverage = rows.lines(crontab, names), rows.coverage(crontab)
-        self.drift = [rows.drift(one) for one in await call(endpoints.drift, actor, wanted)]
+        drift = await shared(endpoints.drift, actor, wanted)
+        session.put(self, "host", host)
+        session.put(self, "jobs", [rows.instance(one) for one in jobs])
+        session.put(self, "lines", rows.lines(crontab, names))
+        session.put(self, "coverage", rows.coverage(crontab))
+        session.put(self, "drift", [rows.drift(one) for one in drift])
 
     @rx.event
     async def sync(self) -> EventSpec:

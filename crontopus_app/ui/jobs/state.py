@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import reflex as rx
+from sqlmodel import Session
 
-from crontopus_app import clock
+from contract import wire
 from crontopus_app.services import jobs, run_stats
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
-from crontopus_app.ui.call import call
+from crontopus_app.ui.call import moment, shared
 from crontopus_app.ui.jobs import rows
 from crontopus_app.ui.kit.filters import Pages, Pill
 
@@ -37,14 +39,18 @@ class JobsState(rx.State):
     async def _fill(self, actor: Actor) -> None:
         namespace, state = session.query_of(self, "namespace"), session.query_of(self, "state")
         text = session.query_of(self, "q")
-        listed = await call(jobs.list_all, actor, text=text or None, now=clock.now())
+        listed = await shared(_listed, actor, text, moment())
         chosen = [job for job in listed.jobs if job.valid and namespace in ("", job.namespace)]
         chosen = [job for job in chosen if state in ("", job.state)]
         page = rows.page_of(session.query_of(self, "page"), len(chosen), PAGE)
         shown = chosen[(page - 1) * PAGE : page * PAGE]
-        last = await call(run_stats.last_of_jobs, actor, [job.id for job in shown], rows.SHOWN)
+        last = await shared(run_stats.last_of_jobs, actor, tuple(job.id for job in shown), rows.SHOWN)
         self.total, self.text = len(listed.jobs), text
-        self.pages = rows.pages(page, len(chosen), PAGE, (namespace, state, text))
-        self.jobs = [rows.job_row(job, last.get(job.id, [])) for job in shown]
-        self.invalid = [rows.invalid(job) for job in listed.jobs if not job.valid]
-        self.pills = rows.pills(listed.jobs, namespace, state, text)
+        session.put(self, "pages", rows.pages(page, len(chosen), PAGE, (namespace, state, text)))
+        session.put(self, "jobs", [rows.job_row(job, last.get(job.id, [])) for job in shown])
+        session.put(self, "invalid", [rows.invalid(job) for job in listed.jobs if not job.valid])
+        session.put(self, "pills", rows.pills(listed.jobs, namespace, state, text))
+
+
+def _listed(db: Session, actor: Actor, text: str, now: datetime) -> wire.JobList:
+    return jobs.list_all(db, actor, text=text or None, now=now)

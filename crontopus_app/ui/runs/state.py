@@ -11,7 +11,7 @@ from contract import wire
 from crontopus_app.services import run_stats, runs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
-from crontopus_app.ui.call import call, moment, shared
+from crontopus_app.ui.call import moment, shared
 from crontopus_app.ui.kit import run_table
 from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.runs import rows
@@ -72,9 +72,12 @@ class RunState(rx.State):
         return await session.opened(self, "run")
 
     async def _fill(self, actor: Actor) -> None:
-        detail = await call(runs.get, actor, session.path_of(self)[1])
-        last = await call(run_stats.newest, actor, detail.run.job_id, PAGE)
+        detail = await shared(runs.get, actor, session.path_of(self)[1])
+        last = await shared(run_stats.newest, actor, detail.run.job_id, PAGE)
         usual = sorted(run.duration_s for run in last if run.status == "success" and run.duration_s is not None)
-        self.run, self.facts, self.error = run_table.row(detail.run), rows.facts(detail, usual), detail.error
-        self.output = rows.shown(detail.output)
-        self.around = run_table.rows(await call(run_stats.around, actor, detail.run.id, AROUND))
+        around = await shared(run_stats.around, actor, detail.run.id, AROUND)
+        session.put(self, "run", run_table.row(detail.run))
+        session.put(self, "facts", rows.facts(detail, usual))
+        session.put(self, "error", detail.error)
+        session.put(self, "output", rows.shown(detail.output))
+        session.put(self, "around", run_table.rows(around))
