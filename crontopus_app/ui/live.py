@@ -135,7 +135,7 @@ class Follower:
         watchers.stale_since = None
         await self._each(watchers.all(), self._marked)
         for _, watch in watchers.all():
-            self._pending[watch.tenant_id] |= {FRAME, *watch.kinds}
+            self._pending[watch.tenant_id] |= watch.kinds
         self._bell.set()
 
     async def _renew(self) -> None:

@@ -159,6 +159,19 @@ def test_each_crontab_of_a_machine_is_an_endpoint_of_its_own(tmp_path: Path, mon
     assert machine_id("abd", "alice") == machine_id("abd", "bob")
 
 
+def test_two_agents_of_one_machine_say_that_they_are_two(
+    twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "machine-id").write_text("abc\n")
+    monkeypatch.setattr(host, "_MACHINE_IDS", (str(tmp_path / "machine-id"),))
+    for number, name in enumerate(("one", "other", "one")):
+        words = ["--state", str(tmp_path / str(number)), "--crontab", str(tmp_path / name)]
+        done = CliRunner().invoke(main, [*words, "enroll", "--url", twin.url, "--token", ENROLLMENT])
+        assert done.exit_code == 0, done.output
+    first, second, again = (told["machine_id"] for told in twin.enrolled)
+    assert first == again != second
+
+
 def test_the_zone_comes_from_tz_then_localtime_then_timezone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", ":Asia/Tokyo")
     assert zone_name(tmp_path) == "Asia/Tokyo"

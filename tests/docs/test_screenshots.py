@@ -37,7 +37,8 @@ def test_every_picture_is_of_a_page_and_every_fate_of_a_job_of_the_demo() -> Non
     for picture in PICTURES:
         address = picture.address.format(**ids)
         assert any(re.fullmatch(route, address) for route in routes), address
-    assert {job for job, _, _ in screenshots.FATES} <= {job["name"] for job in demo.JOBS}
+    names = {job["name"] for job in demo.JOBS}
+    assert {job for job, _, _ in screenshots.FATES} | {*demo.FIRST} <= names
 
 
 def test_the_readme_shows_the_overview() -> None:

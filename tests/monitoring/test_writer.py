@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 
 import pytest
@@ -171,11 +171,24 @@ async def test_what_comes_right_after_another_waits_for_company(desk: Desk, monk
     monkeypatch.setattr(writer, "APART_S", float(PATIENCE_S))
     desk.go.set()
     assert await settled(await desk.hand_in(2)) == [4]
+    looks = looks_at(desk, monkeypatch)
     few = await desk.hand_in(*range(4, 2 * writer.ENOUGH + 2, 2))
-    assert (len(few), desk.written) == (writer.ENOUGH - 1, [[2]])
+    wait_until(lambda: len(few) in looks, "the thread's look at all but the last")
     last = await desk.hand_in(0)
     await settled([*few, *last])
     assert desk.written == [[2], [*range(4, 2 * writer.ENOUGH + 2, 2), 0]]
+
+
+def looks_at(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many wait at each look of the thread; if that is enough, they are taken before another can join them."""
+    looks: list[int] = []
+    wait_for = desk.writer._change.wait_for
+
+    def look(predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+        return wait_for(lambda: looks.append(len(desk.writer._queue)) or predicate(), timeout)
+
+    monkeypatch.setattr(desk.writer._change, "wait_for", look)
+    return looks
 
 
 async def test_after_many_nothing_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,10 +204,12 @@ async def test_the_end_waits_for_no_company(desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr(writer, "APART_S", float(PATIENCE_S))
     desk.go.set()
     await settled(await desk.hand_in(2))
-    late = await desk.hand_in(4)
+    late, thread = await desk.hand_in(4), desk.writer._thread
     await asyncio.to_thread(desk.writer.close)
     assert [type(each) for each in await settled(late)] == [Unavailable]
     assert desk.written == [[2]]
+    assert thread is not None
+    assert not thread.is_alive()
 
 
 async def test_after_a_moment_one_is_written_without_company(desk: Desk) -> None:

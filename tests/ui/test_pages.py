@@ -9,8 +9,9 @@ import pytest
 
 from crontopus_app import clock
 from crontopus_app.db import writing
+from crontopus_app.models import Tenant
 from crontopus_app.services import endpoints
-from crontopus_app.ui import session, theme
+from crontopus_app.ui import call, session, theme
 from crontopus_app.ui.edit.state import EditState
 from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
 from crontopus_app.ui.enrol.state import EnrolState
@@ -124,11 +125,36 @@ async def test_news_of_the_tenant_renew_the_frame_of_a_page_that_shows_none(cook
     page = page_at("/runs", RunsState, cookie, "tab-7")
     await run(page, "load")
     frame, page.rows = await page.get_state(SessionState), []
+    assert frame.provisioning == "pending"
     with writing() as db:
+        tenant = db.get_one(Tenant, "alice")
+        tenant.provisioning = "ready"
+        db.add(tenant)
         endpoints.revoke(db, alice.actor, alice.endpoint_id, clock.now())
     ((_, watch),) = watchers.of("alice", {"tenant"})
     await session.refill({"tenant"}, page, watch)
-    assert (frame.endpoints, list(page.rows)) == (0, [])
+    assert (frame.endpoints, frame.provisioning, list(page.rows)) == (0, "ready", [])
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/jobs", "/jobs/production/backup", "/runs", f"/runs/{RUN_ID}", "/endpoints/HOST"]
+)
+async def test_what_many_look_at_is_asked_for_once(
+    address: str, cookie: str, alice: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = address.replace("HOST", alice.endpoint_id)
+    pages = [page_at(path, STATES[address], cookie, tab) for tab in ("tab-1", "tab-2")]
+    for page in pages:
+        await run(page, "load")
+    asked: list[str] = []
+    really = call._with_session
+    counted = lambda *words: asked.append(words[1].__name__) or really(*words)  # noqa: E731 -- seen by the test alone
+    monkeypatch.setattr(call, "_with_session", counted)
+    with call.tick():
+        for page in pages:
+            await page._fill(alice.actor)
+    assert asked
+    assert len(asked) == len(set(asked)), asked
 
 
 async def test_no_secret_of_the_session_is_sent_to_the_browser(cookie: str) -> None:
