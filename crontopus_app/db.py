@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, ParamSpec
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session, create_engine
 
 from crontopus_app.errors import BadInput, Unavailable
 from crontopus_app.settings import settings
+
+P = ParamSpec("P")
+
+log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 20
 BUSY_PAUSE_S = 0.01
@@ -82,11 +88,56 @@ def reading() -> Iterator[Session]:
         yield session
 
 
+class _WritingSession(Session):
+    """A session that knows what to do after its commit, and how much of that was known when each savepoint began."""
+
+    def __init__(self, bind: Engine) -> None:
+        super().__init__(bind, expire_on_commit=False)
+        self.after_commit: list[Callable[[], object]] = []
+        self.marks: dict[SessionTransaction, int] = {}
+
+
+@event.listens_for(_WritingSession, "after_transaction_create")
+def _mark(session: _WritingSession, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        session.marks[transaction] = len(session.after_commit)
+
+
+@event.listens_for(_WritingSession, "after_soft_rollback")
+def _forget(session: _WritingSession, transaction: SessionTransaction) -> None:
+    """What was registered since the savepoint (or at all) is about rows that are gone."""
+    while not transaction.nested and transaction.parent is not None:  # a flush is no savepoint: its surroundings go
+        transaction = transaction.parent
+    del session.after_commit[session.marks.get(transaction, 0) :]
+
+
 @contextmanager
 def writing() -> Iterator[Session]:
-    """A session whose transaction is committed when the block ends, and rolled back when it raises."""
-    with _translated(), Session(engine(), expire_on_commit=False) as session, session.begin():
+    """A session whose transaction is committed when the block ends, and rolled back when it raises.
+
+    What was registered with ``after_commit`` is done then, once the connection is back in the pool.
+    """
+    with _translated(), _WritingSession(engine()) as session, session.begin():
         yield session
+    _do(session.after_commit)
+
+
+def after_commit(session: Session, act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Calls ``act(*args, **kwargs)`` once the transaction of ``writing()`` is committed; never after a rollback.
+
+    Acts are done in the order of registration. One that raises is logged: the commit stands, the others are done.
+    """
+    if not isinstance(session, _WritingSession):
+        raise TypeError("Only a session of writing() has something after its commit.")
+    session.after_commit.append(partial(act, *args, **kwargs))
+
+
+def _do(acts: Sequence[Callable[[], object]]) -> None:
+    for act in acts:
+        try:
+            act()
+        except Exception:
+            log.exception("what follows a commit failed: %r", act)
 
 
 @contextmanager
