@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
-from crontopus_app import frontend, migrate
+from crontopus_app import addresses, frontend, migrate
 from crontopus_app.errors import ConfigurationError
 from crontopus_app.settings import Settings
 
@@ -73,8 +73,9 @@ def _redis(ours: Settings) -> str:
 
 def _forge(ours: Settings) -> str:
     login = (ours.forgejo_admin_user, ours.forgejo_admin_password)
-    answer = httpx.get(f"{ours.forgejo_url}/api/v1/user", auth=login, timeout=TIMEOUT_S)
+    url = addresses.forge(ours)
+    answer = httpx.get(f"{url}/api/v1/user", auth=login, timeout=TIMEOUT_S)
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        raise ConfigurationError(f"{ours.forgejo_url} refuses the administrator {login[0]}: correct name and password")
+        raise ConfigurationError(f"{url} refuses the administrator {login[0]}: correct name and password")
     answer.raise_for_status()
-    return f"{'embedded, ' if ours.embedded_forge else ''}{ours.forgejo_url} knows its administrator"
+    return f"{'embedded, ' if ours.embedded_forge else ''}{url} knows its administrator"

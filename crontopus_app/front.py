@@ -12,11 +12,10 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crontopus_app import frontend
+from crontopus_app import addresses, frontend
 from crontopus_app.processes import die_with_parent
-from crontopus_app.settings import Settings, settings
+from crontopus_app.settings import FORGE_PATH, Settings, settings
 
-FORGE = "/forge"
 RQ = "/operator/rq"
 
 
@@ -78,7 +77,7 @@ def _routes(ours: Settings) -> dict[str, ASGIApp]:
 
     routes: dict[str, ASGIApp] = {RQ: dashboard(ours.redis_url, RQ)}
     if ours.embedded_forge:
-        routes[FORGE] = forge(ours)
+        routes[FORGE_PATH] = forge(ours)
     return routes
 
 
@@ -92,12 +91,9 @@ def forge(ours: Settings) -> ASGIApp:
     """The embedded forge over the repositories in the data folder."""
     from crontopus_app.git.embedded import forge_app
 
-    public_url = f"{ours.public_url}{FORGE}" if ours.embedded_forge else ours.forgejo_url
-
     return forge_app(
         ours.home / "forge",
         admin_user=ours.forgejo_admin_user,
         admin_password=ours.forgejo_admin_password,
-        public_url=public_url,
-        prefix=FORGE,
+        url=addresses.public_forge(ours),
     )

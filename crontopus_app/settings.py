@@ -20,6 +20,8 @@ from crontopus_app.errors import ConfigurationError
 PREFIX = "CRONTOPUS_"
 DEFAULT_BIND = "127.0.0.1:8000"
 EMBEDDED_ADMIN = "svc-crontopus"
+# Where the embedded forge lies below the address of `web`.
+FORGE_PATH = "/forge"
 # Without our prefix, under which names that nobody knows stop the start.
 HOME_BY_DEFAULT = "_CRONTOPUS_HOME_BY_DEFAULT"
 
@@ -32,7 +34,9 @@ NAMES = frozenset(
         "PUBLIC_URL",
         "DATABASE_URL",
         "REDIS_URL",
+        "INTERNAL_URL",
         "FORGEJO_URL",
+        "FORGEJO_PUBLIC_URL",
         "FORGEJO_ADMIN_USER",
         "FORGEJO_ADMIN_PASSWORD",
         "FORGEJO_BROAD_TOKENS",
@@ -45,15 +49,20 @@ NAMES = frozenset(
 
 @dataclass(frozen=True)
 class Settings:
-    """All that an operator can set. ``embedded_*`` say which parts are our own stand-ins."""
+    """All that an operator can set. ``embedded_*`` say which parts are our own stand-ins.
+
+    ``crontopus_app.addresses`` makes the addresses that others are given out of the ones here.
+    """
 
     home: Path
     host: str
     port: int
     public_url: str
+    internal_url: str
     database_url: str
     redis_url: str
     forgejo_url: str
+    forgejo_public_url: str
     forgejo_admin_user: str
     forgejo_admin_password: str
     forgejo_broad_tokens: bool
@@ -85,15 +94,17 @@ def read(environ: Mapping[str, str]) -> Settings:
     values = _values(environ)
     home = Path(values.get("HOME", ".crontopus")).expanduser().resolve()
     host, port = _bind(values.get("BIND", DEFAULT_BIND))
-    public_url = values.get("PUBLIC_URL", _local_url(host, port)).rstrip("/")
-    if not re.match(r"https?://[^/\s]+", public_url):
-        raise ConfigurationError(f"CRONTOPUS_PUBLIC_URL must be an http or https address, not {public_url!r}.")
-    forge = _forge(values, home, host, port)
+    local_url = _local_url(host, port)
+    public_url = _web_address(values, "PUBLIC_URL", local_url)
+    embedded_forge = "FORGEJO_URL" not in values
+    forgejo_url = _web_address(values, "FORGEJO_URL", local_url + FORGE_PATH)
+    forgejo_admin_user, forgejo_admin_password = _forge_login(values, home)
     return Settings(
         home=home,
         host=host,
         port=port,
         public_url=public_url,
+        internal_url=_web_address(values, "INTERNAL_URL", local_url if embedded_forge else public_url),
         database_url=_database_url(values, home),
         redis_url=values.get("REDIS_URL") or f"unix://{home / 'redis.sock'}",
         secret_key=_secret(values, "SECRET_KEY", home / "secrets" / "secret_key"),
@@ -101,10 +112,13 @@ def read(environ: Mapping[str, str]) -> Settings:
         workers=_positive("WORKERS", values.get("WORKERS", "1")),
         embedded_database="DATABASE_URL" not in values,
         embedded_redis="REDIS_URL" not in values,
-        embedded_forge="FORGEJO_URL" not in values,
-        forgejo_url=forge[0],
-        forgejo_admin_user=forge[1],
-        forgejo_admin_password=forge[2],
+        embedded_forge=embedded_forge,
+        forgejo_url=forgejo_url,
+        forgejo_public_url=_web_address(
+            values, "FORGEJO_PUBLIC_URL", public_url + FORGE_PATH if embedded_forge else forgejo_url
+        ),
+        forgejo_admin_user=forgejo_admin_user,
+        forgejo_admin_password=forgejo_admin_password,
         forgejo_broad_tokens=_switch("FORGEJO_BROAD_TOKENS", values.get("FORGEJO_BROAD_TOKENS", "false")),
     )
 
@@ -121,7 +135,9 @@ def in_force(ours: Settings) -> dict[str, str]:
         "PUBLIC_URL": ours.public_url,
         "DATABASE_URL": ours.database_url,
         "REDIS_URL": ours.redis_url,
+        "INTERNAL_URL": ours.internal_url,
         "FORGEJO_URL": ours.forgejo_url,
+        "FORGEJO_PUBLIC_URL": ours.forgejo_public_url,
         "FORGEJO_ADMIN_USER": ours.forgejo_admin_user,
         "FORGEJO_ADMIN_PASSWORD": ours.forgejo_admin_password,
         "FORGEJO_BROAD_TOKENS": str(ours.forgejo_broad_tokens).lower(),
@@ -184,10 +200,13 @@ def _bind(value: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def local_host(host: str) -> str:
+    """The host by which a program on this machine reaches a server that listens on ``host``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- recognised, not bound
+
+
 def _local_url(host: str, port: int) -> str:
-    """An address that a browser on this machine can open for what the server listens on."""
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 -- recognised, not bound
-        host = "127.0.0.1"
+    host = local_host(host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -203,17 +222,23 @@ def _database_url(values: Mapping[str, str], home: Path) -> str:
     raise ConfigurationError("CRONTOPUS_DATABASE_URL must begin with postgresql:// or sqlite:///.")
 
 
-def _forge(values: Mapping[str, str], home: Path, host: str, port: int) -> tuple[str, str, str]:
-    """Address, administrator and password of the Git server."""
-    url = values.get("FORGEJO_URL")
-    if url is None:
+def _web_address(values: Mapping[str, str], name: str, default: str) -> str:
+    """An http or https address without a slash at its end."""
+    url = values.get(name, default).rstrip("/")
+    if not re.match(r"https?://[^/\s]+", url):
+        raise ConfigurationError(f"{PREFIX}{name} must be an http or https address, not {url!r}.")
+    return url
+
+
+def _forge_login(values: Mapping[str, str], home: Path) -> tuple[str, str]:
+    """Name and password of the Git server's administrator."""
+    if "FORGEJO_URL" not in values:
         user = values.get("FORGEJO_ADMIN_USER", EMBEDDED_ADMIN)
-        password = _secret(values, "FORGEJO_ADMIN_PASSWORD", home / "secrets" / "forge_admin_password")
-        return f"{_local_url(host, port)}/forge", user, password
+        return user, _secret(values, "FORGEJO_ADMIN_PASSWORD", home / "secrets" / "forge_admin_password")
     for name in ("FORGEJO_ADMIN_USER", "FORGEJO_ADMIN_PASSWORD"):
         if name not in values:
             raise ConfigurationError(f"CRONTOPUS_FORGEJO_URL is set, so CRONTOPUS_{name} must be set too.")
-    return url.rstrip("/"), values["FORGEJO_ADMIN_USER"], values["FORGEJO_ADMIN_PASSWORD"]
+    return values["FORGEJO_ADMIN_USER"], values["FORGEJO_ADMIN_PASSWORD"]
 
 
 def _secret(values: Mapping[str, str], name: str, path: Path) -> str:

@@ -21,10 +21,10 @@ from pathlib import Path
 from supervisor.options import ServerOptions
 from supervisor.supervisord import go
 
-from crontopus_app import frontend, migrate
+from crontopus_app import addresses, frontend, migrate
 from crontopus_app.embedded_redis import socket_path
 from crontopus_app.errors import ConfigurationError
-from crontopus_app.settings import Settings, keep_home
+from crontopus_app.settings import Settings, keep_home, local_host
 
 # Retried for as long as `up` runs: each failed start waits a second longer than the one before.
 FOR_EVER = 1_000_000
@@ -105,13 +105,13 @@ def check_port(host: str, port: int) -> None:
 
 def announce_when_ready(ours: Settings, say: Callable[[str], None]) -> None:
     """Says where to look as soon as all parts answer, from a thread that ends then or with the process."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ours.host, ours.host)  # noqa: S104 -- recognised, not bound
+    host = local_host(ours.host)
 
     def watch() -> None:
         pause = threading.Event()
         while not _ready(host, ours.port):
             pause.wait(0.1)
-        say(f"Crontopus is ready: {ours.public_url}  (Ctrl-C stops it)")
+        say(f"Crontopus is ready: {addresses.console(ours)}  (Ctrl-C stops it)")
 
     threading.Thread(target=watch, daemon=True).start()
 

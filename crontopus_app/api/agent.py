@@ -16,7 +16,6 @@ from crontopus_app.git.forge import forge
 from crontopus_app.live import Event, publish
 from crontopus_app.models import Endpoint
 from crontopus_app.services import enrolment, reports
-from crontopus_app.settings import settings
 
 router = APIRouter(tags=["agent"])
 
@@ -64,4 +63,4 @@ async def watch(
 
 def _state(endpoint: Endpoint) -> wire.WatchAnswer:
     with reading() as session:
-        return reports.watch_state(session, endpoint.id, settings().forgejo_url, clock.now())
+        return reports.watch_state(session, endpoint.id, clock.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from crontopus_app import addresses
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.settings import settings
 
@@ -15,7 +16,7 @@ def forge() -> Forgejo:
     """This process's client for the configured Git server."""
     ours = settings()
     return Forgejo(
-        ours.forgejo_url,
+        addresses.forge(ours),
         ours.forgejo_admin_user,
         ours.forgejo_admin_password,
         timeout=TIMEOUT_S,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import httpx
 
+from crontopus_app.addresses import WEBHOOK_PATH
 from crontopus_app.errors import BadInput
 from crontopus_app.git.forgejo_http import (
     AccessToken,
@@ -183,11 +184,14 @@ class Forgejo(Wire):
     def ensure_webhook(self, org: str, repo: str, url: str, secret: str) -> int:
         """One hook for pushes to ``main`` at that address, with this secret; its id.
 
+        Hooks that an earlier address of Crontopus left behind are deleted.
+
         A hook's secret cannot be read, and not every version changes it (7 keeps the old one and says 200). So a fresh
         hook takes the place of those that were there: a push in between is told twice rather than never.
         """
         path = address("repos", org, repo, "hooks")
-        old = [hook["id"] for hook in self._pages(path) if hook.get("config", {}).get("url") == url]
+        places = [(hook["id"], hook.get("config", {}).get("url", "")) for hook in self._pages(path)]
+        old = [number for number, place in places if place == url or place.endswith(WEBHOOK_PATH)]
         body = {
             "active": True,
             "events": ["push"],
@@ -195,8 +199,8 @@ class Forgejo(Wire):
             "config": {"url": url, "content_type": "json", "secret": secret},
         }
         made = self._make_hook(path, body)
-        for hook in old:
-            self.send("DELETE", address("repos", org, repo, "hooks", str(hook)), expect=(204, 404))
+        for number in old:
+            self.send("DELETE", address("repos", org, repo, "hooks", str(number)), expect=(204, 404))
         return made
 
     def _make_hook(self, path: str, body: dict[str, Any]) -> int:

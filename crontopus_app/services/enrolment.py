@@ -55,7 +55,7 @@ def enroll(token: str, form: wire.EnrollRequest, forge: Forgejo, now: datetime) 
         agent_id=endpoint.id,
         token=secret,
         tenant_id=tenant.id,
-        git=replace(git_access(tenant, forge.url), token=access.secret),
+        git=replace(git_access(tenant), token=access.secret),
     )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, and_, delete, or_, update
 from sqlmodel import Session, col, select
 
 from contract import wire
-from crontopus_app import clock
+from crontopus_app import addresses, clock
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated, NotFound, Unavailable
 from crontopus_app.git.forgejo import Access, Forgejo, ForgeMisconfigured, ForgeUnavailable
@@ -27,9 +27,10 @@ from crontopus_app.models import GitCredential, Tenant
 from crontopus_app.services import audit, rates, values
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.leases import lease
-from crontopus_app.services.repositories import addresses, tenant_of
+from crontopus_app.services.repositories import tenant_of
 from crontopus_app.services.tenants import account_name
 from crontopus_app.services.tokens import clean_name
+from crontopus_app.settings import settings
 
 log = logging.getLogger(__name__)
 
@@ -224,7 +225,7 @@ def _shape(row: GitCredential, tenant: Tenant, token: str | None = None) -> wire
         state=row.state,
         made_by=row.made_by,
         created_at=row.created_at,
-        url=addresses(tenant)[0],
+        url=addresses.clone(settings(), tenant.repository),
         username=row.made_by,
         token=token,
     )

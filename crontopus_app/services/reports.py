@@ -9,13 +9,14 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from contract import wire
-from crontopus_app import security
+from crontopus_app import addresses, security
 from crontopus_app.db import writing
 from crontopus_app.errors import Forbidden, NotAuthenticated, NotFound
 from crontopus_app.git.index import sync_monitors
 from crontopus_app.models import Endpoint, Monitor, Tenant
 from crontopus_app.services import values
 from crontopus_app.services.tenants import bot_name
+from crontopus_app.settings import settings
 
 SEEN_EVERY = timedelta(seconds=15)
 DRIFT_KEPT = 20
@@ -24,9 +25,9 @@ WORD = 255
 ONE_DAY_S = 86400
 
 
-def git_access(tenant: Tenant, forge_url: str) -> wire.GitAccess:
+def git_access(tenant: Tenant) -> wire.GitAccess:
     """Where an agent of this tenant clones from, without the credential."""
-    url = f"{forge_url}/{tenant.repository}.git"
+    url = addresses.clone(settings(), tenant.repository)
     return wire.GitAccess(url=url, branch=tenant.branch, username=bot_name(tenant.id))
 
 
@@ -63,7 +64,7 @@ def seen(endpoint_id: str, now: datetime) -> None:
         session.execute(update(Endpoint).where(col(Endpoint.id) == endpoint_id, stale).values(last_seen_at=now))
 
 
-def watch_state(session: Session, endpoint_id: str, forge_url: str, now: datetime) -> wire.WatchAnswer:
+def watch_state(session: Session, endpoint_id: str, now: datetime) -> wire.WatchAnswer:
     """What a waiting agent is told now."""
     endpoint = session.get(Endpoint, endpoint_id)
     tenant = session.get(Tenant, endpoint.tenant_id) if endpoint else None
@@ -73,7 +74,7 @@ def watch_state(session: Session, endpoint_id: str, forge_url: str, now: datetim
     waked = endpoint.wake_at is not None and (endpoint.reported_at is None or endpoint.wake_at > endpoint.reported_at)
     return wire.WatchAnswer(
         head=tenant.head,
-        git=git_access(tenant, forge_url),
+        git=git_access(tenant),
         server_time=now,
         wake=waked,
         prune_confirmed=endpoint.prune_confirmed,

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlmodel import Session, col, func, select
 
 from contract import wire
+from crontopus_app import addresses
 from crontopus_app.errors import NotFound
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.policies import PATH
@@ -82,7 +83,7 @@ def get(session: Session, actor: Actor) -> Repository:
     # The index notes one error: the Git server's, or the policy file's, which begins with its name.
     of_policy = tenant.index_error.startswith(PATH)
     policy = "broken" if of_policy else "in force" if tenant.policy_sha else "none"
-    url, web = addresses(tenant)
+    ours = settings()
     invalid = _invalid(session, actor.tenant_id)
     return Repository(
         name=tenant.repository,
@@ -94,8 +95,8 @@ def get(session: Session, actor: Actor) -> Repository:
         problem="" if of_policy else tenant.index_error,
         policy=policy,
         policy_problem=tenant.index_error if of_policy else "",
-        clone_url=url,
-        web_url=web,
+        clone_url=addresses.clone(ours, tenant.repository),
+        web_url=addresses.repository_page(ours, tenant.repository),
         folders=_folders(session, tenant),
         invalid=invalid[:LISTED],
         invalid_count=len(invalid),
@@ -108,15 +109,6 @@ def tenant_of(session: Session, actor: Actor) -> Tenant:
     if tenant is None or tenant.provisioning != "ready":
         raise NotFound("Your repository is not ready yet.")
     return tenant
-
-
-def addresses(tenant: Tenant) -> tuple[str, str]:
-    """Where Git clones from, and the page for people, which only a real Forgejo has."""
-    ours = settings()
-    if ours.embedded_forge:
-        return f"{ours.public_url}/forge/{tenant.repository}.git", ""
-    page = f"{ours.forgejo_url.rstrip('/')}/{tenant.repository}"
-    return f"{page}.git", page
 
 
 def _folders(session: Session, tenant: Tenant) -> list[wire.Namespace]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
-from crontopus_app import clock, queue
+from crontopus_app import addresses, clock, queue
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import Conflict, CrontopusError, NotFound
 from crontopus_app.git.forgejo import (
@@ -33,7 +33,6 @@ from crontopus_app.settings import settings
 log = logging.getLogger(__name__)
 
 CRONTOPUS = Author("Crontopus", "crontopus@bots.crontopus.invalid")
-WEBHOOK = "/api/git/webhook"
 DONE = "done"
 
 
@@ -109,7 +108,7 @@ def _run_steps(tenant: Tenant, author: Author, forge: Forgejo) -> bool:
 
 def _steps(tenant: Tenant, author: Author, forge: Forgejo) -> list[tuple[str, Callable[[], object]]]:
     org, name = tenant.repository.split("/")
-    bot, url = bot_name(tenant.id), settings().public_url + WEBHOOK
+    bot, url = bot_name(tenant.id), addresses.webhook(settings())
     description = f"Jobs of {tenant.id}, kept by Crontopus"
     return [
         ("organisation", lambda: forge.ensure_org(org)),

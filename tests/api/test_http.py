@@ -229,3 +229,15 @@ def test_the_description_needs_nothing_from_elsewhere(client: TestClient) -> Non
     assert len(asked) == 3
     assert [url for url in asked if not url.startswith("/")] == []
     assert {client.get(url).status_code for url in asked if url != "/favicon.svg"} == {200}
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}])
+def test_a_host_behind_a_proxy_is_given_the_public_address_whatever_the_request_says(
+    client: TestClient, alice: Member, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    monkeypatch.setenv("CRONTOPUS_BIND", "0.0.0.0:8000")
+    monkeypatch.setenv("CRONTOPUS_PUBLIC_URL", "https://cron.example.org")
+    settings.cache_clear()
+    asking = {**bearer(alice.endpoint_token), **headers}
+    told = client.get("/api/endpoints/me/watch", params={"timeout": 0}, headers=asking)
+    assert told.json()["git"]["url"] == "https://cron.example.org/forge/crontopus/job-manifests-alice.git"

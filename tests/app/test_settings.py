@@ -46,6 +46,8 @@ def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
         ({"BIND": "127.0.0.1:99999"}, "CRONTOPUS_BIND"),
         ({"DATABASE_URL": "mysql://x"}, "CRONTOPUS_DATABASE_URL"),
         ({"PUBLIC_URL": "ftp://x"}, "CRONTOPUS_PUBLIC_URL"),
+        ({"FORGEJO_PUBLIC_URL": "git.example.org"}, "CRONTOPUS_FORGEJO_PUBLIC_URL"),
+        ({"INTERNAL_URL": "web:8000"}, "CRONTOPUS_INTERNAL_URL"),
         ({"FORGEJO_URL": "http://f"}, "CRONTOPUS_FORGEJO_ADMIN_USER"),
         ({"SECRET_KEY": "short"}, "CRONTOPUS_SECRET_KEY"),
         ({"SECRET_KEY_FILE": "/nowhere"}, "CRONTOPUS_SECRET_KEY_FILE"),

@@ -509,3 +509,11 @@ def test_doubles_of_a_webhook_are_removed(repo: Repo) -> None:
         repo.forge.send("POST", hooks, json={"type": "gitea", "active": True, "events": ["push"], "config": config})
     repo.forge.ensure_webhook(repo.org, repo.name, config["url"], "s")
     assert len(repo.forge.send("GET", hooks).json()) == 1
+
+
+def test_a_webhook_at_an_earlier_address_of_ours_is_replaced(repo: Repo) -> None:
+    hooks = f"/api/v1/repos/{repo.org}/{repo.name}/hooks"
+    repo.forge.ensure_webhook(repo.org, repo.name, "http://127.0.0.1:9/api/git/webhook", "s")
+    repo.forge.ensure_webhook(repo.org, repo.name, "http://127.0.0.1:19/api/git/webhook", "s")
+    (hook,) = repo.forge.send("GET", hooks).json()
+    assert hook["config"]["url"] == "http://127.0.0.1:19/api/git/webhook"

@@ -589,7 +589,7 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_mounted_below_its_prefix_the_app_answers_the_same(tmp_path: Path) -> None:
-    inner = forge_app(tmp_path, admin_user="r", admin_password="p" * 8, public_url=lambda: "http://x/", prefix="/forge")
+    inner = forge_app(tmp_path, admin_user="r", admin_password="p" * 8, url="http://x/forge")
     for app in (inner, Starlette(routes=[Mount("/forge", inner)])):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
             assert (await client.get("/forge/api/healthz")).status_code == 200

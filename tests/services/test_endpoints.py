@@ -95,12 +95,12 @@ def test_a_wake_lasts_until_the_next_report(alice: Member) -> None:
     with writing() as session:
         endpoints.wake(session, alice.actor, alice.endpoint_id, NOON)
     with reading() as session:
-        assert reports.watch_state(session, alice.endpoint_id, "http://forge", NOON).wake
+        assert reports.watch_state(session, alice.endpoint_id, NOON).wake
     with writing() as session:
         told = wire.PassReport("Applied", HEAD, HEAD, NOON, 0.1)
         reports.report(session, alice.endpoint_id, told, NOON + timedelta(seconds=1))
     with reading() as session:
-        assert not reports.watch_state(session, alice.endpoint_id, "http://forge", NOON).wake
+        assert not reports.watch_state(session, alice.endpoint_id, NOON).wake
 
 
 def test_another_tenant_wakes_and_confirms_nothing(alice: Member) -> None:

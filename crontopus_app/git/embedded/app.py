@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from crontopus_app.git.embedded import rest_accounts, rest_git, rest_repositorie
 from crontopus_app.git.embedded.forge import Forge
 from crontopus_app.git.embedded.rest import routes
 from crontopus_app.git.embedded.smart_http import PATH, SmartHttp
+from crontopus_app.settings import FORGE_PATH
 
 MAX_PUSH = 64 * 1024 * 1024
 THREADS = 16
@@ -25,20 +25,14 @@ def forge_app(
     *,
     admin_user: str,
     admin_password: str,
-    public_url: Callable[[], str] | str,
-    prefix: str = "/forge",
+    url: str,
     max_push: int = MAX_PUSH,
 ) -> ASGIApp:
-    """An ASGI app serving REST at ``<prefix>/api/v1`` and Git at ``<prefix>/<owner>/<name>.git``.
+    """An ASGI app serving REST at ``/forge/api/v1`` and Git at ``/forge/<owner>/<name>.git``.
 
-    Data goes below ``<home>/forge``. Several processes may serve the same folder. ``public_url`` is the server's own
-    address without the prefix; it only builds the links in answers. Mounted at the prefix or at the root, it works.
+    Data goes below ``<home>/forge``. Several processes may serve the same folder. ``url`` is the address by which
+    others reach ``/forge``; it only builds the links in answers. Mounted at ``/forge`` or at the root, it works.
     """
-
-    def url() -> str:
-        base = public_url() if callable(public_url) else public_url
-        return base.rstrip("/") + prefix
-
     forge = Forge(home, admin_user=admin_user, admin_password=admin_password, url=url)
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="forge")
     smart = SmartHttp(forge, threads, max_push)
@@ -48,7 +42,8 @@ def forge_app(
         if scope["type"] != "http":
             return
         path = scope["path"]
-        inner = path.removeprefix(prefix) if path == prefix or path.startswith(prefix + "/") else "/none"
+        ours = path == FORGE_PATH or path.startswith(f"{FORGE_PATH}/")
+        inner = path.removeprefix(FORGE_PATH) if ours else "/none"
         scope = {**scope, "path": inner, "root_path": ""}
         await (smart if PATH.match(inner) and not inner.startswith("/api/") else rest)(scope, receive, send)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from crontopus_app.git.embedded.webhooks import Courier, Push, push_payload, wan
 
 
 class Forge:
-    """``url()`` is the address under which the forge is reached, without a slash at its end."""
+    """``url`` is the address under which the forge is reached, without a slash at its end."""
 
-    def __init__(self, home: Path, *, admin_user: str, admin_password: str, url: Callable[[], str]) -> None:
+    def __init__(self, home: Path, *, admin_user: str, admin_password: str, url: str) -> None:
         folder = home / "forge"
         self.store = Store(folder / "forge.db")
         self.store.ensure_admin(admin_user)
@@ -27,7 +26,7 @@ class Forge:
     def repository_body(self, repository: Row, empty: bool) -> dict[str, Any]:
         """Forgejo's Repository."""
         owner, name = repository["owner"], repository["name"]
-        url = f"{self.url()}/{owner}/{name}"
+        url = f"{self.url}/{owner}/{name}"
         return {
             "id": repository["id"],
             "owner": {"id": repository["owner_id"], "login": owner, "username": owner},
@@ -39,7 +38,7 @@ class Forge:
             "archived": bool(repository["archived"]),
             "default_branch": repository["default_branch"],
             "html_url": url,
-            "url": f"{self.url()}/api/v1/repos/{owner}/{name}",
+            "url": f"{self.url}/api/v1/repos/{owner}/{name}",
             "clone_url": f"{url}.git",
             "created_at": repository["created"],
         }

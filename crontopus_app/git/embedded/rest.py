@@ -173,7 +173,7 @@ def _json(request: Request, raw: bytes) -> dict[str, Any]:
 
 
 def _problem(forge: Forge, refused: Refused) -> Response:
-    body: dict[str, Any] = {"message": refused.message, "url": f"{forge.url()}/api/swagger"}
+    body: dict[str, Any] = {"message": refused.message, "url": f"{forge.url}/api/swagger"}
     if refused.status == 404:
         body["errors"] = []
     return JSONResponse(body, status_code=refused.status)

@@ -24,7 +24,7 @@ MAX_FILES = 5000
 
 
 def _url(call: Call, row: Row) -> str:
-    return f"{call.forge.url()}/api/v1/repos/{row['owner']}/{row['name']}"
+    return f"{call.forge.url}/api/v1/repos/{row['owner']}/{row['name']}"
 
 
 def show_branch(call: Call) -> Response:

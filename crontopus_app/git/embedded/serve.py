@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp
 
+from crontopus_app import addresses
 from crontopus_app.git.embedded.app import forge_app
 from crontopus_app.settings import Settings, settings
 
@@ -15,5 +16,5 @@ def factory(given: Settings | None = None) -> ASGIApp:
         chosen.home,
         admin_user=chosen.forgejo_admin_user,
         admin_password=chosen.forgejo_admin_password,
-        public_url=chosen.public_url,
+        url=addresses.public_forge(chosen),
     )

@@ -8,7 +8,7 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from contract import wire
-from crontopus_app import clock
+from crontopus_app import addresses, clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.services import tokens
 from crontopus_app.services.actor import Actor
@@ -65,7 +65,7 @@ class EnrolState(rx.State):
             actor = await session.actor_of(self)
             wanted = wire.EnrollmentTokenRequest(str(form.get("name", "")), _count(form, "days"), _count(form, "uses"))
             made = await change(tokens.create_enrollment, actor, wanted, clock.now())
-            self.commands, self.wrong = commands(made.token or "", settings().public_url), ""
+            self.commands, self.wrong = commands(made.token or "", addresses.console(settings())), ""
             self._made = made.id
             await session.fill(self, actor)
         except CrontopusError as error:

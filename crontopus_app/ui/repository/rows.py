@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from contract import wire
+from crontopus_app import addresses
 from crontopus_app.services.repositories import BadFile, Log, Repository
 from crontopus_app.ui.kit import words
 
@@ -172,7 +173,7 @@ def commits(log: Log, found: Repository) -> Commits:
             title=one.message.split("\n", 1)[0],
             author=one.author,
             at=words.iso(one.at),
-            web=f"{found.web_url}/commit/{one.sha}" if found.web_url else "",
+            web=addresses.commit_page(found.web_url, one.sha),
             head=one.sha == found.indexed_head,
         )
         for one in log.commits
