@@ -150,6 +150,7 @@ def _job_rows(tenant: str, job_id: str, name: str, endpoint_id: str, now: dateti
     monitor = Monitor(
         tenant_id=tenant,
         job_id=job_id,
+        source_id=endpoint_id,
         endpoint_id=endpoint_id,
         job_name=name,
         namespace="production",

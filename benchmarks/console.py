@@ -27,6 +27,7 @@ from typing import Any
 from _product import Product, percentile, running
 
 JOBS, HOSTS, RUNS = 1000, 20, 100_000
+MONITORED = ("tenant_id", "job_id", "source_id", "endpoint_id", "job_name", "namespace")
 TURNS = 12
 SERVER_MS, PAINT_MS, SCRIPT_KB = 300, 1000, 350
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -145,7 +146,7 @@ def _add_runs(tenant: str, jobs: list[str], hosts: list[str]) -> str:
         for at in range(0, RUNS, 5000):
             session.execute(Run.__table__.insert(), rows[at : at + 5000])  # pyright: ignore[reportAttributeAccessIssue]
         for row in rows[-JOBS:]:
-            known = {name: row[name] for name in ("tenant_id", "job_id", "endpoint_id", "job_name", "namespace")}
+            known = {name: row[name] for name in MONITORED}
             state = "ok" if row["status"] == "success" else "failing"
             session.add(
                 Monitor(
@@ -175,6 +176,7 @@ def _runs(tenant: str, jobs: list[str], hosts: list[str]) -> Iterator[dict[str, 
                 "job_id": job_id,
                 "job_name": f"job-{n}",
                 "namespace": "production",
+                "source_id": hosts[n % HOSTS],
                 "endpoint_id": hosts[n % HOSTS],
                 "endpoint_name": f"host-{n % HOSTS:02}",
                 "status": "failed" if failed else "success",

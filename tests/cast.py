@@ -97,6 +97,7 @@ def add_job(tenant: str, endpoint_id: str, *, job_id: str = JOB_ID, name: str = 
             Monitor(
                 tenant_id=tenant,
                 job_id=job_id,
+                source_id=endpoint_id,
                 endpoint_id=endpoint_id,
                 job_name=name,
                 namespace="production",

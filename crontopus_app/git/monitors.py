@@ -1,4 +1,7 @@
-"""Monitors follow the index: one for every job on every endpoint it runs on."""
+"""Monitors follow the index: one for every job on every endpoint it runs on.
+
+Those of ping keys are made where a key is first used; here they follow their job.
+"""
 
 from __future__ import annotations
 
@@ -33,19 +36,21 @@ def sync_monitors(session: Session, tenant_id: str, now: datetime) -> None:
     A file that is invalid now changes nothing about its job's monitors. Retired ones keep their history.
     """
     session.flush()
-    wanted, kept = _wanted(session, tenant_id)
+    wanted, jobs, kept = _wanted(session, tenant_id)
     rows = session.exec(select(Monitor).where(Monitor.tenant_id == tenant_id).order_by(Monitor.id).with_for_update())
     for row in rows:
-        target = wanted.pop((row.job_id, row.endpoint_id), None)
+        by_key = jobs.get(row.job_id) if row.endpoint_id is None else None
+        target = by_key or wanted.pop((row.job_id, row.source_id), None)
         if target is not None:
             _follow(session, row, target, now)
-        elif row.state != "retired" and (row.job_id not in kept or not _is_active(session, row.endpoint_id)):
+        elif row.state != "retired" and not (row.job_id in kept and _is_active(session, row.endpoint_id)):
             _retire(session, row.id, now)
     for (job_id, endpoint_id), target in wanted.items():
         state = "paused" if target.resting else "waiting"
         made = Monitor(
             tenant_id=tenant_id,
             job_id=job_id,
+            source_id=endpoint_id,
             endpoint_id=endpoint_id,
             job_name=target.job_name,
             namespace=target.namespace,
@@ -56,16 +61,18 @@ def sync_monitors(session: Session, tenant_id: str, now: datetime) -> None:
     session.flush()
 
 
-def _wanted(session: Session, tenant_id: str) -> tuple[dict[tuple[str, str], Wanted], set[str]]:
-    """The instances there should be, and the jobs whose files are invalid now."""
+def _wanted(session: Session, tenant_id: str) -> tuple[dict[tuple[str, str], Wanted], dict[str, Wanted], set[str]]:
+    """The instances there should be, the same of each valid job by itself, and the jobs whose files are invalid now."""
     active = Endpoint.tenant_id == tenant_id, Endpoint.status == "active"
     hosts = session.exec(select(Endpoint).where(*active)).all()
     jobs = session.exec(select(JobIndex).where(JobIndex.tenant_id == tenant_id).options(*_SLIM)).all()
-    wanted = {}
+    wanted, alone = {}, {}
     for job in jobs:
         target = Wanted(job.name, job.namespace, resting=job.paused or not job.enabled)
         wanted |= {(job.job_id, host.id): target for host in matching(job, hosts)}
-    return wanted, {job.job_id for job in jobs if not job.valid}
+        if job.valid:
+            alone[job.job_id] = target
+    return wanted, alone, {job.job_id for job in jobs if not job.valid}
 
 
 def matching(job: JobIndex, hosts: Iterable[Endpoint]) -> Iterator[Endpoint]:
@@ -102,6 +109,9 @@ def _retire(session: Session, monitor_id: str, now: datetime) -> None:
     session.execute(update(Monitor).where(mine).values(state="retired", outcome="", reason="", updated_at=now))
 
 
-def _is_active(session: Session, endpoint_id: str) -> bool:
+def _is_active(session: Session, endpoint_id: str | None) -> bool:
+    """Whether the source is there still; a ping key is for as long as its monitor."""
+    if endpoint_id is None:
+        return True
     endpoint = session.get(Endpoint, endpoint_id)
     return endpoint is not None and endpoint.status == "active"

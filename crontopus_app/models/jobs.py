@@ -69,17 +69,19 @@ class Change(Row, table=True):
 
 
 class Monitor(Row, table=True):
-    """What is expected of one instance (a job on one endpoint) and where it stands.
+    """What is expected of a job by one source of check-ins, and where it stands.
 
-    ``state`` is waiting, ok, failing, paused or retired; ``outcome`` is what the agent's last pass did to its entry.
+    The source is an endpoint (then ``endpoint_id`` is ``source_id``) or a ping key. ``state`` is waiting, ok, failing,
+    paused or retired; ``outcome`` is what the agent's last pass did to its entry.
     """
 
-    __table_args__ = (UniqueConstraint("job_id", "endpoint_id"), Index("ix_monitor_tenant_job", "tenant_id", "job_id"))
+    __table_args__ = (UniqueConstraint("job_id", "source_id"), Index("ix_monitor_tenant_job", "tenant_id", "job_id"))
 
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id")
     job_id: str
-    endpoint_id: str = Field(foreign_key="endpoint.id", index=True)
+    source_id: str
+    endpoint_id: str | None = Field(default=None, foreign_key="endpoint.id", index=True)
     job_name: str
     namespace: str
     state: str = "waiting"

@@ -12,13 +12,14 @@ from crontopus_app.models.base import Instant, Row
 class Run(Row, table=True):
     """One execution. ``status`` is running, success, failed, timeout, lost, skipped or missed.
 
-    Its id was chosen by the sender; ``sort_at`` (start, else receipt) and the id order the pages.
+    Its id was chosen by the sender; ``sort_at`` (start, else receipt) and the id order the pages. ``source_id`` is
+    the endpoint (then ``endpoint_id`` is the same) or the ping key that told of it, ``endpoint_name`` its name then.
     """
 
     __table_args__ = (
         Index("ix_run_tenant_sort", "tenant_id", "sort_at", "id"),
         Index("ix_run_job_sort", "tenant_id", "job_id", "sort_at", "id"),
-        Index("ix_run_endpoint_sort", "tenant_id", "endpoint_id", "sort_at", "id"),
+        Index("ix_run_source_sort", "tenant_id", "source_id", "sort_at", "id"),
         Index("ix_run_status_sort", "tenant_id", "status", "sort_at", "id"),
     )
 
@@ -27,7 +28,8 @@ class Run(Row, table=True):
     job_id: str
     job_name: str
     namespace: str
-    endpoint_id: str
+    source_id: str
+    endpoint_id: str | None = None
     endpoint_name: str
     status: str
     flags: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
@@ -54,10 +56,10 @@ class RunOutput(Row, table=True):
 
 
 class CheckIn(Row, table=True):
-    """One message about a run; its id makes a repeat harmless."""
+    """One message about a run; its id makes a repeat by the same source harmless."""
 
     id: str = Field(primary_key=True)
-    endpoint_id: str = Field(primary_key=True)
+    source_id: str = Field(primary_key=True)
     tenant_id: str
     run_id: str = Field(index=True)
     kind: str

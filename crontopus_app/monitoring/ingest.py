@@ -22,7 +22,7 @@ HEALTH = {"success": "ok", "failed": "failing", "timeout": "failing"}
 
 
 def record(session: Session, told: Sequence[Told], now: datetime) -> list[wire.CheckinAnswer | CrontopusError]:
-    """Writes check-ins of any endpoints, in their order, as if each came alone; one answer or refusal for each.
+    """Writes check-ins of any sources, in their order, as if each came alone; one answer or refusal for each.
 
     One whose id was seen before changes nothing and is answered the same. Refused with NotFound is another tenant's
     job or run, with Conflict a run id that is another run's; a refusal changes nothing. Raises IntegrityError where
@@ -62,7 +62,8 @@ def _new_run(rows: Rows, sender: Sender, checkin: wire.Checkin, now: datetime) -
         "job_id": checkin.job_id,
         "job_name": name,
         "namespace": namespace,
-        "endpoint_id": sender.id,
+        "source_id": sender.id,
+        "endpoint_id": sender.endpoint_id,
         "endpoint_name": sender.name,
         "sort_at": now,
     }
@@ -83,7 +84,7 @@ def _names(rows: Rows, sender: Sender, job_id: str) -> tuple[str, str]:
 
 
 def _check_owner(run: Row, sender: Sender, checkin: wire.Checkin) -> None:
-    if run["tenant_id"] != sender.tenant_id or run["endpoint_id"] != sender.id:
+    if run["tenant_id"] != sender.tenant_id or run["source_id"] != sender.id:
         raise NotFound("There is no such run.")
     if run["job_id"] != checkin.job_id:
         raise Conflict("This run id belongs to a run of another job: each run needs an id of its own.")
@@ -132,7 +133,7 @@ def _row(sender: Sender, checkin: wire.Checkin, now: datetime) -> Row:
     facts = {name: getattr(checkin, name) for name in ("duration_s", "exit_code", "signal")}
     return {
         "id": checkin.id,
-        "endpoint_id": sender.id,
+        "source_id": sender.id,
         "tenant_id": sender.tenant_id,
         "run_id": checkin.run_id,
         "kind": checkin.kind,
@@ -148,7 +149,7 @@ def _row(sender: Sender, checkin: wire.Checkin, now: datetime) -> Row:
 
 def _update_monitor(rows: Rows, run: Row, now: datetime) -> None:
     """The monitor follows the latest run by start; a paused or retired one keeps its state."""
-    monitor = rows.monitors.get((run["job_id"], run["endpoint_id"]))
+    monitor = rows.monitors.get((run["job_id"], run["source_id"]))
     if monitor is None or (monitor["last_run_at"] and monitor["last_run_at"] > run["sort_at"]):
         return
     monitor["last_run_id"], monitor["last_run_status"] = run["id"], run["status"]

@@ -25,11 +25,15 @@ MONITORED = ("last_run_id", "last_run_status", "last_run_at", "state", "updated_
 
 @dataclass(frozen=True)
 class Sender:
-    """The endpoint that tells, with the name that its runs are shown under."""
+    """The source that tells: an endpoint, or a ping key, which has no ``endpoint_id``.
+
+    Its runs are shown under its name.
+    """
 
     id: str
     tenant_id: str
     name: str
+    endpoint_id: str | None
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,12 @@ class Rows:
         return [dict(row) for row in self._connection.execute(query).mappings()]
 
     def _monitors(self, told: Sequence[Told]) -> dict[tuple[str, str], Row]:
-        """Locked, by job and endpoint; a few more than asked for where jobs run on several endpoints."""
-        jobs, endpoints = {one.checkin.job_id for one in told}, {one.sender.id for one in told}
-        mine = MONITOR.c.job_id.in_(jobs), MONITOR.c.endpoint_id.in_(endpoints)
-        columns = [MONITOR.c[name] for name in ("id", "job_id", "endpoint_id", "job_name", "namespace", *MONITORED)]
+        """Locked, by job and source; a few more than asked for where several sources tell of a job."""
+        jobs, sources = {one.checkin.job_id for one in told}, {one.sender.id for one in told}
+        mine = MONITOR.c.job_id.in_(jobs), MONITOR.c.source_id.in_(sources)
+        columns = [MONITOR.c[name] for name in ("id", "job_id", "source_id", "job_name", "namespace", *MONITORED)]
         found = self._all(select(*columns).where(*mine).order_by(MONITOR.c.id).with_for_update())
-        return {(row["job_id"], row["endpoint_id"]): row for row in found}
+        return {(row["job_id"], row["source_id"]): row for row in found}
 
     def _runs(self, told: Sequence[Told]) -> dict[str, Row]:
         mine = RUN.c.id.in_({one.checkin.run_id for one in told})
@@ -73,8 +77,8 @@ class Rows:
     def _seen(self, told: Sequence[Told]) -> dict[tuple[str, str], str]:
         """The run of each check-in id that is known; looked for once the locks are held."""
         mine = CHECKIN.c.id.in_({one.checkin.id for one in told})
-        found = self._all(select(CHECKIN.c.id, CHECKIN.c.endpoint_id, CHECKIN.c.run_id).where(mine))
-        return {(row["id"], row["endpoint_id"]): row["run_id"] for row in found}
+        found = self._all(select(CHECKIN.c.id, CHECKIN.c.source_id, CHECKIN.c.run_id).where(mine))
+        return {(row["id"], row["source_id"]): row["run_id"] for row in found}
 
     def _statuses(self) -> dict[str, str]:
         """Of runs that known check-ins told of and none of these does."""
@@ -122,7 +126,7 @@ class Rows:
 
     def put_checkin(self, row: Row) -> None:
         self._checkins.append(row)
-        self.seen[row["id"], row["endpoint_id"]] = row["run_id"]
+        self.seen[row["id"], row["source_id"]] = row["run_id"]
 
     def write(self) -> None:
         """Raises IntegrityError where another process has written one of the new rows since they were looked for."""
@@ -130,7 +134,7 @@ class Rows:
         self._update(RUN, "id", self._of(self._changed, "run"), [c.name for c in RUN.c if c.name not in FIXED])
         self._insert(OUTPUT, self._of(self._inserted, "run_output"))
         self._update(OUTPUT, "run_id", self._of(self._changed, "run_output"), ["head", "tail", "lost_bytes"])
-        self._insert(CHECKIN, sorted(self._checkins, key=lambda row: (row["id"], row["endpoint_id"])))
+        self._insert(CHECKIN, sorted(self._checkins, key=lambda row: (row["id"], row["source_id"])))
         self._update(MONITOR, "id", self._of(self._changed, "monitor"), MONITORED)
 
     @staticmethod
@@ -153,4 +157,4 @@ class Rows:
             self._connection.execute(statement, changes)
 
 
-FIXED = frozenset({"id", "tenant_id", "job_id", "job_name", "namespace", "endpoint_id", "endpoint_name"})
+FIXED = frozenset({"id", "tenant_id", "job_id", "job_name", "namespace", "source_id", "endpoint_id", "endpoint_name"})

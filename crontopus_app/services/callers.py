@@ -60,7 +60,7 @@ def senders(session: Session, callers: Iterable[Caller]) -> dict[Caller, Sender 
 def _sender(row: Any, token_hmac: str) -> Sender | CrontopusError:
     if row is None or row.status != "active" or row.token_hmac != token_hmac:
         return reports.bad_token()
-    return reports.suspended() if row.suspended else Sender(row.id, row.tenant_id, row.name)
+    return reports.suspended() if row.suspended else Sender(row.id, row.tenant_id, row.name, row.id)
 
 
 class Callers:

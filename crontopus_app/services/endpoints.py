@@ -106,7 +106,7 @@ def _job_counts(session: Session, endpoint_ids: list[str]) -> dict[str, int]:
         .where(col(Monitor.endpoint_id).in_(endpoint_ids), Monitor.state != "retired")
         .group_by(Monitor.endpoint_id)
     )
-    return {endpoint_id: count for endpoint_id, count in rows}  # noqa: C416 -- dict() cannot be typed over rows
+    return {endpoint_id: count for endpoint_id, count in rows if endpoint_id}
 
 
 def shape(row: Endpoint, head: str, jobs: int, now: datetime) -> wire.Endpoint:
@@ -160,7 +160,7 @@ def instance(monitor: Monitor, endpoint_name: str) -> wire.InstanceStatus:
         job_id=monitor.job_id,
         job_name=monitor.job_name,
         namespace=monitor.namespace,
-        endpoint_id=monitor.endpoint_id,
+        endpoint_id=monitor.endpoint_id or "",
         endpoint_name=endpoint_name,
         state=monitor.state,
         outcome=monitor.outcome,

@@ -55,6 +55,7 @@ __all__ = [
 ]
 
 SYSTEM = frozenset({"discovered", "default"})
+_Watched = tuple[Monitor, Endpoint | None]
 WORST_FIRST = ("failing", "stuck", "missed", "late", "unknown", "waiting", "ok", "paused")
 
 
@@ -116,8 +117,8 @@ def _shapes(session: Session, tenant_id: str, rows: Sequence[JobIndex], now: dat
     return [_shape(row, monitors.get(row.job_id, []), now) for row in rows]
 
 
-def _monitors(session: Session, tenant_id: str, job_ids: list[str]) -> dict[str, list[tuple[Monitor, Endpoint]]]:
-    """Each job's monitors with their endpoints, by the endpoint's name.
+def _monitors(session: Session, tenant_id: str, job_ids: list[str]) -> dict[str, list[_Watched]]:
+    """Each job's monitors with their endpoints, by the endpoint's name; those of ping keys first.
 
     Endpoints are read once each: beside its monitors a row with a whole crontab would be read a thousand times.
     """
@@ -125,16 +126,20 @@ def _monitors(session: Session, tenant_id: str, job_ids: list[str]) -> dict[str,
     if len(job_ids) == 1:
         query = query.where(Monitor.job_id == job_ids[0])
     hosts = {host.id: host for host in session.exec(select(Endpoint).where(Endpoint.tenant_id == tenant_id))}
-    pairs = [(one, hosts[one.endpoint_id]) for one in session.exec(query)]
-    found: dict[str, list[tuple[Monitor, Endpoint]]] = {}
-    for monitor, endpoint in sorted(pairs, key=lambda pair: pair[1].name):
+    pairs = [(one, hosts.get(one.source_id)) for one in session.exec(query)]
+    found: dict[str, list[_Watched]] = {}
+    for monitor, endpoint in sorted(pairs, key=lambda pair: pair[1].name if pair[1] else ""):
         found.setdefault(monitor.job_id, []).append((monitor, endpoint))
     return found
 
 
-def _shape(row: JobIndex, monitors: list[tuple[Monitor, Endpoint]], now: datetime) -> wire.JobSummary:
+def _hosts(monitors: Iterable[_Watched]) -> list[Endpoint]:
+    return [endpoint for _, endpoint in monitors if endpoint]
+
+
+def _shape(row: JobIndex, monitors: list[_Watched], now: datetime) -> wire.JobSummary:
     runs = row.valid and row.enabled and not row.paused
-    slots = slots_of(row, [endpoint for _, endpoint in monitors], 1, now) if runs else []
+    slots = slots_of(row, _hosts(monitors), 1, now) if runs else []
     return wire.JobSummary(
         id=row.job_id,
         name=row.name,
@@ -150,7 +155,7 @@ def _shape(row: JobIndex, monitors: list[tuple[Monitor, Endpoint]], now: datetim
         state=roll_up(
             [monitor.state for monitor, _ in monitors], valid=row.valid, active=row.enabled and not row.paused
         ),
-        endpoints=[endpoint.name for _, endpoint in monitors],
+        endpoints=[endpoint.name for endpoint in _hosts(monitors)],
         sha=row.blob_sha,
         words=_words(tuple(row.schedule)),
         changed_by=row.commit_author,
@@ -205,7 +210,7 @@ def next_runs(session: Session, actor: Actor, namespace: str, name: str, count: 
     row = find(session, actor.tenant_id, namespace, name)
     if not row.valid or row.paused or not row.enabled:
         return []
-    hosts = [endpoint for _, endpoint in _monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, [])]
+    hosts = _hosts(_monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, []))
     return slots_of(row, hosts, min(max(count, 1), 100), now)
 
 
@@ -214,7 +219,7 @@ def instances(session: Session, actor: Actor, namespace: str, name: str) -> list
     actor.require("read:jobs")
     row = find(session, actor.tenant_id, namespace, name)
     found = _monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, [])
-    return [instance(monitor, endpoint.name) for monitor, endpoint in found]
+    return [instance(monitor, endpoint.name) for monitor, endpoint in found if endpoint]
 
 
 def namespace_names(session: Session, actor: Actor) -> list[str]:

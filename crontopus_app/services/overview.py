@@ -121,19 +121,17 @@ def _troubles(session: Session, actor: Actor, names: dict[str, str]) -> tuple[li
     past = _past(session, actor.tenant_id, monitors)
     lines = _last_lines(session, [one.last_run_id for one in monitors if one.last_run_id])
     made = [
-        _trouble(
-            one, names.get(one.endpoint_id, ""), past[one.job_id, one.endpoint_id], lines.get(one.last_run_id or "")
-        )
+        _trouble(one, names.get(one.source_id), past[one.job_id, one.source_id], lines.get(one.last_run_id or ""))
         for one in monitors
     ]
     return made, total - len(made)
 
 
-def _trouble(monitor: Monitor, name: str, past: list[Any], line: str | None) -> Trouble:
+def _trouble(monitor: Monitor, name: str | None, past: list[Any], line: str | None) -> Trouble:
     bad = next((place for place, run in enumerate(past) if run.status == "success"), len(past))
     streak = [run for run in past[:bad] if run.status in BAD]
     return Trouble(
-        what=endpoints.instance(monitor, name),
+        what=endpoints.instance(monitor, name or (past[0].endpoint_name if past else "")),
         exit_code=streak[0].exit_code if streak else None,
         times=len(streak),
         more=bad == LOOKED_AT,
@@ -148,14 +146,14 @@ def _past(session: Session, tenant_id: str, monitors: Sequence[Monitor]) -> dict
     found: dict[tuple[str, str], list[Any]] = defaultdict(list)
     if not monitors:
         return found
-    what = (Run.job_id, Run.endpoint_id, Run.status, Run.exit_code, Run.sort_at)
+    what = (Run.job_id, Run.source_id, Run.endpoint_name, Run.status, Run.exit_code, Run.sort_at)
     parts = []
     for one in monitors:
-        mine = (Run.tenant_id == tenant_id, Run.job_id == one.job_id, Run.endpoint_id == one.endpoint_id)
-        query = select(*what).where(*mine).order_by(col(Run.sort_at).desc(), col(Run.id).desc())  # pyright: ignore[reportCallIssue, reportArgumentType] -- five columns
+        mine = (Run.tenant_id == tenant_id, Run.job_id == one.job_id, Run.source_id == one.source_id)
+        query = select(*what).where(*mine).order_by(col(Run.sort_at).desc(), col(Run.id).desc())  # pyright: ignore[reportCallIssue, reportArgumentType] -- six columns
         parts.append(select(query.limit(LOOKED_AT).subquery()))
     for row in session.execute(union_all(*parts)):  # pyright: ignore[reportDeprecated] -- exec takes no union
-        found[row.job_id, row.endpoint_id].append(row)
+        found[row.job_id, row.source_id].append(row)
     return found
 
 

@@ -178,7 +178,7 @@ def _lined(
 
 def _on(session: Session, row: JobIndex) -> set[str]:
     live = Monitor.tenant_id == row.tenant_id, Monitor.job_id == row.job_id, Monitor.state != "retired"
-    return set(session.exec(select(Monitor.endpoint_id).where(*live))) if row.enabled else set()
+    return set(session.exec(select(Monitor.source_id).where(*live))) if row.enabled else set()
 
 
 def _slots(row: JobIndex | None, hosts: list[Endpoint], now: datetime) -> list[datetime]:

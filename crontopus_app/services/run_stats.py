@@ -82,13 +82,13 @@ def last_of_jobs(session: Session, actor: Actor, job_ids: Sequence[str], count: 
 
 
 def around(session: Session, actor: Actor, run_id: str, each: int) -> list[wire.Run]:
-    """The run with up to ``each`` before and after it on its host, newest first; nothing of a run that is not there."""
+    """The run with up to ``each`` before and after it of its source, newest first; nothing where it is not there."""
     actor.require("read:runs")
     run = session.get(Run, run_id)
     if run is None or run.tenant_id != actor.tenant_id:
         return []
     place, here = (col(Run.sort_at), col(Run.id)), (run.sort_at, run.id)
-    query = select(Run).where(Run.tenant_id == actor.tenant_id, Run.endpoint_id == run.endpoint_id)
+    query = select(Run).where(Run.tenant_id == actor.tenant_id, Run.source_id == run.source_id)
     later = session.exec(query.where(tuple_(*place) > here).order_by(*place).limit(each)).all()
     newest_first = [one.desc() for one in place]
     earlier = session.exec(query.where(tuple_(*place) < here).order_by(*newest_first).limit(each)).all()

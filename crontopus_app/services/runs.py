@@ -74,7 +74,7 @@ def _conditions(actor: Actor, which: Filter) -> list[Any]:
     if which.job:
         conditions.append(or_(col(Run.job_id) == which.job, col(Run.job_name) == which.job))
     if which.endpoint:
-        conditions.append(or_(col(Run.endpoint_id) == which.endpoint, col(Run.endpoint_name) == which.endpoint))
+        conditions.append(or_(col(Run.source_id) == which.endpoint, col(Run.endpoint_name) == which.endpoint))
     if which.namespace:
         conditions.append(Run.namespace == which.namespace)
     if which.since:
@@ -116,8 +116,8 @@ def by_job(session: Session, actor: Actor, now: datetime, days: int = 30) -> lis
 
 
 def by_endpoint(session: Session, actor: Actor, now: datetime, days: int = 30) -> list[wire.RunAggregate]:
-    """The same for each endpoint."""
-    return _aggregates(session, actor, Run.endpoint_id, Run.endpoint_name, now - timedelta(days=days))
+    """The same for each source: an endpoint, or a ping key."""
+    return _aggregates(session, actor, Run.source_id, Run.endpoint_name, now - timedelta(days=days))
 
 
 def _aggregates(session: Session, actor: Actor, key: Any, name: Any, since: datetime) -> list[wire.RunAggregate]:

@@ -217,7 +217,7 @@ def _named(facts: Sequence[JobFacts], hosts: Sequence[Any], asked: _Asked) -> tu
         query |= {"job": jobs[0].name, "namespace": jobs[0].namespace}
     elif machines:
         query |= {"endpoint": machines[0].name}
-    made = [col(Run.job_id) == job.job_id for job in jobs] + [col(Run.endpoint_id) == one.id for one in machines]
+    made = [col(Run.job_id) == job.job_id for job in jobs] + [col(Run.source_id) == one.id for one in machines]
     return made, query if made else {}
 
 

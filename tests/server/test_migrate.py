@@ -28,6 +28,31 @@ USER = """
     INSERT INTO user_account (id, tenant_id, username, email, password_hash, role, is_active, created_at)
     VALUES (:name, :name, :name, :email, 'h', 'user', true, '2026-11-23 12:00:00+00:00')
 """
+# As release 0006 wrote them.
+ENDPOINT = """
+    INSERT INTO endpoint (id, tenant_id, machine_id, name, hostname, platform, agent_version, timezone, utc_offset,
+                          labels, capabilities, status, token_hmac, git_token_name, created_at, pass_status,
+                          pass_message, head_applied, drift, crontab)
+    VALUES (:name, :tenant, 'm', 'db01', 'db01', '', '', '', 0, '{}', '{}', 'active', 'h', '',
+            '2026-11-23 12:00:00+00:00', '', '', '', '[]', '[]')
+"""
+MONITOR = """
+    INSERT INTO monitor (id, tenant_id, job_id, endpoint_id, job_name, namespace, state, outcome, reason,
+                         applied_commit, updated_at)
+    VALUES ('m1', :tenant, 'j1', :name, 'backup', 'production', 'ok', '', '', '', '2026-11-23 12:00:00+00:00')
+"""
+RUN = """
+    INSERT INTO run (id, tenant_id, job_id, job_name, namespace, endpoint_id, endpoint_name, status, flags,
+                     received_at, sort_at, attempt, "commit", error)
+    VALUES ('r1', :tenant, 'j1', 'backup', 'production', :name, 'db01', 'success', '[]',
+            '2026-11-23 12:00:00+00:00', '2026-11-23 12:00:00+00:00', 1, '', '')
+"""
+CHECKIN = """
+    INSERT INTO check_in (id, endpoint_id, tenant_id, run_id, kind, attempt, at, received_at, seq, boot_id,
+                          line_hash, facts)
+    VALUES ('c1', :name, :tenant, 'r1', 'success', 1, '2026-11-23 12:00:00+00:00', '2026-11-23 12:00:00+00:00', 0,
+            '', '', '{}')
+"""
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -88,6 +113,39 @@ def test_back_from_accounts_and_forth_again_loses_no_account(empty_url: str) -> 
     command.check(migrate.config(empty_url))
     found = rows(empty_url, "SELECT id, email_key, timezone FROM user_account ORDER BY id")
     assert found == [("alice", "ops@example.org", ""), ("bob", None, ""), ("carol", "carol@example.org", "")]
+
+
+def test_rows_of_endpoints_are_keyed_by_them_as_sources(empty_url: str) -> None:
+    migrate.to_head(empty_url)
+    command.downgrade(migrate.config(empty_url), "0006")
+    execute(empty_url, TENANT, name="alice")
+    for statement in (ENDPOINT, MONITOR, RUN, CHECKIN):
+        execute(empty_url, statement, name="e1", tenant="alice")
+    migrate.to_head(empty_url)
+    command.check(migrate.config(empty_url))
+    assert rows(empty_url, "SELECT id, source_id, endpoint_id FROM monitor") == [("m1", "e1", "e1")]
+    assert rows(empty_url, "SELECT id, source_id, endpoint_id FROM run") == [("r1", "e1", "e1")]
+    assert rows(empty_url, "SELECT id, source_id FROM check_in") == [("c1", "e1")]
+
+
+def test_back_from_sources_only_what_endpoints_told_is_left(empty_url: str) -> None:
+    migrate.to_head(empty_url)
+    execute(empty_url, TENANT, name="alice")
+    execute(empty_url, ENDPOINT, name="e1", tenant="alice")
+    for source, endpoint in (("e1", "'e1'"), ("k1", "NULL")):
+        execute(empty_url, _of_source(MONITOR, source, endpoint), tenant="alice")
+        execute(empty_url, _of_source(RUN, source, endpoint), tenant="alice")
+        execute(empty_url, CHECKIN.replace("endpoint_id", "source_id").replace("'r1'", f"'r1{source}'"),
+                name=source, tenant="alice")  # fmt: skip
+    command.downgrade(migrate.config(empty_url), "0006")
+    for query in ("SELECT endpoint_id FROM monitor", "SELECT endpoint_id FROM run", "SELECT endpoint_id FROM check_in"):
+        assert rows(empty_url, query) == [("e1",)]
+
+
+def _of_source(statement: str, source: str, endpoint: str) -> str:
+    """The statement with the columns of today, for a row of its own."""
+    keyed = statement.replace("endpoint_id,", "endpoint_id, source_id,").replace(":name,", f"{endpoint}, '{source}',")
+    return keyed.replace("'m1'", f"'m1{source}'").replace("'r1'", f"'r1{source}'")
 
 
 def test_two_that_start_together_follow_each_other(empty_url: str) -> None:

@@ -30,7 +30,8 @@ def ran(member: Member, minutes: float, *, output: str = "", **facts: Any) -> st
     at = NOON + timedelta(minutes=minutes)
     told: dict[str, Any] = {"id": str(uuid.uuid4()), "job_id": JOB_ID, "status": "success", "duration_s": 60.0}
     told |= {"started_at": at, "received_at": at, "sort_at": at, "job_name": "backup", "namespace": "production"}
-    told |= {"tenant_id": member.actor.tenant_id, "endpoint_id": member.endpoint_id, "endpoint_name": "alice-host"}
+    told |= {"tenant_id": member.actor.tenant_id, "endpoint_name": "alice-host"}
+    told |= {"source_id": member.endpoint_id, "endpoint_id": member.endpoint_id}
     with writing() as session:
         session.add(Run(**(told | facts)))
         session.flush()
@@ -98,6 +99,7 @@ def test_each_host_has_its_own_minute_of_an_h(alice: Member) -> None:
                 Monitor(
                     tenant_id="alice",
                     job_id=JOB_ID,
+                    source_id=host,
                     endpoint_id=host,
                     job_name="backup",
                     namespace="production",

@@ -318,6 +318,26 @@ def test_another_tenants_monitors_are_not_touched(anna: Actor, forge: Forgejo, r
     assert (monitor.id, monitor.state) == (other, "ok")
 
 
+def test_a_monitor_without_an_endpoint_follows_its_job(anna: Actor, forge: Forgejo, repo: Repo) -> None:
+    """It is a ping key's: kept while the file is there, resting with it, retired when it goes."""
+    told = {"given": IDS, "agent": "{endpoints: []}"}
+    repo.commit({"production/ping.yaml": manifest("ping", **told)})
+    run(anna, forge)
+    with writing() as session:
+        monitor = Monitor(tenant_id=anna.tenant_id, job_id=IDS, source_id="key", job_name="old", namespace="production",
+                          updated_at=NOON, last_run_status="success")  # fmt: skip
+        session.add(monitor)
+    seen = []
+    for text in (manifest("ping", **told, paused="true"), manifest("ping", **told)):
+        repo.commit({"production/ping.yaml": text})
+        run(anna, forge)
+        seen.append(states(anna))
+    repo.delete("production/ping.yaml")
+    run(anna, forge)
+    seen.append(states(anna))
+    assert seen == [{"ping": "paused"}, {"ping": "ok"}, {"ping": "retired"}]
+
+
 def add_stranger() -> str:
     with writing() as session:
         session.add(Tenant(id="stranger", repository="crontopus/x", webhook_secret="whs_x", created_at=NOON))
@@ -326,6 +346,7 @@ def add_stranger() -> str:
         monitor = Monitor(
             tenant_id="stranger",
             job_id=IDS,
+            source_id=endpoint,
             endpoint_id=endpoint,
             job_name="x",
             namespace="production",

@@ -167,11 +167,11 @@ def test_what_was_written_meanwhile_goes_too(alice: Actor, forge: Forgejo) -> No
     assert tenant_row(alice.tenant_id).provisioning == "deleting"
     with writing() as session:
         run = wire.Checkin(id=RUN_ID, job_id=JOB_ID, run_id=RUN_ID, kind="success", at=NOON)
-        session.add(CheckIn(id=run.id, endpoint_id=endpoint.id, tenant_id=alice.tenant_id, run_id=run.run_id,
+        session.add(CheckIn(id=run.id, source_id=endpoint.id, tenant_id=alice.tenant_id, run_id=run.run_id,
                             kind="success", at=NOON, received_at=NOON))  # fmt: skip
         session.add(Run(id=run.run_id, tenant_id=alice.tenant_id, job_id=JOB_ID, job_name="backup", namespace="x",
-                        endpoint_id=endpoint.id, endpoint_name="slow", status="success", received_at=NOON,
-                        sort_at=NOON))  # fmt: skip
+                        source_id=endpoint.id, endpoint_id=endpoint.id, endpoint_name="slow", status="success",
+                        received_at=NOON, sort_at=NOON))  # fmt: skip
     leaving.finish(alice.tenant_id, forge, LATER)
     assert left(alice.tenant_id, alice.user_id) == {"tenant": 1, "audit": 1}
 

@@ -53,6 +53,7 @@ def add_run(member: Member, at: Any, printed: str = "") -> None:
         job_id="job",
         job_name="backup",
         namespace="production",
+        source_id=member.endpoint_id,
         endpoint_id=member.endpoint_id,
         endpoint_name="host",
         status="success",

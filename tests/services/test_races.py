@@ -126,5 +126,7 @@ def test_of_many_hosts_at_once_a_token_lets_in_as_many_as_it_says(owner: Actor, 
 def test_check_ins_of_two_endpoints_do_not_wait_for_each_other(alice: Member) -> None:
     other, _ = add_endpoint("alice", "second")
     with writing() as session:
-        ingest.record(session, [Told(Sender(alice.endpoint_id, "alice", "alice-host"), told())], NOON)
+        ingest.record(
+            session, [Told(Sender(alice.endpoint_id, "alice", "alice-host", alice.endpoint_id), told())], NOON
+        )
         assert sender(other, told())().state == "success"

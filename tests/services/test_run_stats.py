@@ -32,6 +32,7 @@ def add(member: Member, minute: float, *, output: tuple[str, str] | None = None,
         "job_id": JOB_ID,
         "job_name": "backup",
         "namespace": "production",
+        "source_id": member.endpoint_id,
         "endpoint_id": member.endpoint_id,
         "endpoint_name": "alice-host",
         "status": "success",
@@ -164,7 +165,7 @@ def test_hundreds_of_jobs_are_one_question(alice: Member) -> None:
 def test_what_ran_around_it_on_its_host_is_found_however_old_it_is(alice: Member) -> None:
     ids = [add(alice, minute) for minute in range(9)]
     twins = sorted([add(alice, 4, id=f"{number}" * 8) for number in (1, 2)])
-    add(alice, 4.5, endpoint_id="another-host")
+    add(alice, 4.5, source_id="another-host")
     stranger = join("charlie")
     add(stranger, 4.2)
     order = sorted([*ids, *twins], key=lambda one: (ids.index(one) if one in ids else 4, one))

@@ -28,6 +28,7 @@ def add(member: Member, minute: int, **facts: Any) -> str:
         "job_id": JOB_ID,
         "job_name": "backup",
         "namespace": "production",
+        "source_id": member.endpoint_id,
         "endpoint_id": member.endpoint_id,
         "endpoint_name": "alice-host",
         "status": "success",

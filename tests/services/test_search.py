@@ -109,7 +109,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id_before_all_else(alice: Member
 
 def test_runs_are_found_by_job_host_and_outcome_newest_first(alice: Member) -> None:
     good, bad = add(alice, 1), add(alice, 2, status="failed")
-    other = add(alice, 3, job_id="x", job_name="elsewhere", endpoint_id="y", endpoint_name="there", status="failed")
+    other = add(alice, 3, job_id="x", job_name="elsewhere", source_id="y", endpoint_name="there", status="failed")
 
     def ids(text: str) -> list[str]:
         return [hit.id for group in found(alice.actor, text).groups for hit in group.hits if hit.kind == "run"]
@@ -224,8 +224,9 @@ def fill(alice: Member, jobs: int, runs: int) -> None:
     ]  # fmt: skip
     made = [
         {"id": str(uuid.uuid5(uuid.NAMESPACE_URL, str(n))), "tenant_id": "alice", "job_id": ids[n % jobs],
-         "job_name": f"job-{n % jobs}", "namespace": "production", "endpoint_id": alice.endpoint_id,
-         "endpoint_name": "alice-host", "status": "success" if n % 10 else "failed", "flags": [],
+         "job_name": f"job-{n % jobs}", "namespace": "production", "source_id": alice.endpoint_id,
+         "endpoint_id": alice.endpoint_id, "endpoint_name": "alice-host",
+         "status": "success" if n % 10 else "failed", "flags": [],
          "received_at": NOON, "sort_at": NOON - timedelta(seconds=n), "attempt": 1, "commit": "", "error": ""}
         for n in range(runs)
     ]  # fmt: skip

@@ -46,6 +46,7 @@ def add_run(member: Member, run_id: str = RUN_ID, status: str = "failed") -> Non
                 job_id=JOB_ID,
                 job_name="backup",
                 namespace="production",
+                source_id=member.endpoint_id,
                 endpoint_id=member.endpoint_id,
                 endpoint_name="alice-host",
                 status=status,

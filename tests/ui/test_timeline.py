@@ -172,7 +172,8 @@ def test_h_is_each_hosts_own_minute(alice: Member) -> None:
         session.flush()
         session.add(
             Monitor(
-                tenant_id="alice", job_id=JOB_ID, endpoint_id="second", job_name="backup", namespace="production",
+                tenant_id="alice", job_id=JOB_ID, source_id="second", endpoint_id="second", job_name="backup",
+                namespace="production",
                 updated_at=NOON,
             )
         )  # fmt: skip
