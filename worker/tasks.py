@@ -45,7 +45,7 @@ def index_tenant(tenant_id: str) -> None:
     try:
         index(tenant_id, forge(), clock.now())
         while describe_commits(tenant_id, forge()):
-            log.debug("looked up commits of %s", tenant_id)
+            log.debug("reading the history of %s", tenant_id)
     except CrontopusError as error:
         log.warning("the index of %s stays as it is for now: %s", tenant_id, error)
 

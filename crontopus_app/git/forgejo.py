@@ -263,10 +263,15 @@ class Forgejo(Wire):
             raise ForgeNotFound(f"The repository {org}/{repo} has no blob {sha}.")
         return answer.json()
 
-    def commits(self, org: str, repo: str, *, ref: str, path: str | None = None, page: int = 1) -> list[CommitInfo]:
-        """A page of at most 50 commits, newest first, of all or of those that touch ``path``; past the end, none."""
+    def commits(
+        self, org: str, repo: str, *, ref: str, path: str | None = None, page: int = 1, files: bool = False
+    ) -> list[CommitInfo]:
+        """A page of at most 50 commits, newest first, of all or of those that touch ``path``; past the end, none.
+
+        ``files`` asks for the paths that each commit changed, which costs a real Forgejo a Git process per commit.
+        """
         params: dict[str, str | int] = {"sha": ref, "page": page, "limit": PAGE}
-        params |= {"stat": "false", "verification": "false", "files": "false"}
+        params |= {"stat": "false", "verification": "false", "files": str(files).lower()}
         if path is not None:
             params["path"] = path
         answer = self.send("GET", address("repos", org, repo, "commits"), params=params, expect=(200, 404, 409))
@@ -393,4 +398,5 @@ def _commit(item: dict[str, Any]) -> CommitInfo:
     author = commit["author"]
     at = datetime.fromisoformat(author["date"])
     parents = tuple(str(parent["sha"]) for parent in item.get("parents") or [])
-    return CommitInfo(str(item["sha"]), author["name"], author["email"], at, commit["message"], parents)
+    files = tuple(str(file["filename"]) for file in item.get("files") or [])
+    return CommitInfo(str(item["sha"]), author["name"], author["email"], at, commit["message"], parents, files)

@@ -69,12 +69,15 @@ class TreeEntry:
 
 @dataclass(frozen=True)
 class CommitInfo:
+    """``files`` are the paths that differ from the first parent, where the caller asked for them."""
+
     sha: str
     author_name: str
     author_email: str
     at: datetime
     message: str
     parents: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

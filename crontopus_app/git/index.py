@@ -18,6 +18,7 @@ from contract import wire
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import Conflict, CrontopusError
 from crontopus_app.git import index_rows, policies, pushes
+from crontopus_app.git.commit_walk import Place, describe_commits
 from crontopus_app.git.forgejo import Forgejo, TreeEntry
 from crontopus_app.git.monitors import sync_monitors
 from crontopus_app.git.policies import TenantPolicy
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 TRIES = 8
 EVENTS_AT_MOST = 50
-DESCRIBED_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def reindex(tenant_id: str, forge: Forgejo, now: datetime) -> str:
     """Rebuilds the index from Git alone: every file is read again, every commit looked up."""
     head = index(tenant_id, forge, now, force=True)
     while describe_commits(tenant_id, forge):
-        log.info("looked up commits of %s", tenant_id)
+        log.info("reading the history of %s", tenant_id)
     return head
 
 
@@ -142,6 +142,8 @@ def _write(
             or (known.indexed_head not in ("", tenant.indexed_head))
         ):
             return None
+        if not known.indexed_head or Place.read(tenant.history).known == found.head:
+            _forget_commits(session, tenant)
         pushed = _pushed(known, rows, manifests, commits)
         before = pushes.files(session, tenant_id, list(pushed))
         gone = _drop(session, tenant_id, manifests)
@@ -157,6 +159,13 @@ def _write(
         session.add(tenant)
         sync_monitors(session, tenant_id, now)
     return [*gone, *(entry.path for entry, _ in rows)]
+
+
+def _forget_commits(session: Session, tenant: Tenant) -> None:
+    """The commit of every file is looked up anew, from the head."""
+    tenant.history = ""
+    unknown = index_rows.commit_facts(None)
+    session.execute(update(JobIndex).where(col(JobIndex.tenant_id) == tenant.id).values(**unknown))
 
 
 def _pushed(
@@ -194,30 +203,3 @@ def _tell(tenant_id: str, paths: list[str]) -> None:
 def _note_error(tenant_id: str, error: CrontopusError) -> None:
     with writing() as session:
         session.execute(update(Tenant).where(col(Tenant.id) == tenant_id).values(index_error=error.message))
-
-
-def describe_commits(tenant_id: str, forge: Forgejo, limit: int = DESCRIBED_AT_ONCE) -> int:
-    """Looks up which commit last touched each file, pushed or indexed, that does not know it.
-
-    Gives how many it told, at most ``limit`` of either.
-    """
-    with reading() as session:
-        tenant = session.get(Tenant, tenant_id)
-        unknown = select(JobIndex.id, JobIndex.path).where(JobIndex.tenant_id == tenant_id, JobIndex.commit_sha == "")
-        rows = session.exec(unknown.order_by(JobIndex.path).limit(limit)).all()
-        pushed = pushes.unknown(session, tenant_id, limit)
-    if tenant is None or not (rows or pushed):
-        return 0
-    org, name = tenant.repository.split("/")
-    paths = {*(path for _, path in rows), *pushed.values()}
-    found = {path: forge.commits(org, name, ref=tenant.indexed_head, path=path)[:1] for path in sorted(paths)}
-    with writing() as session:
-        for row, path in rows:
-            for one in found[path]:
-                told = wire.Commit(one.sha, one.author_name, one.at, one.message)
-                mine = update(JobIndex).where(col(JobIndex.id) == row, col(JobIndex.commit_sha) == "")
-                session.execute(mine.values(**index_rows.commit_facts(told)))
-        for change_id, path in pushed.items():
-            pushes.tell(session, change_id, next(iter(found[path]), None))
-    publish(Event(tenant_id, "tenant", tenant_id), *(Event(tenant_id, "change", one) for one in pushed))
-    return sum(1 for _, path in rows if found[path]) + len(pushed)

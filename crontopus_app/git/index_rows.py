@@ -75,17 +75,20 @@ def facts(decoded: Decoded) -> dict[str, Any]:
 def store(
     session: Session, tenant_id: str, entry: TreeEntry, values: dict[str, Any], commit: wire.Commit | None
 ) -> None:
-    """Inserts or updates the file's row; what an invalid file does not say stays as it was."""
+    """Inserts or updates the file's row; what an invalid file does not say stays as it was, a known commit too."""
     row = session.exec(select(JobIndex).where(JobIndex.tenant_id == tenant_id, JobIndex.path == entry.path)).first()
     if row is None:
         namespace, name = place(entry.path)
         row = JobIndex(tenant_id=tenant_id, path=entry.path, name=name, namespace=namespace, **{"job_id": "", **values})
         row.job_id = row.job_id or _best_id(session, tenant_id, namespace, name)
     else:
+        if row.blob_sha != entry.sha:
+            values = values | commit_facts(None)
         for name, value in values.items():
             setattr(row, name, value)
-    for name, value in commit_facts(commit).items():
-        setattr(row, name, value)
+    if commit is not None:
+        for name, value in commit_facts(commit).items():
+            setattr(row, name, value)
     session.add(row)
 
 

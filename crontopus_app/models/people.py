@@ -15,7 +15,7 @@ class Tenant(Row, table=True):
 
     ``head`` is the branch head that is known, ``indexed_head`` the one that the index shows; ``namespaces`` are its
     top folders, with or without jobs. ``policy`` is the last good ``crontopus.yaml``,
-    ``policy_sha`` the blob that was looked at last.
+    ``policy_sha`` the blob that was looked at last. ``history`` is how far the search for each file's commit has come.
     """
 
     id: str = Field(primary_key=True, max_length=77)
@@ -31,6 +31,7 @@ class Tenant(Row, table=True):
     index_error: str = ""
     policy_sha: str = ""
     policy: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False, server_default=""))
+    history: str = Field(default="", sa_column_kwargs={"server_default": ""})
     namespaces: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
     suspended: bool = False
     created_at: datetime = Field(sa_type=Instant)

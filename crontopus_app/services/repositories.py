@@ -11,6 +11,7 @@ from sqlmodel import Session, col, func, select
 from contract import wire
 from crontopus_app import addresses
 from crontopus_app.errors import NotFound
+from crontopus_app.git import commit_walk
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.policies import PATH
 from crontopus_app.git.trailers import without
@@ -46,7 +47,8 @@ class BadFile:
 class Repository:
     """What is known without asking the Git server.
 
-    ``current``: the index shows the head that is known. ``policy`` is none, in force, or broken (then the last good
+    ``current``: the index shows the head that is known. Of its ``files``, ``described`` have their last commit known;
+    the rest is looked up in the background. ``policy`` is none, in force, or broken (then the last good
     one is in force). ``web_url`` is empty where the Git server has no pages. ``invalid`` holds at most 200 files.
     """
 
@@ -56,6 +58,8 @@ class Repository:
     indexed_head: str
     indexed_at: datetime | None
     current: bool
+    files: int
+    described: int
     problem: str
     policy: str
     policy_problem: str
@@ -85,6 +89,7 @@ def get(session: Session, actor: Actor) -> Repository:
     policy = "broken" if of_policy else "in force" if tenant.policy_sha else "none"
     ours = settings()
     invalid = _invalid(session, actor.tenant_id)
+    described, files = commit_walk.progress(session, tenant)
     return Repository(
         name=tenant.repository,
         branch=tenant.branch,
@@ -92,6 +97,8 @@ def get(session: Session, actor: Actor) -> Repository:
         indexed_head=tenant.indexed_head,
         indexed_at=tenant.indexed_at,
         current=bool(tenant.head) and tenant.head == tenant.indexed_head,
+        files=files,
+        described=described,
         problem="" if of_policy else tenant.index_error,
         policy=policy,
         policy_problem=tenant.index_error if of_policy else "",

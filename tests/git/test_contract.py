@@ -342,6 +342,17 @@ def test_history_names_author_message_and_parents_newest_first(repo: Repo) -> No
     assert oldest.at.tzinfo is not None
 
 
+def test_history_lists_the_files_of_each_commit_where_that_is_asked_for(repo: Repo) -> None:
+    repo.commit({"a.yaml": b"one", "deep/er/b.yaml": b"b"})
+    change = FileOperation("update", "a.yaml", b"two", blob_sha(b"one"))
+    gone = FileOperation("delete", "deep/er/b.yaml", sha=blob_sha(b"b"))
+    repo.forge.commit_files(repo.org, repo.name, "main", [change], "Change a", ALICE)
+    repo.forge.commit_files(repo.org, repo.name, "main", [gone], "Delete b", ALICE)
+    listed = repo.forge.commits(repo.org, repo.name, ref="main", files=True)
+    assert [set(one.files) for one in listed] == [{"deep/er/b.yaml"}, {"a.yaml"}, {"a.yaml", "deep/er/b.yaml"}]
+    assert not any(one.files for one in repo.forge.commits(repo.org, repo.name, ref="main"))
+
+
 def test_history_of_a_path_has_only_commits_that_touch_it(repo: Repo) -> None:
     first = repo.commit({"a.yaml": b"one"})
     repo.commit({"b.yaml": b"two"})

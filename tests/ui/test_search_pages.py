@@ -23,7 +23,7 @@ from tests.ui.states import page_at, run, shown, target
 
 HEAD, OLD = "a" * 40, "b" * 40
 KNOWN = Repository(
-    "crontopus/x", "main", HEAD, HEAD, NOON, True, "", "none", "", "http://h/x.git", "", [], [], 0
+    "crontopus/x", "main", HEAD, HEAD, NOON, True, 3000, 3000, "", "none", "", "http://h/x.git", "", [], [], 0
 )  # fmt: skip
 LOG = Log([wire.Commit(sha, "bob", NOON, "Say it\n\nmore") for sha in (HEAD, OLD)], 1, False)
 
@@ -93,6 +93,11 @@ async def test_reading_again_is_for_its_own_tenant_and_not_without_end(cookie: s
 def test_how_far_the_index_is(known: Repository, log: Log, standing: tuple[str, str]) -> None:
     shown_as = rows.repo(known, log)
     assert (shown_as.state, shown_as.said) == standing
+
+
+def test_a_history_that_is_still_read_says_how_far() -> None:
+    assert rows.repo(KNOWN, LOG).history == ""
+    assert rows.repo(replace(KNOWN, described=1200), LOG).history == "history of 1,200 of 3,000 files read"
 
 
 def test_pages_of_commits_are_addresses() -> None:

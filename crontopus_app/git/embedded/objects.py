@@ -159,6 +159,11 @@ def changed(repo: Repo, commit: Commit) -> dict[str, list[str]]:
     return files
 
 
+def affected_files(repo: Repo, commit: Commit) -> list[dict[str, str]]:
+    """The same as Forgejo lists it with a commit."""
+    return [{"filename": path, "status": status} for status, paths in changed(repo, commit).items() for path in paths]
+
+
 def diff(repo: Repo, commit: Commit) -> bytes:
     """The unified diff of a commit against its first parent."""
     out = io.BytesIO()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from dulwich.objects import ZERO_SHA
+from dulwich.objects import ZERO_SHA, Commit
 from dulwich.repo import Repo
 from starlette.responses import Response
 
@@ -83,7 +83,10 @@ def show_blobs(call: Call) -> Response:
 
 
 def list_commits(call: Call) -> Response:
-    """Newest first. With ``path`` a page is always 50 long, whatever ``limit`` says: Forgejo's oddity."""
+    """Newest first. With ``path`` a page is always 50 long, whatever ``limit`` says: Forgejo's oddity.
+
+    Each with the files it changed, as Forgejo does unless ``files=false``.
+    """
     row, path = call.repository(), call.query.get("path", "").strip("/")
     page = call.number("page", 1)
     size = PATH_COMMITS if path else call.number("limit", DEFAULT_LIMIT, MAX_LIMIT)
@@ -92,11 +95,18 @@ def list_commits(call: Call) -> Response:
             raise Refused(409, "Git Repository is empty.")
         start = must_resolve(repo, call.query.get("sha") or row["default_branch"], 500 if path else 404)
         found = objects.history(repo, start, path, (page - 1) * size, size + 1)
+        files = call.query.get("files", "") not in ("false", "0")
+        listed = [_listed(repo, commit, _url(call, row), files) for commit in islice(found, size)]
     if path and not found and page == 1:
         raise Refused(404, "no commit touches this path")
     more = str(len(found) > size).lower()
     headers = {"X-Page": str(page), "X-PerPage": str(size), "X-HasMore": more}
-    return reply([objects.commit_body(item, _url(call, row)) for item in islice(found, size)], headers=headers)
+    return reply(listed, headers=headers)
+
+
+def _listed(repo: Repo, commit: Commit, url: str, files: bool) -> dict[str, Any]:
+    body = objects.commit_body(commit, url)
+    return body | {"files": objects.affected_files(repo, commit)} if files else body
 
 
 def show_commit(call: Call) -> Response:

@@ -49,7 +49,7 @@ def _facts() -> rx.Component:
         parts.fact("Repository", rx.el.span(repo.name, class_name="mono")),
         parts.fact("Branch", rx.el.span(repo.branch, class_name="mono")),
         parts.fact("Head", rx.el.span(repo.head, class_name="mono")),
-        parts.fact("Index", parts.tag(repo.said, repo.state)),
+        parts.fact("Index", rx.fragment(parts.tag(repo.said, repo.state), _history())),
         parts.fact(
             "Last read", rx.fragment(rx.el.span(repo.indexed, class_name="mono"), " ", parts.when(repo.indexed_at))
         ),
@@ -58,6 +58,11 @@ def _facts() -> rx.Component:
     )
     broken = rx.cond(repo.policy_problem, parts.note(repo.policy_problem, state="failed"))
     return rx.el.section(facts, broken, class_name="card", aria_label="the branch and the index")
+
+
+def _history() -> rx.Component:
+    history = State.repo.history
+    return rx.cond(history, rx.el.span(" ", history, class_name="muted", role="status"))
 
 
 def _invalid(file: Invalid) -> rx.Component:

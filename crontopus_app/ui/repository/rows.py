@@ -28,6 +28,7 @@ class Repo:
     head: str = ""
     indexed: str = ""
     indexed_at: str = ""
+    history: str = ""
     problem: str = ""
     policy: str = ""
     policy_state: str = "unknown"
@@ -131,6 +132,7 @@ def repo(found: Repository, log: Log) -> Repo:
         head=found.head[:7],
         indexed=found.indexed_head[:7],
         indexed_at=words.iso(found.indexed_at),
+        history=_history(found),
         problem=found.problem,
         policy=POLICIES[found.policy],
         policy_state={"broken": "failed", "in force": "ok"}.get(found.policy, "unknown"),
@@ -139,6 +141,13 @@ def repo(found: Repository, log: Log) -> Repo:
         web=found.web_url,
         jobs=words.plural(sum(one.jobs for one in found.folders), "job"),
     )
+
+
+def _history(found: Repository) -> str:
+    """How far the files' commits are looked up; empty where all are known."""
+    if found.described == found.files:
+        return ""
+    return f"history of {found.described:,} of {found.files:,} files read"
 
 
 def _standing(found: Repository, log: Log) -> tuple[str, str]:
