@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from _product import TICK, read
 
 # PostgreSQL refuses to run as root.
 USER = "postgres" if os.geteuid() == 0 else getpass.getuser()
@@ -56,6 +57,20 @@ def postgres() -> Iterator[str]:
         server.send_signal(signal.SIGINT)
         server.wait(timeout=30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def database_cpu(url: str) -> float:
+    """Seconds of CPU that the server at ``url`` and its backends have taken; 0 where there is none."""
+    port = url.rpartition(":")[2].partition("/")[0]
+    mark = f"\0port={port}\0".encode()
+    server = next((one.name for one in _processes() if url and mark in read(one / "cmdline")), "")
+    fields = [(one.name, read(one / "stat").rpartition(b")")[2].split()) for one in _processes()]
+    living = [stat for name, stat in fields if stat and (name == server or stat[1].decode() == server)]
+    return sum(int(stat[11]) + int(stat[12]) for stat in living) / TICK
+
+
+def _processes() -> list[Path]:
+    return list(Path("/proc").glob("[0-9]*"))
 
 
 def _wait(url: str) -> None:
