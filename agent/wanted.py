@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable
@@ -15,6 +14,7 @@ from typing import Any, Callable
 from agent.policy import HostPolicy
 from agent.render import Blocked, Context, render
 from agent.state import Entry
+from contract.jobs_in_tree import Claim, clashes, is_manifest
 from contract.manifest import Manifest, decode, job_id
 
 POLICY = "crontopus.yaml"
@@ -44,11 +44,6 @@ def fingerprint(context: Context, policy_blob: str) -> str:
         policy_blob,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def is_manifest(path: str) -> bool:
-    """Files under a namespace folder; nothing at the root, nothing in hidden folders (`.forgejo/…`)."""
-    return "/" in path and not any(part.startswith(".") for part in path.split("/"))
 
 
 def reusable(entry: Entry, blob: str, now: float, missing: set[str]) -> bool:
@@ -135,19 +130,20 @@ def _derived_id(path: str, tenant: str) -> str:
 
 
 def _refuse_twins(wanted: Wanted, before: Mapping[str, Entry], tenant: str) -> None:
-    """Two good files with one id: neither is believed, each names the others."""
+    """Good files that share an id, or a namespace and name: none is believed, each names the others."""
     good = [entry for entry in wanted.entries.values() if entry.standing != "broken"]
-    twice = {job for job, count in Counter(entry.job_id for entry in good).items() if count > 1}
-    for job in twice:
-        paths = sorted(entry.path for entry in good if entry.job_id == job)
-        wanted.jobs.pop(job, None)
-        owner = next(
-            (path for path in paths if path in before and before[path].job_id == job and before[path].lines), None
-        )
-        for path in paths:
-            told = f"{path}:1:1: metadata.id {job} is also the id of {', '.join(p for p in paths if p != path)}"
-            last_good = before.get(path) if path == owner else None
-            wanted.entries[path] = replace(broken(path, wanted.entries[path].blob, told, last_good, tenant), twin=True)
+    found = clashes(Claim(entry.path, entry.job_id, *entry.title.split("/", 1)) for entry in good)
+    kept: set[str] = set()
+    for path in sorted(found):
+        entry, last_good = wanted.entries[path], before.get(path)
+        wanted.jobs.pop(entry.job_id, None)
+        # The line that an id has on this host stays; a second file with that id gets none.
+        if last_good is not None and (last_good.job_id != entry.job_id or not last_good.lines or entry.job_id in kept):
+            last_good = None
+        if last_good is not None:
+            kept.add(entry.job_id)
+        problem = f"{path}:1:1: {found[path].message}"
+        wanted.entries[path] = replace(broken(path, entry.blob, problem, last_good, tenant), twin=True)
 
 
 def decoder_for(tenant: str, policy: HostPolicy) -> Decode:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contract.jobs_in_tree import SUFFIXES, is_hidden, is_manifest
+
 if TYPE_CHECKING:
     from contract.manifest import Decoded, Problem
     from contract.policy import Policy
 
 POLICY_FILE = "crontopus.yaml"
-_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,17 @@ def _files(names: Iterable[str]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = (found for found in sorted(path.rglob("*")) if found.suffix in _SUFFIXES and found.is_file())
+        inside = (found for found in sorted(path.rglob("*")) if found.suffix in SUFFIXES and found.is_file())
         yield from (found for found in inside if _may_hold_a_job(found, path))
 
 
 def _may_hold_a_job(found: Path, folder: Path) -> bool:
-    """Not what lies in hidden folders (`.git`, `.forgejo`), nor other files beside `crontopus.yaml` in the root."""
-    if any(part.startswith(".") for part in found.relative_to(folder).parts):
-        return False
-    return found.name == POLICY_FILE or found.parent.absolute() != root_of(found)
+    """Inside a repository what the server takes for a manifest, and the policy file; elsewhere all but hidden files."""
+    root = root_of(found)
+    if root is None:
+        return not is_hidden(found.relative_to(folder).as_posix())
+    inside = found.absolute().relative_to(root).as_posix()
+    return inside == POLICY_FILE or is_manifest(inside)
 
 
 def _manifest(path: Path, policies: dict[Path, Policy]) -> Checked:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from contract.jobs_in_tree import Claim, Clash, clashes
 from contract.manifest_fields import JOB, NAME_HINT, NAME_PATTERN
 from contract.manifest_kinds import BAD, Reader
 from contract.manifest_types import AgentTarget, Alerts, Checkin, Decoded, Manifest, Output, Problem, Retry
@@ -146,28 +147,18 @@ def _check_identity(root: Node, path: str, tenant: str, namespace: str, placed: 
 
 def mark_duplicates(decoded: Sequence[Decoded]) -> list[Decoded]:
     """The same list, where files that share an id, or a namespace and name, are all invalid, each naming the others."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for each in decoded:
-        for key in _keys(each):
-            found.setdefault(key, []).append(each.manifest.path if each.manifest else "")
+    found = clashes(
+        Claim(each.path, each.id, each.namespace, each.name) for each in (one.manifest for one in decoded) if each
+    )
     return [_marked(each, found) for each in decoded]
 
 
-def _keys(each: Decoded) -> list[tuple[str, str]]:
-    if each.manifest is None:
-        return []
-    return [("id", each.manifest.id), ("name", f"{each.manifest.namespace}/{each.manifest.name}")]
-
-
-def _marked(each: Decoded, found: Mapping[tuple[str, str], list[str]]) -> Decoded:
-    errors = []
-    for kind, value in _keys(each):
-        others = sorted(set(found[kind, value]) - {each.manifest.path if each.manifest else ""})
-        if others and not errors:
-            message = f"{kind} {value} is also that of {', '.join(others)}; neither is used until they differ"
-            path = each.manifest.path if each.manifest else ""
-            errors.append(Problem("duplicate-id", message, path, 1, 1, f"metadata.{kind}", "error"))
-    return replace(each, manifest=None, errors=each.errors + tuple(errors), lint=None) if errors else each
+def _marked(each: Decoded, found: Mapping[str, Clash]) -> Decoded:
+    clash = found.get(each.manifest.path) if each.manifest else None
+    if clash is None or each.manifest is None:
+        return each
+    error = Problem("duplicate-id", clash.message, each.manifest.path, 1, 1, f"metadata.{clash.kind}", "error")
+    return replace(each, manifest=None, errors=(*each.errors, error), lint=None)
 
 
 def render(manifest: Manifest) -> bytes:

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-MAX_BYTES = 256 * 1024
+from contract.jobs_in_tree import MAX_BYTES
+
 MAX_DEPTH = 32
 # Nodes after all aliases are followed: a manifest has some dozens, ten thousand is a bomb.
 MAX_NODES = 10_000

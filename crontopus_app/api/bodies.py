@@ -9,11 +9,11 @@ from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
+from contract.jobs_in_tree import MAX_BYTES
 from contract.wire import Checkin, Problem
 from crontopus_app.api.deps import CurrentEndpoint
 from crontopus_app.errors import BadInput, TooLarge
 
-MAX_BYTES = 256 * 1024
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 # What OpenAPI says of such a body.
 DOCUMENTED: dict[str, Any] = {

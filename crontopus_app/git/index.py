@@ -15,6 +15,7 @@ from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from contract import wire
+from contract.jobs_in_tree import MAX_BYTES
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import Conflict, CrontopusError
 from crontopus_app.git import index_rows, policies, pushes
@@ -118,7 +119,7 @@ def _look(forge: Forgejo, known: _Known) -> _Found | None:
     # Defaults of another policy may change what any file means.
     had = {} if policy.sha != known.policy_sha else known.blobs
     new = [entry for entry in tree if index_rows.is_manifest(entry) and had.get(entry.path) != entry.sha]
-    blobs = forge.blobs(org, name, [entry.sha for entry in new if entry.size <= index_rows.MAX_SIZE])
+    blobs = forge.blobs(org, name, [entry.sha for entry in new if entry.size <= MAX_BYTES])
     return _Found(head, tree, [(entry, blobs.get(entry.sha)) for entry in new], policy)
 
 

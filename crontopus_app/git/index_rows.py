@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from sqlmodel import Session, col, select
 
+from contract import jobs_in_tree, wire
 from contract import manifest as manifests
-from contract import wire
+from contract.jobs_in_tree import MAX_BYTES, Claim
 from contract.manifest import Decoded, Problem
 from contract.manifest_fields import NAME_PATTERN
 from contract.policy import Policy
 from crontopus_app.git.forgejo import TreeEntry
 from crontopus_app.models import JobIndex, Monitor
 
-MAX_SIZE = 256 * 1024
 DUPLICATE = "duplicate-id"
 LINK = "120000"
 
 
 def is_manifest(entry: TreeEntry) -> bool:
-    """Whether a file of the tree is meant as a job: YAML in a namespace's folder, nothing hidden, no link."""
-    parts = entry.path.split("/")
-    hidden = any(part.startswith(".") for part in parts)
-    return len(parts) > 1 and not hidden and entry.mode != LINK and entry.path.endswith((".yaml", ".yml"))
+    """Whether a file of the tree is meant as a job: a manifest by its path, and no symbolic link."""
+    return entry.mode != LINK and jobs_in_tree.is_manifest(entry.path)
 
 
 def namespaces(tree: Iterable[TreeEntry]) -> list[str]:
@@ -38,8 +35,8 @@ def namespaces(tree: Iterable[TreeEntry]) -> list[str]:
 
 def read(tenant_id: str, entry: TreeEntry, data: bytes | None, policy: Policy) -> dict[str, Any]:
     """The row's columns for a file's content (None: too large to be looked at), with its namespace's defaults."""
-    if data is None or len(data) > MAX_SIZE:
-        message = f"the file is larger than {MAX_SIZE // 1024} KiB: a manifest is smaller"
+    if data is None or len(data) > MAX_BYTES:
+        message = f"the file is larger than {MAX_BYTES // 1024} KiB: a manifest is smaller"
         decoded, data = Decoded(None, (Problem("too-large", message, entry.path, 1, 1),)), b""
     else:
         decoded = decode(data, entry.path, tenant_id, policy)
@@ -117,15 +114,13 @@ def mark_duplicates(session: Session, tenant_id: str, policy: Policy) -> None:
         JobIndex.tenant_id == tenant_id, col(JobIndex.valid).is_(False)
     )
     marked = {row for row, errors in session.exec(invalid) if any(error.get("code") == DUPLICATE for error in errors)}
-    columns = select(JobIndex.id, JobIndex.job_id, JobIndex.namespace, JobIndex.name)
+    columns = select(JobIndex.path, JobIndex.job_id, JobIndex.namespace, JobIndex.name)
     meant = columns.where(JobIndex.tenant_id == tenant_id, col(JobIndex.valid) | col(JobIndex.id).in_(marked))
-    rows = session.exec(meant).all()
-    ids = Counter(job_id for _, job_id, _, _ in rows)
-    names = Counter((namespace, name) for _, _, namespace, name in rows)
-    shared = {row for row, job_id, space, name in rows if ids[job_id] > 1 or names[space, name] > 1}
-    if not marked | shared:
+    shared = jobs_in_tree.clashes(Claim(*row) for row in session.exec(meant))
+    if not marked and not shared:
         return
-    mine = select(JobIndex).where(col(JobIndex.id).in_(marked | shared)).order_by(JobIndex.path)
+    either = col(JobIndex.id).in_(marked) | col(JobIndex.path).in_(shared)
+    mine = select(JobIndex).where(JobIndex.tenant_id == tenant_id, either).order_by(JobIndex.path)
     files = session.exec(mine).all()
     decoded = manifests.mark_duplicates([decode(file.yaml, file.path, tenant_id, policy) for file in files])
     for file, each in zip(files, decoded, strict=True):

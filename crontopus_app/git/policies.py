@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from contract import policy as contract
+from contract.jobs_in_tree import MAX_BYTES
 from contract.policy import Policy
 from crontopus_app.git.forgejo import Forgejo, TreeEntry
 from crontopus_app.models import Tenant
 
 PATH = "crontopus.yaml"
-MAX_SIZE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ def look(forge: Forgejo, repository: str, tree: Iterable[TreeEntry], text: bytes
     entry = next((entry for entry in tree if entry.path == PATH), None)
     if entry is None:
         return TenantPolicy("", b"")
-    if entry.size > MAX_SIZE:
-        return TenantPolicy(entry.sha, text, f"{PATH} is larger than {MAX_SIZE // 1024} KiB: the last good one stays.")
+    if entry.size > MAX_BYTES:
+        return TenantPolicy(entry.sha, text, f"{PATH} is larger than {MAX_BYTES // 1024} KiB: the last good one stays.")
     org, name = repository.split("/")
     found = forge.blobs(org, name, [entry.sha])[entry.sha]
     errors = contract.decode(found).errors

@@ -14,6 +14,7 @@ from typing import Any
 from sqlmodel import Session, select
 
 from contract import wire
+from contract.jobs_in_tree import MAX_BYTES
 from contract.manifest import Decoded, decode, from_fields, path_of
 from contract.manifest_fields import NAME_HINT, NAME_PATTERN
 from crontopus_app.db import reading
@@ -27,7 +28,6 @@ from crontopus_app.services import audit, changes
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.job_rows import find, find_or_none, is_coming, rows_of
 
-MAX_SIZE = 256 * 1024
 KEEP = ".gitkeep"
 SHA = re.compile(r"[0-9a-f]{7,64}\Z")
 
@@ -259,8 +259,8 @@ def _check(decoded: Decoded) -> None:
 
 
 def _check_size(yaml: bytes) -> None:
-    if len(yaml) > MAX_SIZE:
-        raise TooLarge(f"A manifest has at most {MAX_SIZE // 1024} KiB.")
+    if len(yaml) > MAX_BYTES:
+        raise TooLarge(f"A manifest has at most {MAX_BYTES // 1024} KiB.")
 
 
 def _manifest(decoded: Decoded) -> Any:

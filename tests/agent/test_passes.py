@@ -241,3 +241,14 @@ def test_a_freeze_applies_nothing_and_says_until_when(box: Box) -> None:
     assert (report.status, box.text()) == ("Waiting", before)
     assert "Black Friday" in report.message
     assert box.outcomes(report) == {A: "Kept", B: "Waiting"}
+
+
+def test_two_files_with_one_name_are_both_refused_and_the_line_that_is_there_stays(box: Box) -> None:
+    """The server refuses both; a host that installed the second would run a job that nobody monitors."""
+    box.push({A: manifest("a", id=ID)})
+    before = box.text()
+    other = A.replace("/a.yaml", "/x/a.yaml")
+    report = box.push({other: manifest("a", id="7d8f5a53-2c5e-4f43-9f0a-0d3a2f3f3a11")})
+    assert box.text() == before
+    assert box.outcomes(report) == {A: "Failed", other: "Failed"}
+    assert "name production/a is also used by" in box.reasons(report)

@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import delete, update
 from sqlmodel import col, select
 
+from contract.jobs_in_tree import MAX_BYTES
 from contract.manifest import job_id
 from crontopus_app import clock
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import CrontopusError
-from crontopus_app.git import index_rows, pushes
+from crontopus_app.git import pushes
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.index import describe_commits, index, reindex
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
@@ -257,7 +258,7 @@ def test_files_that_are_no_manifests_are_left_alone(anna: Actor, forge: Forgejo,
 
 
 def test_a_huge_file_is_refused_unread(anna: Actor, forge: Forgejo, repo: Repo) -> None:
-    repo.commit({"production/huge.yaml": b"# x\n" * (index_rows.MAX_SIZE // 4 + 1)})
+    repo.commit({"production/huge.yaml": b"# x\n" * (MAX_BYTES // 4 + 1)})
     run(anna, forge)
     (row,) = rows(anna).values()
     assert (row.valid, row.yaml) == (False, b"")

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from contract.jobs_in_tree import MAX_BYTES
 from crontopus_app.errors import BadInput
 from crontopus_app.ui.edit.form import NAMES, Form
 
 SIDES = ("form", "yaml", "draft", "merge")
-LONGEST = 256 * 1024
 LONGEST_FIELD = 20_000
 
 
@@ -40,12 +40,12 @@ class Said:
 def read(form: Mapping[str, Any], place: str) -> Said:
     """The message in a submitted form; raises BadInput for anything that our script does not send for this place."""
     try:
-        told = json.loads(str(form.get("sent", ""))[: 4 * LONGEST])
+        told = json.loads(str(form.get("sent", ""))[: 4 * MAX_BYTES])
         given, dirty = dict(told.get("form") or {}), told.get("dirty") or []
         fields = {name: _text(given[name], LONGEST_FIELD) for name in NAMES if name in given}
         if told["side"] not in SIDES or told["place"] != place:
             raise ValueError(told["side"])
-        texts = {name: _text(told.get(name, ""), LONGEST) for name in ("yaml", "base", "sha")}
+        texts = {name: _text(told.get(name, ""), MAX_BYTES) for name in ("yaml", "base", "sha")}
         known = frozenset(str(name) for name in dirty) & set(NAMES)
         return Said(seq=int(told["seq"]), side=told["side"], form=Form(**fields), dirty=known, **texts)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:

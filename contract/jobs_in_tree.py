@@ -1,0 +1,68 @@
+"""Which files of a repository are job manifests, and which of them claim the same identity.
+
+The server's index, the agent and the CLI all ask here: where their rules differ, a host installs a job that the server
+refuses, and nobody monitors it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SUFFIXES = (".yaml", ".yml")
+# Of a manifest, and of crontopus.yaml; what is larger is not read.
+MAX_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The identity that the manifest at ``path`` claims."""
+
+    path: str
+    job_id: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Clash:
+    """``kind`` ("id" or "name") and ``value`` of what a manifest shares with the manifests at ``others``."""
+
+    kind: str
+    value: str
+    others: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        return f"{self.kind} {self.value} is also used by {', '.join(self.others)}; none of them runs until they differ"
+
+
+def is_hidden(path: str) -> bool:
+    """Whether the file or a folder above it has a name with a leading dot (`.git`, `.forgejo`)."""
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def is_manifest(path: str) -> bool:
+    """Whether the file is meant as a job: YAML in a namespace's folder, nothing hidden. ``path`` is from the root."""
+    return "/" in path and path.endswith(SUFFIXES) and not is_hidden(path)
+
+
+def clashes(claims: Iterable[Claim]) -> dict[str, Clash]:
+    """The clash of each path whose id, or namespace and name, another path claims too."""
+    claims = list(claims)
+    paths: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for claim in claims:
+        for key in _keys(claim):
+            paths[key].append(claim.path)
+    found: dict[str, Clash] = {}
+    for claim in claims:
+        for kind, value in _keys(claim):
+            others = tuple(sorted(path for path in paths[kind, value] if path != claim.path))
+            if others:
+                found.setdefault(claim.path, Clash(kind, value, others))
+    return found
+
+
+def _keys(claim: Claim) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("id", claim.job_id), ("name", f"{claim.namespace}/{claim.name}")
