@@ -13,7 +13,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from crontopus_app.errors import ConfigurationError
 
@@ -75,8 +77,9 @@ class Settings:
 
     @property
     def loopback(self) -> bool:
-        """Whether the server can be reached from this machine only."""
-        return self.host in {"127.0.0.1", "::1", "localhost"}
+        """Whether only this machine uses the server: it listens on loopback, is called so, and no proxy is trusted."""
+        public = urlsplit(self.public_url).hostname or ""
+        return is_loopback(self.host) and is_loopback(public) and not self.trusted_proxies
 
     @property
     def secure_cookies(self) -> bool:
@@ -198,6 +201,16 @@ def _bind(value: str) -> tuple[str, int]:
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise ConfigurationError(f"CRONTOPUS_BIND must be HOST:PORT such as {DEFAULT_BIND}, not {value!r}.")
     return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or IP address means this machine and nothing else."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost"
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (mapped or found).is_loopback
 
 
 def local_host(host: str) -> str:

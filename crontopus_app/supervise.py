@@ -22,8 +22,10 @@ from supervisor.options import ServerOptions
 from supervisor.supervisord import go
 
 from crontopus_app import addresses, frontend, migrate
+from crontopus_app.db import reading
 from crontopus_app.embedded_redis import socket_path
 from crontopus_app.errors import ConfigurationError
+from crontopus_app.services import operators
 from crontopus_app.settings import Settings, keep_home, local_host
 
 # Retried for as long as `up` runs: each failed start waits a second longer than the one before.
@@ -112,8 +114,15 @@ def announce_when_ready(ours: Settings, say: Callable[[str], None]) -> None:
         while not _ready(host, ours.port):
             pause.wait(0.1)
         say(f"Crontopus is ready: {addresses.console(ours)}  (Ctrl-C stops it)")
+        if not ours.loopback and not _has_operator():
+            say("Nobody is operator yet: register, then run `crontopus-server admin grant NAME` on this machine.")
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _has_operator() -> bool:
+    with reading() as session:
+        return operators.there_is_one(session)
 
 
 def _ready(host: str, port: int) -> bool:

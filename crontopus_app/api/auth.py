@@ -22,8 +22,9 @@ router = APIRouter(tags=["auth"])
 def register(form: wire.RegisterRequest, request: Request, now: Now) -> wire.Me:
     """A new user and their tenant; a task makes the repository (see ``provisioning`` of ``/api/auth/me``)."""
     limits.spend(limits.REGISTER, limits.address(request))
+    loopback = settings().loopback and limits.from_this_machine(request)
     with writing() as session:
-        user = auth.register(session, form, loopback=settings().loopback, now=now)
+        user = auth.register(session, form, loopback=loopback, now=now)
     auth.provision_soon(user.tenant_id)
     with reading() as session:
         return auth.me_of(session, user.id)

@@ -10,10 +10,12 @@ from crontopus_app.api.problems import answer
 from crontopus_app.errors import TooLarge
 from crontopus_app.services import rates
 from crontopus_app.services.rates import Rate, Spent
-from crontopus_app.settings import settings
+from crontopus_app.settings import is_loopback, settings
 
 BODY_LIMIT = 1 << 20
 BATCH_LIMIT = 32 << 20
+# What proxies add to a request, whether or not we believe it.
+PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
 LOGIN = Rate("login", 5, 60)
 REGISTER = Rate("register", 3, 3600)
@@ -48,6 +50,13 @@ def address(request: Request) -> str:
     if forwarded and peer in settings().trusted_proxies:
         return forwarded.split(",")[-1].strip()
     return peer
+
+
+def from_this_machine(request: Request) -> bool:
+    """Whether the caller is on this machine for certain: a proxy on it passes on what comes from anywhere."""
+    peer = request.client.host if request.client else ""
+    forwarded = any(name in request.headers for name in PROXY_HEADERS)
+    return is_loopback(peer) and is_loopback(request.url.hostname or "") and not forwarded
 
 
 class BodyLimit:

@@ -27,7 +27,8 @@ EMAIL = re.compile(r"[^@\s<>\x00-\x1f\x7f]{1,64}@[^@\s<>\x00-\x1f\x7f]{1,190}")
 
 
 def register(session: Session, form: wire.RegisterRequest, *, loopback: bool, now: datetime) -> User:
-    """A new user with their tenant. The first one, while the server listens on loopback only, becomes operator.
+    """A new user with their tenant. The first one becomes operator where ``loopback`` says that server and caller are
+    both on this machine; elsewhere the first stranger would.
 
     Call ``provision_soon(user.tenant_id)`` after the commit. Raises BadInput, Conflict.
     """

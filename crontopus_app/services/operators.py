@@ -167,6 +167,11 @@ def provision(session: Session, actor: Actor, tenant_id: str, now: datetime) -> 
     _note(session, actor, tenant.id, "tenant.provision", tenant.id, now)
 
 
+def there_is_one(session: Session) -> bool:
+    """Whether the installation has an operator."""
+    return session.exec(select(User.id).where(User.role == "operator").limit(1)).first() is not None
+
+
 def list_operators(session: Session, actor: Actor) -> list[wire.Person]:
     actor.require_operator()
     rows = session.exec(select(User).where(User.role == "operator").order_by(col(User.username))).all()

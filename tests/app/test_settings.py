@@ -74,6 +74,19 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
         read({"CRONTOPUS_HOME": str(tmp_path / "file" / "below")})
 
 
-@pytest.mark.parametrize(("bind", "loopback"), [("127.0.0.1:1", True), ("0.0.0.0:1", False), ("[::1]:1", True)])
-def test_loopback_is_recognised(tmp_path: Path, bind: str, loopback: bool) -> None:
-    assert read(environment(tmp_path, BIND=bind)).loopback is loopback
+@pytest.mark.parametrize(
+    ("values", "loopback"),
+    [
+        ({"BIND": "127.0.0.1:1"}, True),
+        ({"BIND": "[::1]:1"}, True),
+        ({"BIND": "127.0.0.1:1", "PUBLIC_URL": "http://localhost:1"}, True),
+        ({"BIND": "0.0.0.0:1"}, False),
+        ({"BIND": "0.0.0.0:1", "PUBLIC_URL": "http://127.0.0.1:1"}, False),
+        ({"BIND": "127.0.0.1:1", "PUBLIC_URL": "https://cron.example.org"}, False),
+        ({"BIND": "127.0.0.1:1", "TRUSTED_PROXIES": "127.0.0.1"}, False),
+    ],
+)
+def test_a_server_is_for_this_machine_only_where_nothing_says_otherwise(
+    tmp_path: Path, values: dict[str, str], loopback: bool
+) -> None:
+    assert read(environment(tmp_path, **values)).loopback is loopback

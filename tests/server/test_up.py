@@ -215,6 +215,15 @@ def test_every_embedded_part_can_be_replaced(folder: Path, redis_url: str, empty
         assert connection.execute("SELECT count(*) FROM tenant").fetchone() == (0,)
 
 
+def test_a_server_behind_a_proxy_says_how_its_operator_is_made(folder: Path) -> None:
+    with up_in(folder, CRONTOPUS_PUBLIC_URL="https://cron.example.org", CRONTOPUS_TRUSTED_PROXIES="127.0.0.1") as up:
+        wait_until(lambda: "crontopus-server admin grant NAME" in up.log.read_text(), "the sentence")
+        form = {"username": "stranger", "email": "stranger@example.org", "password": "correct horse battery"}
+        proxied = {"X-Forwarded-For": "203.0.113.9"}
+        made = httpx.post(f"{up.url}/api/auth/register", json=form, headers=proxied, timeout=20)
+        assert made.json()["role"] == "user"
+
+
 def test_a_second_up_on_the_same_data_is_refused(served: Served) -> None:
     assert "already serves" in refusal(f"127.0.0.1:{free_port()}", served.home)
 

@@ -16,8 +16,22 @@ def start() -> rx.Component:
     steps = rx.el.ol(_repository(), _host(), _run(), class_name="steps")
     told = rx.cond(State.run, _done(), rx.el.p("Each step ticks by itself: leave this page open.", class_name="muted"))
     return shell.frame(
-        "Start", "Start", State, rx.el.section(steps, told, class_name="card start"), shape=skeleton.steps()
+        "Start",
+        "Start",
+        State,
+        rx.cond(State.grant, _no_operator()),
+        rx.el.section(steps, told, class_name="card start"),
+        shape=skeleton.steps(),
     )
+
+
+def _no_operator() -> rx.Component:
+    """What makes the first operator of an installation that other machines reach."""
+    told = rx.el.p(
+        "Nobody is operator of this installation yet. To become its operator, run this on the server:",
+        class_name="muted",
+    )
+    return parts.card("No operator", told, parts.copy_line(State.grant))
 
 
 def _done() -> rx.Component:

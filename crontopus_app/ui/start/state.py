@@ -8,14 +8,14 @@ import reflex as rx
 
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
-from crontopus_app.services import auth, endpoints, jobs, runs, tenants
+from crontopus_app.services import auth, endpoints, jobs, operators, runs, tenants
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
 
 
 class StartState(rx.State):
-    """The three steps, each ticking by itself."""
+    """The three steps, each ticking by itself; ``grant`` is the command that makes this user the first operator."""
 
     ready: bool = False
     problem: str = ""
@@ -25,6 +25,7 @@ class StartState(rx.State):
     hosts: int = 0
     jobs: int = 0
     run: str = ""
+    grant: str = ""
 
     @rx.event
     async def load(self) -> Any:
@@ -34,6 +35,7 @@ class StartState(rx.State):
     async def _fill(self, actor: Actor) -> None:
         me = await call(auth.me, actor)
         self.repository, self.provisioning, self.reason = me.repository, me.provisioning, me.provisioning_error
+        self.grant = "" if await call(operators.there_is_one) else f"crontopus-server admin grant {me.username}"
         self.hosts = (await call(endpoints.list_page, actor, page_size=1, now=clock.now())).total
         self.jobs = await call(jobs.count, actor)
         seen = (await call(runs.list_page, actor, runs.Filter(), page_size=1)).runs

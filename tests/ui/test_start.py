@@ -1,0 +1,19 @@
+"""What the first page after registration says."""
+
+from __future__ import annotations
+
+from crontopus_app.db import writing
+from crontopus_app.models import User
+from crontopus_app.ui.start.state import StartState
+from tests.cast import Member
+from tests.ui.states import page_at, run
+
+
+async def test_it_says_how_to_become_operator_while_nobody_is(alice: Member, cookie: str) -> None:
+    page = page_at("/start", StartState, cookie)
+    await run(page, "load")
+    assert page.grant == "crontopus-server admin grant alice"
+    with writing() as session:
+        session.get_one(User, alice.actor.user_id).role = "operator"
+    await run(page, "load")
+    assert page.grant == ""
