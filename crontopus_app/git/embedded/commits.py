@@ -11,10 +11,14 @@ from typing import Any
 
 from dulwich.object_store import commit_tree_changes
 from dulwich.objects import ZERO_SHA, Blob, Commit, ObjectID, Tree
+from dulwich.refs import check_ref_format
 from dulwich.repo import Repo
 
 from crontopus_app import clock
+from crontopus_app.git.embedded import fsck, reading
+from crontopus_app.git.embedded.examine import MAX_DEPTH, MAX_PATH
 from crontopus_app.git.embedded.objects import Trees
+from crontopus_app.git.embedded.reading import BROKEN, CommitRead
 from crontopus_app.git.embedded.refused import Refused
 from crontopus_app.git.embedded.repositories import branch_head, branch_ref, is_empty
 from crontopus_app.git.forgejo import safe_path
@@ -39,29 +43,45 @@ class Change:
 class Made:
     """A commit and where it went: ``before`` is None when it began the branch."""
 
-    commit: Commit
+    commit: CommitRead
     branch: str
     before: ObjectID | None
 
 
 def read_change(body: dict[str, Any]) -> Change:
     """Raises 422 for a path that leaves the tree, bad base64 or a missing sha; 500 for an unknown operation."""
-    operation, path = str(body.get("operation")), str(body.get("path") or "")
+    operation, path = str(body.get("operation")), _path(body.get("path"))
     if operation not in ("create", "update", "delete"):
         raise Refused(500, f"unknown operation: {operation}")
-    if not safe_path(path):
-        raise Refused(422, f"path contains a malformed path component [path: {path}]")
     sha = str(body.get("sha") or "")
     if operation in ("update", "delete") and not sha:
         raise Refused(422, "a SHA must be provided")
-    from_path = str(body.get("from_path") or "")
-    if from_path and not safe_path(from_path):
-        raise Refused(422, f"path contains a malformed path component [path: {from_path}]")
+    from_path = _path(body["from_path"]) if body.get("from_path") else ""
     try:
         content = base64.b64decode(str(body.get("content") or ""), validate=True)
     except (binascii.Error, ValueError):
         raise Refused(422, "content is not valid base64") from None
+    _refuse_dangerous(path, content)
     return Change(operation, path, content, sha, from_path)
+
+
+def _path(given: Any) -> str:
+    """A path that a push could bring as well; raises 422."""
+    path = str(given or "")
+    names = path.encode().split(b"/")
+    if not safe_path(path) or len(path.encode()) > MAX_PATH or len(names) > MAX_DEPTH or any(map(fsck.bad_name, names)):
+        raise Refused(422, f"path contains a malformed path component [path: {path[:200]}]")
+    return path
+
+
+def _refuse_dangerous(path: str, content: bytes) -> None:
+    """Git reads these two files when it clones or checks out; the same rules hold as for a push."""
+    name = path.rsplit("/", 1)[-1].encode()
+    checks = (("gitmodules", fsck.bad_gitmodules), ("gitattributes", fsck.bad_gitattributes))
+    for what, check in checks:
+        reason = check(content) if fsck.is_dot(name, what) else None
+        if reason:
+            raise Refused(422, f"Git does not take this .{what}: {reason}")
 
 
 def commit(repo: Repo, branch: str, changes: list[Change], body: dict[str, Any], who: dict[str, str]) -> Made:
@@ -72,21 +92,19 @@ def commit(repo: Repo, branch: str, changes: list[Change], body: dict[str, Any],
     head = branch_head(repo, branch)
     if head is None and not is_empty(repo):
         raise Refused(404, f"branch does not exist [name: {branch}]")
-    if not branch or len(branch) > MAX_BRANCH:
+    if not branch or len(branch) > MAX_BRANCH or not check_ref_format(branch_ref(branch)):
         raise Refused(422, "bad branch name")
     tree = _apply(repo, _tree_of(repo, head), changes)
     made = _commit(tree, head, body, who)
     repo.object_store.add_object(made)
     if not repo.refs.set_if_equals(branch_ref(branch), head or ZERO_SHA, made.id):
         raise Refused(500, "the branch has moved")
-    return Made(made, branch, head)
+    return Made(reading.parse_commit(made.id, made.as_raw_string()), branch, head)
 
 
 def _tree_of(repo: Repo, head: ObjectID | None) -> ObjectID:
     if head is not None:
-        found = repo.object_store[head]
-        assert isinstance(found, Commit)  # noqa: S101 -- a branch names a commit, pushes are checked for it
-        return found.tree
+        return reading.commit(repo.object_store, head).tree
     empty = Tree()
     repo.object_store.add_object(empty)
     return empty.id
@@ -112,7 +130,10 @@ def _apply(repo: Repo, tree: ObjectID, changes: list[Change]) -> ObjectID:
     rows = [
         (path.encode(), edit[0], edit[1].id) if edit else (path.encode(), None, None) for path, edit in edits.items()
     ]
-    return commit_tree_changes(repo.object_store, tree, rows)
+    try:
+        return commit_tree_changes(repo.object_store, tree, rows)
+    except BROKEN:
+        raise Refused(424, "The repository is damaged: a folder that the change is in cannot be read.") from None
 
 
 def _judge(trees: Trees, tree: ObjectID, change: Change) -> int:
@@ -175,7 +196,7 @@ def _commit(tree: ObjectID, head: ObjectID | None, body: dict[str, Any], who: di
     made.author_time, made.author_timezone = _moment(dates.get("author"))
     made.commit_time, made.commit_timezone = _moment(dates.get("committer"))
     made.encoding = b"UTF-8"
-    made.message = str(body.get("message") or "Update files").strip().encode() + b"\n"
+    made.message = str(body.get("message") or "Update files").replace("\0", "").strip().encode() + b"\n"
     return made
 
 
@@ -196,5 +217,7 @@ def _moment(given: Any) -> tuple[int, int]:
         at = datetime.fromisoformat(str(given)) if given else clock.now()
     except ValueError:
         raise Refused(422, f"not a date: {given}") from None
-    zone = at.utcoffset()
-    return int(at.timestamp()), int(zone.total_seconds()) if zone else 0
+    seconds, zone = int(at.timestamp()), at.utcoffset()
+    if not 0 <= seconds <= fsck.MAX_DATE:
+        raise Refused(422, f"not a date that Git knows: {given}")
+    return seconds, int(zone.total_seconds()) // 60 * 60 if zone else 0

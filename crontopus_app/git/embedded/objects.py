@@ -10,26 +10,48 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
 
-from dulwich.objects import Blob, Commit, ObjectID, Tree
+from dulwich.objects import Blob, ObjectID, valid_hexsha
 from dulwich.patch import write_tree_diff
 from dulwich.repo import Repo
 
+from crontopus_app.git.embedded import reading
+from crontopus_app.git.embedded.examine import MAX_PATHS
+from crontopus_app.git.embedded.reading import BROKEN, CommitRead, Unreadable
 from crontopus_app.git.embedded.refused import Refused
 
 MAX_BLOB = 10 * 1024 * 1024
+# Twice what a push may bring: edits go on adding.
+MAX_ENTRIES = 2 * MAX_PATHS
 
 
 def entries(
     repo: Repo, tree: ObjectID, prefix: str = "", recursive: bool = True
 ) -> Iterator[tuple[str, int, ObjectID]]:
-    """``(path, mode, sha)`` of everything in a tree, folders before what is in them."""
-    found = repo.object_store[tree]
-    assert isinstance(found, Tree)  # noqa: S101 -- a commit's tree and a folder's entry are trees
-    for name, mode, sha in found.iteritems():
-        path = prefix + name.decode("utf-8", "replace")
-        yield path, mode, sha
-        if recursive and stat.S_ISDIR(mode):
-            yield from entries(repo, sha, path + "/")
+    """``(path, mode, sha)`` of everything in a tree, folders before what is in them; of one path's rows the first.
+
+    Ends after ``MAX_ENTRIES``: folders can name each other to unfold without end.
+    """
+    seen: set[str] = set()
+    todo = [_rows(repo, tree, prefix)]
+    while todo and len(seen) < MAX_ENTRIES:
+        row = next(todo[-1], None)
+        if row is None:
+            todo.pop()
+        elif row[0] not in seen:
+            seen.add(row[0])
+            yield row
+            if recursive and stat.S_ISDIR(row[1]):
+                todo.append(_rows(repo, row[2], row[0] + "/"))
+
+
+def _rows(repo: Repo, tree: ObjectID, prefix: str) -> Iterator[tuple[str, int, ObjectID]]:
+    rows = reading.tree(repo.object_store, tree)
+    return iter([(prefix + text(row.name), row.mode, ObjectID(row.sha)) for row in rows])
+
+
+def text(name: bytes) -> str:
+    """A name as text; what is none is escaped, so that different names stay different."""
+    return name.decode("utf-8", "backslashreplace")
 
 
 class Trees:
@@ -37,23 +59,22 @@ class Trees:
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
-        self._read: dict[ObjectID, dict[bytes, tuple[int, ObjectID]]] = {}
+        self._read: dict[ObjectID, dict[str, tuple[int, ObjectID]]] = {}
 
     def lookup(self, tree: ObjectID, path: str) -> tuple[int, ObjectID] | None:
         """Mode and sha of a path; None when it is not there. A link on the way is not followed."""
         mode, sha = stat.S_IFDIR, tree
         for segment in path.split("/") if path else []:
-            found = self._folder(sha).get(segment.encode()) if stat.S_ISDIR(mode) else None
+            found = self._folder(sha).get(segment) if stat.S_ISDIR(mode) else None
             if found is None:
                 return None
             mode, sha = found
         return mode, sha
 
-    def _folder(self, sha: ObjectID) -> dict[bytes, tuple[int, ObjectID]]:
+    def _folder(self, sha: ObjectID) -> dict[str, tuple[int, ObjectID]]:
         if sha not in self._read:
-            found = self._repo.object_store[sha]
-            assert isinstance(found, Tree)  # noqa: S101 -- a folder's entry is a tree
-            self._read[sha] = {name: (mode, item) for name, mode, item in found.iteritems()}
+            rows = reversed(list(_rows(self._repo, sha, "")))  # of rows with one name the first one stands
+            self._read[sha] = {name: (mode, item) for name, mode, item in rows}
         return self._read[sha]
 
 
@@ -63,14 +84,25 @@ def lookup(repo: Repo, tree: ObjectID, path: str) -> tuple[int, ObjectID] | None
 
 
 def blob(repo: Repo, sha: str) -> Blob:
-    """Raises 400 for what is not the sha of a blob here."""
+    """Raises 400 for what is not the sha of a blob here, Unreadable for one that is damaged."""
+    name = sha.encode("ascii", "replace")
     try:
-        found = repo.object_store[ObjectID(sha.encode("ascii", "replace"))]
-    except (KeyError, ValueError, AssertionError):
-        raise Refused(400, f"object does not exist [id: {sha}]") from None
-    if not isinstance(found, Blob):
+        kind, data = reading.raw(repo.object_store, name)
+    except Unreadable as damage:
+        if damage.missing or not valid_hexsha(name):
+            raise Refused(400, f"object does not exist [id: {sha}]") from None
+        raise
+    if kind != Blob.type_num:
         raise Refused(400, f"{sha} is not a blob")
-    return found
+    return Blob.from_string(data)
+
+
+def size(repo: Repo, sha: bytes) -> int:
+    """Bytes of an object; 0 for one that cannot be read, so that the others can still be listed."""
+    try:
+        return len(reading.raw(repo.object_store, sha)[1])
+    except Unreadable:
+        return 0
 
 
 def blob_body(found: Blob) -> dict[str, Any]:
@@ -97,37 +129,37 @@ def contents_body(repo: Repo, path: str, mode: int, sha: ObjectID, with_content:
         "content": None,
     }
     if kind(mode) == "blob":
-        body["size"] = repo.object_store[sha].raw_length()
+        body["size"] = size(repo, sha)
         if with_content:
             found = blob_body(blob(repo, sha.decode()))
             body |= {"encoding": found["encoding"], "content": found["content"]}
     return body
 
 
-def history(repo: Repo, start: Commit, path: str, skip: int, count: int) -> list[Commit]:
+def history(repo: Repo, start: CommitRead, path: str, skip: int, count: int) -> list[CommitRead]:
     """Commits newest first, of all or of those that changed what is at ``path``."""
-    found = (entry.commit for entry in repo.get_walker(include=[start.id]))
+    found = reading.newest_first(repo.object_store, start)
     if path:
         trees = Trees(repo)
         found = (commit for commit in found if _touches(repo, trees, commit, path))
     return list(islice(found, skip, skip + count))
 
 
-def _touches(repo: Repo, trees: Trees, commit: Commit, path: str) -> bool:
+def _touches(repo: Repo, trees: Trees, commit: CommitRead, path: str) -> bool:
     """Whether a commit has something else at ``path`` than each of its parents; a first commit, than nothing."""
     here = trees.lookup(commit.tree, path)
-    parents = [repo.object_store[sha] for sha in commit.parents]
-    before = [trees.lookup(parent.tree, path) for parent in parents if isinstance(parent, Commit)]
+    parents = [reading.commit(repo.object_store, sha) for sha in commit.parents]
+    before = [trees.lookup(parent.tree, path) for parent in parents]
     return here not in before if before else here is not None
 
 
 def person(identity: bytes, seconds: int, zone: int) -> dict[str, str]:
-    name, _, rest = identity.decode("utf-8", "replace").partition(" <")
+    name, _, rest = identity.decode("utf-8", "replace").partition("<")
     at = datetime.fromtimestamp(seconds, UTC).astimezone(timezone(timedelta(seconds=zone)))
-    return {"name": name, "email": rest.rstrip(">"), "date": at.isoformat().replace("+00:00", "Z")}
+    return {"name": name.strip(), "email": rest.rstrip(">"), "date": at.isoformat().replace("+00:00", "Z")}
 
 
-def commit_body(commit: Commit, url: str) -> dict[str, Any]:
+def commit_body(commit: CommitRead, url: str) -> dict[str, Any]:
     """Forgejo's Commit, as lists and single answers show it."""
     author = person(commit.author, commit.author_time, commit.author_timezone)
     committer = person(commit.committer, commit.commit_time, commit.commit_timezone)
@@ -140,39 +172,43 @@ def commit_body(commit: Commit, url: str) -> dict[str, Any]:
             "message": commit.message.decode("utf-8", "replace"),
             "author": author,
             "committer": committer,
-            "tree": {"sha": commit.tree.decode()},
+            "tree": {"sha": commit.tree.decode("ascii", "replace")},
         },
         "author": None,
         "committer": None,
-        "parents": [{"sha": parent.decode()} for parent in commit.parents],
+        "parents": [{"sha": parent.decode("ascii", "replace")} for parent in commit.parents],
         "files": None,
         "stats": None,
     }
 
 
-def changed(repo: Repo, commit: Commit) -> dict[str, list[str]]:
-    """Paths that a commit added, removed and modified against its first parent."""
+def changed(repo: Repo, commit: CommitRead) -> dict[str, list[str]]:
+    """Paths that a commit added, removed and modified against its first parent; none where they cannot be told."""
     files: dict[str, list[str]] = {"added": [], "removed": [], "modified": []}
-    for (old, new), _, _ in repo.object_store.tree_changes(_parent_tree(repo, commit), commit.tree):
-        path = (new or old or b"").decode("utf-8", "replace")
+    try:
+        changes = list(repo.object_store.tree_changes(_parent_tree(repo, commit), commit.tree))
+    except (*BROKEN, Unreadable, RecursionError):
+        return files
+    for (old, new), _, _ in changes:
+        path = text(new or old or b"")
         files["removed" if new is None else "added" if old is None else "modified"].append(path)
     return files
 
 
-def affected_files(repo: Repo, commit: Commit) -> list[dict[str, str]]:
+def affected_files(repo: Repo, commit: CommitRead) -> list[dict[str, str]]:
     """The same as Forgejo lists it with a commit."""
     return [{"filename": path, "status": status} for status, paths in changed(repo, commit).items() for path in paths]
 
 
-def diff(repo: Repo, commit: Commit) -> bytes:
+def diff(repo: Repo, commit: CommitRead) -> bytes:
     """The unified diff of a commit against its first parent."""
     out = io.BytesIO()
-    write_tree_diff(out, repo.object_store, _parent_tree(repo, commit), commit.tree)
+    try:
+        write_tree_diff(out, repo.object_store, _parent_tree(repo, commit), commit.tree)
+    except (*BROKEN, RecursionError) as error:
+        raise Refused(424, f"The repository is damaged: what {commit.id.decode()} changed cannot be read.") from error
     return out.getvalue()
 
 
-def _parent_tree(repo: Repo, commit: Commit) -> ObjectID | None:
-    if not commit.parents:
-        return None
-    parent = repo.object_store[commit.parents[0]]
-    return parent.tree if isinstance(parent, Commit) else None
+def _parent_tree(repo: Repo, commit: CommitRead) -> ObjectID | None:
+    return reading.commit(repo.object_store, commit.parents[0]).tree if commit.parents else None

@@ -1,36 +1,27 @@
 """``git push`` over HTTP: gitprotocol-pack(5), "Pushing Data To a Server".
 
-Every ref moves by compare-and-swap under the repository's lock, after all that it reaches is known to be there.
+Every ref moves by compare-and-swap under the repository's lock, after all that it reaches is known to be good.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
-from dulwich.errors import ApplyDeltaError, ChecksumMismatch, ObjectFormatException
-from dulwich.objects import ZERO_SHA, Commit, ObjectID, Tag, Tree
+from dulwich.object_store import DiskObjectStore
+from dulwich.objects import ZERO_SHA, ObjectID
 from dulwich.refs import Ref, check_ref_format
 from dulwich.repo import Repo
 
-from crontopus_app.git.embedded import pktline
+from crontopus_app.git.embedded import pktline, reading
+from crontopus_app.git.embedded.examine import Examination
+from crontopus_app.git.embedded.incoming import Incoming
+from crontopus_app.git.embedded.reading import BROKEN, Unreadable
 from crontopus_app.git.embedded.refused import Refused
-from crontopus_app.git.embedded.upload_pack import tree_objects
 
 CAPABILITIES = b"report-status delete-refs quiet atomic ofs-delta side-band-64k object-format=sha1 agent=crontopus"
 MAX_COMMANDS = 1000
-BROKEN = (
-    OSError,
-    ValueError,
-    KeyError,
-    AssertionError,
-    zlib.error,
-    ApplyDeltaError,
-    ChecksumMismatch,
-    ObjectFormatException,
-)
+MAX_REF = 250
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,7 @@ class Request:
 
 
 def advertise(repo: Repo) -> bytes:
-    rows = sorted((name, sha) for name, sha in repo.get_refs().items() if name != b"HEAD")
+    rows = sorted((name, sha) for name, sha in reading.refs(repo).items() if name != b"HEAD")
     return pktline.refs_advertisement("git-receive-pack", list(rows), CAPABILITIES)
 
 
@@ -83,90 +74,52 @@ def _is_sha(text: bytes) -> bool:
     return len(text) == 40 and all(character in b"0123456789abcdef" for character in text)
 
 
-def unpack(repo: Repo, source: IO[bytes]) -> str | None:
-    """Takes the pack into the repository; the reason when it cannot. Objects that no ref reaches do no harm."""
+def unpack(store: DiskObjectStore, source: IO[bytes]) -> str | None:
+    """Takes the pack into the store; the reason when it cannot."""
     try:
-        repo.object_store.add_thin_pack(source.read, None)
+        store.add_thin_pack(source.read, None)
     except BROKEN as error:
         return " ".join(f"{type(error).__name__} {error}".split())[:200]
     return None
 
 
-def move(repo: Repo, request: Request) -> list[tuple[Command, str | None]]:
+def move(
+    repo: Repo, request: Request, incoming: Incoming, examination: Examination
+) -> list[tuple[Command, str | None]]:
     """Moves the refs, each for itself unless the push is atomic; with the reason for each that did not move.
 
-    Call with the repository locked.
+    Call with the repository locked. What was pushed becomes the repository's where at least one ref may move.
     """
-    verdicts = [(command, _refusal(repo, command)) for command in request.commands]
+    verdicts = [(command, _refusal(repo, command, examination)) for command in request.commands]
     if b"atomic" in request.capabilities and any(reason for _, reason in verdicts):
         return [(command, reason or "atomic push failed") for command, reason in verdicts]
+    if request.has_pack and not all(reason for _, reason in verdicts):
+        incoming.keep()
     return [(command, reason or _swap(repo, command)) for command, reason in verdicts]
 
 
-def _refusal(repo: Repo, command: Command) -> str | None:
+def _refusal(repo: Repo, command: Command, examination: Examination) -> str | None:
+    refs = reading.refs(repo)
     if not command.ref.startswith((b"refs/heads/", b"refs/tags/")) or not check_ref_format(command.ref):
         return "funny refname"
-    if repo.get_refs().get(command.ref, ZERO_SHA) != command.old:
+    if refs.get(command.ref, ZERO_SHA) != command.old:
         return "fetch first"
     if command.new == ZERO_SHA:
         current = repo.refs.get_symrefs().get(Ref(b"HEAD"))
         return "deletion of the current branch prohibited" if current == command.ref else None
+    if len(command.ref) > MAX_REF or not _is_text(command.ref):
+        return f"a ref has a name of at most {MAX_REF} bytes of UTF-8"
     try:
-        return _incomplete(repo, command)
-    except KeyError:
+        return examination.tip(command.new, tag=command.ref.startswith(b"refs/tags/"), tips=set(refs.values()))
+    except Unreadable:
         return "missing necessary objects"
-    except BROKEN as error:
-        return f"broken object: {type(error).__name__}"
 
 
-def _incomplete(repo: Repo, command: Command) -> str | None:
-    """Why the new commit cannot be served whole; raises KeyError for an object that is missing."""
-    tips = set(repo.get_refs().values())
-    start = repo.object_store[command.new]
-    while isinstance(start, Tag) and command.ref.startswith(b"refs/tags/"):
-        start = repo.object_store[start.object[1]]
-    if not isinstance(start, Commit):
-        return "not a commit"
-    known: set[ObjectID] = set()
-    if command.old in repo.object_store:
-        old = repo.object_store[command.old]
-        for _ in tree_objects(repo, old.tree, known) if isinstance(old, Commit) else ():
-            pass  # fills ``known``: it was checked when it came
-    for commit in _new_commits(repo, start, tips):
-        for sha in tree_objects(repo, commit.tree, known):
-            reason = _bad_object(repo, sha)
-            if reason:
-                return reason
-    return None
-
-
-def _new_commits(repo: Repo, start: Commit, tips: set[ObjectID]) -> Iterator[Commit]:
-    """Commits from ``start`` down to those that refs name already."""
-    seen, todo = {start.id}, [start]
-    while todo:
-        commit = todo.pop()
-        if commit.id in tips:
-            continue
-        yield commit
-        for sha in commit.parents:
-            if sha in seen:
-                continue
-            seen.add(sha)
-            parent = repo.object_store[sha]
-            if not isinstance(parent, Commit):
-                raise KeyError(sha)
-            todo.append(parent)
-
-
-def _bad_object(repo: Repo, sha: ObjectID) -> str | None:
-    """A name that no checkout should meet; raises KeyError when the object is missing."""
-    if sha not in repo.object_store:
-        raise KeyError(sha)
-    found = repo.object_store[sha]
-    for name in found if isinstance(found, Tree) else ():
-        if name in (b"", b".", b"..") or b"/" in name or name.lower() == b".git":
-            return f"a tree holds the name {name.decode('utf-8', 'replace')!r}"
-    return None
+def _is_text(name: bytes) -> bool:
+    try:
+        return bool(name.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _swap(repo: Repo, command: Command) -> str | None:
@@ -184,7 +137,7 @@ def report(request: Request, unpacked: str | None, moved: list[tuple[Command, st
     """report-status, on the side band where the client can read that."""
     if b"report-status" not in request.capabilities:
         return
-    lines = [pktline.line(f"unpack {unpacked or 'ok'}\n".encode())]
+    lines = [pktline.line(f"unpack {unpacked or 'ok'}\n".encode("utf-8", "replace"))]
     for command, reason in moved:
         text = b"ok " + command.ref if reason is None else b"ng " + command.ref + b" " + reason.encode()
         lines.append(pktline.line(text + b"\n"))

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dulwich.objects import Commit, ObjectID, Tag
+from dulwich.objects import ObjectID, valid_hexsha
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
+from crontopus_app.git.embedded import incoming, reading
+from crontopus_app.git.embedded.reading import CommitRead
 from crontopus_app.git.embedded.refused import Refused
 
 LOCK = "crontopus.lock"
@@ -35,6 +37,8 @@ class Repositories:
         """An empty bare repository, in place whole or not at all. One left from an earlier crash is replaced."""
         path = self.path(owner, name)
         path.parent.mkdir(exist_ok=True, mode=0o700)
+        for killed in path.parent.glob(".new-*"):  # callers hold the store's write lock: nobody else is at work here
+            shutil.rmtree(killed)
         fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=".new-"))
         with Repo.init_bare(fresh) as repo:
             repo.refs.set_symbolic_ref(Ref(b"HEAD"), Ref(b"refs/heads/" + branch.encode()))
@@ -70,17 +74,31 @@ class Repositories:
         path = self.path(owner, name)
         with open(path / LOCK, "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            _drop_stale_locks(path)
+            _clear_leftovers(path)
             with Repo(str(path)) as repo:
                 yield repo
                 _pack_sometimes(path, repo)
 
 
-def _drop_stale_locks(path: Path) -> None:
-    """A writer that was killed leaves ``main.lock`` behind; whoever holds our lock knows that nobody uses it."""
-    for stale in (path / "refs").rglob("*.lock"):
-        with suppress(FileNotFoundError):
-            stale.unlink()
+def _clear_leftovers(path: Path) -> None:
+    """Removes what a killed writer left behind: lock files, half-written packs, pushes.
+
+    Only for the holder of the repository's lock, under which all else is written: nobody uses them.
+    """
+    for folder, inner, files in os.walk(path):
+        for name in [name for name in inner if name.startswith(incoming.PREFIX)]:
+            inner.remove(name)
+            if incoming.is_abandoned(Path(folder, name)):
+                shutil.rmtree(Path(folder, name), ignore_errors=True)
+        for name in files:
+            if name != LOCK and _is_leftover(name):
+                with suppress(FileNotFoundError):
+                    Path(folder, name).unlink()
+
+
+def _is_leftover(name: str) -> bool:
+    """Git's and dulwich's temporary names; a finished pack is called ``pack-<sha>``."""
+    return name.endswith(".lock") or name.startswith("tmp_") or (name.startswith("tmp") and name.endswith(".pack"))
 
 
 def _pack_sometimes(path: Path, repo: Repo) -> None:
@@ -90,41 +108,37 @@ def _pack_sometimes(path: Path, repo: Repo) -> None:
 
 
 def branch_ref(branch: str) -> Ref:
-    return Ref(b"refs/heads/" + branch.encode())
+    return Ref(b"refs/heads/" + branch.encode("utf-8", "replace"))
 
 
 def branch_head(repo: Repo, branch: str) -> ObjectID | None:
     """The commit of a branch; None when there is no such branch."""
     try:
-        return repo.refs[branch_ref(branch)]
-    except KeyError:
+        sha = repo.refs[branch_ref(branch)]
+    except (KeyError, ValueError):
         return None
+    return sha if valid_hexsha(sha) else None
 
 
 def is_empty(repo: Repo) -> bool:
     return not repo.refs.keys(Ref(b"refs/heads/"))
 
 
-def resolve(repo: Repo, ref: str) -> Commit:
+def resolve(repo: Repo, ref: str) -> CommitRead:
     """The commit that a branch, tag or full commit sha names; raises KeyError for anything else."""
-    for name in (b"refs/heads/" + ref.encode(), b"refs/tags/" + ref.encode(), ref.encode()):
-        with suppress(KeyError):
-            return _commit(repo, repo.refs[Ref(name)])
-    if len(ref) == 40 and all(character in "0123456789abcdef" for character in ref):
-        return _commit(repo, ObjectID(ref.encode()))
+    raw = ref.encode("utf-8", "replace")
+    for name in (b"refs/heads/" + raw, b"refs/tags/" + raw, raw):
+        try:
+            sha = repo.refs[Ref(name)]
+        except (KeyError, ValueError):
+            continue
+        return reading.commit(repo.object_store, sha)
+    if valid_hexsha(raw) and reading.kind_of(repo.object_store, raw) is not None:
+        return reading.commit(repo.object_store, raw)
     raise KeyError(ref)
 
 
-def _commit(repo: Repo, sha: ObjectID) -> Commit:
-    found = repo.object_store[sha]
-    while isinstance(found, Tag):
-        found = repo.object_store[found.object[1]]
-    if not isinstance(found, Commit):
-        raise KeyError(sha)
-    return found
-
-
-def must_resolve(repo: Repo, ref: str, status: int = 404) -> Commit:
+def must_resolve(repo: Repo, ref: str, status: int = 404) -> CommitRead:
     try:
         return resolve(repo, ref)
     except KeyError:

@@ -165,6 +165,8 @@ def _json(request: Request, raw: bytes) -> dict[str, Any]:
         raise Refused(422, "Empty Content-Type")
     try:
         body = json.loads(raw)
+        if b"\\u" in raw:
+            json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         raise Refused(422, "Deserialization failed") from None
     if not isinstance(body, dict):

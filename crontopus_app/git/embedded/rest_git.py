@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from dulwich.objects import ZERO_SHA, Commit
+from dulwich.objects import ZERO_SHA
 from dulwich.repo import Repo
 from starlette.responses import Response
 
-from crontopus_app.git.embedded import objects
+from crontopus_app.git.embedded import objects, reading
 from crontopus_app.git.embedded.commits import Change, Made, commit, read_change
+from crontopus_app.git.embedded.reading import CommitRead
 from crontopus_app.git.embedded.refused import Refused
 from crontopus_app.git.embedded.repositories import branch_head, is_empty, must_resolve, resolve
 from crontopus_app.git.embedded.rest import DEFAULT_LIMIT, MAX_LIMIT, Call, Handler, reply
@@ -42,8 +43,9 @@ def show_branch(call: Call) -> Response:
 def list_branches(call: Call) -> Response:
     row = call.repository()
     with call.forge.repositories.open(row["owner"], row["name"]) as repo:
-        refs = repo.refs.as_dict(b"refs/heads")  # type: ignore[arg-type] -- a prefix, which is no full ref
-    branches = [{"name": name.decode(), "commit": {"id": sha.decode()}} for name, sha in sorted(refs.items())]
+        refs = sorted(reading.refs(repo).items())
+    heads = [(name.removeprefix(b"refs/heads/"), sha) for name, sha in refs if name.startswith(b"refs/heads/")]
+    branches = [{"name": objects.text(name), "commit": {"id": sha.decode()}} for name, sha in heads]
     return call.page(branches)
 
 
@@ -63,7 +65,7 @@ def show_tree(call: Call) -> Response:
 
 def _tree_entry(repo: Repo, path: str, mode: int, sha: str) -> dict[str, Any]:
     kind = objects.kind(mode)
-    size = repo.object_store[sha.encode()].raw_length() if kind == "blob" else 0  # type: ignore[index] -- a sha
+    size = objects.size(repo, sha.encode()) if kind == "blob" else 0
     return {"path": path, "mode": f"{mode:06o}", "type": kind, "size": size, "sha": sha}
 
 
@@ -104,7 +106,7 @@ def list_commits(call: Call) -> Response:
     return reply(listed, headers=headers)
 
 
-def _listed(repo: Repo, commit: Commit, url: str, files: bool) -> dict[str, Any]:
+def _listed(repo: Repo, commit: CommitRead, url: str, files: bool) -> dict[str, Any]:
     body = objects.commit_body(commit, url)
     return body | {"files": objects.affected_files(repo, commit)} if files else body
 

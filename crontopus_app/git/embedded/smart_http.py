@@ -17,7 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from crontopus_app.git.embedded import pack_guard, receive_pack, upload_pack
 from crontopus_app.git.embedded.access import Caller
+from crontopus_app.git.embedded.examine import Examination
 from crontopus_app.git.embedded.forge import Forge
+from crontopus_app.git.embedded.incoming import Incoming
 from crontopus_app.git.embedded.refused import Refused
 from crontopus_app.git.embedded.store import Row
 from crontopus_app.git.embedded.webhooks import Push
@@ -115,22 +117,27 @@ class SmartHttp:
             elif service == "git-upload-pack":
                 upload_pack.serve(repo, body, out)
             else:
-                self._receive(repository, caller, repo, body, answer)
+                self._receive(repository, caller, body, answer)
         return answer
 
-    def _receive(self, repository: Row, caller: Caller, repo: Any, body: IO[bytes], answer: Answer) -> None:
+    def _receive(self, repository: Row, caller: Caller, body: IO[bytes], answer: Answer) -> None:
         request = receive_pack.read(body)
         if not request.commands:
             return  # Git asks in this way whether its credentials will do
         if request.has_pack:
             pack_guard.check(body)
-        unpacked = receive_pack.unpack(repo, body) if request.has_pack else None
+        owner, name = repository["owner"], repository["name"]
         moved: list[tuple[receive_pack.Command, str | None]]
-        if unpacked is None:
-            with self.forge.repositories.writing(repository["owner"], repository["name"]) as locked:
-                moved = receive_pack.move(locked, request)
-        else:
-            moved = [(command, "unpacker error") for command in request.commands]
+        with self.forge.repositories.writing(owner, name) as locked:
+            incoming = Incoming(locked)
+        with incoming:
+            examination = Examination(incoming.store, incoming.here)
+            unpacked = receive_pack.unpack(incoming.store, body) or examination.arrived() if request.has_pack else None
+            if unpacked is None:
+                with self.forge.repositories.writing(owner, name) as locked:
+                    moved = receive_pack.move(locked, request, incoming, examination)
+            else:
+                moved = [(command, "unpacker error") for command in request.commands]
         receive_pack.report(request, unpacked, moved, answer.body)
         for command, reason in moved:
             if reason is None and command.ref.startswith(b"refs/heads/"):

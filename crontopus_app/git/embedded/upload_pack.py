@@ -6,17 +6,18 @@ clones whole and says so.
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
 from dulwich.object_store import find_shallow
-from dulwich.objects import S_ISGITLINK, Commit, ObjectID, Tag, Tree
+from dulwich.objects import ZERO_SHA, ObjectID
 from dulwich.pack import write_pack_from_container
 from dulwich.repo import Repo
 
-from crontopus_app.git.embedded import pktline
+from crontopus_app.git.embedded import fsck, pktline, reading
+from crontopus_app.git.embedded.reading import BROKEN, Unreadable
 from crontopus_app.git.embedded.refused import Refused
 
 CAPABILITIES = (
@@ -40,22 +41,50 @@ class Asked:
 
 
 def advertise(repo: Repo) -> bytes:
-    refs = sorted((name, sha) for name, sha in repo.get_refs().items())
     rows: list[tuple[bytes, bytes]] = []
-    for name, sha in refs:
+    for name, sha in sorted(reading.refs(repo).items()):
         rows.append((name, sha))
-        peeled = repo.get_peeled(name)
-        if peeled and peeled != sha:
+        peeled = _peeled(repo, sha) if name.startswith(b"refs/tags/") else None
+        if peeled:
             rows.append((name + b"^{}", peeled))
     head = repo.refs.get_symrefs().get(b"HEAD", b"refs/heads/main")  # type: ignore[call-overload] -- a ref's name
     return pktline.refs_advertisement("git-upload-pack", rows, CAPABILITIES + head)
 
 
+def _peeled(repo: Repo, sha: ObjectID) -> ObjectID | None:
+    """What a tag object names in the end; None for what is no tag, or leads nowhere."""
+    found = sha
+    try:
+        for _ in range(reading.MAX_TAGS):
+            kind, data = reading.raw(repo.object_store, found)
+            if kind != fsck.TAG:
+                return found if found != sha else None
+            found = reading.tag_target(data) or found
+    except Unreadable:
+        pass
+    return None
+
+
 def serve(repo: Repo, source: IO[bytes], out: IO[bytes]) -> None:
-    """Answers one request; raises 400 for one that is not Git's."""
+    """Answers one request; raises 400 for one that is not Git's. A repository that is damaged says so to Git's user."""
     asked = read(source)
     if not asked.wants:
         return
+    try:
+        _answer(repo, asked, out)
+    except Unreadable as damage:
+        _fail(out, damage.message)
+    except BROKEN as error:
+        _fail(out, f"The repository is damaged ({type(error).__name__}).")
+
+
+def _fail(out: IO[bytes], sentence: str) -> None:
+    out.seek(0)
+    out.truncate()
+    out.write(pktline.line(f"ERR {sentence}".encode()))
+
+
+def _answer(repo: Repo, asked: Asked, out: IO[bytes]) -> None:
     strange = _not_ours(repo, asked.wants)
     if strange:
         out.write(pktline.line(b"ERR upload-pack: not our ref " + strange))
@@ -70,11 +99,11 @@ def serve(repo: Repo, source: IO[bytes], out: IO[bytes]) -> None:
 
 def _not_ours(repo: Repo, wants: list[ObjectID]) -> ObjectID | None:
     """The first want that no ref reaches. A ref that moved since it was advertised still reaches its old commit."""
-    tips = set(repo.get_refs().values())
+    tips = set(reading.refs(repo).values())
     others = [want for want in wants if want not in tips]
     if not others:
         return None
-    reachable = history(repo, tips, ())
+    reachable = reading.history(repo.object_store, tips, gaps=True)
     return next((want for want in others if want not in reachable), None)
 
 
@@ -136,7 +165,7 @@ def _deepen(repo: Repo, asked: Asked, out: IO[bytes]) -> set[ObjectID]:
 
 def _acknowledge(repo: Repo, asked: Asked, out: IO[bytes]) -> list[ObjectID]:
     """multi_ack_detailed: every commit both have, then whether that is enough."""
-    common = [sha for sha in asked.haves if sha in repo.object_store]
+    common = [sha for sha in asked.haves if reading.kind_of(repo.object_store, sha) is not None]
     detailed = b"multi_ack_detailed" in asked.capabilities
     if detailed:
         for sha in common:
@@ -171,61 +200,39 @@ def _missing(repo: Repo, asked: Asked, common: list[ObjectID], ends: set[ObjectI
 
     What it has is what its haves reach down to its own old ends; what it shall have reaches down to the new ends.
     """
-    has = history(repo, common, asked.shallow)
-    wanted = history(repo, asked.wants, ends)
+    store = repo.object_store
+    has = reading.history(store, common, asked.shallow, gaps=True)
+    wanted = reading.history(store, asked.wants, ends)
     missing = [sha for sha in wanted if sha not in has]
     known: set[ObjectID] = set()
     boundary = {parent for sha in missing for parent in wanted[sha].parents if parent in has}
     for sha in boundary | {sha for sha in common if sha in has}:
-        for _ in tree_objects(repo, has[sha].tree, known):
-            pass  # fills ``known``
+        with suppress(Unreadable):  # the client has it whole, whatever is left of it here
+            for _ in reading.tree_objects(store, has[sha].tree, known):
+                pass  # fills ``known``
     found = dict.fromkeys(missing)
     for sha in missing:
-        found.update(dict.fromkeys(tree_objects(repo, wanted[sha].tree, known)))
+        found.update(dict.fromkeys(reading.tree_objects(store, wanted[sha].tree, known)))
     found.update(dict.fromkeys(_tags(repo, asked, wanted)))
     return list(found)
 
 
-def history(repo: Repo, starts: Iterable[ObjectID], ends: Container[ObjectID]) -> dict[ObjectID, Commit]:
-    """Commits reachable from ``starts``, tags peeled; of those in ``ends`` the parents are not followed."""
-    found: dict[ObjectID, Commit] = {}
-    todo = list(starts)
-    while todo:
-        sha = todo.pop()
-        if sha in found:
-            continue
-        item = repo.object_store[sha]
-        if isinstance(item, Tag):
-            todo.append(item.object[1])
-        elif isinstance(item, Commit):
-            found[sha] = item
-            if sha not in ends:
-                todo.extend(item.parents)
-    return found
-
-
-def tree_objects(repo: Repo, tree: ObjectID, known: set[ObjectID]) -> Iterator[ObjectID]:
-    """The tree and all in it that is not in ``known`` yet; adds them. Submodules' commits live elsewhere."""
-    if tree in known:
-        return
-    known.add(tree)
-    yield tree
-    found = repo.object_store[tree]
-    if not isinstance(found, Tree):
-        raise KeyError(tree)
-    for _, mode, sha in found.iteritems():
-        if stat.S_ISDIR(mode):
-            yield from tree_objects(repo, sha, known)
-        elif not S_ISGITLINK(mode) and sha not in known:
-            known.add(sha)
-            yield sha
-
-
 def _tags(repo: Repo, asked: Asked, wanted: Container[ObjectID]) -> Iterator[ObjectID]:
     """Tag objects that were asked for; with include-tag also those that name a commit being sent."""
-    for sha in set(repo.get_refs().values()):
-        tag = repo.object_store[sha]
-        if not isinstance(tag, Tag):
+    for sha in set(reading.refs(repo).values()):
+        kind, data = reading.raw(repo.object_store, sha) if sha in asked.wants else _readable(repo, sha)
+        if kind != fsck.TAG:
             continue
-        if sha in asked.wants or (b"include-tag" in asked.capabilities and tag.object[1] in wanted):
+        if sha in asked.wants or (b"include-tag" in asked.capabilities and _target(data) in wanted):
             yield sha
+
+
+def _target(tag: bytes) -> ObjectID:
+    return reading.tag_target(tag) or ZERO_SHA
+
+
+def _readable(repo: Repo, sha: ObjectID) -> tuple[int, bytes]:
+    try:
+        return reading.raw(repo.object_store, sha)
+    except Unreadable:
+        return 0, b""

@@ -13,15 +13,18 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import httpx
-from dulwich.objects import ZERO_SHA, Commit, ObjectID
+from dulwich.objects import ZERO_SHA
 from dulwich.repo import Repo
 
+from crontopus_app.git.embedded import reading
 from crontopus_app.git.embedded.objects import changed, person
+from crontopus_app.git.embedded.reading import CommitRead, Unreadable
 from crontopus_app.git.embedded.store import Row
 
 TIMEOUT_SECONDS = 5.0
 PAYLOAD_COMMITS = 15
 NEW_BRANCH_COMMITS = 10
+MAX_COMMITS = 1000
 ZERO = ZERO_SHA.decode()
 
 log = logging.getLogger(__name__)
@@ -56,13 +59,24 @@ def push_payload(repo: Repo, repository: dict[str, Any], push: Push) -> dict[str
     }
 
 
-def _commits(repo: Repo, push: Push) -> list[Commit]:
-    exclude = [] if push.before == ZERO else [ObjectID(push.before.encode())]
-    walker = repo.get_walker(include=[ObjectID(push.after.encode())], exclude=exclude, max_entries=1000)
-    return [entry.commit for entry in walker]
+def _commits(repo: Repo, push: Push) -> list[CommitRead]:
+    """What the push brought, newest first, as far as it can be read: at most ``MAX_COMMITS``."""
+    store = repo.object_store
+    before = push.before.encode()
+    if push.before == ZERO or reading.kind_of(store, before) is None:
+        before = None
+    found: list[CommitRead] = []
+    try:
+        for commit in reading.newest_first(store, reading.commit(store, push.after.encode()), before):
+            found.append(commit)
+            if len(found) == MAX_COMMITS:
+                break
+    except (KeyError, Unreadable):
+        pass
+    return found
 
 
-def _commit(repo: Repo, commit: Commit, url: str) -> dict[str, Any]:
+def _commit(repo: Repo, commit: CommitRead, url: str) -> dict[str, Any]:
     author = person(commit.author, commit.author_time, commit.author_timezone)
     committer = person(commit.committer, commit.commit_time, commit.commit_timezone)
     sha = commit.id.decode()
