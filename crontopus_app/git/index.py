@@ -21,12 +21,12 @@ from crontopus_app.errors import Conflict, CrontopusError
 from crontopus_app.git import index_rows, policies, pushes
 from crontopus_app.git.commit_walk import Place, describe_commits
 from crontopus_app.git.forgejo import Forgejo, TreeEntry
-from crontopus_app.git.monitors import sync_monitors
+from crontopus_app.git.monitors import lock_tenant, sync_monitors
 from crontopus_app.git.policies import TenantPolicy
 from crontopus_app.live import Event, publish
 from crontopus_app.models import JobIndex, Tenant
 
-__all__ = ["describe_commits", "index", "reindex", "sync_monitors"]
+__all__ = ["describe_commits", "index", "lock_tenant", "reindex", "sync_monitors"]
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ def index(
             _note_error(tenant_id, error)
             raise
         if found is None:
+            _note_head(tenant_id, known)
             return known.indexed_head
         changed = _write(tenant_id, known, found, commits or {}, now)
         if changed is not None:
@@ -135,31 +136,27 @@ def _write(
     rows = [(entry, index_rows.read(tenant_id, entry, data, policy)) for entry, data in found.new]
     manifests = {entry.path for entry in found.tree if index_rows.is_manifest(entry)}
     with writing() as session:
-        tenant = session.get(Tenant, tenant_id, with_for_update=True)
-        if (
-            tenant is None
-            or tenant.deleted_at
-            or tenant.head != known.head
-            or (known.indexed_head not in ("", tenant.indexed_head))
-        ):
+        tenant = lock_tenant(session, tenant_id)
+        if tenant is None or tenant.deleted_at or known.indexed_head not in ("", tenant.indexed_head):
             return None
         if not known.indexed_head or Place.read(tenant.history).known == found.head:
             _forget_commits(session, tenant)
         pushed = _pushed(known, rows, manifests, commits)
         before = pushes.files(session, tenant_id, list(pushed))
         gone = _drop(session, tenant_id, manifests)
-        for entry, facts in rows:
-            index_rows.store(session, tenant_id, entry, facts, commits.get((entry.path, entry.sha)))
+        touched = {*gone.values(), *index_rows.store(session, tenant_id, rows, commits)}
         pushes.note(session, tenant_id, before, pushed, now)
-        session.flush()
-        index_rows.mark_duplicates(session, tenant_id, policy)
-        tenant.head = tenant.indexed_head = found.head
+        paths = [*gone, *(entry.path for entry, _ in rows)]
+        touched |= index_rows.mark_duplicates(session, tenant_id, policy, touched, paths)
+        if tenant.head == known.head:  # else a newer one was told meanwhile
+            tenant.head = found.head
+        tenant.indexed_head = found.head
         tenant.indexed_at, tenant.index_error = now, found.policy.error
         tenant.policy_sha, tenant.policy = found.policy.sha, found.policy.text
         tenant.namespaces = index_rows.namespaces(found.tree)
         session.add(tenant)
-        sync_monitors(session, tenant_id, now)
-    return [*gone, *(entry.path for entry, _ in rows)]
+        sync_monitors(session, tenant_id, now, jobs=touched if known.indexed_head else None)
+    return paths
 
 
 def _forget_commits(session: Session, tenant: Tenant) -> None:
@@ -187,11 +184,13 @@ def _pushed(
     return dict([*changed.items(), *gone.items()][: pushes.AT_MOST])
 
 
-def _drop(session: Session, tenant_id: str, manifests: set[str]) -> list[str]:
-    paths = session.exec(select(JobIndex.path).where(JobIndex.tenant_id == tenant_id))
-    gone = [path for path in paths if path not in manifests]
-    for start in range(0, len(gone), 500):
-        some = col(JobIndex.path).in_(gone[start : start + 500])
+def _drop(session: Session, tenant_id: str, manifests: set[str]) -> dict[str, str]:
+    """Deletes the rows of files that are gone; gives their jobs' ids by path."""
+    rows = session.exec(select(JobIndex.path, JobIndex.job_id).where(JobIndex.tenant_id == tenant_id))
+    gone = {path: job_id for path, job_id in rows if path not in manifests}
+    paths = list(gone)
+    for start in range(0, len(paths), 500):
+        some = col(JobIndex.path).in_(paths[start : start + 500])
         session.execute(delete(JobIndex).where(col(JobIndex.tenant_id) == tenant_id, some))
     return gone
 
@@ -199,6 +198,14 @@ def _drop(session: Session, tenant_id: str, manifests: set[str]) -> list[str]:
 def _tell(tenant_id: str, paths: list[str]) -> None:
     jobs = [Event(tenant_id, "job", path) for path in paths[:EVENTS_AT_MOST]]
     publish(Event(tenant_id, "tenant", tenant_id), *jobs)
+
+
+def _note_head(tenant_id: str, known: _Known) -> None:
+    """The branch is where the index is, whatever was told of it."""
+    if known.head != known.indexed_head:
+        with writing() as session:
+            mine = col(Tenant.id) == tenant_id, col(Tenant.head) == known.head
+            session.execute(update(Tenant).where(*mine).values(head=known.indexed_head))
 
 
 def _note_error(tenant_id: str, error: CrontopusError) -> None:

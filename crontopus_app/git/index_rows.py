@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
 from contract import jobs_in_tree, wire
@@ -15,11 +16,15 @@ from contract.jobs_in_tree import MAX_BYTES, Claim
 from contract.manifest import Decoded, Problem
 from contract.manifest_fields import NAME_PATTERN
 from contract.policy import Policy
+from crontopus_app.git.bulk import update_rows
 from crontopus_app.git.forgejo import TreeEntry
 from crontopus_app.models import JobIndex, Monitor
+from crontopus_app.models.base import new_id
 
 DUPLICATE = "duplicate-id"
 LINK = "120000"
+# More names than a statement takes well: then all of the tenant's rows are looked at.
+NAMED_AT_MOST = 500
 
 
 def is_manifest(entry: TreeEntry) -> bool:
@@ -69,24 +74,58 @@ def facts(decoded: Decoded) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What the index has of a file."""
+
+    id: str
+    job_id: str
+    blob_sha: str
+
+
+def stored(session: Session, tenant_id: str, paths: Collection[str]) -> dict[str, Stored]:
+    """The tenant's rows of these paths; of all paths where these are many."""
+    query = select(JobIndex.path, JobIndex.id, JobIndex.job_id, JobIndex.blob_sha)
+    query = query.where(JobIndex.tenant_id == tenant_id)
+    if len(paths) <= NAMED_AT_MOST:
+        query = query.where(col(JobIndex.path).in_(paths))
+    return {path: Stored(*facts) for path, *facts in session.exec(query)}
+
+
 def store(
-    session: Session, tenant_id: str, entry: TreeEntry, values: dict[str, Any], commit: wire.Commit | None
-) -> None:
-    """Inserts or updates the file's row; what an invalid file does not say stays as it was, a known commit too."""
-    row = session.exec(select(JobIndex).where(JobIndex.tenant_id == tenant_id, JobIndex.path == entry.path)).first()
-    if row is None:
-        namespace, name = place(entry.path)
-        row = JobIndex(tenant_id=tenant_id, path=entry.path, name=name, namespace=namespace, **{"job_id": "", **values})
-        row.job_id = row.job_id or _best_id(session, tenant_id, namespace, name)
-    else:
-        if row.blob_sha != entry.sha:
-            values = values | commit_facts(None)
-        for name, value in values.items():
-            setattr(row, name, value)
-    if commit is not None:
-        for name, value in commit_facts(commit).items():
-            setattr(row, name, value)
-    session.add(row)
+    session: Session,
+    tenant_id: str,
+    files: Sequence[tuple[TreeEntry, dict[str, Any]]],
+    commits: Mapping[tuple[str, str], wire.Commit],
+) -> set[str]:
+    """Inserts or updates the files' rows; gives the ids of their jobs, those they had before among them.
+
+    What an invalid file does not say stays as it was, and so does the commit of a file that is the same blob.
+    """
+    known = stored(session, tenant_id, [entry.path for entry, _ in files])
+    made, changed = [], []
+    for entry, values in files:
+        row, commit = known.get(entry.path), commits.get((entry.path, entry.sha))
+        if row is None:
+            made.append(_new(tenant_id, entry.path, values, commit))
+        else:
+            told = commit_facts(commit) if commit or row.blob_sha != entry.sha else {}
+            changed.append((row.id, values | told))
+    _give_ids(session, tenant_id, [row for row in made if not row["job_id"]])
+    table = JobIndex.metadata.tables["job_index"]
+    if made:
+        session.connection().execute(insert(table), made)
+    update_rows(session, table, changed)
+    before = {known[entry.path].job_id for entry, _ in files if entry.path in known}
+    told = {values["job_id"] for _, values in changed if "job_id" in values}
+    return before | told | {row["job_id"] for row in made}
+
+
+def _new(tenant_id: str, path: str, values: dict[str, Any], commit: wire.Commit | None) -> dict[str, Any]:
+    namespace, name = place(path)
+    empty = {"job_id": "", "schedule": [], "timezone": None, "enabled": True, "paused": False}
+    where = {"id": new_id(), "tenant_id": tenant_id, "path": path, "name": name, "namespace": namespace}
+    return {**where, **empty, **values, **commit_facts(commit)}
 
 
 def place(path: str) -> tuple[str, str]:
@@ -94,11 +133,18 @@ def place(path: str) -> tuple[str, str]:
     return path.split("/")[0], path.rsplit("/", 1)[-1].rpartition(".")[0]
 
 
-def _best_id(session: Session, tenant_id: str, namespace: str, name: str) -> str:
-    """The id of a job whose file cannot be read: the one its monitors know, else the one it would have without any."""
-    query = select(Monitor.job_id).where(Monitor.tenant_id == tenant_id, Monitor.namespace == namespace)
-    known = session.exec(query.where(Monitor.job_name == name).order_by(col(Monitor.updated_at).desc())).first()
-    return known or manifests.job_id(tenant_id, namespace, name)
+def _give_ids(session: Session, tenant_id: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Jobs whose files cannot be read get the ids that their monitors know, else those they would have without any."""
+    if not rows:
+        return
+    columns = select(Monitor.namespace, Monitor.job_name, Monitor.job_id).where(Monitor.tenant_id == tenant_id)
+    if len(rows) <= NAMED_AT_MOST:
+        columns = columns.where(col(Monitor.job_name).in_({row["name"] for row in rows}))
+    newest_last = session.exec(columns.order_by(col(Monitor.updated_at)))
+    known = {(namespace, name): job_id for namespace, name, job_id in newest_last}
+    for row in rows:
+        key = row["namespace"], row["name"]
+        row["job_id"] = known.get(key) or manifests.job_id(tenant_id, *key)
 
 
 def commit_facts(commit: wire.Commit | None) -> dict[str, Any]:
@@ -108,23 +154,37 @@ def commit_facts(commit: wire.Commit | None) -> dict[str, Any]:
     return {"commit_sha": commit.sha, "commit_author": author, "commit_message": message, "commit_at": commit.at}
 
 
-def mark_duplicates(session: Session, tenant_id: str, policy: Policy) -> None:
-    """Files that share an identity become invalid, all of them; those that no longer do become valid again."""
-    invalid = select(JobIndex.id, JobIndex.errors).where(
-        JobIndex.tenant_id == tenant_id, col(JobIndex.valid).is_(False)
-    )
-    marked = {row for row, errors in session.exec(invalid) if any(error.get("code") == DUPLICATE for error in errors)}
-    columns = select(JobIndex.path, JobIndex.job_id, JobIndex.namespace, JobIndex.name)
-    meant = columns.where(JobIndex.tenant_id == tenant_id, col(JobIndex.valid) | col(JobIndex.id).in_(marked))
-    shared = jobs_in_tree.clashes(Claim(*row) for row in session.exec(meant))
-    if not marked and not shared:
-        return
-    either = col(JobIndex.id).in_(marked) | col(JobIndex.path).in_(shared)
-    mine = select(JobIndex).where(JobIndex.tenant_id == tenant_id, either).order_by(JobIndex.path)
-    files = session.exec(mine).all()
+def mark_duplicates(
+    session: Session, tenant_id: str, policy: Policy, touched: Collection[str], paths: Iterable[str]
+) -> set[str]:
+    """Files that share an identity become invalid, all of them; those that no longer do become valid again.
+
+    ``touched`` are the jobs whose files at ``paths`` changed: where no duplicate is among them, nothing is to be done.
+    Gives the ids of the jobs whose files were marked or cleared.
+    """
+    claims, marked = _claims(session, tenant_id)
+    shared = jobs_in_tree.clashes(claims)
+    near = {place(path) for path in paths}
+    clashing = (claim for claim in claims if claim.path in shared)
+    changed = any(claim.job_id in touched or (claim.namespace, claim.name) in near for claim in clashing)
+    if marked == shared.keys() and not changed:
+        return set()
+    mine = select(JobIndex).where(JobIndex.tenant_id == tenant_id, col(JobIndex.path).in_(marked | shared.keys()))
+    files = session.exec(mine.order_by(JobIndex.path)).all()
     decoded = manifests.mark_duplicates([decode(file.yaml, file.path, tenant_id, policy) for file in files])
     for file, each in zip(files, decoded, strict=True):
         for name, value in facts(each).items():
             setattr(file, name, value)
         session.add(file)
     session.flush()
+    return {file.job_id for file in files}
+
+
+def _claims(session: Session, tenant_id: str) -> tuple[list[Claim], set[str]]:
+    """What the files claim that are valid or were marked, and the paths of those that were marked."""
+    mine = JobIndex.tenant_id == tenant_id
+    invalid = session.exec(select(JobIndex.path, JobIndex.errors).where(mine, col(JobIndex.valid).is_(False)))
+    marked = {path for path, errors in invalid if any(error.get("code") == DUPLICATE for error in errors)}
+    columns = select(JobIndex.path, JobIndex.job_id, JobIndex.namespace, JobIndex.name)
+    rows = session.exec(columns.where(mine, col(JobIndex.valid) | col(JobIndex.path).in_(marked)))
+    return [Claim(*row) for row in rows], marked

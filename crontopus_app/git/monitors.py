@@ -5,20 +5,28 @@ Those of ping keys are made where a key is first used; here they follow their jo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import insert
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from contract.manifest import AgentTarget, Manifest
-from crontopus_app.models import Endpoint, JobIndex, Monitor
+from crontopus_app.git.bulk import update_rows
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
+from crontopus_app.models.base import new_id
 
 # What takes space and says nothing here.
 _SLIM = [defer(getattr(JobIndex, name)) for name in ("yaml", "lints", "errors")]
+_SLIM_HOSTS = [defer(getattr(Endpoint, name)) for name in ("crontab", "drift")]
+_COLUMNS = [col(getattr(Monitor, name)) for name in ("id", "job_id", "source_id", "endpoint_id", "state")]
+_COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "last_run_status")]
 RESUMED = {"success": "ok", "failed": "failing", "timeout": "failing", "lost": "failing"}
+# More ids than a statement takes well: then all of the tenant's rows are looked at.
+NAMED_AT_MOST = 500
 
 
 @dataclass(frozen=True)
@@ -30,49 +38,77 @@ class Wanted:
     resting: bool
 
 
-def sync_monitors(session: Session, tenant_id: str, now: datetime) -> None:
+@dataclass(frozen=True)
+class _Expected:
+    """The instances there should be, the valid jobs, the jobs whose files are invalid now, and the active endpoints."""
+
+    instances: dict[tuple[str, str], Wanted]
+    jobs: dict[str, Wanted]
+    kept: set[str]
+    active: set[str]
+
+    def of(self, row: Any) -> dict[str, Any] | None:
+        """What has to change in a monitor's row; None where it is as it should be."""
+        by_key = self.jobs.get(row.job_id) if row.endpoint_id is None else None
+        target = by_key or self.instances.get((row.job_id, row.source_id))
+        if target is not None:
+            return _followed(row, target)
+        stays = row.job_id in self.kept and (row.endpoint_id is None or row.endpoint_id in self.active)
+        return None if stays or row.state == "retired" else {"state": "retired", "outcome": "", "reason": ""}
+
+
+def lock_tenant(session: Session, tenant_id: str) -> Tenant | None:
+    """Puts those in order who change a tenant's index, endpoints or monitors. Take it before any of those rows.
+
+    Check-ins do not wait for it: they lock the row only against its removal.
+    """
+    return session.get(Tenant, tenant_id, with_for_update={"key_share": True})
+
+
+def sync_monitors(
+    session: Session,
+    tenant_id: str,
+    now: datetime,
+    *,
+    jobs: Collection[str] | None = None,
+    hosts: Collection[str] | None = None,
+) -> None:
     """Makes, revives, pauses and retires the tenant's monitors as its indexed jobs and active endpoints ask for.
 
-    A file that is invalid now changes nothing about its job's monitors. Retired ones keep their history.
+    Only those of ``jobs`` (ids), or of ``hosts`` (endpoints' ids), where they are given. A file that is invalid now
+    changes nothing about its job's monitors. Retired ones keep their history. Call with the tenant locked.
     """
     session.flush()
-    wanted, jobs, kept = _wanted(session, tenant_id)
-    rows = session.exec(select(Monitor).where(Monitor.tenant_id == tenant_id).order_by(Monitor.id).with_for_update())
-    for row in rows:
-        by_key = jobs.get(row.job_id) if row.endpoint_id is None else None
-        target = by_key or wanted.pop((row.job_id, row.source_id), None)
-        if target is not None:
-            _follow(session, row, target, now)
-        elif row.state != "retired" and not (row.job_id in kept and _is_active(session, row.endpoint_id)):
-            _retire(session, row.id, now)
-    for (job_id, endpoint_id), target in wanted.items():
-        state = "paused" if target.resting else "waiting"
-        made = Monitor(
-            tenant_id=tenant_id,
-            job_id=job_id,
-            source_id=endpoint_id,
-            endpoint_id=endpoint_id,
-            job_name=target.job_name,
-            namespace=target.namespace,
-            state=state,
-            updated_at=now,
-        )
-        session.add(made)
-    session.flush()
+    jobs = None if jobs is None or len(jobs) > NAMED_AT_MOST else jobs
+    mine = [Monitor.tenant_id == tenant_id]
+    mine += [] if jobs is None else [col(Monitor.job_id).in_(jobs)]
+    mine += [] if hosts is None else [col(Monitor.source_id).in_(hosts)]
+    expected = _expected(session, tenant_id, jobs, hosts)
+    rows = session.execute(select(*_COLUMNS).where(*mine)).all()
+    _change(session, expected, [row.id for row in rows if expected.of(row)], now)
+    there = {(row.job_id, row.source_id) for row in rows}
+    _make(session, tenant_id, {key: one for key, one in expected.instances.items() if key not in there}, now)
 
 
-def _wanted(session: Session, tenant_id: str) -> tuple[dict[tuple[str, str], Wanted], dict[str, Wanted], set[str]]:
-    """The instances there should be, the same of each valid job by itself, and the jobs whose files are invalid now."""
-    active = Endpoint.tenant_id == tenant_id, Endpoint.status == "active"
-    hosts = session.exec(select(Endpoint).where(*active)).all()
-    jobs = session.exec(select(JobIndex).where(JobIndex.tenant_id == tenant_id).options(*_SLIM)).all()
-    wanted, alone = {}, {}
-    for job in jobs:
+def _expected(
+    session: Session, tenant_id: str, jobs: Collection[str] | None, hosts: Collection[str] | None
+) -> _Expected:
+    machines = select(Endpoint).where(Endpoint.tenant_id == tenant_id, Endpoint.status == "active")
+    files = select(JobIndex).where(JobIndex.tenant_id == tenant_id)
+    if hosts is not None:
+        machines = machines.where(col(Endpoint.id).in_(hosts))
+    if jobs is not None:
+        files = files.where(col(JobIndex.job_id).in_(jobs))
+    active = session.exec(machines.options(*_SLIM_HOSTS)).all()
+    expected = _Expected({}, {}, set(), {host.id for host in active})
+    for job in session.exec(files.options(*_SLIM)):
+        if not job.valid:
+            expected.kept.add(job.job_id)
+            continue
         target = Wanted(job.name, job.namespace, resting=job.paused or not job.enabled)
-        wanted |= {(job.job_id, host.id): target for host in matching(job, hosts)}
-        if job.valid:
-            alone[job.job_id] = target
-    return wanted, alone, {job.job_id for job in jobs if not job.valid}
+        expected.jobs[job.job_id] = target
+        expected.instances.update(dict.fromkeys(((job.job_id, host.id) for host in matching(job, active)), target))
+    return expected
 
 
 def matching(job: JobIndex, hosts: Iterable[Endpoint]) -> Iterator[Endpoint]:
@@ -93,25 +129,44 @@ def _tuple(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _follow(session: Session, row: Monitor, target: Wanted, now: datetime) -> None:
+def _followed(row: Any, target: Wanted) -> dict[str, Any] | None:
     state = row.state
     if target.resting:
         state = "paused"
     elif state in {"paused", "retired"}:
         state = RESUMED.get(row.last_run_status or "", "waiting")
-    if (row.state, row.job_name, row.namespace) != (state, target.job_name, target.namespace):
-        row.state, row.job_name, row.namespace, row.updated_at = state, target.job_name, target.namespace, now
-        session.add(row)
+    if (row.state, row.job_name, row.namespace) == (state, target.job_name, target.namespace):
+        return None
+    return {"state": state, "job_name": target.job_name, "namespace": target.namespace}
 
 
-def _retire(session: Session, monitor_id: str, now: datetime) -> None:
-    mine = col(Monitor.id) == monitor_id
-    session.execute(update(Monitor).where(mine).values(state="retired", outcome="", reason="", updated_at=now))
+def _change(session: Session, expected: _Expected, ids: Sequence[str], now: datetime) -> None:
+    """Locks these monitors in the order of ids, as check-ins do, and brings them to what is expected of them now."""
+    table = Monitor.metadata.tables["monitor"]
+    for start in range(0, len(ids), NAMED_AT_MOST):
+        some = col(Monitor.id).in_(sorted(ids)[start : start + NAMED_AT_MOST])
+        locked = session.execute(select(*_COLUMNS).where(some).order_by(Monitor.id).with_for_update()).all()
+        changes = [(row.id, values | {"updated_at": now}) for row in locked if (values := expected.of(row))]
+        update_rows(session, table, changes)
 
 
-def _is_active(session: Session, endpoint_id: str | None) -> bool:
-    """Whether the source is there still; a ping key is for as long as its monitor."""
-    if endpoint_id is None:
-        return True
-    endpoint = session.get(Endpoint, endpoint_id)
-    return endpoint is not None and endpoint.status == "active"
+def _make(session: Session, tenant_id: str, wanted: dict[tuple[str, str], Wanted], now: datetime) -> None:
+    rows = [
+        {
+            "id": new_id(),
+            "tenant_id": tenant_id,
+            "job_id": job_id,
+            "source_id": endpoint_id,
+            "endpoint_id": endpoint_id,
+            "job_name": target.job_name,
+            "namespace": target.namespace,
+            "state": "paused" if target.resting else "waiting",
+            "outcome": "",
+            "reason": "",
+            "applied_commit": "",
+            "updated_at": now,
+        }
+        for (job_id, endpoint_id), target in wanted.items()
+    ]
+    if rows:
+        session.connection().execute(insert(Monitor.metadata.tables["monitor"]), rows)

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, func, select
 from contract import wire
 from contract.schedule import POLICIES
 from crontopus_app.errors import BadInput, Conflict, NotFound
-from crontopus_app.git.index import sync_monitors
+from crontopus_app.git.index import lock_tenant, sync_monitors
 from crontopus_app.models import Endpoint, Monitor, Tenant
 from crontopus_app.services import audit
 from crontopus_app.services.actor import Actor
@@ -206,7 +206,7 @@ def rename(session: Session, actor: Actor, endpoint_id: str, name: str, now: dat
     """Gives an endpoint another name. Raises BadInput, Conflict, NotFound."""
     actor.require("write:agents")
     # As in enrolment: no two endpoints take one name at once.
-    session.get(Tenant, actor.tenant_id, with_for_update=True)
+    lock_tenant(session, actor.tenant_id)
     row, name = _mine(session, actor, endpoint_id), name.strip()
     if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable():
         raise BadInput(f"name must be 1 to {NAME_LENGTH} printable characters.")
@@ -216,7 +216,7 @@ def rename(session: Session, actor: Actor, endpoint_id: str, name: str, now: dat
     row.name = name
     session.add(row)
     session.flush()
-    sync_monitors(session, actor.tenant_id, now)
+    sync_monitors(session, actor.tenant_id, now, hosts=[row.id])
     audit.record(session, actor, "endpoint.rename", row.name, now)
     return get(session, actor, endpoint_id, now)
 
@@ -224,11 +224,12 @@ def rename(session: Session, actor: Actor, endpoint_id: str, name: str, now: dat
 def revoke(session: Session, actor: Actor, endpoint_id: str, now: datetime) -> str:
     """Ends the endpoint's token at once and retires its instances; returns the Git token to drop after the commit."""
     actor.require("write:agents")
+    lock_tenant(session, actor.tenant_id)
     row = _mine(session, actor, endpoint_id)
     row.status, git_token, row.git_token_name = "revoked", row.git_token_name, ""
     session.add(row)
     session.flush()
-    sync_monitors(session, actor.tenant_id, now)
+    sync_monitors(session, actor.tenant_id, now, hosts=[row.id])
     audit.record(session, actor, "endpoint.revoke", row.name, now)
     return git_token
 

@@ -15,7 +15,7 @@ from crontopus_app import security
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import Conflict, CrontopusError, NotAuthenticated
 from crontopus_app.git.forgejo import Forgejo
-from crontopus_app.git.index import sync_monitors
+from crontopus_app.git.index import lock_tenant, sync_monitors
 from crontopus_app.models import Endpoint, EnrollmentToken, Tenant
 from crontopus_app.services import values
 from crontopus_app.services.reports import ONE_DAY_S, describe, git_access
@@ -41,10 +41,10 @@ def enroll(token: str, form: wire.EnrollRequest, forge: Forgejo, now: datetime) 
     try:
         with writing() as session:
             # One enrolment of a tenant at a time: else two hosts find one name free, or one machine becomes two rows.
-            session.get(Tenant, tenant.id, with_for_update=True)
+            lock_tenant(session, tenant.id)
             _use(session, token)
             endpoint, secret, replaced = _write_endpoint(session, tenant.id, form, git_token_name, now)
-            sync_monitors(session, tenant.id, now)
+            sync_monitors(session, tenant.id, now, hosts=[endpoint.id])
     except BaseException:
         drop_git_token(forge, tenant.id, git_token_name)
         raise

@@ -12,7 +12,7 @@ from contract import wire
 from crontopus_app import addresses, security
 from crontopus_app.db import writing
 from crontopus_app.errors import Forbidden, NotAuthenticated, NotFound
-from crontopus_app.git.index import sync_monitors
+from crontopus_app.git.index import lock_tenant, sync_monitors
 from crontopus_app.models import Endpoint, Monitor, Tenant
 from crontopus_app.services import values
 from crontopus_app.services.tenants import bot_name
@@ -86,10 +86,12 @@ def report(session: Session, endpoint_id: str, told: wire.PassReport, now: datet
     endpoint = session.get(Endpoint, endpoint_id)
     if endpoint is None:
         raise NotFound("There is no such endpoint.")
-    endpoint.pass_status, endpoint.pass_message = _status(told.status), values.text(told.message)
-    endpoint.head_applied, endpoint.reported_at, endpoint.last_seen_at = values.text(told.applied, WORD), now, now
     labels = values.mapping("labels", told.labels)
     labels_changed = bool(labels) and labels != endpoint.labels
+    if labels_changed:
+        lock_tenant(session, endpoint.tenant_id)  # before the endpoint's row, which the first change below locks
+    endpoint.pass_status, endpoint.pass_message = _status(told.status), values.text(told.message)
+    endpoint.head_applied, endpoint.reported_at, endpoint.last_seen_at = values.text(told.applied, WORD), now, now
     describe(endpoint, told)
     endpoint.labels = labels or endpoint.labels
     endpoint.capabilities = values.mapping("capabilities", told.capabilities) or endpoint.capabilities
@@ -99,7 +101,7 @@ def report(session: Session, endpoint_id: str, told: wire.PassReport, now: datet
     session.add(endpoint)
     if labels_changed:
         session.flush()
-        sync_monitors(session, endpoint.tenant_id, now)
+        sync_monitors(session, endpoint.tenant_id, now, hosts=[endpoint.id])
     _note_outcomes(session, endpoint, told, now)
 
 
