@@ -14,7 +14,8 @@ from crontopus_app.db import storable
 from crontopus_app.errors import Conflict, CrontopusError, NotFound
 from crontopus_app.models import JobIndex
 from crontopus_app.monitoring.fold import RunFacts, fold
-from crontopus_app.monitoring.rows import Row, Rows, Sender, Told
+from crontopus_app.monitoring.rows import Rows, Sender, Told
+from crontopus_app.monitoring.statements import Row, statements
 
 OUTPUT_LIMIT = 256 * 1024
 AHEAD = timedelta(minutes=5)
@@ -28,7 +29,15 @@ def record(session: Session, told: Sequence[Told], now: datetime) -> list[wire.C
     job or run, with Conflict a run id that is another run's; a refusal changes nothing. Raises IntegrityError where
     another process wrote one of the rows meanwhile: roll back and call again.
     """
-    rows = Rows(session, told)
+    asked = statements(session)
+    with asked.together():
+        rows = Rows(asked, [(one.sender.id, one.checkin) for one in told])
+    return write(rows, told, now)
+
+
+def write(rows: Rows, told: Sequence[Told], now: datetime) -> list[wire.CheckinAnswer | CrontopusError]:
+    """As ``record``, of check-ins (or some of them) whose ``rows`` have been asked for."""
+    rows.gather()
     answers = [_one(rows, one.sender, one.checkin, now) for one in told]
     rows.write()
     return answers

@@ -6,21 +6,20 @@ monitors before the runs: two processes that write at once wait for each other, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Table, bindparam, insert, select, update
-from sqlmodel import Session
+from sqlalchemy import Table
 
 from contract import wire
 from crontopus_app.models import metadata
+from crontopus_app.monitoring.statements import Row, Statements
 
 RUN, OUTPUT, CHECKIN, MONITOR, JOB = (
     metadata.tables[name] for name in ("run", "run_output", "check_in", "monitor", "job_index")
 )
-Row = dict[str, Any]
 MONITORED = ("last_run_id", "last_run_status", "last_run_at", "state", "updated_at")
+MONITORS = ("id", "job_id", "source_id", "job_name", "namespace", *MONITORED)
 
 
 @dataclass(frozen=True)
@@ -45,64 +44,56 @@ class Told:
 
 
 class Rows:
-    """Rows as mappings of column to value: change them through ``put`` and ``moved``, then ``write`` them once."""
+    """Rows as mappings of column to value: change them through ``put_…``, then ``write`` them once.
 
-    def __init__(self, session: Session, told: Sequence[Told]) -> None:
-        self._connection = session.connection()
+    Made within ``statements.together()``; ``gather`` fetches what was asked for, when that has ended.
+    """
+
+    def __init__(self, statements: Statements, told: Sequence[tuple[str, wire.Checkin]]) -> None:
+        """``told``: each check-in after the id of its source."""
+        self._statements, self._told = statements, told
         self._inserted: dict[tuple[str, str], Row] = {}
         self._changed: dict[tuple[str, str], Row] = {}
         self._checkins: list[Row] = []
-        self.monitors = self._monitors(told)
-        self.runs = self._runs(told)
-        self.seen = self._seen(told)
+        checkins = [checkin for _, checkin in told]
+        # Locked, by job and source; a few more than asked for where several sources tell of a job.
+        wanted = {"job_id": {one.job_id for one in checkins}, "source_id": {source for source, _ in told}}
+        self._monitors = statements.select(MONITOR, MONITORS, wanted, order="id", lock="FOR UPDATE")
+        ids = {"id": {one.run_id for one in checkins}}
+        self._runs = statements.select(RUN, _columns(RUN), ids, order="id", lock="FOR UPDATE")
+        # Looked for once the locks are held.
+        self._seen = statements.select(CHECKIN, ("id", "source_id", "run_id"), {"id": {one.id for one in checkins}})
+
+    def gather(self) -> None:
+        self.monitors = {(row["job_id"], row["source_id"]): row for row in self._monitors()}
+        self.runs = {row["id"]: row for row in self._runs()}
+        self.seen = {(row["id"], row["source_id"]): row["run_id"] for row in self._seen()}
         self.statuses = self._statuses()
-        self.outputs = self._outputs(told)
-        self.jobs = self._jobs(told)
-
-    def _all(self, query: Any) -> list[Row]:
-        return [dict(row) for row in self._connection.execute(query).mappings()]
-
-    def _monitors(self, told: Sequence[Told]) -> dict[tuple[str, str], Row]:
-        """Locked, by job and source; a few more than asked for where several sources tell of a job."""
-        jobs, sources = {one.checkin.job_id for one in told}, {one.sender.id for one in told}
-        mine = MONITOR.c.job_id.in_(jobs), MONITOR.c.source_id.in_(sources)
-        columns = [MONITOR.c[name] for name in ("id", "job_id", "source_id", "job_name", "namespace", *MONITORED)]
-        found = self._all(select(*columns).where(*mine).order_by(MONITOR.c.id).with_for_update())
-        return {(row["job_id"], row["source_id"]): row for row in found}
-
-    def _runs(self, told: Sequence[Told]) -> dict[str, Row]:
-        mine = RUN.c.id.in_({one.checkin.run_id for one in told})
-        return {row["id"]: row for row in self._all(select(RUN).where(mine).order_by(RUN.c.id).with_for_update())}
-
-    def _seen(self, told: Sequence[Told]) -> dict[tuple[str, str], str]:
-        """The run of each check-in id that is known; looked for once the locks are held."""
-        mine = CHECKIN.c.id.in_({one.checkin.id for one in told})
-        found = self._all(select(CHECKIN.c.id, CHECKIN.c.source_id, CHECKIN.c.run_id).where(mine))
-        return {(row["id"], row["source_id"]): row["run_id"] for row in found}
+        self.outputs = self._outputs()
+        self.jobs = self._jobs()
 
     def _statuses(self) -> dict[str, str]:
         """Of runs that known check-ins told of and none of these does."""
         others = set(self.seen.values()) - self.runs.keys()
         if not others:
             return {}
-        return {
-            row["id"]: row["status"] for row in self._all(select(RUN.c.id, RUN.c.status).where(RUN.c.id.in_(others)))
-        }
+        return {row["id"]: row["status"] for row in self._statements.select(RUN, ("id", "status"), {"id": others})()}
 
-    def _outputs(self, told: Sequence[Told]) -> dict[str, Row]:
-        wanted = {one.checkin.run_id for one in told if one.checkin.output is not None} & self.runs.keys()
+    def _outputs(self) -> dict[str, Row]:
+        wanted = {checkin.run_id for _, checkin in self._told if checkin.output is not None} & self.runs.keys()
         if not wanted:
             return {}
-        return {row["run_id"]: row for row in self._all(select(OUTPUT).where(OUTPUT.c.run_id.in_(wanted)))}
+        found = self._statements.select(OUTPUT, _columns(OUTPUT), {"run_id": wanted})
+        return {row["run_id"]: row for row in found()}
 
-    def _jobs(self, told: Sequence[Told]) -> dict[str, list[Row]]:
+    def _jobs(self) -> dict[str, list[Row]]:
         """Index rows by job, for runs that are new and have no monitor to take their job's name from."""
-        new = [one for one in told if one.checkin.run_id not in self.runs]
-        nameless = {one.checkin.job_id for one in new if (one.checkin.job_id, one.sender.id) not in self.monitors}
+        new = [(checkin.job_id, source) for source, checkin in self._told if checkin.run_id not in self.runs]
+        nameless = {pair[0] for pair in new if pair not in self.monitors}
         if not nameless:
             return {}
-        columns = JOB.c.job_id, JOB.c.tenant_id, JOB.c.name, JOB.c.namespace
-        found = self._all(select(*columns).where(JOB.c.job_id.in_(nameless)).order_by(JOB.c.path))
+        columns = "job_id", "tenant_id", "name", "namespace"
+        found = self._statements.select(JOB, columns, {"job_id": nameless}, order="path")()
         return {job: [row for row in found if row["job_id"] == job] for job in nameless}
 
     def status(self, run_id: str) -> str:
@@ -130,31 +121,24 @@ class Rows:
 
     def write(self) -> None:
         """Raises IntegrityError where another process has written one of the new rows since they were looked for."""
-        self._insert(RUN, self._of(self._inserted, "run"))
-        self._update(RUN, "id", self._of(self._changed, "run"), [c.name for c in RUN.c if c.name not in FIXED])
-        self._insert(OUTPUT, self._of(self._inserted, "run_output"))
-        self._update(OUTPUT, "run_id", self._of(self._changed, "run_output"), ["head", "tail", "lost_bytes"])
-        self._insert(CHECKIN, sorted(self._checkins, key=lambda row: (row["id"], row["source_id"])))
-        self._update(MONITOR, "id", self._of(self._changed, "monitor"), MONITORED)
+        with self._statements.together():
+            self._statements.insert(RUN, self._of(self._inserted, "run"))
+            self._statements.update(RUN, "id", FOLDED, self._of(self._changed, "run"))
+            self._statements.insert(OUTPUT, self._of(self._inserted, "run_output"))
+            self._statements.update(
+                OUTPUT, "run_id", ("head", "tail", "lost_bytes"), self._of(self._changed, "run_output")
+            )
+            self._statements.insert(CHECKIN, sorted(self._checkins, key=lambda row: (row["id"], row["source_id"])))
+            self._statements.update(MONITOR, "id", MONITORED, self._of(self._changed, "monitor"))
 
     @staticmethod
     def _of(rows: dict[tuple[str, str], Row], table: str) -> list[Row]:
         return [rows[key] for key in sorted(rows) if key[0] == table]
 
-    def _insert(self, table: Table, rows: list[Row]) -> None:
-        if rows:
-            self._connection.execute(insert(table), rows)
 
-    def _update(self, table: Table, key: str, rows: list[Row], columns: Iterable[str]) -> None:
-        if rows:
-            columns = tuple(columns)
-            statement = (
-                update(table)
-                .where(table.c[key] == bindparam("the_key"))
-                .values({name: bindparam(f"new_{name}") for name in columns})
-            )
-            changes = [{"the_key": row[key], **{f"new_{name}": row[name] for name in columns}} for row in rows]
-            self._connection.execute(statement, changes)
+def _columns(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.c)
 
 
 FIXED = frozenset({"id", "tenant_id", "job_id", "job_name", "namespace", "source_id", "endpoint_id", "endpoint_name"})
+FOLDED = tuple(name for name in _columns(RUN) if name not in FIXED)

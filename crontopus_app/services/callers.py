@@ -7,19 +7,19 @@ Redis is there to tell of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
-from sqlmodel import Session
 
 from crontopus_app import security
 from crontopus_app.db import reading
 from crontopus_app.errors import CrontopusError
 from crontopus_app.models import Endpoint, metadata
 from crontopus_app.monitoring.rows import Sender
+from crontopus_app.monitoring.statements import Statements
 from crontopus_app.services import reports
 
 ENDPOINT, TENANT = metadata.tables["endpoint"], metadata.tables["tenant"]
@@ -45,16 +45,34 @@ def _standing() -> Any:
     return select(*facts, TENANT.c.suspended).join(TENANT, TENANT.c.id == ENDPOINT.c.tenant_id)
 
 
-def senders(session: Session, callers: Iterable[Caller]) -> dict[Caller, Sender | CrontopusError]:
+STANDING = (
+    "SELECT endpoint.id, endpoint.tenant_id, endpoint.name, endpoint.token_hmac, endpoint.status, tenant.suspended "
+    "FROM endpoint JOIN tenant ON tenant.id = endpoint.tenant_id WHERE endpoint.id {among} ORDER BY tenant.id"
+)
+
+
+def senders(statements: Statements, callers: Iterable[Caller]) -> Callable[[], dict[Caller, Sender | CrontopusError]]:
     """Each caller as it stands now, or why it may not write; no tenant goes before this transaction ends.
 
     The tenants are locked first, as whoever changes names or monitors of a tenant does.
     """
     wanted = set(callers)
-    query = _standing().where(ENDPOINT.c.id.in_({caller.id for caller in wanted})).order_by(TENANT.c.id)
-    rows = session.execute(query.with_for_update(of=TENANT, read=True, key_share=True)).all()
-    by_id = {row.id: row for row in rows}
-    return {caller: _sender(by_id.get(caller.id), caller.token_hmac) for caller in wanted}
+    found = statements.query(STANDING, [{caller.id for caller in wanted}], lock="FOR KEY SHARE OF tenant")
+
+    def standing() -> dict[Caller, Sender | CrontopusError]:
+        by_id = {row[0]: _Standing(*row) for row in found()}
+        return {caller: _sender(by_id.get(caller.id), caller.token_hmac) for caller in wanted}
+
+    return standing
+
+
+class _Standing(NamedTuple):
+    id: str
+    tenant_id: str
+    name: str
+    token_hmac: str
+    status: str
+    suspended: bool
 
 
 def _sender(row: Any, token_hmac: str) -> Sender | CrontopusError:

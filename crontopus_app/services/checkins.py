@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
@@ -15,7 +17,8 @@ from contract import wire
 from crontopus_app.db import raced, writing
 from crontopus_app.errors import BadInput, CrontopusError, NotFound, Unavailable
 from crontopus_app.monitoring import ingest
-from crontopus_app.monitoring.rows import Sender, Told
+from crontopus_app.monitoring.rows import Rows, Sender, Told
+from crontopus_app.monitoring.statements import statements
 from crontopus_app.services import callers, values
 from crontopus_app.services.callers import Caller
 
@@ -27,6 +30,11 @@ AGAIN = 2
 FLAGS, FLAG_LENGTH = 20, 100
 # Thousands of them add up to less than a column holds.
 MOST_LOST = 2**50
+MOMENTS, IDS = ("at", "slot", "started_at"), ("id", "job_id", "run_id")
+TEXTS = ("error", "commit", "line_hash", "boot_id")
+CANONICAL = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# Whoever holds a lock of a check-in's for long holds up many.
+LOCK_MS = 2000
 LEGACY_KINDS = {"running": "start", "started": "start", "success": "success", "failure": "fail", "failed": "fail"}
 
 
@@ -77,17 +85,28 @@ def _together(asked: Sequence[Asked], now: datetime) -> list[Answer]:
 
 
 def _write(session: Session, asked: Sequence[Asked], now: datetime) -> list[Answer]:
-    senders = callers.senders(session, {one.caller for one in asked})
-    checked = [_checked(one, senders[one.caller]) for one in asked]
-    answers = iter(ingest.record(session, [told for told in checked if isinstance(told, Told)], now))
-    return [next(answers) if isinstance(told, Told) else told for told in checked]
+    checked = [_checked(one.checkin) for one in asked]
+    good = [(one.caller, told) for one, told in zip(asked, checked, strict=True) if isinstance(told, wire.Checkin)]
+    reading = statements(session)
+    with reading.together():
+        reading.limit(LOCK_MS)
+        standing = callers.senders(reading, {one.caller for one in asked})
+        rows = Rows(reading, [(caller.id, checkin) for caller, checkin in good])
+    senders = standing()
+    told = [_told(senders[one.caller], checkin) for one, checkin in zip(asked, checked, strict=True)]
+    answers = iter(ingest.write(rows, [one for one in told if isinstance(one, Told)], now))
+    return [next(answers) if isinstance(one, Told) else one for one in told]
 
 
-def _checked(asked: Asked, sender: Sender | CrontopusError) -> Told | CrontopusError:
+def _told(sender: Sender | CrontopusError, checkin: wire.Checkin | BadInput) -> Told | CrontopusError:
     if isinstance(sender, CrontopusError):
         return sender
+    return checkin if isinstance(checkin, BadInput) else Told(sender, checkin)
+
+
+def _checked(checkin: wire.Checkin) -> wire.Checkin | BadInput:
     try:
-        return Told(sender, _clean(asked.checkin))
+        return _clean(checkin)
     except BadInput as error:
         return error
 
@@ -120,11 +139,13 @@ def _clean(checkin: wire.Checkin) -> wire.Checkin:
     if checkin.kind not in KINDS:
         raise values.bad("kind", f"kind is one of {', '.join(sorted(KINDS))}, not {checkin.kind!r}.")
     _check_numbers(checkin)
-    moments = {name: values.instant(name, getattr(checkin, name)) for name in ("at", "slot", "started_at")}
-    ids = {name: _uuid(name, getattr(checkin, name)) for name in ("id", "job_id", "run_id")}
-    texts = {name: values.text(getattr(checkin, name)) for name in ("error", "commit", "line_hash", "boot_id")}
-    flags = [values.text(flag, FLAG_LENGTH) for flag in checkin.flags[:FLAGS]]
-    return replace(checkin, flags=flags, **moments, **ids, **texts)
+    clean: dict[str, Any] = {name: values.instant(name, getattr(checkin, name)) for name in MOMENTS}
+    clean |= {name: _uuid(name, getattr(checkin, name)) for name in IDS}
+    clean |= {name: values.text(text) for name in TEXTS if (text := getattr(checkin, name))}
+    if checkin.flags:
+        clean["flags"] = [values.text(flag, FLAG_LENGTH) for flag in checkin.flags[:FLAGS]]
+    changed = {name: value for name, value in clean.items() if value is not getattr(checkin, name)}
+    return replace(checkin, **changed) if changed else checkin
 
 
 def _check_numbers(checkin: wire.Checkin) -> None:
@@ -139,6 +160,8 @@ def _check_numbers(checkin: wire.Checkin) -> None:
 
 
 def _uuid(field: str, value: str) -> str:
+    if CANONICAL.fullmatch(value):
+        return value
     try:
         return str(uuid.UUID(value))
     except ValueError as error:

@@ -177,17 +177,16 @@ def test_what_another_process_wrote_meanwhile_is_looked_at_again(
     """The other one comes between looking and writing, once."""
     other, mine = message("start"), message()
     finish = replace(other, id=str(uuid.uuid4()), kind="success")
-    looked = Rows._seen
+    gathered = Rows.gather
     turns = iter([True])
 
-    def seen(self: Rows, told: Any) -> Any:
-        found = looked(self, told)
+    def gather(self: Rows) -> None:
+        gathered(self)
         if next(turns, False):
             self.runs.clear()  # as they were before the other's commit
-        return found
 
     told_one(senders[0], other)
-    monkeypatch.setattr(Rows, "_seen", seen)
+    monkeypatch.setattr(Rows, "gather", gather)
     answers = tell(senders[0], mine, finish)
     assert [one.state for one in answers if isinstance(one, wire.CheckinAnswer)] == ["success", "success"]
 
