@@ -11,6 +11,7 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crontopus_app.git.embedded import rest_accounts, rest_git, rest_repositories
+from crontopus_app.git.embedded.bodies import Bodies, Bounds
 from crontopus_app.git.embedded.forge import Forge
 from crontopus_app.git.embedded.rest import routes
 from crontopus_app.git.embedded.smart_http import PATH, SmartHttp
@@ -27,6 +28,7 @@ def forge_app(
     admin_password: str,
     url: str,
     max_push: int = MAX_PUSH,
+    bounds: Bounds = Bounds(),  # noqa: B008 -- it cannot be changed
 ) -> ASGIApp:
     """An ASGI app serving REST at ``/forge/api/v1`` and Git at ``/forge/<owner>/<name>.git``.
 
@@ -35,8 +37,9 @@ def forge_app(
     """
     forge = Forge(home, admin_user=admin_user, admin_password=admin_password, url=url)
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="forge")
-    smart = SmartHttp(forge, threads, max_push)
-    rest = _rest(forge, threads)
+    bodies = Bodies(bounds)
+    smart = SmartHttp(forge, threads, bodies, max_push)
+    rest = _rest(forge, threads, bodies)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,14 +53,14 @@ def forge_app(
     return app
 
 
-def _rest(forge: Forge, threads: ThreadPoolExecutor) -> Router:
+def _rest(forge: Forge, threads: ThreadPoolExecutor, bodies: Bodies) -> Router:
     table = [*rest_accounts.TABLE, *rest_repositories.TABLE, *rest_git.TABLE]
-    version = routes(forge, threads, [("GET", "/version", rest_accounts.version)])
+    version = routes(forge, threads, bodies, [("GET", "/version", rest_accounts.version)])
     return Router(
         [
             Route("/api/healthz", _healthz),
             Mount("/api/forgejo/v1", routes=version),
-            Mount("/api/v1", routes=routes(forge, threads, table)),
+            Mount("/api/v1", routes=routes(forge, threads, bodies, table)),
         ],
         redirect_slashes=False,
         default=_nothing,

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.background import BackgroundTask
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from crontopus_app.git.embedded.access import Caller
+from crontopus_app.git.embedded.bodies import Bodies
 from crontopus_app.git.embedded.forge import Forge
 from crontopus_app.git.embedded.refused import Refused
 from crontopus_app.git.embedded.store import Row
@@ -99,45 +100,52 @@ def valid_name(name: str) -> str:
     return name
 
 
-def routes(forge: Forge, threads: ThreadPoolExecutor, table: list[tuple[str, str, Handler]]) -> list[Route]:
+def routes(
+    forge: Forge, threads: ThreadPoolExecutor, bodies: Bodies, table: list[tuple[str, str, Handler]]
+) -> list[Route]:
     """Starlette routes for ``(method, path, handler)`` rows, in their order."""
-    return [Route(path, _endpoint(forge, threads, handler), methods=[method]) for method, path, handler in table]
+    return [
+        Route(path, _endpoint(forge, threads, bodies, handler), methods=[method]) for method, path, handler in table
+    ]
 
 
-def _endpoint(forge: Forge, threads: ThreadPoolExecutor, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    forge: Forge, threads: ThreadPoolExecutor, bodies: Bodies, handler: Handler
+) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        run = asyncio.get_running_loop().run_in_executor
         try:
-            raw = await _read(request)
+            caller = await run(threads, _identify, forge, request)  # a stranger's body is not read
+            raw = await _read(request, bodies)
+            return await run(threads, _answer, forge, handler, caller, request, raw)
         except Refused as refused:
             return _problem(forge, refused)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        return await asyncio.get_running_loop().run_in_executor(threads, _answer, forge, handler, request, raw)
 
     return endpoint
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, bodies: Bodies) -> bytes:
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY:
-            raise Refused(413, f"a request has at most {MAX_BODY} bytes")
-        parts.append(part)
+    async with bodies.pieces(request.receive) as pieces:
+        async for part in pieces:
+            size += len(part)
+            if size > MAX_BODY:
+                raise Refused(413, f"a request has at most {MAX_BODY} bytes")
+            parts.append(part)
     return b"".join(parts)
 
 
-def _answer(forge: Forge, handler: Handler, request: Request, raw: bytes) -> Response:
-    try:
-        caller = forge.gate.identify(request.headers.get("Authorization"))
-        _refuse_unusable(caller, request)
-        call = Call(
-            forge, caller, request.method, dict(request.path_params), dict(request.query_params), _json(request, raw)
-        )
-        answer = handler(call)
-    except Refused as refused:
-        return _problem(forge, refused)
+def _identify(forge: Forge, request: Request) -> Caller:
+    caller = forge.gate.identify(request.headers.get("Authorization"))
+    _refuse_unusable(caller, request)
+    return caller
+
+
+def _answer(forge: Forge, handler: Handler, caller: Caller, request: Request, raw: bytes) -> Response:
+    body = _json(request, raw)
+    call = Call(forge, caller, request.method, dict(request.path_params), dict(request.query_params), body)
+    answer = handler(call)
     if call.after:
         answer.background = BackgroundTask(_run_all, call.after)
     return answer

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from crontopus_app.git.embedded import pack_guard, receive_pack, upload_pack
 from crontopus_app.git.embedded.access import Caller
+from crontopus_app.git.embedded.bodies import Bodies
 from crontopus_app.git.embedded.examine import Examination
 from crontopus_app.git.embedded.forge import Forge
 from crontopus_app.git.embedded.incoming import Incoming
@@ -45,9 +46,10 @@ class Answer:
 class SmartHttp:
     """``max_push`` bounds a push in bytes, as sent and as unpacked from gzip; above it the answer is 413."""
 
-    def __init__(self, forge: Forge, threads: ThreadPoolExecutor, max_push: int) -> None:
+    def __init__(self, forge: Forge, threads: ThreadPoolExecutor, bodies: Bodies, max_push: int) -> None:
         self.forge = forge
         self.threads = threads
+        self.bodies = bodies
         self.max_push = max_push
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,31 +96,37 @@ class SmartHttp:
         if encoding not in ("gzip", "x-gzip", "identity"):
             raise Refused(415, "unknown Content-Encoding")
         inflate = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding != "identity" else None
-        size, more = 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Refused(400, "the request was cut off")
-            more = bool(message.get("more_body"))
-            data = _inflate(inflate, message.get("body", b""), limit)
-            size += len(data)
-            if size > limit:
-                raise Refused(413, f"a push has at most {limit} bytes")
-            body.write(data)
+        size = 0
+        async with self.bodies.pieces(receive) as pieces:
+            async for piece in pieces:
+                data = _inflate(inflate, piece, limit)
+                size += len(data)
+                if size > limit:
+                    raise Refused(413, f"a push has at most {limit} bytes")
+                body.write(data)
         body.seek(0)
 
     def _serve(self, repository: Row, service: str, refs: bool, caller: Caller, body: IO[bytes]) -> Answer:
         out = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 -- closed once it is sent
         answer = Answer(200, f"application/x-{service}-{'advertisement' if refs else 'result'}", out)
+        try:
+            self._write(repository, service, refs, caller, body, answer)
+        except BaseException:
+            out.close()
+            raise
+        return answer
+
+    def _write(
+        self, repository: Row, service: str, refs: bool, caller: Caller, body: IO[bytes], answer: Answer
+    ) -> None:
         with self.forge.repositories.open(repository["owner"], repository["name"]) as repo:
             if refs:
                 part = upload_pack if service == "git-upload-pack" else receive_pack
-                out.write(part.advertise(repo))
+                answer.body.write(part.advertise(repo))
             elif service == "git-upload-pack":
-                upload_pack.serve(repo, body, out)
+                upload_pack.serve(repo, body, answer.body)
             else:
                 self._receive(repository, caller, body, answer)
-        return answer
 
     def _receive(self, repository: Row, caller: Caller, body: IO[bytes], answer: Answer) -> None:
         request = receive_pack.read(body)
