@@ -6,22 +6,26 @@ import base64
 import io
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
 
 from dulwich.objects import Blob, ObjectID, valid_hexsha
-from dulwich.patch import write_tree_diff
+from dulwich.patch import write_object_diff
 from dulwich.repo import Repo
 
 from crontopus_app.git.embedded import reading
 from crontopus_app.git.embedded.examine import MAX_PATHS
-from crontopus_app.git.embedded.reading import BROKEN, CommitRead, Unreadable
+from crontopus_app.git.embedded.fsck import TREE, Entry
+from crontopus_app.git.embedded.reading import BROKEN, CommitRead, Store, Unreadable
 from crontopus_app.git.embedded.refused import Refused
 
 MAX_BLOB = 10 * 1024 * 1024
 # Twice what a push may bring: edits go on adding.
 MAX_ENTRIES = 2 * MAX_PATHS
+MAX_CHANGES = MAX_PATHS
+MAX_DIFF, MAX_DIFF_FILES = 32 * 1024 * 1024, 10_000
 
 
 def entries(
@@ -182,17 +186,47 @@ def commit_body(commit: CommitRead, url: str) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class FileChange:
+    """A path that differs between two trees; None on the side where it is not."""
+
+    path: bytes
+    old: Entry | None
+    new: Entry | None
+
+
+def file_changes(store: Store, old: bytes | None, new: bytes) -> Iterator[FileChange]:
+    """Files that differ, folder by folder; at most ``MAX_CHANGES``, for folders can unfold without end."""
+    todo: list[tuple[bytes, bytes | None, bytes | None]] = [(b"", old, new)]
+    looked_at = 0
+    while todo:
+        prefix, *sides = todo.pop()
+        before, after = ({row.name: row for row in reading.tree(store, sha)} if sha else {} for sha in sides)
+        for name in sorted(before.keys() | after.keys()):
+            was, now = before.get(name), after.get(name)
+            if was == now:
+                continue
+            looked_at += 1
+            if looked_at > MAX_CHANGES:
+                return
+            old_folder, new_folder = (row.sha if row and row.kind == TREE else None for row in (was, now))
+            if old_folder or new_folder:
+                todo.append((prefix + name + b"/", old_folder, new_folder))
+            old_file, new_file = (None if row and row.kind == TREE else row for row in (was, now))
+            if old_file or new_file:
+                yield FileChange(prefix + name, old_file, new_file)
+
+
 def changed(repo: Repo, commit: CommitRead) -> dict[str, list[str]]:
-    """Paths that a commit added, removed and modified against its first parent; none where they cannot be told."""
+    """Paths that a commit added, removed and modified against its first parent; as many as can be told."""
     files: dict[str, list[str]] = {"added": [], "removed": [], "modified": []}
     try:
-        changes = list(repo.object_store.tree_changes(_parent_tree(repo, commit), commit.tree))
-    except (*BROKEN, Unreadable, RecursionError):
-        return files
-    for (old, new), _, _ in changes:
-        path = text(new or old or b"")
-        files["removed" if new is None else "added" if old is None else "modified"].append(path)
-    return files
+        for one in file_changes(repo.object_store, _parent_tree(repo, commit), commit.tree):
+            kind = "removed" if one.new is None else "added" if one.old is None else "modified"
+            files[kind].append(text(one.path))
+    except Unreadable:
+        pass
+    return {kind: sorted(paths) for kind, paths in files.items()}
 
 
 def affected_files(repo: Repo, commit: CommitRead) -> list[dict[str, str]]:
@@ -201,12 +235,17 @@ def affected_files(repo: Repo, commit: CommitRead) -> list[dict[str, str]]:
 
 
 def diff(repo: Repo, commit: CommitRead) -> bytes:
-    """The unified diff of a commit against its first parent."""
-    out = io.BytesIO()
-    try:
-        write_tree_diff(out, repo.object_store, _parent_tree(repo, commit), commit.tree)
-    except (*BROKEN, RecursionError) as error:
-        raise Refused(424, f"The repository is damaged: what {commit.id.decode()} changed cannot be read.") from error
+    """The unified diff of a commit against its first parent, cut off where it is too long; raises Unreadable."""
+    out, store = io.BytesIO(), repo.object_store
+    changes = islice(file_changes(store, _parent_tree(repo, commit), commit.tree), MAX_DIFF_FILES)
+    for one in sorted(changes, key=lambda change: change.path):
+        sides = [(one.path, row.mode, ObjectID(row.sha)) if row else (None, None, None) for row in (one.old, one.new)]
+        try:
+            write_object_diff(out, store, sides[0], sides[1])
+        except BROKEN:
+            raise Refused(424, f"The repository is damaged: {text(one.path)} cannot be read.") from None
+        if out.tell() > MAX_DIFF:
+            break
     return out.getvalue()
 
 

@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatException
 from dulwich.object_store import BaseObjectStore, PackBasedObjectStore
@@ -20,6 +21,7 @@ from dulwich.repo import Repo
 
 from crontopus_app.git.embedded import fsck
 from crontopus_app.git.embedded.fsck import COMMIT, TAG, TREE, Entry
+from crontopus_app.git.embedded.pack_guard import MAX_OBJECT
 from crontopus_app.git.embedded.refused import Refused
 
 # What dulwich raises for an object that is missing or damaged.
@@ -54,6 +56,20 @@ def raw(store: Store, sha: bytes) -> tuple[int, bytes]:
         return store.get_raw(ObjectID(sha))
     except KeyError:
         raise Unreadable(sha, missing=True) from None
+    except BROKEN:
+        return _as_written(store, sha)
+
+
+def _as_written(store: Store, sha: bytes) -> tuple[int, bytes]:
+    """A loose object that dulwich does not take for one of its type; raises Unreadable."""
+    name = sha.decode("ascii", "replace")
+    try:
+        packed = Path(store.path, name[:2], name[2:]).read_bytes()  # type: ignore[union-attr] -- a store on disk
+        head, _, data = zlib.decompressobj().decompress(packed, MAX_OBJECT).partition(b"\0")
+        kind, _, size = head.partition(b" ")
+        if int(size) != len(data):
+            raise ValueError(size)
+        return fsck.TYPES[kind], data
     except BROKEN:
         raise Unreadable(sha) from None
 

@@ -127,6 +127,8 @@ def _swap(repo: Repo, command: Command) -> str | None:
         if command.new == ZERO_SHA:
             done = repo.refs.remove_if_equals(command.ref, command.old)
         else:
+            if command.old == ZERO_SHA and command.ref not in reading.refs(repo):
+                repo.refs.remove_if_equals(command.ref, None)  # a file that names nothing
             done = repo.refs.set_if_equals(command.ref, command.old, command.new)
     except (OSError, ValueError) as error:
         return f"failed to update ref: {type(error).__name__}"

@@ -6,14 +6,16 @@ clones whole and says so.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+import hashlib
+import zlib
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
 from dulwich.object_store import find_shallow
 from dulwich.objects import ZERO_SHA, ObjectID
-from dulwich.pack import write_pack_from_container
+from dulwich.pack import pack_object_header, write_pack_from_container
 from dulwich.repo import Repo
 
 from crontopus_app.git.embedded import fsck, pktline, reading
@@ -185,14 +187,34 @@ def _send_pack(repo: Repo, asked: Asked, common: list[ObjectID], ends: set[Objec
     wanted = _missing(repo, asked, common, ends)
     banded = b"side-band-64k" in asked.capabilities
     write = pktline.banded(out.write) if banded else out.write
-    write_pack_from_container(
-        write,  # type: ignore[arg-type] -- whatever it returns is not used
-        repo.object_store,
-        [(sha, None) for sha in wanted],
-        object_format=repo.object_format,
-    )
+    start = out.tell()
+    try:
+        write_pack_from_container(
+            write,  # type: ignore[arg-type] -- whatever it returns is not used
+            repo.object_store,
+            [(sha, None) for sha in wanted],
+            object_format=repo.object_format,
+        )
+    except BROKEN:
+        out.seek(start)
+        out.truncate()
+        _write_as_they_are(repo, wanted, write)
     if banded:
         out.write(pktline.FLUSH)
+
+
+def _write_as_they_are(repo: Repo, shas: list[ObjectID], write: Callable[[bytes], object]) -> None:
+    """A pack of objects that dulwich does not take for what they are; raises Unreadable for one that is damaged."""
+    digest = hashlib.sha1(usedforsecurity=False)
+    header = b"PACK" + (2).to_bytes(4, "big") + len(shas).to_bytes(4, "big")
+    digest.update(header)
+    write(header)
+    for sha in shas:
+        kind, data = reading.raw(repo.object_store, sha)
+        part = bytes(pack_object_header(kind, None, len(data), repo.object_format)) + zlib.compress(data)
+        digest.update(part)
+        write(part)
+    write(digest.digest())
 
 
 def _missing(repo: Repo, asked: Asked, common: list[ObjectID], ends: set[ObjectID]) -> list[ObjectID]:
