@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from agent import VERSION
-from agent.errors import Refused, Revoked, ServerAway
+from agent.errors import Busy, Refused, Revoked, ServerAway
 from agent.proxy import is_loopback
 from contract.wire import Enrolled, EnrollRequest, GitAccess, PassReport, WatchAnswer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent.state import Identity
 
 CALL_SECONDS = 15.0
+DEFAULT_WAIT_SECONDS = 15.0
 
 
 def encode(shape: Any) -> bytes:
@@ -86,6 +87,8 @@ class Control:
         answer = self._ask(method, path, body, **options)
         if answer.status_code in (401, 403):
             raise Revoked(_detail(answer))
+        if answer.status_code == 429:
+            raise Busy(_detail(answer), _retry_after(answer))
         if answer.status_code >= 300:
             raise ServerAway(f"{self.url}{path} answered {answer.status_code}: {_detail(answer)}")
         return _object(answer)
@@ -122,6 +125,12 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
 
 def _detail(answer: httpx.Response) -> str:
     return _said(answer, "detail") or answer.reason_phrase
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    """Seconds until one may ask again; a proxy may say no number."""
+    said = answer.headers.get("Retry-After", "")
+    return float(said) if said.isdecimal() else DEFAULT_WAIT_SECONDS
 
 
 def _said(answer: httpx.Response, field: str) -> str:

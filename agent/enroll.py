@@ -4,26 +4,49 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import click
+
 from agent import VERSION, crontab
 from agent.control import Control
-from agent.errors import Refused, Revoked, ServerAway
+from agent.errors import Busy, Refused, Revoked, ServerAway
 from agent.host import machine_id, this_host
 from agent.install import check_runner_path, install_runner
 from agent.schedulers import Scheduler, scheduler_for
 from agent.state import Identity, Memory, State, backups, keep_backup
-from contract.wire import EnrollRequest, PassReport
+from contract.wire import Enrolled, EnrollRequest, PassReport
 
 log = logging.getLogger("crontopus.agent")
 
+PATIENCE_SECONDS = 600.0
+
+
+def say_and_wait(seconds: float, why: str) -> None:
+    """Wait, and say so on stderr: somebody may look on."""
+    click.echo(f"The server accepts no enrolment right now: {why}", err=True)
+    click.echo(f"Waiting {seconds:.0f} s, then trying again.", err=True)
+    time.sleep(seconds)
+
 
 def enroll(
-    state: State, url: str, token: str, crontab_file: str | None, name: str, labels: dict[str, str], machine: str | None
+    state: State,
+    url: str,
+    token: str,
+    crontab_file: str | None,
+    name: str,
+    labels: dict[str, str],
+    machine: str | None,
+    wait: Callable[[float, str], None] = say_and_wait,
 ) -> Identity:
-    """Make this machine an endpoint. The crontab is not touched; enrolling again keeps what was applied."""
+    """Make this machine an endpoint. The crontab is not touched; enrolling again keeps what was applied.
+
+    ``wait(seconds, why)`` is called where the server takes no more requests for now.
+    """
     check_url(url)
     check_runner_path(state)
     crontab_file = str(Path(crontab_file).absolute()) if crontab_file else None
@@ -39,7 +62,7 @@ def enroll(
     state.create()
     control = Control(url, token)
     try:
-        told = control.enroll(request)
+        told = _when_let_in(lambda: control.enroll(request), wait)
     finally:
         control.close()
     git = told.git
@@ -51,6 +74,20 @@ def enroll(
         state.save_identity(identity)
         install_runner(state, identity)
     return identity
+
+
+def _when_let_in(ask: Callable[[], Enrolled], wait: Callable[[float, str], None]) -> Enrolled:
+    """What ``ask`` gives, asked again for as long as the server is busy, for ten minutes at most. Raises Busy then."""
+    left = PATIENCE_SECONDS
+    while True:
+        try:
+            return ask()
+        except Busy as problem:
+            seconds = max(1.0, problem.retry_after)
+            left -= seconds
+            if left < 0:
+                raise
+            wait(seconds, str(problem))
 
 
 def check_url(url: str) -> None:

@@ -4,6 +4,7 @@ AgentError
 ├── Refused          a verb cannot do what was asked
 ├── Revoked          the control plane no longer knows this endpoint's token
 ├── ServerAway       the control plane did not answer as it should
+│   └── Busy         it asks to wait: ``retry_after`` seconds
 ├── FetchFailed      the repository could not be read: nothing may be removed
 └── SchedulerFailed  the host's scheduler could not be read or written
 """
@@ -25,6 +26,12 @@ class Revoked(AgentError):
 
 class ServerAway(AgentError):
     pass
+
+
+class Busy(ServerAway):
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class FetchFailed(AgentError):

@@ -8,7 +8,7 @@ CrontopusError
 ├── Conflict             409
 ├── PreconditionFailed   412   somebody else changed it first
 ├── TooLarge             413
-├── RateLimited          429   ``retry_after`` seconds
+├── RateLimited          429   ``retry_after`` seconds; ``limit`` is how many there may be
 ├── Unavailable          503   a part of the installation is away; ``part`` names it
 └── ConfigurationError         stops the start; never answers a request
 
@@ -74,9 +74,10 @@ class RateLimited(CrontopusError):
     status = 429
     code = "rate_limited"
 
-    def __init__(self, message: str, *, retry_after: int) -> None:
+    def __init__(self, message: str, *, retry_after: int, limit: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.limit = limit
 
 
 class Unavailable(CrontopusError):

@@ -12,6 +12,7 @@ from crontopus_app import clock
 from crontopus_app.api import limits, watchers
 from crontopus_app.api.deps import CurrentEndpoint, Now, bearer
 from crontopus_app.db import reading, writing
+from crontopus_app.errors import NotAuthenticated
 from crontopus_app.git.forge import forge
 from crontopus_app.live import Event, publish
 from crontopus_app.models import Endpoint
@@ -25,8 +26,12 @@ LONGEST_WATCH_S = 55
 @router.post("/endpoints/enroll")
 def enroll(form: wire.EnrollRequest, request: Request, now: Now) -> wire.Enrolled:
     """A machine with a ``cet_…`` token becomes an endpoint of that token's tenant."""
-    limits.spend(limits.ENROLL, limits.address(request))
-    enrolled = enrolment.enroll(bearer(request), form, forge(), now)
+    try:
+        enrolled = enrolment.enroll(bearer(request), form, forge(), now)
+    except NotAuthenticated:
+        # Good tokens are bounded by their uses, however many hosts share an address.
+        limits.spend(limits.ENROLL_FAILED, limits.address_block(request))
+        raise
     tenant_id = enrolled.tenant_id
     publish(Event(tenant_id, "endpoint", enrolled.endpoint_id), Event(tenant_id, "tenant", tenant_id))
     return enrolled

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -10,41 +13,62 @@ from contract import wire
 from crontopus_app.api import limits
 from crontopus_app.api.deps import COOKIE, CurrentActor, Now, bearer, check_origin
 from crontopus_app.db import reading, writing
-from crontopus_app.errors import BadInput
+from crontopus_app.errors import BadInput, Conflict, CrontopusError
 from crontopus_app.live import publish
-from crontopus_app.services import auth, tenants
+from crontopus_app.services import auth, rates, sign_in, tenants
 from crontopus_app.settings import settings
 
 router = APIRouter(tags=["auth"])
 
+DEVICE = "crontopus_device"
+
 
 @router.post("/auth/register", status_code=201)
-def register(form: wire.RegisterRequest, request: Request, now: Now) -> wire.Me:
+def register(form: wire.RegisterRequest, request: Request, response: Response, now: Now) -> wire.Me:
     """A new user and their tenant; a task makes the repository (see ``provisioning`` of ``/api/auth/me``)."""
-    limits.spend(limits.REGISTER, limits.address(request))
     loopback = settings().loopback and limits.from_this_machine(request)
-    with writing() as session:
+    with _counted_registration(limits.address_block(request), response), writing() as session:
         user = auth.register(session, form, loopback=loopback, now=now)
     auth.provision_soon(user.tenant_id)
     with reading() as session:
         return auth.me_of(session, user.id)
 
 
+@contextmanager
+def _counted_registration(block: str, response: Response) -> Iterator[None]:
+    """Counts a registration; one that is refused counts as an attempt instead. Raises RateLimited."""
+    rates.check(limits.REGISTER_REFUSED, block)
+    limits.spend(limits.REGISTER, block, response)
+    try:
+        yield
+    except CrontopusError as error:
+        rates.refund(limits.REGISTER, block)
+        if isinstance(error, (BadInput, Conflict)):
+            rates.spend(limits.REGISTER_REFUSED, block)
+        raise
+
+
 @router.post("/auth/login")
 async def login(request: Request, now: Now) -> wire.AccessToken:
     """A token for ``Authorization: Bearer …``; takes a form or JSON with username and password."""
     form = await _credentials(request)
-    return wire.AccessToken(access_token=await run_in_threadpool(_open, form, request, now))
+    return wire.AccessToken(access_token=await run_in_threadpool(sign_in.sign_in, form, _caller(request), now))
 
 
 @router.post("/auth/session")
 async def open_session(request: Request, response: Response, now: Now) -> wire.Me:
-    """Signs a browser in: sets the console's cookie."""
+    """Signs a browser in: sets the console's cookie, and one by which the browser is known from then on."""
     check_origin(request)
-    token = await run_in_threadpool(_open, await _credentials(request), request, now)
+    form = await _credentials(request)
+    token = await run_in_threadpool(sign_in.sign_in, form, _caller(request), now)
     secure, life = settings().secure_cookies, int(auth.COOKIE_LIFE.total_seconds())
     response.set_cookie(COOKIE, token, max_age=life, httponly=True, samesite="lax", secure=secure, path="/")
-    return await run_in_threadpool(_me_of_token, token, now)
+    me = await run_in_threadpool(_me_of_token, token, now)
+    device = request.cookies.get(DEVICE, "")
+    if not sign_in.is_device_of(me.username, device):
+        device = sign_in.new_device(me.username)
+    response.set_cookie(DEVICE, device, max_age=life, httponly=True, samesite="lax", secure=secure, path="/api/auth")
+    return me
 
 
 @router.post("/auth/logout", status_code=204)
@@ -87,14 +111,9 @@ async def _credentials(request: Request) -> wire.LoginRequest:
         raise BadInput("Send username and password, as a form or as JSON.") from error
 
 
-def _open(form: wire.LoginRequest, request: Request, now: Now) -> str:
-    limits.spend(limits.LOGIN, limits.address(request))
-    limits.spend(limits.LOGIN, f"account:{form.username.strip().lower()}")
-    with reading() as session:
-        user = auth.check_login(session, form.username, form.password)
-    with writing() as session:
-        agent, address = request.headers.get("user-agent", ""), limits.address(request)
-        return auth.open_session(session, user, user_agent=agent, address=address, now=now)
+def _caller(request: Request) -> sign_in.Caller:
+    address, block = limits.address(request), limits.address_block(request)
+    return sign_in.Caller(address, block, request.cookies.get(DEVICE, ""), request.headers.get("user-agent", ""))
 
 
 def _me_of_token(token: str, now: Now) -> wire.Me:

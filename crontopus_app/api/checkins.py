@@ -33,18 +33,23 @@ async def check_in(told: wire.Checkin, endpoint: CurrentEndpoint, response: Resp
 
 
 @router.post("/checkins/batch", openapi_extra=BATCH_DOCUMENTED)
-async def check_in_batch(told: BatchBody, endpoint: CurrentEndpoint) -> list[wire.CheckinAnswer]:
+async def check_in_batch(told: BatchBody, endpoint: CurrentEndpoint, response: Response) -> list[wire.CheckinAnswer]:
     """Up to 500 check-ins, answered in their order."""
     outcome = await intake.take(callers.of_endpoint(endpoint), told)
+    response.headers.update(limits.headers(intake.RATE, outcome.spent))
     return [_or_refused(answer, checkin) for answer, checkin in zip(outcome.answers, told, strict=True)]
 
 
 @router.post("/runs/check-in")
-async def check_in_legacy(told: wire.LegacyCheckin, endpoint: CurrentEndpoint) -> wire.CheckinAnswer:
+async def check_in_legacy(
+    told: wire.LegacyCheckin, endpoint: CurrentEndpoint, response: Response
+) -> wire.CheckinAnswer:
     """The first Crontopus' check-in."""
     caller = callers.of_endpoint(endpoint)
     checkin = await asyncio.to_thread(_from_legacy, caller, told)
-    return one((await intake.take(caller, [checkin])).answers)
+    outcome = await intake.take(caller, [checkin])
+    response.headers.update(limits.headers(intake.RATE, outcome.spent))
+    return one(outcome.answers)
 
 
 def one(answers: Sequence[Answer]) -> wire.CheckinAnswer:

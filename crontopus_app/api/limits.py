@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,9 +19,9 @@ BATCH_LIMIT = 32 << 20
 # What proxies add to a request, whether or not we believe it.
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
-LOGIN = Rate("login", 5, 60)
-REGISTER = Rate("register", 3, 3600)
-ENROLL = Rate("enroll", 10, 60)
+REGISTER = Rate("register", 10, 3600, "Too many registrations from your address.")
+REGISTER_REFUSED = Rate("register-refused", 30, 3600, "Too many attempts from your address.")
+ENROLL_FAILED = Rate("enroll-failed", 10, 60, "Too many attempts from your address.")
 WRITE_JOBS = Rate("write-jobs", 300, 60)
 READ = Rate("read", 600, 60)
 
@@ -50,6 +52,18 @@ def address(request: Request) -> str:
     if forwarded and peer in settings().trusted_proxies:
         return forwarded.split(",")[-1].strip()
     return peer
+
+
+def address_block(request: Request) -> str:
+    """What rates count as one address: of IPv6 the /64, which one subscriber has whole."""
+    found = address(request)
+    try:
+        parsed = ip_address(found)
+    except ValueError:
+        return found
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+        return str(IPv6Network((parsed, 64), strict=False).network_address)
+    return found
 
 
 def from_this_machine(request: Request) -> bool:

@@ -34,6 +34,9 @@ def answer(error: CrontopusError) -> JSONResponse:
     headers = {}
     if isinstance(error, (RateLimited, Unavailable)):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, RateLimited):
+        limit, reset = str(error.limit), str(error.retry_after)
+        headers |= {"X-RateLimit-Limit": limit, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
     if isinstance(error, Unavailable):
         body["part"] = error.part
     if error.status == 401:

@@ -24,12 +24,12 @@ from crontopus_app.services import audit, auth, clients, rates, values
 from crontopus_app.services.actor import Actor
 
 # As often as signing in: who got hold of a session learns no password by asking here.
-PASSWORD = rates.Rate("password", 5, 60)
+PASSWORD = rates.Rate("password", 5, 60, "Too many wrong passwords.")
 LISTED = 100
 
 
 def confirm(actor: Actor, password: str, field: str = "password") -> User:
-    """The account, if this is its password; else BadInput at ``field``. Past the rate: RateLimited."""
+    """The account, if this is its password; else BadInput at ``field``. After too many wrong ones: RateLimited."""
     actor.require_person()
     rates.spend(PASSWORD, actor.user_id)
     with reading() as session:
@@ -37,6 +37,7 @@ def confirm(actor: Actor, password: str, field: str = "password") -> User:
     matches = security.password_matches(password, user.password_hash if user else None)
     if user is None or not matches:
         raise values.bad(field, "This is not your password.")
+    rates.refund(PASSWORD, actor.user_id)
     return user
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from agent import host
+from agent.enroll import enroll
+from agent.errors import Busy
 from agent.host import dst_policy, machine_id, zone_name
 from agent.main import main
 from agent.state import State, default_folder
@@ -71,6 +74,42 @@ def test_the_whole_life_of_an_endpoint(shell: Shell, twin: Twin) -> None:
     assert shell.crontab.read_bytes() == b"0 1 * * * mine"
     assert not shell.state.exists()
     assert twin.reports[-1]["message"].startswith("this host left")
+
+
+def test_enrolling_waits_while_the_server_is_busy_and_says_so(shell: Shell, twin: Twin) -> None:
+    twin.busy = ["1"]
+    said = shell.enroll(twin)
+    assert "The server accepts no enrolment right now: Too many attempts from your address." in said
+    assert "Waiting 1 s, then trying again." in said
+    assert "Enrolled as db01" in said
+
+
+@pytest.mark.parametrize(
+    ("busy", "waits"),
+    [
+        (["7"], [7]),
+        (["", "Fri, 31 Dec 1999 23:59:59 GMT"], [15, 15]),  # a proxy names no time, or a date
+        (["0", "20"], [1, 20]),
+    ],
+)
+def test_it_waits_as_long_as_it_is_told(tmp_path: Path, twin: Twin, busy: list[str], waits: list[float]) -> None:
+    twin.busy, waited = list(busy), []
+    enroll(State(tmp_path / "s"), twin.url, ENROLLMENT, str(tmp_path / "c"), "db01", {}, "m", _into(waited))
+    assert waited == waits
+    assert len(twin.enrolled) == 1
+
+
+@pytest.mark.parametrize("busy", [["3600"], ["400", "300"], ["300"] * 3])
+def test_it_waits_ten_minutes_at_most(tmp_path: Path, twin: Twin, busy: list[str]) -> None:
+    twin.busy, waited = list(busy), []
+    with pytest.raises(Busy, match="Too many attempts from your address"):
+        enroll(State(tmp_path / "s"), twin.url, ENROLLMENT, str(tmp_path / "c"), "db01", {}, "m", _into(waited))
+    assert sum(waited) <= 600
+    assert twin.enrolled == []
+
+
+def _into(waited: list[float]) -> Callable[[float, str], None]:
+    return lambda seconds, _why: waited.append(seconds)
 
 
 def test_a_plan_shows_what_holds_it_back_and_changes_nothing(shell: Shell, twin: Twin) -> None:

@@ -45,6 +45,7 @@ class Twin:
         self.paths: list[str] = []
         self.revoked = False
         self.suspended = False
+        self.busy: list[str] = []
         self.git_down = False
         self.git_stalls = 0.0
         self.prune_confirmed: str | None = None
@@ -152,6 +153,8 @@ class Twin:
         return [one(checkin) for checkin in told] if path.endswith("/batch") else {}
 
     def _enroll(self, token: str, request: dict[str, Any]) -> tuple[int, Any]:
+        if self.busy:
+            return 429, {"detail": "Too many attempts from your address.", "code": "rate_limited"}
         if token != ENROLLMENT:
             return 401, {"detail": "This enrollment token is unknown or expired", "code": "bad_token"}
         self.enrolled.append(request)
@@ -196,7 +199,10 @@ class Handler(BaseHTTPRequestHandler):
             return
         token = authorization.removeprefix("Bearer ")
         status, told = self.twin.answer(self.command, at.path, parse_qs(at.query, keep_blank_values=True), token, body)
-        self._send(status, [("Content-Type", "application/json")], json.dumps(told).encode())
+        headers = [("Content-Type", "application/json")]
+        if status == 429 and (seconds := self.twin.busy.pop(0)):
+            headers.append(("Retry-After", seconds))
+        self._send(status, headers, json.dumps(told).encode())
 
     do_GET = do_POST = _any  # noqa: N815, RUF100 -- http.server's names
 

@@ -130,6 +130,11 @@ def test_guessing_the_password_of_an_open_session_is_slow(alice: Member) -> None
     assert change(join("charlie")) == 0
 
 
+def test_giving_the_right_password_is_never_too_often(alice: Member) -> None:
+    for number in range(accounts.PASSWORD.count + 1):
+        update(alice, email=f"new{number}@example.org", password=PASSWORD)
+
+
 def test_a_password_that_is_no_text_is_wrong_and_nothing_more(alice: Member) -> None:
     with pytest.raises(BadInput) as caught:
         change(alice, "\ud800\0" * 5)
