@@ -1,7 +1,8 @@
-"""What a schedule may say: five cron fields, nicknames, ``H`` and ``every``, and why anything else is refused."""
+"""The schedule dialect: five cron fields, nicknames, ``H`` and ``every``, and errors that name the remedy."""
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -40,12 +41,12 @@ _STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720
 
 
 class ScheduleError(ValueError):
-    """A schedule that cannot be kept; the text says why and what works instead."""
+    """A schedule that no cron can keep; the text says why, and what works instead."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """One expression, understood. Two schedules are equal where their five fields are.
+    """A parsed expression. Two schedules are equal if their five fields are.
 
     ``fields`` are plain cron (upper case), or hold ``H`` while ``hashed``, or are empty for ``@reboot``.
     ``times`` are the seconds after midnight of a day that matches, ascending.
@@ -80,7 +81,7 @@ Expressions = Union[str, Schedule, Sequence[Union[str, Schedule]]]
 
 @lru_cache(maxsize=16384)
 def parse(expression: str) -> Schedule:
-    """Understand an expression, or raise ``ScheduleError`` with the reason and, where there is one, the remedy."""
+    """Parses an expression. Raises ``ScheduleError`` with the reason and, where there is one, the remedy."""
     text = _normal(expression)
     if text == "@reboot":
         return Schedule(expression, ())
@@ -101,12 +102,12 @@ def parse_all(expressions: Expressions) -> tuple[Schedule, ...]:
     if isinstance(expressions, str):
         return (parse(expressions),)
     if not expressions:
-        raise ScheduleError("The schedule is empty: give at least one expression, such as `0 2 * * *`.")
+        raise ScheduleError('The schedule is empty: give at least one expression, such as "0 2 * * *".')
     return tuple(item if isinstance(item, Schedule) else parse(item) for item in expressions)
 
 
 def resolve(expression: str, seed: str) -> str:
-    """Plain cron for one instance: ``H`` becomes numbers that ``seed`` fixes for ever, nicknames and ``every`` fields.
+    """Plain cron for one instance: replaces ``H`` by numbers that depend on ``seed`` alone, and nicknames by fields.
 
     Use ``seed(job_id, endpoint_id)``, so that agent and server arrive at the same minute. Raises ``ScheduleError``.
     """
@@ -117,16 +118,16 @@ def resolve(expression: str, seed: str) -> str:
 
 
 def seed(job_id: str, endpoint_id: str) -> str:
-    """What ``H`` is hashed from: stable for a job on an endpoint, different on the next endpoint."""
+    """The seed of ``H``: the same for one job on one endpoint, different on the next endpoint."""
     return f"{job_id}/{endpoint_id}"
 
 
 def _normal(expression: str) -> str:
     text = " ".join(expression.split())
     if not text:
-        raise ScheduleError("The schedule is empty: give five fields, such as `0 2 * * *`.")
+        raise ScheduleError('The schedule is empty: give five fields, such as "0 2 * * *".')
     if len(text) > _LONGEST:
-        raise ScheduleError(f"The schedule is {len(text)} characters long; {_LONGEST} are the limit.")
+        raise ScheduleError(f"The schedule has {len(text)} characters; the limit is {_LONGEST}.")
     if text.lower() == "@reboot":
         return "@reboot"
     if text.lower().startswith("every"):
@@ -139,7 +140,7 @@ def _normal(expression: str) -> str:
 def _nickname(text: str) -> str:
     known = NICKNAMES.get(text.lower())
     if known is None:
-        raise ScheduleError(f"`{text}` is not a nickname cron knows; there are {', '.join(NICKNAMES)} and @reboot.")
+        raise ScheduleError(f'"{text}" is no nickname of cron. Use {", ".join(NICKNAMES)} or @reboot.')
     return known
 
 
@@ -147,11 +148,11 @@ def _every(text: str) -> str:
     match = _EVERY.fullmatch(text)
     parts = _PART.findall(match.group(1)) if match and match.group(1) else []
     if not parts or any(unit.lower() not in _UNITS for _, unit in parts):
-        raise ScheduleError(f"`{text}` is not understood: write `every 15m`, `every 2h` or `every 1d`.")
+        raise ScheduleError(f'"{text}" is not an interval: write "every 15m", "every 2h" or "every 1d".')
     seconds = sum(int(number) * _UNITS[unit.lower()] for number, unit in parts)
     minutes = seconds / 60
     if minutes not in _STEPS:
-        raise ScheduleError(f"`{text}` is not a step that a cron line can keep; {_nearest(minutes)}.")
+        raise ScheduleError(f'"{text}" divides neither an hour nor a day, so cron cannot keep it. {_nearest(minutes)}.')
     return _step_fields(int(minutes))
 
 
@@ -166,24 +167,26 @@ def _step_fields(minutes: int) -> str:
 def _nearest(minutes: float) -> str:
     below = [step for step in _STEPS if step < minutes][-1:]
     above = [step for step in _STEPS if step > minutes][:1]
-    choices = [f"`every {step}m`" if step < 60 else f"`every {step // 60}h`" for step in below + above]
-    return f"nearest: {' or '.join(choices)}"
+    choices = [f'"every {step}m"' if step < 60 else f'"every {step // 60}h"' for step in below + above]
+    return f"Nearest: {' or '.join(choices)}"
 
 
 def _five(text: str) -> list[str]:
     parts = text.split()
     if "?" in text:
-        raise ScheduleError("`?` is Quartz, not cron: write `*`.")
-    if len(parts) in (6, 7):
-        raise ScheduleError(
-            f"`{text}` has {len(parts)} fields; cron has five: minute hour day month weekday. "
-            "Seconds and years are not cron's."
-        )
+        raise ScheduleError('"?" belongs to Quartz, not to cron: write "*".')
+    if any(_is_zone(part) for part in parts):
+        raise ScheduleError("Put the zone in the time zone field (`timezone`), not in the schedule.")
     if len(parts) != 5:
-        raise ScheduleError(
-            f"`{text}` has {len(parts)} field{'s' * (len(parts) != 1)}; cron has five: minute hour day month weekday."
-        )
+        more = " Cron has neither seconds nor years." if len(parts) in (6, 7) else ""
+        number = f"{len(parts)} field{'s' * (len(parts) != 1)}"
+        raise ScheduleError(f'"{text}" has {number}; cron has five: minute, hour, day, month, weekday.{more}')
     return parts
+
+
+def _is_zone(part: str) -> bool:
+    """``TZ=…``, ``CRON_TZ=…``, or a zone's name such as ``EUROPE/BERLIN`` or ``UTC``."""
+    return re.match(r"(CRON_)?TZ=|[A-Z_]{3,}/[A-Z_/+-]+\Z|(UTC|GMT)\Z", part) is not None
 
 
 def _from_anywhere(index: int, text: str) -> str:
@@ -199,7 +202,16 @@ def _simulator(text: str, fields: tuple[str, ...]) -> CronSim:
     except CronSimError:
         for index, part in enumerate(fields):
             _check_field(index, part)
-        raise ScheduleError(f"`{text}` never happens: none of its months has such a day.") from None
+        raise ScheduleError(f'"{text}" never runs: {_missing_day(fields)}.') from None
+
+
+def _missing_day(fields: tuple[str, ...]) -> str:
+    """Why no month of the schedule has its day: `February has no day 31`."""
+    months = sorted(int(month) for month in CronSim(f"0 0 * {fields[3]} *", _ANY_DAY).months)
+    names = [calendar.month_name[month] for month in months]
+    several = len(names) > 1
+    listed = f"{', '.join(names[:-1])} and {names[-1]}" if several else names[0]
+    return f"{listed} {'have' if several else 'has'} no day {fields[2]}"
 
 
 def _check_field(index: int, text: str) -> None:
@@ -214,14 +226,15 @@ def _check_field(index: int, text: str) -> None:
 def _reason(index: int, text: str) -> str:
     name, allowed = FIELD_NAMES[index], FIELD_RANGES[index]
     if index == 1 and "24" in re.findall(r"\d+", text):
-        return "`24` is not an hour: midnight is 0."
+        return "24 is not an hour: midnight is 0."
     if re.search(r"/0+(?!\d)", text):
-        return f"`{text}` has a step of 0: a step is at least 1."
+        return f'"{text}" has a step of 0: a step is at least 1.'
     backwards = re.search(r"(\w+)-(\w+)", text)
     if backwards and all(_is_valid(index, end) for end in backwards.groups()):
         first, last = backwards.groups()
-        return f"`{text}` runs backwards, which cron refuses: write two ranges, from {first} up and up to {last}."
-    return f"`{text}` is not a {name}: {allowed}, `*`, lists, ranges and steps."
+        return f'"{text}" runs backwards, which cron refuses: write two ranges, from {first} up and up to {last}.'
+    article = "an" if name == "hour" else "a"
+    return f'"{text}" is not {article} {name}: use {allowed}, *, lists, ranges or steps.'
 
 
 def _is_valid(index: int, text: str) -> bool:
@@ -233,7 +246,7 @@ def _is_valid(index: int, text: str) -> bool:
 
 
 def _expand(fields: tuple[str, ...], seed: str) -> list[str]:
-    """Each field that holds an ``H`` in numbers, by croniter's hash rules; the others as they are."""
+    """The fields with each ``H`` replaced by numbers, by croniter's hash rules."""
     from croniter import CroniterError, croniter  # only `H` needs it, and the command line starts faster without
 
     masked = [text if _HASH.search(text) else "*" for text in fields]
@@ -241,7 +254,7 @@ def _expand(fields: tuple[str, ...], seed: str) -> list[str]:
         expanded, *_ = croniter.expand(" ".join(masked), hash_id=seed.encode())
     except CroniterError:
         raise ScheduleError(
-            f"`{' '.join(fields)}` is not understood: `H`, `H/15` and `H(0-29)` are the forms."
+            f'"{" ".join(fields)}" uses H in a form that is not known: write H, H/15 or H(0-29).'
         ) from None
     pairs = zip(fields, masked, expanded)
     result = [text if mask == "*" else ",".join(str(number) for number in numbers) for text, mask, numbers in pairs]

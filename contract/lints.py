@@ -1,4 +1,4 @@
-"""Lints: what is allowed and probably not meant. Each has a code, a sentence and a place; none stops a manifest."""
+"""Lints: things in a manifest that are allowed and probably not meant. Each has a code, a sentence and a place."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contract.manifest_types import Manifest, Problem
 from contract.manifest_values import format_duration
 from contract.schedule import Schedule, next_slots, parse, resolve, seed, slots
 from contract.schedule_slots import walls
+from contract.schedule_words import MONTHS
 from contract.schedule_zones import changes
 
 Finding = tuple[str, str, str]
@@ -54,22 +55,29 @@ def _problem(manifest: Manifest, places: Mapping[str, tuple[int, int]], code: st
 
 def _owner(manifest: Manifest) -> Iterator[Finding]:
     if manifest.namespace == "production" and not manifest.annotations.get("owner"):
-        yield "no-owner", "metadata.annotations.owner", "no `owner` annotation: who is asked when it fails at night?"
+        yield (
+            "no-owner",
+            "metadata.annotations.owner",
+            "No owner set. Add the annotation `owner`.",
+        )
 
 
 def _command(manifest: Manifest) -> Iterator[Finding]:
     command = manifest.command
     if "%" in command:
-        told = "`%` in the command: cron would read it as a line end, the runner passes it on as it is"
-        yield "percent", "spec.command", told
+        yield (
+            "percent",
+            "spec.command",
+            "The command has a `%`: cron would end it there, the runner passes it on.",
+        )
     if _is_relative(command):
         word = command.split()[0]
-        told = f"`{word}` has no folder: cron's PATH is short; write the whole path"
-        yield "relative-command", "spec.command", told
+        message = f"`{word}` may not be found: cron's PATH is short. Write the whole path."
+        yield "relative-command", "spec.command", message
     for field, text in _texts(manifest):
         if any(pattern.search(text[:_LOOKED_INTO]) for pattern in _SECRETS):
-            told = f"`{field}` looks as if it carries a password or token; put it in `envFile`, which stays on the host"
-            yield "secret", field, told
+            message = f"`{field}` looks like a password or token. Put secrets in `envFile`, which stays on the host."
+            yield "secret", field, message
 
 
 def _texts(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -100,18 +108,18 @@ def _timing(manifest: Manifest, now: datetime) -> Iterator[Finding]:
 def _every_minute(schedule: Schedule) -> Iterator[Finding]:
     minute, hour = schedule.fields[:2]
     if minute in ("*", "*/1") and not hour.startswith("*"):
-        told = f"`{schedule.expression}` runs {len(schedule.times)} times a day, every minute of the hours `{hour}`"
-        yield "every-minute", "spec.schedule", f"{told}; for once an hour write `0 {hour} …`"
+        message = f"`{schedule.expression}` runs {len(schedule.times)} times a day: every minute of hour `{hour}`."
+        yield "every-minute", "spec.schedule", f"{message} For once an hour write `0 {hour} …`."
 
 
 def _two_days(schedule: Schedule) -> Iterator[Finding]:
     if not schedule.fields[2].startswith("*") and not schedule.fields[4].startswith("*"):
-        told = f"`{schedule.expression}` sets day of the month and day of the week: cron runs when either matches"
-        yield "either-day", "spec.schedule", told
+        message = f"`{schedule.expression}` sets both day of the month and weekday: cron runs when either matches."
+        yield "either-day", "spec.schedule", message
 
 
 def _clock_changes(schedule: Schedule, zone: str, now: datetime) -> Iterator[Finding]:
-    """The coming year's clock changes that hit a fixed time; wildcard times follow the clock and are not told."""
+    """The coming year's clock changes that hit a fixed time; wildcard times follow the clock and get no lint."""
     if schedule.follows:
         return
     begin = int(now.timestamp())
@@ -125,9 +133,9 @@ def _clock_changes(schedule: Schedule, zone: str, now: datetime) -> Iterator[Fin
 def _clock_change(expression: str, zone: str, wall: int, forward: bool) -> Finding:
     moment = datetime.fromtimestamp(wall, timezone.utc)
     what, code = ("does not exist", "clock-gap") if forward else ("happens twice", "clock-fold")
-    when = f"{moment:%H:%M} on {moment:%Y-%m-%d}"
-    told = f"{when} {what} in {zone} (clock change), so `{expression}` depends on the scheduler"
-    return code, "spec.schedule", told
+    when = f"{moment:%H:%M} on {moment.day} {MONTHS[moment.month]} {moment.year}"
+    message = f"{when} {what} in {zone} (clock change). Whether `{expression}` runs then depends on each host's cron."
+    return code, "spec.schedule", message
 
 
 def _overlap(manifest: Manifest, timed: list[Schedule], now: datetime) -> Iterator[Finding]:
@@ -137,8 +145,8 @@ def _overlap(manifest: Manifest, timed: list[Schedule], now: datetime) -> Iterat
     coming = next_slots(timed, "UTC", "busybox", now, _LOOKED_AT)
     interval = min((after - before for before, after in zip(coming, coming[1:])), default=limit)
     if limit > interval:
-        told = f"`maxRuntime` {format_duration(limit)} is longer than the {format_duration(interval)} between two runs"
-        yield "overlap", "spec.checkin.maxRuntime", f"{told}, and `concurrency: allow` lets them overlap"
+        message = f"`maxRuntime` {format_duration(limit)} exceeds the {format_duration(interval)} between two runs."
+        yield "overlap", "spec.checkin.maxRuntime", f"{message} Runs may overlap: see `concurrency`."
 
 
 def crowded(
@@ -166,5 +174,6 @@ def crowded(
 
 
 def _crowd(slot: datetime, found: list[Manifest]) -> Problem:
-    told = f"{len(found)} jobs of this endpoint start at {slot:%Y-%m-%d %H:%M} UTC; `H` in the minute spreads them"
-    return Problem("crowded", told, found[0].path, 1, 1, "spec.schedule", "warning")
+    start = f"{slot:%Y-%m-%d %H:%M} UTC"
+    message = f"{len(found)} jobs of this endpoint start at {start}. Write `H` as the minute to spread them."
+    return Problem("crowded", message, found[0].path, 1, 1, "spec.schedule", "warning")

@@ -51,7 +51,8 @@ def _check_schedule(expression: str) -> str | None:
     try:
         parse(expression)
     except ScheduleError as wrong:
-        return f"{expression!r} is refused: {wrong}"
+        # Some reasons name the whole expression themselves.
+        return str(wrong) if str(wrong).startswith(f'"{expression}"') else f'"{expression}": {wrong}'
     return None
 
 

@@ -1,4 +1,4 @@
-"""What the clock changes of the coming year do to a schedule: skipped, moved, twice or fine."""
+"""What the clock changes of the coming year do to a schedule: runs are skipped, moved, doubled or not affected."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def _night(schedules: list[Schedule], zone: str, policy: str, change: Change) ->
     shift = timedelta(seconds=change.after - change.before)
     text = _sentence(local, shift, outcome, times)
     if policy in UNVERIFIED:
-        text += " Not verified for this scheduler: by reports it can also skip a run when the clock goes back."
+        text += " Not verified for this scheduler: users report that it may also skip a run when the clock goes back."
     return ChangeNight(at, local, shift, outcome, times, text, policy not in UNVERIFIED)
 
 
 def _outcome(schedules: list[Schedule], zone: str, policy: str, change: Change) -> tuple[list[int], str]:
-    """The walls that the change swallows or repeats, and what happens to them."""
+    """The wall-clock times that the change skips or repeats, and what happens to them."""
     low, high = sorted((change.at + change.before, change.at + change.after))
     uneven = [schedule for schedule in schedules if not _is_hourly(schedule)]
     concerned = sorted({wall for schedule in uneven for wall in walls(schedule, policy, low, high)})
@@ -67,11 +67,11 @@ def _outcome(schedules: list[Schedule], zone: str, policy: str, change: Change) 
         swallowed = [schedule for schedule in uneven if _has_walls(schedule, policy, low, high)]
         return concerned, "moved" if all(_runs_at(one, zone, policy, change.at) for one in swallowed) else "skipped"
     twice = [wall for wall in concerned if _runs_at(uneven, zone, policy, wall - change.after)]
-    return twice, "twice" if twice else "fine"
+    return twice or concerned, "twice" if twice else "fine"
 
 
 def _is_hourly(schedule: Schedule) -> bool:
-    """A job of every hour keeps its distance over a change: nothing worth telling."""
+    """Whether it runs in every hour: such a job keeps its interval over a clock change."""
     return schedule.sim is not None and len(schedule.sim.hours) == 24
 
 
@@ -88,9 +88,11 @@ def _sentence(local: datetime, shift: timedelta, outcome: str, times: tuple[str,
     which = f"{', '.join(times[:3])}{' …' if len(times) > 3 else ''}"
     many = len(times) > 1
     if outcome == "skipped":
-        return f"{day}: {which} {'do' if many else 'does'} not exist that night, skipped."
+        return f"{day}: {which} {'do' if many else 'does'} not exist that night. No run takes place."
     if outcome == "moved":
-        return f"{day}: {which} {'do' if many else 'does'} not exist that night, runs once at {local:%H:%M}."
+        return f"{day}: {which} {'do' if many else 'does'} not exist that night. The job runs once, at {local:%H:%M}."
     if outcome == "twice":
-        return f"{day}: {which} {'happen' if many else 'happens'} twice that night, runs twice."
-    return f"{day}: the clock goes {'forward' if shift > timedelta(0) else 'back'}, nothing changes for this schedule."
+        return f"{day}: {which} {'happen' if many else 'happens'} twice that night. The job runs both times."
+    if shift < timedelta(0) and times:
+        return f"{day}: {which} {'happen' if many else 'happens'} twice that night. The job runs once, at the first."
+    return f"{day}: the clock goes {'forward' if shift > timedelta(0) else 'back'}. The schedule is not affected."

@@ -78,7 +78,7 @@ def _minutes(minutes: list[int], hours: list[int]) -> str:
     step = _step(minutes)
     if step and 60 % step == 0 and len(minutes) == 60 // step:
         return f"every {step} minutes" + (f" from minute {minutes[0]}" if minutes[0] else "")
-    if step and minutes == list(range(0, 60, step)):
+    if step and len(minutes) > 6 and minutes == list(range(0, 60, step)):
         return f"every {_ordinal(step)} minute of {_which_hour(hours)}"
     if minutes == [0]:
         every = _step(hours)
@@ -122,11 +122,18 @@ def _day(schedule: Schedule) -> str:
     months = _month(sorted(sim.months))
     if every_weekday and len(sim.months) == len(sim.days) == 1 and min(sim.days) > 0:
         return f"on {min(sim.days)} {MONTHS[min(sim.months)]}"
+    if (every_day or every_weekday) and _either_matches(schedule):
+        return months
     if every_day or every_weekday:
         day = "" if every_day and every_weekday else _of_week(sim) if every_day else _of_month(sim)
         return " ".join(filter(None, (day, months)))
     joined = f"{_of_month(sim)} if it is {_a_weekday(sim)}" if sim.day_and else f"{_of_month(sim)} and {_of_week(sim)}"
     return " ".join(filter(None, (joined, months)))
+
+
+def _either_matches(schedule: Schedule) -> bool:
+    """Whether one matching day field is enough: so it is unless one of them begins with a star (crontab(5))."""
+    return not schedule.fields[2].startswith("*") and not schedule.fields[4].startswith("*")
 
 
 def _of_month(sim: CronSim) -> str:

@@ -18,6 +18,9 @@ MAX_DEPTH = 32
 # Nodes after all aliases are followed: a manifest has some dozens, ten thousand is a bomb.
 MAX_NODES = 10_000
 
+# The commonest slip: a value such as `*/30 * * * *` or `@daily` begins with a character that YAML reads as its own.
+_NEEDS_QUOTES = re.compile(r"\s*(?:- )?(?P<key>[\w.-]+):\s+(?P<value>[*@%&!`].*?)\s*(?:\s#.*)?\Z")
+
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z|[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
@@ -83,6 +86,7 @@ class Document:
 
 def load(data: bytes) -> Document:
     """The one document in ``data``. Never raises, whatever the bytes are."""
+    text = ""
     try:
         text = _text(data)
         builder = _Builder()
@@ -90,7 +94,7 @@ def load(data: bytes) -> Document:
     except _Stop as stop:
         return Document(None, (stop.fault,))
     except yaml.MarkedYAMLError as error:
-        return Document(None, (_syntax(error),))
+        return Document(None, (_syntax(error, text),))
     except yaml.YAMLError as error:
         return Document(None, (Fault("yaml", f"this is not YAML: {error}".replace("\n", " ")),))
     return Document(builder.root, tuple(builder.faults))
@@ -116,11 +120,19 @@ def _place(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> Fault:
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> Fault:
     mark = error.problem_mark or error.context_mark
-    said = " ".join(part for part in (error.problem, error.context) if part)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Fault("yaml", f"this is not YAML: {said}", line, column)
+    wrong = next(iter(text.split("\n")[line - 1 : line]), "")
+    if unquoted := _NEEDS_QUOTES.match(wrong):
+        quoted = unquoted["value"].strip().replace("\\", r"\\").replace('"', r"\"")
+        start = unquoted["value"][0]
+        hint = f'put the value in quotes, for `{start}` has a meaning of its own in YAML: {unquoted["key"]}: "{quoted}"'
+        return Fault("yaml", hint, line, unquoted.start("value") + 1)
+    if "\t" in wrong[: len(wrong) - len(wrong.lstrip())]:
+        return Fault("yaml", "this line is indented with a tab: YAML allows only spaces", line, 1)
+    problem = " ".join(part for part in (error.problem, error.context) if part)
+    return Fault("yaml", f"this is not YAML: {problem}", line, column)
 
 
 class _Builder:

@@ -36,10 +36,10 @@ def test_lints_stand_at_their_field_and_are_warnings() -> None:
     decoded = with_spec("schedule: '* 9 * * *'\ncommand: backup.sh")
     told = [str(problem) for problem in decoded.lints]
     assert told == [
-        "production/a.yaml:1:1: no `owner` annotation: who is asked when it fails at night?",
-        "production/a.yaml:5:13: `* 9 * * *` runs 60 times a day, every minute of the hours `9`; "
-        "for once an hour write `0 9 …`",
-        "production/a.yaml:6:12: `backup.sh` has no folder: cron's PATH is short; write the whole path",
+        "production/a.yaml:1:1: No owner set. Add the annotation `owner`.",
+        "production/a.yaml:5:13: `* 9 * * *` runs 60 times a day: every minute of hour `9`. "
+        "For once an hour write `0 9 …`.",
+        "production/a.yaml:6:12: `backup.sh` may not be found: cron's PATH is short. Write the whole path.",
     ]
     assert {problem.severity for problem in decoded.lints} == {"warning"}
     assert decoded.errors == ()
@@ -74,8 +74,8 @@ def test_a_time_in_a_clock_change_is_told_before_it_comes(schedule: str, zone: s
 
 def test_the_clock_change_is_named() -> None:
     found = lints("schedule: '30 2 * * *'\ntimezone: Europe/Berlin\ncommand: /x")
-    assert "02:30 on 2027-03-28 does not exist in Europe/Berlin" in found["clock-gap"].message
-    assert "02:30 on 2027-10-31 happens twice" in found["clock-fold"].message
+    assert "02:30 on 28 March 2027 does not exist in Europe/Berlin" in found["clock-gap"].message
+    assert "02:30 on 31 October 2027 happens twice" in found["clock-fold"].message
     assert (found["clock-gap"].line, found["clock-gap"].column) == (5, 13)
 
 

@@ -70,7 +70,7 @@ def test_all_errors_are_told_at_once_in_the_order_of_the_lines() -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("schedule: '0 2 * *'", "is refused"),
+        ("schedule: '0 2 * *'", "4 fields"),
         ("schedule: []", "1 to 50 entries"),
         ("schedule: ['@daily', '@daily']", "an entry twice"),
         ("timezone: Europe/Berln", "did you mean `Europe/Berlin`?"),

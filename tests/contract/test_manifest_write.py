@@ -75,7 +75,7 @@ def test_a_given_id_is_written_and_kept() -> None:
     ("change", "field", "told"),
     [
         ({"shedule": "x"}, "spec.shedule", "did you mean `schedule`?"),
-        ({"schedule": "0 25 * * *"}, "spec.schedule", "is refused"),
+        ({"schedule": "0 25 * * *"}, "spec.schedule", '"25" is not an hour'),
         ({"checkin": {"maxRuntime": "soon"}}, "spec.checkin.maxRuntime", "is not a duration"),
         ({"checkin": "yes"}, "spec.checkin", "must be a map"),
         ({"labels": ["a"]}, "metadata.labels", "must be a map"),

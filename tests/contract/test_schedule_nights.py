@@ -57,10 +57,10 @@ def test_the_sentences() -> None:
         ]
     ]
     assert told == [
-        "29 March 2026: 02:30 does not exist that night, runs once at 03:00.",
-        "29 March 2026: 02:00, 02:20, 02:40 do not exist that night, skipped.",
-        "25 October 2026: 02:00, 02:10, 02:20 … happen twice that night, runs twice.",
-        "25 October 2026: the clock goes back, nothing changes for this schedule.",
+        "29 March 2026: 02:30 does not exist that night. The job runs once, at 03:00.",
+        "29 March 2026: 02:00, 02:20, 02:40 do not exist that night. No run takes place.",
+        "25 October 2026: 02:00, 02:10, 02:20 … happen twice that night. The job runs both times.",
+        "25 October 2026: 02:30 happens twice that night. The job runs once, at the first.",
     ]
 
 

@@ -62,6 +62,11 @@ from tests.contract.schedule_oracle import expressions
         ("H/15 * * * *", "at each endpoint's own time of `H/15 * * * *`"),
         (["0 2 * * *", "0 7 * * 1-5"], "at 02:00; at 07:00 on weekdays"),
         (["@daily", "0 0 * * *"], "at 00:00"),
+        ("0 0 1-31 * 4", "at 00:00"),
+        ("0 0 15 * 0-7", "at 00:00"),
+        ("0 0 1-31 * 1#1", "at 00:00"),
+        ("0 0 */1 * 4", "at 00:00 on Thursday"),
+        ("*/50 * * * *", "0 and 50 minutes past every hour"),
     ],
 )
 def test_the_short_form(expression: str, expected: str) -> None:

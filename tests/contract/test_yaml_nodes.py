@@ -189,3 +189,24 @@ def test_without_libyaml_the_same_is_read(monkeypatch: pytest.MonkeyPatch) -> No
     assert decode(FULL, "production/nightly-backup.yaml", "acme") == fast
     for hostile in (LAUGHS, b"[" * 5000, b"a: !!x y", b"a: 1\na: 2", b"a: 1\n---\nb: 1"):
         assert load(hostile).faults
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("schedule: */30 * * * sat", 'schedule: "*/30 * * * sat"'),
+        ("schedule: @daily  # every night", 'schedule: "@daily"'),
+        ("command: %X", 'command: "%X"'),
+        ('command: `echo "a"`', r'command: "`echo \"a\"`"'),
+    ],
+)
+def test_a_value_that_needs_quotes_is_shown_in_quotes(line: str, hint: str) -> None:
+    (fault,) = load(f"spec:\n  {line}\n".encode()).faults
+    assert fault.message.endswith(hint)
+    assert (fault.line, fault.column) == (2, line.index(": ") + 5)
+
+
+def test_a_tab_is_named() -> None:
+    (fault,) = load(b"spec:\n\tschedule: x\n").faults
+    assert "tab" in fault.message
+    assert fault.line == 2
