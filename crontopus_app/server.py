@@ -191,16 +191,14 @@ def resume(tenant: str) -> None:
     _say(f"{tenant} is not suspended.")
 
 
-def _act(service: Callable[..., list[Any]], subject: str) -> None:
-    """Does an operator's act as whoever runs this program, and tells the open pages of whom it concerns."""
+def _act(service: Callable[..., None], subject: str) -> None:
+    """Does an operator's act as whoever runs this program."""
     from crontopus_app import clock
     from crontopus_app.db import writing
-    from crontopus_app.live import publish
     from crontopus_app.services import operators
 
     with writing() as session:
-        told = service(session, operators.at_the_server(), subject, clock.now())
-    publish(*told)
+        service(session, operators.at_the_server(), subject, clock.now())
 
 
 def _say(sentence: str) -> None:

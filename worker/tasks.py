@@ -11,7 +11,6 @@ from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
 from crontopus_app.git.index import describe_commits, index, reindex
-from crontopus_app.live import Event, publish
 from crontopus_app.services import committing, git_access, leaving, tenants
 
 log = logging.getLogger(__name__)
@@ -56,4 +55,3 @@ def reindex_tenant(tenant_id: str) -> None:
         reindex(tenant_id, forge(), clock.now())
     except CrontopusError as error:
         log.warning("the index of %s stays as it is for now: %s", tenant_id, error)
-    publish(Event(tenant_id, "tenant", tenant_id))

@@ -14,7 +14,6 @@ from crontopus_app.api.deps import CurrentEndpoint, Now, bearer
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import NotAuthenticated
 from crontopus_app.git.forge import forge
-from crontopus_app.live import Event, publish
 from crontopus_app.models import Endpoint
 from crontopus_app.services import enrolment, reports
 
@@ -27,14 +26,11 @@ LONGEST_WATCH_S = 55
 def enroll(form: wire.EnrollRequest, request: Request, now: Now) -> wire.Enrolled:
     """A machine with a ``cet_…`` token becomes an endpoint of that token's tenant."""
     try:
-        enrolled = enrolment.enroll(bearer(request), form, forge(), now)
+        return enrolment.enroll(bearer(request), form, forge(), now)
     except NotAuthenticated:
         # Good tokens are bounded by their uses, however many hosts share an address.
         limits.spend(limits.ENROLL_FAILED, limits.address_block(request))
         raise
-    tenant_id = enrolled.tenant_id
-    publish(Event(tenant_id, "endpoint", enrolled.endpoint_id), Event(tenant_id, "tenant", tenant_id))
-    return enrolled
 
 
 @router.post("/endpoints/me/heartbeat", status_code=204)
@@ -46,7 +42,6 @@ def heartbeat(endpoint: CurrentEndpoint, now: Now) -> None:
 def report(told: wire.PassReport, endpoint: CurrentEndpoint, now: Now) -> None:
     with writing() as session:
         reports.report(session, endpoint.id, told, now)
-    publish(Event(endpoint.tenant_id, "endpoint", endpoint.id))
 
 
 @router.get("/endpoints/me/watch")

@@ -14,7 +14,6 @@ from crontopus_app.api import limits
 from crontopus_app.api.deps import COOKIE, CurrentActor, Now, bearer, check_origin
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput, Conflict, CrontopusError
-from crontopus_app.live import publish
 from crontopus_app.services import auth, rates, sign_in, tenants
 from crontopus_app.settings import settings
 
@@ -27,9 +26,8 @@ DEVICE = "crontopus_device"
 def register(form: wire.RegisterRequest, request: Request, response: Response, now: Now) -> wire.Me:
     """A new user and their tenant; a task makes the repository (see ``provisioning`` of ``/api/auth/me``)."""
     loopback = settings().loopback and limits.from_this_machine(request)
-    with _counted_registration(limits.address_block(request), response), writing() as session:
-        user = auth.register(session, form, loopback=loopback, now=now)
-    auth.provision_soon(user.tenant_id)
+    with _counted_registration(limits.address_block(request), response):
+        user = auth.register(form, loopback=loopback, now=now)
     with reading() as session:
         return auth.me_of(session, user.id)
 
@@ -76,9 +74,7 @@ def logout(request: Request, response: Response) -> None:
     """Ends the session whose cookie or token the request carries."""
     check_origin(request)
     with writing() as session:
-        ended = auth.logout(session, bearer(request) or request.cookies.get(COOKIE, ""))
-    if ended:
-        publish(ended)
+        auth.logout(session, bearer(request) or request.cookies.get(COOKIE, ""))
     response.delete_cookie(COOKIE, path="/")
 
 
@@ -93,8 +89,6 @@ def provision(actor: CurrentActor, now: Now) -> wire.Me:
     """Tries again to make the tenant's repository, from the step that failed."""
     with writing() as session:
         tenants.retry(session, actor, now)
-    auth.provision_soon(actor.tenant_id)
-    with reading() as session:
         return auth.me(session, actor)
 
 

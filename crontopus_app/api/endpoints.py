@@ -9,8 +9,7 @@ from contract import wire
 from crontopus_app.api.deps import CurrentActor, Now
 from crontopus_app.db import reading, writing
 from crontopus_app.git.forge import forge
-from crontopus_app.live import Event, publish
-from crontopus_app.services import endpoints, enrolment
+from crontopus_app.services import endpoints
 
 router = APIRouter(tags=["endpoints"])
 
@@ -44,20 +43,14 @@ def get_endpoint(endpoint_id: str, actor: CurrentActor, now: Now) -> wire.Endpoi
 @router.patch("/endpoints/{endpoint_id}")
 def rename(endpoint_id: str, form: Rename, actor: CurrentActor, now: Now) -> wire.Endpoint:
     with writing() as session:
-        renamed = endpoints.rename(session, actor, endpoint_id, form.name, now)
-    publish(Event(actor.tenant_id, "endpoint", endpoint_id))
-    return renamed
+        return endpoints.rename(session, actor, endpoint_id, form.name, now)
 
 
 @router.delete("/endpoints/{endpoint_id}", status_code=204)
 def revoke(endpoint_id: str, actor: CurrentActor, now: Now) -> None:
     """Its token is dead at once, its instances are retired; its history stays."""
     with writing() as session:
-        git_token = endpoints.revoke(session, actor, endpoint_id, now)
-    tenant_id = actor.tenant_id
-    publish(Event(tenant_id, "endpoint", endpoint_id), Event(tenant_id, "tenant", tenant_id))
-    if git_token:
-        enrolment.drop_git_token(forge(), actor.tenant_id, git_token)
+        endpoints.revoke(session, actor, endpoint_id, forge(), now)
 
 
 @router.get("/endpoints/{endpoint_id}/jobs")
@@ -83,9 +76,7 @@ def sync(endpoint_id: str, actor: CurrentActor, now: Now) -> wire.Endpoint:
     """Asks the endpoint's agent for a pass now."""
     with writing() as session:
         endpoints.wake(session, actor, endpoint_id, now)
-        found = endpoints.get(session, actor, endpoint_id, now)
-    publish(Event(actor.tenant_id, "endpoint", endpoint_id))
-    return found
+        return endpoints.get(session, actor, endpoint_id, now)
 
 
 @router.post("/endpoints/{endpoint_id}/confirm-prune", status_code=202)
@@ -93,6 +84,4 @@ def confirm_prune(endpoint_id: str, head: str, actor: CurrentActor, now: Now) ->
     """Lets the agent apply the many deletions that ``head`` asks for."""
     with writing() as session:
         endpoints.confirm_prune(session, actor, endpoint_id, head, now)
-        found = endpoints.get(session, actor, endpoint_id, now)
-    publish(Event(actor.tenant_id, "endpoint", endpoint_id))
-    return found
+        return endpoints.get(session, actor, endpoint_id, now)

@@ -6,8 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request
 
-from crontopus_app import queue
-from crontopus_app.db import reading
 from crontopus_app.services import webhooks
 
 router = APIRouter(tags=["git"])
@@ -24,6 +22,4 @@ def push(
     x_forgejo_event: Annotated[str, Header()] = "",
 ) -> dict[str, bool]:
     """A push event of Forgejo, signed with the tenant's secret over the raw body."""
-    with reading() as session:
-        tenant_id = webhooks.accept(session, body, signature=x_forgejo_signature, event=x_forgejo_event)
-    return {"accepted": tenant_id is not None and queue.ring("index_tenant", tenant_id)}
+    return {"accepted": webhooks.accept(body, signature=x_forgejo_signature, event=x_forgejo_event)}

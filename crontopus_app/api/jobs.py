@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from contract import wire
 from crontopus_app.api.bodies import DOCUMENTED, ManifestBody
 from crontopus_app.api.deps import CurrentActor, JobWriter, Now
-from crontopus_app.db import reading, writing
+from crontopus_app.db import reading
 from crontopus_app.git.forge import forge
-from crontopus_app.models import Change
 from crontopus_app.services import changes, jobs, plans
 from crontopus_app.services.actor import Actor
 
@@ -51,11 +50,10 @@ def create_job(
     body: ManifestBody, actor: JobWriter, now: Now, response: Response, namespace: str = ""
 ) -> wire.JobSaved:
     """201 with its commit, or 202 and a change to ask for when the commit takes longer."""
-    with writing() as session:
-        if isinstance(body, bytes):
-            change = jobs.create_yaml(session, actor, namespace, body, now)
-        else:
-            change = jobs.create(session, actor, {"namespace": namespace} | body, now)
+    if isinstance(body, bytes):
+        change = changes.save(jobs.create_yaml, actor, namespace, body, now)
+    else:
+        change = changes.save(jobs.create, actor, {"namespace": namespace} | body, now)
     return _saved(change, actor, now, response)
 
 
@@ -78,8 +76,7 @@ def update_job(
     if_match: IfMatch = None,
 ) -> wire.JobSaved:
     """A JSON body sets the fields it gives (null clears); a YAML body replaces the file."""
-    with writing() as session:
-        change = jobs.update(session, actor, namespace, name, body, if_match=if_match, now=now)
+    change = changes.save(jobs.update, actor, namespace, name, body, if_match=if_match, now=now)
     return _saved(change, actor, now, response)
 
 
@@ -87,35 +84,30 @@ def update_job(
 def delete_job(
     namespace: str, name: str, actor: JobWriter, now: Now, response: Response, if_match: IfMatch = None
 ) -> wire.JobSaved:
-    with writing() as session:
-        change = jobs.delete(session, actor, namespace, name, if_match=if_match, now=now)
+    change = changes.save(jobs.delete, actor, namespace, name, if_match=if_match, now=now)
     return _saved(change, actor, now, response)
 
 
 @router.post("/jobs/{namespace}/{name}/pause")
 def pause_job(namespace: str, name: str, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
-    with writing() as session:
-        change = jobs.set_paused(session, actor, namespace, name, True, now)
+    change = changes.save(jobs.set_paused, actor, namespace, name, True, now)
     return _saved(change, actor, now, response)
 
 
 @router.post("/jobs/{namespace}/{name}/resume")
 def resume_job(namespace: str, name: str, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
-    with writing() as session:
-        change = jobs.set_paused(session, actor, namespace, name, False, now)
+    change = changes.save(jobs.set_paused, actor, namespace, name, False, now)
     return _saved(change, actor, now, response)
 
 
 @router.get("/jobs/{namespace}/{name}/history")
 def job_history(namespace: str, name: str, actor: CurrentActor, page: int = 1) -> list[wire.HistoryEntry]:
-    with reading() as session:
-        return jobs.history(forge(), session, actor, namespace, name, page)
+    return jobs.history(actor, namespace, name, forge(), page)
 
 
 @router.get("/jobs/{namespace}/{name}/history/{sha}")
 def job_history_entry(namespace: str, name: str, sha: str, actor: CurrentActor) -> wire.HistoryEntry:
-    with reading() as session:
-        return jobs.history_entry(forge(), session, actor, namespace, name, sha)
+    return jobs.history_entry(actor, namespace, name, sha, forge())
 
 
 @router.post("/jobs/{namespace}/{name}/revert")
@@ -123,8 +115,7 @@ def revert_job(
     namespace: str, name: str, version: Version, actor: JobWriter, now: Now, response: Response
 ) -> wire.JobSaved:
     """Gives the job the content it had in a commit; brings a deleted one back."""
-    with writing() as session:
-        change = jobs.revert(forge(), session, actor, namespace, name, version.sha, now)
+    change = jobs.revert(actor, namespace, name, version.sha, forge(), now)
     return _saved(change, actor, now, response)
 
 
@@ -155,31 +146,25 @@ def list_namespaces(actor: CurrentActor) -> list[wire.Namespace]:
 
 @router.post("/namespaces", status_code=201)
 def create_namespace(form: NewNamespace, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
-    with writing() as session:
-        change = jobs.create_namespace(session, actor, form.name, now)
+    change = changes.save(jobs.create_namespace, actor, form.name, now)
     return _saved(change, actor, now, response)
 
 
 @router.delete("/namespaces/{name}")
 def delete_namespace(name: str, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
-    with writing() as session:
-        change = jobs.delete_namespace(session, actor, name, now)
+    change = changes.save(jobs.delete_namespace, actor, name, now)
     return _saved(change, actor, now, response)
 
 
-def _saved(change: Change, actor: Actor, now: datetime, response: Response) -> wire.JobSaved:
-    """Rings, waits some seconds for the commit, and answers with the job as it is then."""
-    changes.ring(change)
-    told = changes.wait(change.id)
-    if told.state == "failed":
-        changes.refuse(told, conditional=change.base_sha is not None)
-    if told.state == "pending":
+def _saved(change: wire.ChangeStatus, actor: Actor, now: datetime, response: Response) -> wire.JobSaved:
+    """The job as it is now; 202 and where to ask, while its change is on its way."""
+    if change.state == "pending":
         response.status_code = 202
         response.headers["Location"] = f"/api/changes/{change.id}"
-    return wire.JobSaved(job=_job(change, actor, now), change=told)
+    return wire.JobSaved(job=_job(change, actor, now), change=change)
 
 
-def _job(change: Change, actor: Actor, now: datetime) -> wire.JobSummary | None:
+def _job(change: wire.ChangeStatus, actor: Actor, now: datetime) -> wire.JobSummary | None:
     """The job that the change is about; None for one that is gone, not yet there, or not readable by the token."""
     if not actor.may("read:jobs"):
         return None

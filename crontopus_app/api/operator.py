@@ -10,9 +10,7 @@ from contract import wire_operator as wire
 from crontopus_app.api.deps import CurrentActor, Now
 from crontopus_app.db import reading, writing
 from crontopus_app.git.forge import forge
-from crontopus_app.live import publish
-from crontopus_app.services import auth, health, installation, operators, queues, usage
-from crontopus_app.services.actor import Actor
+from crontopus_app.services import health, installation, operators, queues, usage
 
 router = APIRouter(prefix="/operator", tags=["operator"])
 
@@ -46,17 +44,15 @@ def get_tenant(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDeta
 def suspend(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetail:
     """Its users and agents are refused until it is resumed; its hosts go on running their jobs."""
     with writing() as session:
-        told = operators.suspend(session, actor, tenant_id, now)
-    publish(*told)
-    return _detail(actor, tenant_id, now)
+        operators.suspend(session, actor, tenant_id, now)
+        return operators.get_tenant(session, actor, tenant_id, now)
 
 
 @router.post("/tenants/{tenant_id}/resume")
 def resume(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetail:
     with writing() as session:
-        told = operators.resume(session, actor, tenant_id, now)
-    publish(*told)
-    return _detail(actor, tenant_id, now)
+        operators.resume(session, actor, tenant_id, now)
+        return operators.get_tenant(session, actor, tenant_id, now)
 
 
 @router.post("/tenants/{tenant_id}/provision", status_code=202)
@@ -64,20 +60,13 @@ def provision(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetai
     """Makes the repository, or what is missing of it, once more."""
     with writing() as session:
         operators.provision(session, actor, tenant_id, now)
-    auth.provision_soon(tenant_id)
-    return _detail(actor, tenant_id, now)
+        return operators.get_tenant(session, actor, tenant_id, now)
 
 
 @router.post("/tenants/{tenant_id}/commit", status_code=202)
 def commit(tenant_id: str, actor: CurrentActor, now: Now) -> None:
     """Asks a worker to commit what is pending of the tenant."""
-    with writing() as session:
-        queues.ring_changes(session, actor, tenant_id, now)
-
-
-def _detail(actor: Actor, tenant_id: str, now: Now) -> wire.TenantDetail:
-    with reading() as session:
-        return operators.get_tenant(session, actor, tenant_id, now)
+    queues.ring_changes(actor, tenant_id, now)
 
 
 @router.get("/operators")
@@ -89,42 +78,36 @@ def list_operators(actor: CurrentActor) -> list[wire.Person]:
 @router.put("/operators/{username}", status_code=204)
 def grant(username: str, actor: CurrentActor, now: Now) -> None:
     with writing() as session:
-        told = operators.grant(session, actor, username, now)
-    publish(*told)
+        operators.grant(session, actor, username, now)
 
 
 @router.delete("/operators/{username}", status_code=204)
 def revoke(username: str, actor: CurrentActor, now: Now) -> None:
     """409 for the last operator."""
     with writing() as session:
-        told = operators.revoke(session, actor, username, now)
-    publish(*told)
+        operators.revoke(session, actor, username, now)
 
 
 @router.get("/tasks")
 def tasks(actor: CurrentActor, now: Now) -> wire.Tasks:
     """Queues, workers and the latest failed tasks."""
-    with reading() as session:
-        return queues.look(session, actor, now)
+    return queues.look(actor, now)
 
 
 @router.post("/tasks/retry")
 def retry_all(actor: CurrentActor, now: Now) -> wire.Retried:
     """Puts all failed tasks back into their queues."""
-    with writing() as session:
-        return queues.retry_all(session, actor, now)
+    return queues.retry_all(actor, now)
 
 
 @router.post("/tasks/{task_id}/retry", status_code=204)
 def retry(task_id: str, actor: CurrentActor, now: Now) -> None:
-    with writing() as session:
-        queues.retry(session, actor, task_id, now)
+    queues.retry(actor, task_id, now)
 
 
 @router.delete("/tasks/{task_id}", status_code=204)
 def discard(task_id: str, actor: CurrentActor, now: Now) -> None:
-    with writing() as session:
-        queues.discard(session, actor, task_id, now)
+    queues.discard(actor, task_id, now)
 
 
 @router.get("/changes")
@@ -142,8 +125,7 @@ def measured(actor: CurrentActor) -> wire.Measured:
 
 @router.get("/versions")
 def versions(actor: CurrentActor) -> wire.Versions:
-    with reading() as session:
-        return installation.versions(session, actor)
+    return installation.versions(actor)
 
 
 @router.get("/settings")

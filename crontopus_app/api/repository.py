@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from contract import wire
-from crontopus_app import queue
 from crontopus_app.api.deps import CurrentActor, Now
 from crontopus_app.db import reading
 from crontopus_app.git.forge import forge
@@ -24,16 +23,13 @@ def get_repository(actor: CurrentActor) -> repositories.Repository:
 @router.get("/repository/commits")
 def list_commits(actor: CurrentActor, page: int = 1) -> repositories.Log:
     """A page of commits; where the Git server is away, none and the reason."""
-    with reading() as session:
-        return repositories.log(forge(), session, actor, page)
+    return repositories.log(actor, forge(), page)
 
 
 @router.post("/repository/reindex", status_code=202)
 def read_again(actor: CurrentActor) -> dict[str, bool]:
     """Has every file read again. ``accepted`` is false where nobody could be told to."""
-    with reading() as session:
-        tenant_id = repositories.may_read_again(session, actor)
-    return {"accepted": queue.ring("reindex_tenant", tenant_id)}
+    return {"accepted": repositories.read_again(actor)}
 
 
 @router.get("/repository/credentials")

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from contract import wire
 from contract.jobs_in_tree import MAX_BYTES
-from crontopus_app.db import reading, writing
+from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import Conflict, CrontopusError
 from crontopus_app.git import index_rows, policies, pushes
 from crontopus_app.git.commit_walk import Place, describe_commits
@@ -80,9 +80,7 @@ def index(
         if found is None:
             _note_head(tenant_id, known)
             return known.indexed_head
-        changed = _write(tenant_id, known, found, commits or {}, now)
-        if changed is not None:
-            _tell(tenant_id, changed)
+        if _write(tenant_id, known, found, commits or {}, now):
             return found.head
     raise Conflict(f"The repository of {tenant_id} changes faster than it can be read.")
 
@@ -130,15 +128,15 @@ def _write(
     found: _Found,
     commits: Mapping[tuple[str, str], wire.Commit],
     now: datetime,
-) -> list[str] | None:
-    """Writes the pass in one transaction; gives the paths that changed, None where another pass came first."""
+) -> bool:
+    """Writes the pass in one transaction; False where another pass came first."""
     policy = found.policy.decoded
     rows = [(entry, index_rows.read(tenant_id, entry, data, policy)) for entry, data in found.new]
     manifests = {entry.path for entry in found.tree if index_rows.is_manifest(entry)}
     with writing() as session:
         tenant = lock_tenant(session, tenant_id)
         if tenant is None or tenant.deleted_at or known.indexed_head not in ("", tenant.indexed_head):
-            return None
+            return False
         if not known.indexed_head or Place.read(tenant.history).known == found.head:
             _forget_commits(session, tenant)
         pushed = _pushed(known, rows, manifests, commits)
@@ -156,7 +154,8 @@ def _write(
         tenant.namespaces = index_rows.namespaces(found.tree)
         session.add(tenant)
         sync_monitors(session, tenant_id, now, jobs=touched if known.indexed_head else None)
-    return paths
+        _publish(session, tenant_id, paths)
+    return True
 
 
 def _forget_commits(session: Session, tenant: Tenant) -> None:
@@ -195,9 +194,9 @@ def _drop(session: Session, tenant_id: str, manifests: set[str]) -> dict[str, st
     return gone
 
 
-def _tell(tenant_id: str, paths: list[str]) -> None:
+def _publish(session: Session, tenant_id: str, paths: list[str]) -> None:
     jobs = [Event(tenant_id, "job", path) for path in paths[:EVENTS_AT_MOST]]
-    publish(Event(tenant_id, "tenant", tenant_id), *jobs)
+    after_commit(session, publish, Event(tenant_id, "tenant", tenant_id), *jobs)
 
 
 def _note_head(tenant_id: str, known: _Known) -> None:
@@ -211,3 +210,4 @@ def _note_head(tenant_id: str, known: _Known) -> None:
 def _note_error(tenant_id: str, error: CrontopusError) -> None:
     with writing() as session:
         session.execute(update(Tenant).where(col(Tenant.id) == tenant_id).values(index_error=error.message))
+        after_commit(session, publish, Event(tenant_id, "tenant", tenant_id))

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from contract import wire
 from crontopus_app import security
-from crontopus_app.db import reading, writing
+from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import Conflict, NotFound
 from crontopus_app.live import Event, publish
 from crontopus_app.models import LoginSession, User
@@ -53,7 +53,7 @@ def change_password(actor: Actor, form: wire.PasswordChange, now: datetime) -> i
             raise Conflict("The password was changed elsewhere just now: try again with that one.")
         ended = _end_others(session, actor)
         audit.record(session, actor, "account.password", actor.username, now)
-    publish(Event(actor.tenant_id, "session", ""))
+        after_commit(session, publish, Event(actor.tenant_id, "session", ""))
     return ended
 
 
@@ -66,9 +66,8 @@ def update_account(actor: Actor, form: wire.AccountUpdate, now: datetime) -> wir
     with writing() as session:
         if zone is not None:
             session.execute(update(User).where(col(User.id) == actor.user_id).values(timezone=zone))
-        told = auth.me(session, actor)
-    publish(Event(actor.tenant_id, "tenant", actor.tenant_id))
-    return told
+        after_commit(session, publish, Event(actor.tenant_id, "tenant", actor.tenant_id))
+        return auth.me(session, actor)
 
 
 def _clean_zone(zone: str) -> str:
@@ -127,7 +126,7 @@ def end_session(actor: Actor, session_id: str, now: datetime) -> None:
             raise NotFound("There is no such session: it may have ended already.")
         session.delete(row)
         audit.record(session, actor, "session.end", clients.named(row.user_agent), now)
-    publish(Event(actor.tenant_id, "session", session_id))
+        after_commit(session, publish, Event(actor.tenant_id, "session", session_id))
 
 
 def end_other_sessions(actor: Actor, now: datetime) -> int:
@@ -136,7 +135,7 @@ def end_other_sessions(actor: Actor, now: datetime) -> int:
     with writing() as session:
         ended = _end_others(session, actor)
         audit.record(session, actor, "session.end_others", actor.username, now, str(ended))
-    publish(Event(actor.tenant_id, "session", ""))
+        after_commit(session, publish, Event(actor.tenant_id, "session", ""))
     return ended
 
 

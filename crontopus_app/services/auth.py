@@ -11,8 +11,9 @@ from sqlmodel import Session, col, func, select
 
 from contract import wire
 from crontopus_app import queue, security
+from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import Conflict, Forbidden, NotAuthenticated, NotFound
-from crontopus_app.live import Event
+from crontopus_app.live import Event, publish
 from crontopus_app.models import ApiToken, LoginSession, Tenant, User
 from crontopus_app.services import values
 from crontopus_app.services.actor import Actor
@@ -26,26 +27,29 @@ ORG = "crontopus"
 EMAIL = re.compile(r"[^@\s<>\x00-\x1f\x7f]{1,64}@[^@\s<>\x00-\x1f\x7f]{1,190}")
 
 
-def register(session: Session, form: wire.RegisterRequest, *, loopback: bool, now: datetime) -> User:
+def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime) -> User:
     """A new user with their tenant. The first one becomes operator where ``loopback`` says that server and caller are
     both on this machine; elsewhere the first stranger would.
 
-    Call ``provision_soon(user.tenant_id)`` after the commit. Raises BadInput, Conflict.
+    A worker makes the tenant's repository. Raises BadInput, Conflict. bcrypt works before the transaction begins.
     """
     username = security.clean_username(form.username)
     security.check_password(form.password, username)
     email_key = clean_email(form.email)
-    first = session.exec(select(func.count()).select_from(User)).one() == 0
     user = User(
         tenant_id=username,
         username=username,
         email=form.email,
         email_key=email_key,
         password_hash=security.hash_password(form.password),
-        role="operator" if first and loopback else "user",
+        role="user",
         created_at=now,
     )
-    _insert(session, _new_tenant(username, now), user)
+    with writing() as session:
+        first = session.exec(select(func.count()).select_from(User)).one() == 0
+        user.role = "operator" if first and loopback else "user"
+        _insert(session, _new_tenant(username, now), user)
+        after_commit(session, queue.ring, "provision_tenant", user.tenant_id)
     return user
 
 
@@ -80,23 +84,23 @@ def _insert(session: Session, tenant: Tenant, user: User) -> None:
         raise email_taken() from error
 
 
-def provision_soon(tenant_id: str) -> None:
-    """Rings a worker to make the tenant's repository; a lost ring is found by the sweep."""
-    queue.ring("provision_tenant", tenant_id)
+def check_login(username: str, password: str) -> User:
+    """The user; raises NotAuthenticated, after the same time whether or not there is such a user.
 
-
-def check_login(session: Session, username: str, password: str) -> User:
-    """The user; raises NotAuthenticated, after the same time whether or not there is such a user."""
+    bcrypt works outside of the transaction.
+    """
     username = username.strip().lower()
     # Comparing passwords takes so long that nobody can tell whether the table was asked.
     known = security.USERNAME.fullmatch(username) is not None
-    user = session.exec(select(User).where(User.username == username)).first() if known else None
+    with reading() as session:
+        user = session.exec(select(User).where(User.username == username)).first() if known else None
+        tenant = session.get(Tenant, user.tenant_id) if user else None
     matches = security.password_matches(password, user.password_hash if user else None)
     if user is None or not matches:
         raise NotAuthenticated("The user name or the password is wrong.", code="bad_credentials")
     if not user.is_active:
         raise Forbidden("This account is disabled.", code="disabled")
-    _check_tenant(session.get(Tenant, user.tenant_id))
+    _check_tenant(tenant)
     return user
 
 
@@ -195,14 +199,14 @@ def touch(session: Session, actor: Actor, now: datetime) -> None:
         session.execute(update(ApiToken).where(col(ApiToken.id) == actor.credential).values(last_used_at=now))
 
 
-def logout(session: Session, token: str) -> Event | None:
-    """Ends the session; gives the event that tells its other pages, None where the session is gone already."""
+def logout(session: Session, token: str) -> None:
+    """Ends the session, and its open pages; one that is gone already is no error."""
     row = session.exec(select(LoginSession).where(LoginSession.token_hmac == security.token_hmac(token))).first()
     if row is None:
-        return None
+        return
     session.delete(row)
     user = session.get_one(User, row.user_id)
-    return Event(user.tenant_id, "session", row.id)
+    after_commit(session, publish, Event(user.tenant_id, "session", row.id))
 
 
 def me(session: Session, actor: Actor) -> wire.Me:

@@ -4,24 +4,51 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
+from typing import Concatenate, ParamSpec
 
 from sqlmodel import Session, col, func, select
 
 from contract import wire
 from crontopus_app import queue
-from crontopus_app.db import reading
+from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import Conflict, NotFound, PreconditionFailed
 from crontopus_app.live import Event, publish
 from crontopus_app.models import Change, Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.services.actor import Actor
 
+P = ParamSpec("P")
+
 WAIT_S = 6.0
 POLL_S = 0.03
 INDEX_GRACE_S = 2.0
 DOWN = "waiting: "
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A change that waits for its commit. ``conditional``: it is refused where the file is no longer as it was read."""
+
+    id: str
+    path: str
+    content: bytes | None
+    conditional: bool
+
+
+def save(submit: Callable[Concatenate[Session, P], Submitted], *args: P.args, **kwargs: P.kwargs) -> wire.ChangeStatus:
+    """Submits a change in a transaction of its own and waits for its commit: done, or pending when the time is up.
+
+    Raises Conflict or PreconditionFailed where it was refused. Blocks: call it from a thread.
+    """
+    with writing() as session:
+        submitted = submit(session, *args, **kwargs)
+    status = wait(submitted.id)
+    if status.state == "failed":
+        error = PreconditionFailed if submitted.conditional else Conflict
+        raise error(status.error or "The change was refused.", code="change_failed")
+    return status
 
 
 def submit(
@@ -34,8 +61,8 @@ def submit(
     *,
     content: bytes | None = None,
     base_sha: str | None = None,
-) -> Change:
-    """Writes a pending change; call ``ring(change)`` after the commit of the transaction.
+) -> Submitted:
+    """Writes a pending change, and asks a worker for its commit in Git.
 
     ``operation`` is create, update, delete, or edit (``content`` is then the JSON of fields to set, which the
     commit task applies to the file as it is then). ``base_sha`` given: refused unless the file is still that blob.
@@ -57,13 +84,9 @@ def submit(
     )
     session.add(change)
     session.flush()
-    return change
-
-
-def ring(change: Change) -> None:
-    """Asks a worker to commit, and tells the dashboards; a lost ring is found by the sweep."""
-    queue.ring("commit_changes", change.tenant_id)
-    publish(Event(change.tenant_id, "change", change.id))
+    after_commit(session, queue.ring, "commit_changes", change.tenant_id)
+    after_commit(session, publish, Event(change.tenant_id, "change", change.id))
+    return Submitted(change.id, path, content, conditional=base_sha is not None)
 
 
 def get(session: Session, actor: Actor, change_id: str) -> wire.ChangeStatus:
@@ -109,12 +132,6 @@ def _is_indexed(session: Session, row: Change) -> bool:
     if tenant is None or row.done_at is None:
         return True
     return tenant.indexed_head == row.commit_sha or (tenant.indexed_at is not None and tenant.indexed_at >= row.done_at)
-
-
-def refuse(change: wire.ChangeStatus, *, conditional: bool) -> NoReturn:
-    """Raises what a failed change is to whoever waited for it."""
-    error = PreconditionFailed if conditional else Conflict
-    raise error(change.error or "The change was refused.", code="change_failed")
 
 
 def shape(row: Change, applied: int = 0, expected: int = 0) -> wire.ChangeStatus:

@@ -22,7 +22,7 @@ from sqlmodel import Session, col, select
 
 from contract import wire
 from crontopus_app import clock
-from crontopus_app.db import reading, writing
+from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import CrontopusError, NotFound, Unavailable
 from crontopus_app.git import index_rows, policies
 from crontopus_app.git.forgejo import Author, CommitInfo, ForgeConflict, Forgejo, ForgeRejected
@@ -186,13 +186,13 @@ def _finish(repository: _Repository, changes: Sequence[Change], sha: str, *, is_
         _settle(session, changes, repository.now(), state="done", commit_sha=sha, error=None)
         if is_head:
             session.execute(update(Tenant).where(col(Tenant.id) == repository.tenant_id).values(head=sha))
-    _tell(repository, changes)
+        _publish(session, repository, changes)
 
 
 def _fail(repository: _Repository, changes: Sequence[Change], reason: str) -> None:
     with writing() as session:
         _settle(session, changes, repository.now(), state="failed", error=reason)
-    _tell(repository, changes)
+        _publish(session, repository, changes)
 
 
 def _settle(session: Session, changes: Sequence[Change], now: datetime, **values: object) -> None:
@@ -200,9 +200,10 @@ def _settle(session: Session, changes: Sequence[Change], now: datetime, **values
     session.execute(mine.values(done_at=now, **values))
 
 
-def _tell(repository: _Repository, changes: Sequence[Change]) -> None:
+def _publish(session: Session, repository: _Repository, changes: Sequence[Change]) -> None:
     tenant_id = repository.tenant_id
-    publish(*(Event(tenant_id, "change", change.id) for change in changes), Event(tenant_id, "tenant", tenant_id))
+    events = [Event(tenant_id, "change", change.id) for change in changes]
+    after_commit(session, publish, *events, Event(tenant_id, "tenant", tenant_id))
 
 
 def _index(repository: _Repository, commits: dict[tuple[str, str], wire.Commit]) -> None:
@@ -227,5 +228,5 @@ def _wait(repository: _Repository, reason: str) -> bool:
     with writing() as session:
         mine = col(Change.tenant_id) == repository.tenant_id, col(Change.state) == "pending"
         session.execute(update(Change).where(*mine).values(error=DOWN + reason))
-    publish(Event(repository.tenant_id, "tenant", repository.tenant_id))
+        after_commit(session, publish, Event(repository.tenant_id, "tenant", repository.tenant_id))
     return False

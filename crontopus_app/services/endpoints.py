@@ -14,11 +14,15 @@ from sqlmodel import Session, col, func, select
 
 from contract import wire
 from contract.schedule import POLICIES
+from crontopus_app.db import after_commit
 from crontopus_app.errors import BadInput, Conflict, NotFound
+from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.index import lock_tenant, sync_monitors
+from crontopus_app.live import Event, publish
 from crontopus_app.models import Endpoint, Monitor, Tenant
 from crontopus_app.services import audit
 from crontopus_app.services.actor import Actor
+from crontopus_app.services.enrolment import drop_git_token
 
 SILENT_AFTER = timedelta(minutes=3)
 NAME_LENGTH = 63
@@ -218,11 +222,12 @@ def rename(session: Session, actor: Actor, endpoint_id: str, name: str, now: dat
     session.flush()
     sync_monitors(session, actor.tenant_id, now, hosts=[row.id])
     audit.record(session, actor, "endpoint.rename", row.name, now)
+    _publish(session, row)
     return get(session, actor, endpoint_id, now)
 
 
-def revoke(session: Session, actor: Actor, endpoint_id: str, now: datetime) -> str:
-    """Ends the endpoint's token at once and retires its instances; returns the Git token to drop after the commit."""
+def revoke(session: Session, actor: Actor, endpoint_id: str, forge: Forgejo, now: datetime) -> None:
+    """Ends the endpoint's tokens, ours and (after the commit) the Git server's, and retires its instances."""
     actor.require("write:agents")
     lock_tenant(session, actor.tenant_id)
     row = _mine(session, actor, endpoint_id)
@@ -231,7 +236,14 @@ def revoke(session: Session, actor: Actor, endpoint_id: str, now: datetime) -> s
     session.flush()
     sync_monitors(session, actor.tenant_id, now, hosts=[row.id])
     audit.record(session, actor, "endpoint.revoke", row.name, now)
-    return git_token
+    _publish(session, row)
+    after_commit(session, publish, Event(row.tenant_id, "tenant", row.tenant_id))
+    if git_token:
+        after_commit(session, drop_git_token, forge, row.tenant_id, git_token)
+
+
+def _publish(session: Session, row: Endpoint) -> None:
+    after_commit(session, publish, Event(row.tenant_id, "endpoint", row.id))
 
 
 def wake(session: Session, actor: Actor, endpoint_id: str, now: datetime) -> None:
@@ -240,6 +252,7 @@ def wake(session: Session, actor: Actor, endpoint_id: str, now: datetime) -> Non
     row = _mine(session, actor, endpoint_id)
     row.wake_at = now
     session.add(row)
+    _publish(session, row)
 
 
 def confirm_prune(session: Session, actor: Actor, endpoint_id: str, head: str, now: datetime) -> None:
@@ -251,3 +264,4 @@ def confirm_prune(session: Session, actor: Actor, endpoint_id: str, head: str, n
     row.prune_confirmed, row.wake_at = head, now
     session.add(row)
     audit.record(session, actor, "endpoint.confirm_prune", row.name, now, head)
+    _publish(session, row)

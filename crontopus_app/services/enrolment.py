@@ -12,10 +12,11 @@ from sqlmodel import Session, col, select
 
 from contract import wire
 from crontopus_app import security
-from crontopus_app.db import reading, writing
+from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import Conflict, CrontopusError, NotAuthenticated
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.index import lock_tenant, sync_monitors
+from crontopus_app.live import Event, publish
 from crontopus_app.models import Endpoint, EnrollmentToken, Tenant
 from crontopus_app.services import values
 from crontopus_app.services.reports import ONE_DAY_S, describe, git_access
@@ -45,11 +46,13 @@ def enroll(token: str, form: wire.EnrollRequest, forge: Forgejo, now: datetime) 
             _use(session, token)
             endpoint, secret, replaced = _write_endpoint(session, tenant.id, form, git_token_name, now)
             sync_monitors(session, tenant.id, now, hosts=[endpoint.id])
+            told = Event(tenant.id, "endpoint", endpoint.id), Event(tenant.id, "tenant", tenant.id)
+            after_commit(session, publish, *told)
+            if replaced:
+                after_commit(session, drop_git_token, forge, tenant.id, replaced)
     except BaseException:
         drop_git_token(forge, tenant.id, git_token_name)
         raise
-    if replaced:
-        drop_git_token(forge, tenant.id, replaced)
     return wire.Enrolled(
         endpoint_id=endpoint.id,
         agent_id=endpoint.id,

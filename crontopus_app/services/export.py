@@ -133,7 +133,8 @@ def _entries(actor: Actor, tenant: Tenant, forge: Forgejo, head: str | None, now
     )
     yield "audit.jsonl", _lines(Audit, tenant.id)
     with reading() as session:
-        yield "account.json", [_line(session.execute(_columns(User).where(col(User.id) == actor.user_id)).one())]
+        account = session.execute(_columns(User).where(col(User.id) == actor.user_id)).one()
+    yield "account.json", [_line(account)]
 
 
 def _rows(table: type[Any], tenant_id: str) -> Iterator[Any]:

@@ -24,7 +24,7 @@ DATABASES = {"sqlite": ("SQLite", "SELECT sqlite_version()"), "postgresql": ("Po
 LIBRARIES = (("Reflex", "reflex"), ("FastAPI", "fastapi"), ("granian", "granian"), ("RQ", "rq"))
 
 
-def versions(session: Session, actor: Actor, patience_s: float = PATIENCE_S) -> wire.Versions:
+def versions(actor: Actor, patience_s: float = PATIENCE_S) -> wire.Versions:
     """Versions of all parts; one that does not answer within ``patience_s`` is said not to."""
     actor.require_operator()
     answers = ask({"version of the database": _database, "version of Redis": _redis, "version of the forge": _forge,
@@ -37,7 +37,8 @@ def versions(session: Session, actor: Actor, patience_s: float = PATIENCE_S) -> 
         _told("Redis", answers["version of Redis"]),
         _told("Git server", answers["version of the forge"]),
     ]
-    return wire.Versions(own + asked, _agents(session), schema, head)
+    with reading() as session:
+        return wire.Versions(own + asked, _agents(session), schema, head)
 
 
 def _told(name: str, answer: Answer) -> wire.Version:

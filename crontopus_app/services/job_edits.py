@@ -1,12 +1,8 @@
-"""Asking for changes of jobs. Each function checks, writes a pending ``Change``, and leaves Git to the worker.
-
-Call ``changes.ring(change)`` after the commit of the transaction.
-"""
+"""Asking for changes of jobs. Each function checks, writes a pending ``Change``, and leaves Git to the worker."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -16,23 +12,23 @@ from sqlmodel import Session, select
 from contract import wire
 from contract.jobs_in_tree import MAX_BYTES
 from contract.manifest import Decoded, decode, from_fields, path_of
-from contract.manifest_fields import NAME_HINT, NAME_PATTERN
-from crontopus_app.db import reading
+from contract.manifest_fields import NAME_HINT
 from crontopus_app.errors import BadInput, Conflict, CrontopusError, NotFound, PreconditionFailed, TooLarge
 from crontopus_app.git import index_rows, policies
 from crontopus_app.git.edit import changes_of, edit
 from crontopus_app.git.forgejo import Forgejo
-from crontopus_app.models import Change, JobIndex, Tenant
+from crontopus_app.models import JobIndex, Tenant
 from crontopus_app.models.base import new_id
 from crontopus_app.services import audit, changes
 from crontopus_app.services.actor import Actor
-from crontopus_app.services.job_rows import find, find_or_none, is_coming, rows_of
+from crontopus_app.services.changes import Submitted
+from crontopus_app.services.job_history import Version, version
+from crontopus_app.services.job_rows import find, find_or_none, is_coming, is_name, rows_of
 
 KEEP = ".gitkeep"
-SHA = re.compile(r"[0-9a-f]{7,64}\Z")
 
 
-def create(session: Session, actor: Actor, form: Mapping[str, Any], now: datetime) -> Change:
+def create(session: Session, actor: Actor, form: Mapping[str, Any], now: datetime) -> Submitted:
     """A new job from a job body. Raises BadInput with all errors, Conflict where it exists."""
     actor.require("write:jobs")
     data, decoded = from_fields(form, tenant=actor.tenant_id, given_id=new_id())
@@ -40,7 +36,7 @@ def create(session: Session, actor: Actor, form: Mapping[str, Any], now: datetim
     return _create(session, actor, data, decoded, now)
 
 
-def create_yaml(session: Session, actor: Actor, namespace: str, yaml: bytes, now: datetime) -> Change:
+def create_yaml(session: Session, actor: Actor, namespace: str, yaml: bytes, now: datetime) -> Submitted:
     """A new job from its manifest; without ``namespace`` it is the manifest's own. An id is written in."""
     actor.require("write:jobs")
     _check_size(yaml)
@@ -61,7 +57,7 @@ def _read(session: Session, actor: Actor, yaml: bytes, path: str) -> Decoded:
     return index_rows.decode(yaml, path, actor.tenant_id, policies.of_tenant(session, actor.tenant_id))
 
 
-def _create(session: Session, actor: Actor, data: bytes, decoded: Decoded, now: datetime) -> Change:
+def _create(session: Session, actor: Actor, data: bytes, decoded: Decoded, now: datetime) -> Submitted:
     manifest = _manifest(decoded)
     path = path_of(manifest.namespace, manifest.name)
     label = f"{manifest.namespace}/{manifest.name}"
@@ -90,7 +86,7 @@ def update(
     *,
     if_match: str | None = None,
     now: datetime,
-) -> Change:
+) -> Submitted:
     """Changes a job: a mapping sets the fields it gives (None clears), bytes replace the file.
 
     ``if_match`` is the blob sha that the author saw: raises PreconditionFailed where the file is another by now.
@@ -116,7 +112,7 @@ def _wanted(row: JobIndex, form: Mapping[str, Any]) -> dict[str, Any]:
 
 def _submit_edit(
     session: Session, actor: Actor, row: JobIndex, wanted: dict[str, Any], message: str, now: datetime, base: str | None
-) -> Change:
+) -> Submitted:
     """An edit is checked on the file as it is now, and done on the file as it is when it is committed."""
     if not row.valid:
         raise Conflict(f"{row.path} is not valid: mend its YAML first.", code="invalid_file")
@@ -147,7 +143,7 @@ def _replacement(session: Session, actor: Actor, row: JobIndex, yaml: bytes) -> 
 
 def delete(
     session: Session, actor: Actor, namespace: str, name: str, *, if_match: str | None = None, now: datetime
-) -> Change:
+) -> Submitted:
     """Takes the job's file out of the repository; its history stays in Git, its runs stay here."""
     actor.require("write:jobs")
     row = find(session, actor.tenant_id, namespace, name)
@@ -156,7 +152,7 @@ def delete(
     return changes.submit(session, actor, "delete", row.path, f"Delete job {namespace}/{name}", now, base_sha=base)
 
 
-def set_paused(session: Session, actor: Actor, namespace: str, name: str, paused: bool, now: datetime) -> Change:
+def set_paused(session: Session, actor: Actor, namespace: str, name: str, paused: bool, now: datetime) -> Submitted:
     """Pauses or resumes a job: its line stays on the hosts, commented out."""
     actor.require("write:jobs")
     row = find(session, actor.tenant_id, namespace, name)
@@ -166,44 +162,30 @@ def set_paused(session: Session, actor: Actor, namespace: str, name: str, paused
     return _submit_edit(session, actor, row, wanted, f"{verb} job {namespace}/{name}", now, None)
 
 
-def revert(
-    forge: Forgejo, session: Session, actor: Actor, namespace: str, name: str, sha: str, now: datetime
-) -> Change:
-    """Gives the job's file the content it had in a commit; a deleted job comes back. Raises NotFound, BadInput."""
+def revert(actor: Actor, namespace: str, name: str, sha: str, forge: Forgejo, now: datetime) -> wire.ChangeStatus:
+    """Commits the content that the job's file had in a commit; a deleted job comes back.
+
+    Raises NotFound, BadInput, Conflict. Waits for the commit as ``changes.save`` does.
+    """
     actor.require("write:jobs")
-    path, data = _version(forge, actor, namespace, name, sha)
-    decoded = _read(session, actor, data, path)
+    return changes.save(_revert, actor, version(actor, namespace, name, sha, forge), now)
+
+
+def _revert(session: Session, actor: Actor, old: Version, now: datetime) -> Submitted:
+    decoded = _read(session, actor, old.content, old.path)
     _check(decoded)
-    message = f"Revert job {namespace}/{name} to {sha[:12]}"
-    audit.record(session, actor, "job.revert", f"{namespace}/{name}", now, sha)
-    row = find_or_none(session, actor.tenant_id, namespace, name)
+    label = f"{old.namespace}/{old.name}"
+    message = f"Revert job {label} to {old.sha[:12]}"
+    audit.record(session, actor, "job.revert", label, now, old.sha)
+    row = find_or_none(session, actor.tenant_id, old.namespace, old.name)
     if row is not None:
-        content = _replacement(session, actor, row, data)
+        content = _replacement(session, actor, row, old.content)
         return changes.submit(session, actor, "update", row.path, message, now, content=content)
-    _check_id(session, actor, _manifest(decoded).id, path)
-    return changes.submit(session, actor, "create", path, message, now, content=data)
+    _check_id(session, actor, _manifest(decoded).id, old.path)
+    return changes.submit(session, actor, "create", old.path, message, now, content=old.content)
 
 
-def _version(forge: Forgejo, actor: Actor, namespace: str, name: str, sha: str) -> tuple[str, bytes]:
-    """Asked in a session of its own, so that no transaction waits for the forge."""
-    if not SHA.match(sha) or not is_name(namespace) or not is_name(name):
-        raise NotFound("There is no such version.")
-    with reading() as session:
-        tenant = session.get(Tenant, actor.tenant_id)
-        row = find_or_none(session, actor.tenant_id, namespace, name)
-    path = row.path if row else path_of(namespace, name)
-    org, repository = (tenant.repository if tenant else "/").split("/")
-    data = forge.file_at(org, repository, path, sha)
-    if data is None:
-        raise NotFound(f"The commit {sha[:12]} has no {path}.")
-    return path, data
-
-
-def is_name(text: str) -> bool:
-    return len(text) <= 63 and re.match(NAME_PATTERN, text) is not None
-
-
-def create_namespace(session: Session, actor: Actor, name: str, now: datetime) -> Change:
+def create_namespace(session: Session, actor: Actor, name: str, now: datetime) -> Submitted:
     """A new folder. Raises BadInput, Conflict."""
     actor.require("write:jobs")
     if not is_name(name):
@@ -215,7 +197,7 @@ def create_namespace(session: Session, actor: Actor, name: str, now: datetime) -
     return changes.submit(session, actor, "create", f"{name}/{KEEP}", f"Create namespace {name}", now, content=b"")
 
 
-def delete_namespace(session: Session, actor: Actor, name: str, now: datetime) -> Change:
+def delete_namespace(session: Session, actor: Actor, name: str, now: datetime) -> Submitted:
     """Takes an empty folder away. Raises NotFound, Conflict while it holds jobs or is the system's."""
     actor.require("write:jobs")
     tenant = session.get(Tenant, actor.tenant_id)

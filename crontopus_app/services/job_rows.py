@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
+from contract.manifest_fields import NAME_PATTERN
 from crontopus_app.errors import Conflict, NotFound
 from crontopus_app.models import Change, JobIndex
+
+
+def is_name(text: str) -> bool:
+    """Whether a job or a namespace may be named so."""
+    return len(text) <= 63 and re.match(NAME_PATTERN, text) is not None
 
 
 def rows_of(session: Session, tenant_id: str, namespace: str | None, *, manifests: bool = False) -> Sequence[JobIndex]:

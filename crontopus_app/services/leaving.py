@@ -20,7 +20,7 @@ from sqlmodel import Session, col, func, select
 
 from contract import wire
 from crontopus_app import clock, queue, security
-from crontopus_app.db import reading, writing
+from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.removal import remove_bot, remove_repository
@@ -86,8 +86,8 @@ def leave(actor: Actor, form: wire.AccountDeletion, now: datetime) -> wire.Leavi
         tenant.provisioning, tenant.provisioning_error, tenant.deleted_at = "deleting", "", now
         session.add(tenant)
         audit.record(session, actor, ACT, tenant.id, now)
-    publish(Event(actor.tenant_id, "session", ""))
-    queue.ring("delete_tenant", actor.tenant_id)
+        after_commit(session, publish, Event(tenant.id, "session", ""))
+        after_commit(session, queue.ring, "delete_tenant", tenant.id)
     return told
 
 

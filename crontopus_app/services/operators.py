@@ -15,10 +15,11 @@ from typing import Any
 from sqlmodel import Session, col, func, or_, select
 
 from contract import wire_operator as wire
+from crontopus_app.db import after_commit
 from crontopus_app.errors import BadInput, Conflict, NotFound
-from crontopus_app.live import Event
+from crontopus_app.live import Event, publish
 from crontopus_app.models import Change, Endpoint, Tenant, User
-from crontopus_app.services import audit, auth, usage
+from crontopus_app.services import audit, auth, tenants, usage
 from crontopus_app.services.actor import Actor
 
 PAGE_SIZE = 100
@@ -131,39 +132,39 @@ def figures(session: Session, actor: Actor, now: datetime) -> wire.Figures:
     )
 
 
-def suspend(session: Session, actor: Actor, tenant_id: str, now: datetime) -> list[Event]:
-    """Suspends a tenant; publish what it gives after the commit. Raises NotFound, Conflict for one's own tenant."""
+def suspend(session: Session, actor: Actor, tenant_id: str, now: datetime) -> None:
+    """Suspends a tenant. Raises NotFound, Conflict for one's own tenant."""
     actor.require_operator()
     tenant = _tenant(session, tenant_id)
     if tenant.id == actor.tenant_id:
         raise Conflict("You cannot suspend your own tenant: you would be locked out.", code="own_tenant")
     leave_an_operator(session, lambda one: one.tenant_id != tenant.id)
-    return _set_suspended(session, actor, tenant, True, now)
+    _set_suspended(session, actor, tenant, True, now)
 
 
-def resume(session: Session, actor: Actor, tenant_id: str, now: datetime) -> list[Event]:
-    """Ends a suspension; publish what it gives after the commit. Raises NotFound."""
+def resume(session: Session, actor: Actor, tenant_id: str, now: datetime) -> None:
+    """Ends a suspension. Raises NotFound."""
     actor.require_operator()
-    return _set_suspended(session, actor, _tenant(session, tenant_id), False, now)
+    _set_suspended(session, actor, _tenant(session, tenant_id), False, now)
 
 
-def _set_suspended(session: Session, actor: Actor, tenant: Tenant, wanted: bool, now: datetime) -> list[Event]:
+def _set_suspended(session: Session, actor: Actor, tenant: Tenant, wanted: bool, now: datetime) -> None:
     if tenant.suspended == wanted:
-        return []
+        return
     tenant.suspended = wanted
     session.add(tenant)
     _note(session, actor, tenant.id, "tenant.suspend" if wanted else "tenant.resume", tenant.id, now)
-    return [_looks_again(tenant.id), Event(tenant.id, "tenant", tenant.id)]
+    _renew_pages(session, tenant.id)
+    after_commit(session, publish, Event(tenant.id, "tenant", tenant.id))
+    if actor.tenant_id:  # the operator's own pages show it too
+        after_commit(session, publish, Event(actor.tenant_id, "tenant", tenant.id))
 
 
 def provision(session: Session, actor: Actor, tenant_id: str, now: datetime) -> None:
-    """Makes a failed provisioning pending again; ring ``auth.provision_soon`` after the commit. Raises NotFound."""
+    """Has a tenant provisioned once more. Raises NotFound."""
     actor.require_operator()
     tenant = _tenant(session, tenant_id)
-    tenant.provisioning_error = ""
-    if tenant.provisioning == "failed":
-        tenant.provisioning = "pending"
-    session.add(tenant)
+    tenants.begin_again(session, tenant)
     _note(session, actor, tenant.id, "tenant.provision", tenant.id, now)
 
 
@@ -178,28 +179,28 @@ def list_operators(session: Session, actor: Actor) -> list[wire.Person]:
     return [_person(row) for row in rows]
 
 
-def grant(session: Session, actor: Actor, username: str, now: datetime) -> list[Event]:
-    """Makes a user an operator; publish what it gives after the commit. Raises NotFound."""
+def grant(session: Session, actor: Actor, username: str, now: datetime) -> None:
+    """Makes a user an operator. Raises NotFound."""
     actor.require_operator()
     user = _user(session, username)
     if user.role == "operator":
-        return []
+        return
     auth.grant_operator(session, user.username)
     _note(session, actor, user.tenant_id, "operator.grant", user.username, now)
-    return [_looks_again(user.tenant_id)]
+    _renew_pages(session, user.tenant_id)
 
 
-def revoke(session: Session, actor: Actor, username: str, now: datetime) -> list[Event]:
-    """Makes an operator a user again; publish what it gives afterwards. Raises NotFound, Conflict for the last."""
+def revoke(session: Session, actor: Actor, username: str, now: datetime) -> None:
+    """Makes an operator a user again. Raises NotFound, Conflict for the last."""
     actor.require_operator()
     user = _user(session, username)
     if user.role != "operator":
-        return []
+        return
     leave_an_operator(session, lambda one: one.id != user.id)
     user.role = "user"
     session.add(user)
     _note(session, actor, user.tenant_id, "operator.revoke", user.username, now)
-    return [_looks_again(user.tenant_id)]
+    _renew_pages(session, user.tenant_id)
 
 
 def leave_an_operator(session: Session, stays: Any) -> None:
@@ -215,9 +216,9 @@ def leave_an_operator(session: Session, stays: Any) -> None:
         raise Conflict("This is the last operator: make another one first.", code="last_operator")
 
 
-def _looks_again(tenant_id: str) -> Event:
-    """Who may look changed: every open page of the tenant asks anew."""
-    return Event(tenant_id, "session", tenant_id)
+def _renew_pages(session: Session, tenant_id: str) -> None:
+    """Who may look changed: every open page of the tenant asks anew, once it is committed."""
+    after_commit(session, publish, Event(tenant_id, "session", tenant_id))
 
 
 def _note(session: Session, actor: Actor, tenant_id: str, action: str, subject: str, now: datetime) -> None:

@@ -1,4 +1,7 @@
-"""What waits, runs and failed among the tasks, and what of it was meant to become a commit; for operators only."""
+"""What waits, runs and failed among the tasks, and what of it was meant to become a commit; for operators only.
+
+Functions that ask Redis open the transactions they need themselves, before or after it has answered.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 from contract import wire_operator as wire
+from crontopus_app.db import reading, writing
 from crontopus_app.errors import NotFound, Unavailable
 from crontopus_app.models import Change, Tenant
 from crontopus_app.queue import QUEUE, redis, ring
@@ -36,7 +40,7 @@ ARGUMENT, ERROR, TRACEBACK = 80, 300, 20_000
 TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
-def look(session: Session, actor: Actor, now: datetime) -> wire.Tasks:
+def look(actor: Actor, now: datetime) -> wire.Tasks:
     """Queues, workers, the latest failed tasks; Redis away: nothing but the sentence that says so."""
     actor.require_operator()
     try:
@@ -44,25 +48,23 @@ def look(session: Session, actor: Actor, now: datetime) -> wire.Tasks:
             queues = _queues(connection)
             failed = [task for queue in queues for task in _failed(connection, queue.name)]
             failed.sort(key=lambda task: task.failed_at or now, reverse=True)
-            return wire.Tasks(
-                queues=[_queue(queue, now) for queue in queues],
-                workers=[_worker(one, now) for one in Worker.all(connection=connection)],
-                failed=_with_tenants(session, failed[:FAILED_SHOWN]),
-            )
+            shown = [_queue(queue, now) for queue in queues]
+            workers = [_worker(one, now) for one in Worker.all(connection=connection)]
     except Unavailable as error:
         return wire.Tasks(problem=error.message)
+    return wire.Tasks(queues=shown, workers=workers, failed=_with_tenants(failed[:FAILED_SHOWN]))
 
 
-def retry(session: Session, actor: Actor, task_id: str, now: datetime) -> None:
+def retry(actor: Actor, task_id: str, now: datetime) -> None:
     """Puts a failed task back into its queue. Raises NotFound where there is none, Unavailable."""
     actor.require_operator()
     with _redis() as connection:
         task = _failed_task(connection, task_id)
         _requeue(connection, task)
-    audit.record(session, actor, "task.retry", task_id, now, _short(task.description or "", ERROR))
+    _note(actor, "task.retry", task_id, now, _short(task.description or "", ERROR))
 
 
-def retry_all(session: Session, actor: Actor, now: datetime) -> wire.Retried:
+def retry_all(actor: Actor, now: datetime) -> wire.Retried:
     """Puts back all failed tasks (up to 1,000 a queue). Raises Unavailable."""
     actor.require_operator()
     count = 0
@@ -70,28 +72,34 @@ def retry_all(session: Session, actor: Actor, now: datetime) -> wire.Retried:
         for queue in _queues(connection):
             ids = FailedJobRegistry(queue=queue).get_job_ids(0, RETRIED_AT_ONCE - 1)
             count += sum(_requeue(connection, task) for task in Job.fetch_many(ids, connection=connection) if task)
-    audit.record(session, actor, "task.retry_all", f"{count} tasks", now)
+    _note(actor, "task.retry_all", f"{count} tasks", now)
     return wire.Retried(count)
 
 
-def discard(session: Session, actor: Actor, task_id: str, now: datetime) -> None:
+def discard(actor: Actor, task_id: str, now: datetime) -> None:
     """Deletes a failed task. Raises NotFound where there is none, Unavailable."""
     actor.require_operator()
     with _redis() as connection:
         task = _failed_task(connection, task_id)
         registry = FailedJobRegistry(task.origin, connection=connection)
         registry.remove(task, delete_job=True)
-    audit.record(session, actor, "task.discard", task_id, now, _short(task.description or "", ERROR))
+    _note(actor, "task.discard", task_id, now, _short(task.description or "", ERROR))
 
 
-def ring_changes(session: Session, actor: Actor, tenant_id: str, now: datetime) -> None:
+def ring_changes(actor: Actor, tenant_id: str, now: datetime) -> None:
     """Asks a worker to commit what is pending of a tenant. Raises NotFound, Unavailable."""
     actor.require_operator()
-    if session.get(Tenant, tenant_id) is None:
-        raise NotFound(f"There is no tenant {tenant_id!r}.")
+    with reading() as session:
+        if session.get(Tenant, tenant_id) is None:
+            raise NotFound(f"There is no tenant {tenant_id!r}.")
     if not ring("commit_changes", tenant_id):
         raise Unavailable("Redis does not answer: the sweep comes to it without being asked.", part="redis")
-    audit.record(session, actor, "tenant.commit", tenant_id, now)
+    _note(actor, "tenant.commit", tenant_id, now)
+
+
+def _note(actor: Actor, action: str, subject: str, now: datetime, detail: str = "") -> None:
+    with writing() as session:
+        audit.record(session, actor, action, subject, now, detail)
 
 
 def oldest_waiting_s(queue: Queue, now: datetime) -> float | None:
@@ -191,9 +199,10 @@ def _literal(node: ast.expr) -> str:
     return str(node.value) if isinstance(node, ast.Constant) else ast.unparse(node)
 
 
-def _with_tenants(session: Session, failed: list[wire.FailedTask]) -> list[wire.FailedTask]:
+def _with_tenants(failed: list[wire.FailedTask]) -> list[wire.FailedTask]:
     """A first argument that is no tenant's name was something else."""
-    known = set(session.exec(select(Tenant.id).where(col(Tenant.id).in_({task.tenant_id for task in failed}))))
+    with reading() as session:
+        known = set(session.exec(select(Tenant.id).where(col(Tenant.id).in_({task.tenant_id for task in failed}))))
     return [task if task.tenant_id in known else replace(task, tenant_id="") for task in failed]
 
 

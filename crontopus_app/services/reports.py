@@ -10,9 +10,10 @@ from sqlmodel import Session, col, select
 
 from contract import wire
 from crontopus_app import addresses, security
-from crontopus_app.db import writing
+from crontopus_app.db import after_commit, writing
 from crontopus_app.errors import Forbidden, NotAuthenticated, NotFound
 from crontopus_app.git.index import lock_tenant, sync_monitors
+from crontopus_app.live import Event, publish
 from crontopus_app.models import Endpoint, Monitor, Tenant
 from crontopus_app.services import values
 from crontopus_app.services.tenants import bot_name
@@ -103,6 +104,7 @@ def report(session: Session, endpoint_id: str, told: wire.PassReport, now: datet
         session.flush()
         sync_monitors(session, endpoint.tenant_id, now, hosts=[endpoint.id])
     _note_outcomes(session, endpoint, told, now)
+    after_commit(session, publish, Event(endpoint.tenant_id, "endpoint", endpoint.id))
 
 
 def _status(status: str) -> str:

@@ -9,7 +9,8 @@ from datetime import datetime
 from sqlmodel import Session, col, func, select
 
 from contract import wire
-from crontopus_app import addresses
+from crontopus_app import addresses, queue
+from crontopus_app.db import reading
 from crontopus_app.errors import NotFound
 from crontopus_app.git import commit_walk
 from crontopus_app.git.forgejo import Forgejo
@@ -138,25 +139,24 @@ def _invalid(session: Session, tenant_id: str) -> list[BadFile]:
     return found
 
 
-def log(forge: Forgejo, session: Session, actor: Actor, page: int = 1, patience_s: float = PATIENCE_S) -> Log:
+def log(actor: Actor, forge: Forgejo, page: int = 1, patience_s: float = PATIENCE_S) -> Log:
     """The branch's commits as the Git server tells them, waited for ``patience_s`` at most; never raises for it."""
     actor.require("read:jobs")
-    tenant, page = tenant_of(session, actor), min(max(page, 1), LAST_PAGE)
+    with reading() as session:
+        tenant, page = tenant_of(session, actor), min(max(page, 1), LAST_PAGE)
     org, name = tenant.repository.split("/")
-    branch = tenant.branch
-    # No connection of the database's is held while the Git server thinks.
-    session.rollback()
     key = f"commits {org}/{name} {page}"
-    answer = ask({key: lambda: forge.commits(org, name, ref=branch, page=page)}, patience_s)[key]
+    answer = ask({key: lambda: forge.commits(org, name, ref=tenant.branch, page=page)}, patience_s)[key]
     if answer.value is None:
         return Log([], page, False, f"The Git server does not tell its commits now: {answer.problem}")
     commits = [wire.Commit(one.sha, one.author_name, one.at, without(one.message)) for one in answer.value]
     return Log(commits, page, len(commits) == FULL)
 
 
-def may_read_again(session: Session, actor: Actor) -> str:
-    """The tenant whose index may be rebuilt now, by ringing ``reindex_tenant``. Raises RateLimited, NotFound."""
+def read_again(actor: Actor) -> bool:
+    """Asks a worker to rebuild the index; False where nobody could be asked. Raises RateLimited, NotFound."""
     actor.require("write:jobs")
-    tenant = tenant_of(session, actor)
+    with reading() as session:
+        tenant = tenant_of(session, actor)
     rates.spend(REINDEX, tenant.id)
-    return tenant.id
+    return queue.ring("reindex_tenant", tenant.id)

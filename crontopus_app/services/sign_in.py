@@ -13,7 +13,7 @@ from datetime import datetime
 
 from contract import wire
 from crontopus_app import security
-from crontopus_app.db import reading, writing
+from crontopus_app.db import writing
 from crontopus_app.errors import NotAuthenticated
 from crontopus_app.models import User
 from crontopus_app.services import auth, rates
@@ -49,8 +49,7 @@ def _checked(form: wire.LoginRequest, caller: Caller) -> User:
     if not known:
         rates.check(OF_ADDRESS, caller.block)
     try:
-        with reading() as session:
-            return auth.check_login(session, form.username, form.password)
+        return auth.check_login(form.username, form.password)
     except NotAuthenticated:
         rates.fail(FAILURES, key)
         if not known:

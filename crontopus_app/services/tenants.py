@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from crontopus_app import addresses, clock, queue
-from crontopus_app.db import reading, writing
+from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import Conflict, CrontopusError, NotFound
 from crontopus_app.git.forgejo import (
     Author,
@@ -47,19 +47,25 @@ def account_name(role: str, tenant_id: str) -> str:
 
 
 def retry(session: Session, actor: Actor, now: datetime) -> None:
-    """Makes a failed provisioning pending again; ring ``provision_tenant`` after the commit.
-
-    A tenant that is ready is gone over as well: what somebody removed from the forge is made again.
-    """
+    """Has one's own tenant provisioned once more. Raises Forbidden, NotFound."""
     actor.require("write:jobs")
     tenant = session.get(Tenant, actor.tenant_id)
     if tenant is None:
         raise NotFound("There is no such tenant.")
+    begin_again(session, tenant)
+    audit.record(session, actor, "tenant.provision", tenant.id, now)
+
+
+def begin_again(session: Session, tenant: Tenant) -> None:
+    """Makes a failed provisioning pending again, and asks a worker for it.
+
+    A tenant that is ready is gone over as well: what somebody removed from the forge is made again.
+    """
     tenant.provisioning_error = ""
     if tenant.provisioning == "failed":
         tenant.provisioning = "pending"
     session.add(tenant)
-    audit.record(session, actor, "tenant.provision", tenant.id, now)
+    after_commit(session, queue.ring, "provision_tenant", tenant.id)
 
 
 def provision(tenant_id: str, forge: Forgejo, now: datetime) -> None:
@@ -78,7 +84,6 @@ def provision(tenant_id: str, forge: Forgejo, now: datetime) -> None:
         if tenant.deleted_at is not None or not _run_steps(tenant, author, forge):
             return
     _note(tenant_id, step=DONE, provisioning="ready", error="")
-    queue.ring("commit_changes", tenant_id)
     _first_index(tenant_id, forge, now)
 
 
@@ -149,4 +154,6 @@ def _note(
         # One that was deleted meanwhile stays so.
         mine = col(Tenant.id) == tenant_id, col(Tenant.deleted_at).is_(None)
         session.execute(update(Tenant).where(*mine).values(**values))
-    publish(Event(tenant_id, "tenant", tenant_id))
+        if provisioning == "ready":
+            after_commit(session, queue.ring, "commit_changes", tenant_id)
+        after_commit(session, publish, Event(tenant_id, "tenant", tenant_id))

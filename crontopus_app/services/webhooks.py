@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlmodel import Session, select
 
+from crontopus_app import queue
+from crontopus_app.db import reading
 from crontopus_app.errors import NotAuthenticated
 from crontopus_app.models import Tenant
 
@@ -16,20 +18,24 @@ from crontopus_app.models import Tenant
 NOBODY = "whs_nobody"
 
 
-def accept(session: Session, body: bytes, *, signature: str, event: str) -> str | None:
-    """The tenant whose branch moved; None for a genuine event that is about something else.
+def accept(body: bytes, *, signature: str, event: str) -> bool:
+    """Asks a worker to index the tenant whose branch moved.
+
+    False for a genuine event that is about something else, and where nobody could be asked: the sweep looks itself.
 
     ``signature`` is the hex HMAC-SHA256 of the raw body under the tenant's secret. Raises NotAuthenticated where it
     is empty or wrong; an unknown repository is answered the same.
     """
     payload = _payload(body)
-    tenant = _tenant(session, payload)
+    with reading() as session:
+        tenant = _tenant(session, payload)
     secret = tenant.webhook_secret if tenant else NOBODY
     expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     genuine = hmac.compare_digest(expected.encode(), signature.strip().lower().encode("utf-8", "replace"))
     if tenant is None or not signature or not genuine:
         raise NotAuthenticated("The signature is not this repository's.", code="bad_signature")
-    return tenant.id if event == "push" and payload.get("ref") == f"refs/heads/{tenant.branch}" else None
+    moved = event == "push" and payload.get("ref") == f"refs/heads/{tenant.branch}"
+    return moved and queue.ring("index_tenant", tenant.id)
 
 
 def _payload(body: bytes) -> dict[str, Any]:

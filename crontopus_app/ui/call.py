@@ -1,4 +1,4 @@
-"""The one way from a handler to a service: in a thread, with a database session of its own."""
+"""The ways from a handler to a service: in a thread, with a database session of its own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ from crontopus_app.services.actor import Actor
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Way = Callable[..., Awaitable[Any]]
 
 
 async def call(service: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """``service(session, …)`` off the event loop, reading only."""
     return await asyncio.to_thread(_with_session, False, service, args, kwargs)
+
+
+async def outside(service: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """``service(…)`` off the event loop, for a service that asks Git or Redis and opens its own transactions."""
+    return await asyncio.to_thread(service, *args, **kwargs)
 
 
 @dataclass
@@ -52,14 +58,14 @@ def moment() -> datetime:
     return here.now if here else clock.now()
 
 
-async def shared(service: Callable[..., T], actor: Actor, *args: Hashable) -> T:
+async def shared(service: Callable[..., T], actor: Actor, *args: Hashable, through: Way = call) -> T:
     """``service(session, actor, …)``, asked once in a tick for all pages whose users may see the same.
 
-    Only for services whose answer depends on the actor's tenant, role and scopes, not on which person asks; and
-    nobody may change what is given.
+    ``through`` is ``outside`` for a service that takes no session. Only for services whose answer depends on the
+    actor's tenant, role and scopes, not on which person asks; and nobody may change what is given.
     """
     anyone = replace(actor, user_id="", username="", email="", credential="")
-    return await once((service, anyone, args), lambda: call(service, actor, *args))
+    return await once((service, anyone, args), lambda: through(service, actor, *args))
 
 
 async def once(key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:

@@ -91,10 +91,9 @@ def test_a_new_password_ends_the_other_sessions_and_no_others(alice: Member, eve
     assert change(alice) == 1
     assert (alive(alice.session_token), alive(other), alive(charlie.session_token)) == (True, False, True)
     assert told(events) == ("alice", "session")
-    with reading() as session:
-        assert auth.check_login(session, "alice", NEW)
-        with pytest.raises(NotAuthenticated):
-            auth.check_login(session, "alice", PASSWORD)
+    assert auth.check_login("alice", NEW)
+    with pytest.raises(NotAuthenticated):
+        auth.check_login("alice", PASSWORD)
     assert audited() == ["account.password"]
 
 

@@ -22,10 +22,9 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 def register(username: str, password: str = PASSWORD, *, email: str = "", loopback: bool = False) -> User:
-    with writing() as session:
-        address = email or f"{username}@example.org"
-        form = wire.RegisterRequest(username=username, email=address, password=password)
-        return auth.register(session, form, loopback=loopback, now=NOON)
+    address = email or f"{username}@example.org"
+    form = wire.RegisterRequest(username=username, email=address, password=password)
+    return auth.register(form, loopback=loopback, now=NOON)
 
 
 def actor_of(token: str, days: int = 0) -> Actor:
@@ -96,8 +95,8 @@ def test_a_wrong_password_and_an_unknown_user_are_told_apart_by_nothing() -> Non
     messages, times = set(), {"alice": [], "nobody": []}
     for name in ("alice", "nobody") * 3:
         begin = time.perf_counter()
-        with reading() as session, pytest.raises(NotAuthenticated) as caught:
-            auth.check_login(session, name, "wrong password")
+        with pytest.raises(NotAuthenticated) as caught:
+            auth.check_login(name, "wrong password")
         times[name].append(time.perf_counter() - begin)
         messages.add(str(caught.value))
     assert len(messages) == 1
@@ -152,15 +151,14 @@ def test_a_disabled_user_is_locked_out_at_once() -> None:
         session.get_one(User, alice.actor.user_id).is_active = False
     with pytest.raises(NotAuthenticated, match="disabled"):
         actor_of(alice.session_token)
-    with reading() as session, pytest.raises(Forbidden):
-        auth.check_login(session, "alice", PASSWORD)
+    with pytest.raises(Forbidden):
+        auth.check_login("alice", PASSWORD)
 
 
 def test_a_session_that_begins_while_the_password_changes_does_not_outlive_it() -> None:
     """Signing in compares the password first and opens the session later."""
     alice = join("alice")
-    with reading() as session:
-        checked = auth.check_login(session, "alice", PASSWORD)
+    checked = auth.check_login("alice", PASSWORD)
     accounts.change_password(alice.actor, wire.PasswordChange(PASSWORD, "a new password"), NOON)
     with writing() as session, pytest.raises(NotAuthenticated):
         auth.open_session(session, checked, user_agent="", now=NOON)

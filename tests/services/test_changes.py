@@ -11,19 +11,22 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from rq import Queue
 from sqlalchemy import update
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
-from crontopus_app import clock
-from crontopus_app.db import reading, writing
+from crontopus_app import clock, queue
+from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import Conflict, NotFound, PreconditionFailed
 from crontopus_app.git.forgejo import Author, CommitInfo, FileOperation, Forgejo
 from crontopus_app.git.index import index
 from crontopus_app.git.trailers import changes_in
+from crontopus_app.live import Event
 from crontopus_app.models import Change, Endpoint, JobIndex, Tenant
 from crontopus_app.services import changes, committing, jobs
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.batches import blob_sha
+from crontopus_app.services.changes import Submitted
 from crontopus_app.services.leases import lease
 from tests.fixtures.forge_server import PASSWORD, USER, ForgeServer
 from tests.fixtures.repositories import Repo
@@ -74,23 +77,23 @@ def fail(error: BaseException) -> Callable[[], None]:
     return failing
 
 
-def create(actor: Actor, **fields: Any) -> Change:
+def create(actor: Actor, **fields: Any) -> Submitted:
     with writing() as session:
         return jobs.create(session, actor, {**FORM, **fields}, clock.now())
 
 
-def edit(actor: Actor, **fields: Any) -> Change:
+def edit(actor: Actor, **fields: Any) -> Submitted:
     with writing() as session:
         return jobs.update(session, actor, "production", "backup", fields, now=clock.now())
 
 
-def state(actor: Actor, change: Change) -> tuple[str, str | None]:
+def state(actor: Actor, change: Submitted) -> tuple[str, str | None]:
     with reading() as session:
         told = changes.get(session, actor, change.id)
     return told.state, told.error
 
 
-def with_trailer(commits: list[CommitInfo], change: Change) -> list[CommitInfo]:
+def with_trailer(commits: list[CommitInfo], change: Submitted) -> list[CommitInfo]:
     return [commit for commit in commits if change.id in changes_in(commit.message)]
 
 
@@ -353,15 +356,45 @@ def test_recent_changes_come_newest_first(alice: Actor) -> None:
     assert [change.path for change in told] == ["production/two.yaml", "production/one.yaml"]
 
 
-def test_a_failed_change_is_told_as_what_it_is(alice: Actor, forge: Forgejo, repo: Repo) -> None:
-    change = create(alice)
+def committing_meanwhile(actor: Actor, forge: Forgejo) -> Callable[..., Submitted]:
+    """As ``jobs.create`` and ``jobs.update``; a worker has committed before anybody waits."""
+
+    def submit(session: Session, service: Callable[..., Submitted], *args: Any, **kwargs: Any) -> Submitted:
+        submitted = service(session, actor, *args, now=clock.now(), **kwargs)
+        after_commit(session, committing.commit_changes, actor.tenant_id, forge)
+        return submitted
+
+    return submit
+
+
+def test_saving_gives_the_commit(alice: Actor, forge: Forgejo, repo: Repo) -> None:
+    status = changes.save(committing_meanwhile(alice, forge), jobs.create, FORM)
+    assert (status.state, status.commit) == ("done", repo.commits()[0].sha)
+
+
+def test_a_refused_change_is_a_conflict_and_one_with_a_condition_says_that_it_failed(
+    alice: Actor, forge: Forgejo, repo: Repo
+) -> None:
+    save = committing_meanwhile(alice, forge)
     repo.commit({"production/backup.yaml": b"# mine\n"})
-    committing.commit_changes(alice.tenant_id, forge)
-    told = changes.wait(change.id)
     with pytest.raises(Conflict, match="exists already"):
-        changes.refuse(told, conditional=False)
-    with pytest.raises(PreconditionFailed):
-        changes.refuse(told, conditional=True)
+        changes.save(save, jobs.create, FORM)
+    changes.save(save, jobs.create, FORM | {"name": "other"})
+    sha = blob_sha(repo.files()["production/other.yaml"])
+    repo.update("production/other.yaml", repo.files()["production/other.yaml"] + b"# by hand\n")
+    with pytest.raises(PreconditionFailed, match="changed by somebody else"):
+        changes.save(save, jobs.update, "production", "other", {"nice": 1}, if_match=sha)
+
+
+def test_submitting_rings_and_publishes_once_it_is_committed(
+    alice: Actor, published: Callable[[], list[Event]]
+) -> None:
+    tasks = Queue(queue.QUEUE, connection=queue.redis())
+    tasks.empty()
+    with writing() as session:
+        change = jobs.create(session, alice, FORM, clock.now())
+    assert [task.func_name for task in tasks.jobs] == ["worker.tasks.commit_changes"]
+    assert published() == [Event(alice.tenant_id, "change", change.id)]
 
 
 def test_an_index_that_cannot_be_read_does_not_undo_the_commit(

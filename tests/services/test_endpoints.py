@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from contract import wire
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput, Conflict, NotAuthenticated, NotFound
+from crontopus_app.git.forge import forge
 from crontopus_app.models import Endpoint
 from crontopus_app.services import endpoints, reports
 from tests.cast import NOON, Member, add_endpoint, join
@@ -86,7 +87,7 @@ def test_a_name_nobody_could_type_is_refused(alice: Member, name: str) -> None:
 
 def test_a_revoked_endpoints_token_is_dead(alice: Member) -> None:
     with writing() as session:
-        endpoints.revoke(session, alice.actor, alice.endpoint_id, NOON)
+        endpoints.revoke(session, alice.actor, alice.endpoint_id, forge(), NOON)
     with reading() as session, pytest.raises(NotAuthenticated):
         reports.of_token(session, alice.endpoint_token)
 

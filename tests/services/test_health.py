@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from contract import wire_operator as wire
 from crontopus_app import clock, db, migrate, queue
-from crontopus_app.db import reading, writing
+from crontopus_app.db import writing
 from crontopus_app.errors import Forbidden, NotFound
 from crontopus_app.git import forge as forges
 from crontopus_app.git.forgejo import Forgejo
@@ -147,16 +147,15 @@ def test_only_operators_measure(olga: Member) -> None:
         health.measure(alice)
     with pytest.raises(Forbidden, match="Only operators"):
         installation.settings_in_force(alice)
-    with pytest.raises(Forbidden, match="Only operators"), reading() as session:
-        installation.versions(session, alice)
+    with pytest.raises(Forbidden, match="Only operators"):
+        installation.versions(alice)
 
 
 def test_versions_of_all_parts(olga: Member) -> None:
     with writing() as session:
         session.get_one(Endpoint, olga.endpoint_id).agent_version = "0.1.0"
     join("alice")
-    with reading() as session:
-        found = installation.versions(session, olga.actor, PATIENCE_S)
+    found = installation.versions(olga.actor, PATIENCE_S)
     told = {part.name: part.version for part in found.parts}
     assert all(part.ok for part in found.parts)
     assert told["Database"].split()[0] in {"SQLite", "PostgreSQL"}
@@ -173,8 +172,7 @@ def test_a_part_without_a_version_is_told(olga: Member, monkeypatch: pytest.Monk
     monkeypatch.setenv("CRONTOPUS_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
     settings.cache_clear()
     queue.redis.cache_clear()
-    with reading() as session:
-        parts = {part.name: part for part in installation.versions(session, olga.actor, PATIENCE_S).parts}
+    parts = {part.name: part for part in installation.versions(olga.actor, PATIENCE_S).parts}
     assert not parts["Redis"].ok
     assert parts["Database"].ok
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from rq import Queue
 
-from crontopus_app import clock
+from crontopus_app import clock, queue
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import Forbidden, NotFound, RateLimited
 from crontopus_app.git.forgejo import Forgejo
@@ -27,8 +28,7 @@ def seen(actor: Actor) -> repositories.Repository:
 
 
 def log(forge: Forgejo, actor: Actor, page: int = 1, patience_s: float = 10) -> repositories.Log:
-    with reading() as session:
-        return repositories.log(forge, session, actor, page, patience_s)
+    return repositories.log(actor, forge, page, patience_s)
 
 
 def test_folders_and_files_that_are_no_jobs_are_told(alice: Actor, repo: Repo, forge: Forgejo) -> None:
@@ -89,18 +89,21 @@ def test_without_the_git_server_the_page_is_whole_and_says_so(anna: Actor, forge
 
 
 def test_it_may_be_read_again_a_few_times_a_minute(anna: Actor) -> None:
-    with reading() as session:
-        for _ in range(repositories.REINDEX.count):
-            assert repositories.may_read_again(session, anna) == anna.tenant_id
-        with pytest.raises(RateLimited):
-            repositories.may_read_again(session, anna)
+    tasks = Queue(queue.QUEUE, connection=queue.redis())
+    tasks.empty()
+    for _ in range(repositories.REINDEX.count):
+        assert repositories.read_again(anna)
+    with pytest.raises(RateLimited):
+        repositories.read_again(anna)
+    asked = {(task.func_name, task.args) for task in tasks.jobs}
+    assert asked == {("worker.tasks.reindex_tenant", (anna.tenant_id,))}
 
 
 def test_scopes_are_asked_for(anna: Actor, forge: Forgejo) -> None:
     reader = replace(anna, kind="token", scopes=frozenset({"read:jobs"}))
     assert seen(reader).name.endswith(anna.tenant_id)
-    with reading() as session, pytest.raises(Forbidden):
-        repositories.may_read_again(session, reader)
+    with pytest.raises(Forbidden):
+        repositories.read_again(reader)
     runs = replace(anna, kind="token", scopes=frozenset({"read:runs"}))
     with pytest.raises(Forbidden):
         seen(runs)

@@ -8,6 +8,7 @@ import json
 
 import httpx
 import pytest
+from rq import Queue
 from sqlalchemy import Engine
 
 from crontopus_app import clock
@@ -15,6 +16,7 @@ from crontopus_app.db import reading, writing
 from crontopus_app.errors import NotAuthenticated, NotFound
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.models import Tenant
+from crontopus_app.queue import QUEUE, redis
 from crontopus_app.services import tenants, webhooks
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.leases import lease
@@ -138,21 +140,30 @@ def sign(body: bytes, secret: str = "whs_tests") -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def accept(body: bytes, signature: str, event: str = "push") -> str | None:
-    with reading() as session:
-        return webhooks.accept(session, body, signature=signature, event=event)
+def accept(body: bytes, signature: str, event: str = "push") -> bool:
+    return webhooks.accept(body, signature=signature, event=event)
 
 
-def test_a_signed_push_names_its_tenant(newcomer: Actor) -> None:
+def rung() -> list[tuple[str, str]]:
+    """The tasks that workers are asked for, each with its tenant."""
+    return [
+        (str(task.func_name).removeprefix("worker.tasks."), *task.args)
+        for task in Queue(QUEUE, connection=redis()).jobs
+    ]
+
+
+def test_a_signed_push_has_its_tenant_indexed(newcomer: Actor) -> None:
     body = push(newcomer)
-    assert accept(body, sign(body)) == newcomer.tenant_id
+    assert accept(body, sign(body))
+    assert rung() == [("index_tenant", newcomer.tenant_id)]
 
 
 def test_other_branches_and_events_are_no_news(newcomer: Actor) -> None:
     other = push(newcomer, "refs/heads/try")
-    assert accept(other, sign(other)) is None
+    assert not accept(other, sign(other))
     body = push(newcomer)
-    assert accept(body, sign(body), event="issues") is None
+    assert not accept(body, sign(body), event="issues")
+    assert rung() == []
 
 
 @pytest.mark.parametrize("signature", ["", "0" * 64, "é", "sha256="])

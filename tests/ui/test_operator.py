@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -326,12 +327,10 @@ async def test_settings_and_versions_are_shown_without_secrets(olga: str, monkey
     assert [(one.name, one.value) for one in page.agents] == [("not told yet", "2 endpoints")]
 
 
-async def test_suspending_tells_the_pages_of_the_tenant(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Event] = []
-    monkeypatch.setattr(states, "publish", lambda *events: told.extend(events))
+async def test_suspending_tells_the_pages_of_the_tenant(olga: str, published: Callable[[], list[Event]]) -> None:
     page = await opened("/operator/tenants", olga)
     await run(page, "suspend", {"tenant": "alice"})
-    assert Event("alice", "session", "alice") in told
+    assert Event("alice", "session", "alice") in published()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from crontopus_app import clock
 from crontopus_app.db import writing
+from crontopus_app.git.forge import forge
 from crontopus_app.models import Tenant
 from crontopus_app.services import endpoints
 from crontopus_app.ui import call, session, theme
@@ -130,7 +131,7 @@ async def test_news_of_the_tenant_renew_the_frame_of_a_page_that_shows_none(cook
         tenant = db.get_one(Tenant, "alice")
         tenant.provisioning = "ready"
         db.add(tenant)
-        endpoints.revoke(db, alice.actor, alice.endpoint_id, clock.now())
+        endpoints.revoke(db, alice.actor, alice.endpoint_id, forge(), clock.now())
     ((_, watch),) = watchers.of("alice", {"tenant"})
     await session.refill({"tenant"}, page, watch)
     assert (frame.endpoints, frame.provisioning, list(page.rows)) == (0, "ready", [])

@@ -29,6 +29,7 @@ from crontopus_app.git.trailers import changes_in
 from crontopus_app.models import Change, Tenant
 from crontopus_app.services import changes, jobs, tenants
 from crontopus_app.services.actor import Actor
+from crontopus_app.services.changes import Submitted
 from tests.cast import join
 from tests.fixtures.forge_server import ForgeServer, forge, forge_server, tenant_name
 from tests.fixtures.processes import free_port, running, wait_until
@@ -63,19 +64,19 @@ def worker(tmp_path: Path, **others: str) -> AbstractContextManager[Any]:
     return running(ARGV, tmp_path / "worker.log", env=environment(**others))
 
 
-def create(actor: Actor, name: str = "backup") -> Change:
+def create(actor: Actor, name: str = "backup") -> Submitted:
     with writing() as session:
         return jobs.create(session, actor, {**FORM, "name": name}, clock.now())
 
 
-def state(change: Change) -> str:
+def state(change: Submitted) -> str:
     with reading() as session:
         row = session.get(Change, change.id)
     assert row is not None
     return row.state
 
 
-def done(change: Change) -> bool:
+def done(change: Submitted) -> bool:
     return state(change) == "done"
 
 
@@ -140,7 +141,6 @@ def test_a_ring_becomes_a_commit(alice: Actor, repo: Repo, tmp_path: Path) -> No
     with worker(tmp_path):
         wait_until(working, "the worker to come up")
         change = create(alice)
-        changes.ring(change)
         told = changes.wait(change.id, 20)
     assert told.state == "done"
     assert repo.commits()[0].sha == told.commit
@@ -148,6 +148,7 @@ def test_a_ring_becomes_a_commit(alice: Actor, repo: Repo, tmp_path: Path) -> No
 
 def test_a_lost_ring_is_found_by_the_sweep(alice: Actor, repo: Repo, tmp_path: Path) -> None:
     change = create(alice)
+    Queue(queue.QUEUE, connection=queue.redis()).empty()
     with worker(tmp_path):
         wait_until(lambda: done(change), "the sweep to commit")
     assert "production/backup.yaml" in repo.files()
@@ -198,7 +199,7 @@ def test_a_signal_before_the_first_wait_is_heard(redis_url: str, own_handlers: N
 def test_sigterm_stops_a_worker_whose_forge_hangs(alice: Actor, tmp_path: Path, proxy: Proxy) -> None:
     with worker(tmp_path, CRONTOPUS_FORGEJO_URL=proxy.url) as process:
         wait_until(working, "the worker to come up")
-        changes.ring(create(alice))
+        create(alice)
         assert proxy.committed.wait(30)
         process.send_signal(signal.SIGTERM)
         assert process.wait(9) == 0
@@ -247,7 +248,6 @@ def is_ready(actor: Actor) -> bool:
 def test_nothing_is_left_running_in_the_queue(alice: Actor, tmp_path: Path) -> None:
     with worker(tmp_path):
         change = create(alice)
-        changes.ring(change)
         wait_until(lambda: done(change), "the commit")
         wait_until(
             lambda: not StartedJobRegistry(queue.QUEUE, connection=queue.redis()).get_job_ids(), "the task's end"

@@ -14,11 +14,11 @@ from crontopus_app import clock
 from crontopus_app.errors import BadInput
 from crontopus_app.git import index_rows
 from crontopus_app.git.merge import Piece
-from crontopus_app.models import Change
 from crontopus_app.models.base import new_id
 from crontopus_app.services import endpoints, jobs, plans
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.batches import blob_sha
+from crontopus_app.services.changes import Submitted
 from crontopus_app.services.endpoints import Clock
 from crontopus_app.ui.edit import form as forms
 from crontopus_app.ui.edit import rows
@@ -122,7 +122,7 @@ def _placed(desk: Desk, found: plans.Plan) -> plans.Plan:
     return replace(found, action="invalid", errors=[error], endpoints=[], nobody="")
 
 
-def submitted(db: Session, actor: Actor, desk: Desk, said: Said) -> tuple[Desk, Change]:
+def submitted(db: Session, actor: Actor, desk: Desk, said: Said) -> tuple[Desk, Submitted]:
     """Asks for the commit of what was typed; raises BadInput, Conflict, PreconditionFailed."""
     if not desk.new:
         desk = desk._replace(base=said.base, sha=said.sha)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import reflex as rx
@@ -11,7 +10,7 @@ from crontopus_app.errors import CrontopusError
 from crontopus_app.services import changes
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import session
-from crontopus_app.ui.call import change
+from crontopus_app.ui.call import change, outside
 from crontopus_app.ui.edit import conflict as conflicts
 from crontopus_app.ui.edit import desk, rows, steps, talk
 
@@ -93,8 +92,7 @@ class EditState(rx.State):
             return None
         try:
             on, made = await change(desk.submitted, actor, on, said)
-            await asyncio.to_thread(changes.ring, made)
-            await asyncio.to_thread(changes.wait, made.id)
+            await outside(changes.wait, made.id)
         except CrontopusError as error:
             async with self:
                 await steps.refuse(self, actor, said, error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -13,8 +12,7 @@ from reflex.event import EventSpec
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
-from crontopus_app.live import Event, publish
-from crontopus_app.services import endpoints, enrolment
+from crontopus_app.services import endpoints
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import call, change, moment, shared
@@ -116,12 +114,10 @@ class EndpointState(rx.State):
 
 async def _wake(actor: Actor, endpoint_id: str) -> None:
     await change(endpoints.wake, actor, endpoint_id, clock.now())
-    await _told(actor, endpoint_id)
 
 
 async def _rename(actor: Actor, endpoint_id: str, *, name: str) -> None:
     await change(endpoints.rename, actor, endpoint_id, name, clock.now())
-    await _told(actor, endpoint_id)
 
 
 async def _renamed_back(endpoint_id: str, name: str, actor: Actor) -> str:
@@ -130,12 +126,4 @@ async def _renamed_back(endpoint_id: str, name: str, actor: Actor) -> str:
 
 
 async def _revoke(actor: Actor, endpoint_id: str) -> None:
-    git_token = await change(endpoints.revoke, actor, endpoint_id, clock.now())
-    await _told(actor, endpoint_id)
-    await asyncio.to_thread(publish, Event(actor.tenant_id, "tenant", actor.tenant_id))
-    if git_token:
-        await asyncio.to_thread(enrolment.drop_git_token, forge(), actor.tenant_id, git_token)
-
-
-async def _told(actor: Actor, endpoint_id: str) -> None:
-    await asyncio.to_thread(publish, Event(actor.tenant_id, "endpoint", endpoint_id))
+    await change(endpoints.revoke, actor, endpoint_id, forge(), clock.now())

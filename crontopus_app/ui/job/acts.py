@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -13,11 +11,10 @@ from reflex.event import EventSpec
 from contract import wire
 from crontopus_app import clock
 from crontopus_app.git.forge import forge
-from crontopus_app.models import Change
 from crontopus_app.services import changes, jobs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import undo
-from crontopus_app.ui.call import call, change
+from crontopus_app.ui.call import call, outside
 from crontopus_app.ui.kit import toast
 
 Place = tuple[str, str]
@@ -25,15 +22,15 @@ Place = tuple[str, str]
 
 async def set_paused(page: Any, actor: Actor, place: Place, paused: bool) -> EventSpec:
     """Comments its line out on its hosts, or back in."""
-    told = await _commit(jobs.set_paused, actor, *place, paused, now=clock.now())
-    back = partial(_again, jobs.set_paused, place, not paused, "Resumed" if paused else "Paused")
+    told = await _save(jobs.set_paused, actor, *place, paused)
+    back = partial(_pause_back, place, not paused)
     return await undo.offer(page, actor, _said("Paused" if paused else "Resumed", place, told), back)
 
 
 async def restore(page: Any, actor: Actor, place: Place, sha: str) -> EventSpec:
     """Gives the file the content it had in a commit."""
     before = await _head(actor, place)
-    told = await _commit(_revert, actor, *place, sha, now=clock.now())
+    told = await outside(jobs.revert, actor, *place, sha, forge(), clock.now())
     text = _said(f"Restored the content of {sha[:7]}:", place, told)
     return await _undoable(page, actor, place, text, before)
 
@@ -41,14 +38,14 @@ async def restore(page: Any, actor: Actor, place: Place, sha: str) -> EventSpec:
 async def move(page: Any, actor: Actor, place: Place, expression: str) -> EventSpec:
     """Gives the job another schedule of one expression."""
     before = await _head(actor, place)
-    told = await _commit(jobs.update, actor, *place, {"schedule": [expression]}, now=clock.now())
+    told = await _save(jobs.update, actor, *place, {"schedule": [expression]})
     return await _undoable(page, actor, place, _said(f"Moved to {expression}:", place, told), before)
 
 
 async def delete(page: Any, actor: Actor, place: Place) -> EventSpec:
     """Takes the file away; the lines go from the hosts with their next pass."""
     before = await _head(actor, place)
-    told = await _commit(jobs.delete, actor, *place, now=clock.now())
+    told = await _save(jobs.delete, actor, *place)
     return await _undoable(page, actor, place, _said("Deleted", place, told), before)
 
 
@@ -56,21 +53,20 @@ async def _undoable(page: Any, actor: Actor, place: Place, text: str, before: st
     """Words with an undo that brings the file back as it was; without one where no commit of it is known."""
     if not before:
         return toast.say(text)
-    return await undo.offer(page, actor, text, partial(_again, _revert, place, before, "Brought back"))
+    return await undo.offer(page, actor, text, partial(_bring_back, place, before))
 
 
-async def _again(service: Callable[..., Change], place: Place, value: object, word: str, actor: Actor) -> str:
-    return _said(word, place, await _commit(service, actor, *place, value, now=clock.now()))
+async def _pause_back(place: Place, paused: bool, actor: Actor) -> str:
+    return _said("Paused" if paused else "Resumed", place, await _save(jobs.set_paused, actor, *place, paused))
 
 
-async def _commit(service: Callable[..., Change], actor: Actor, *args: object, now: datetime) -> wire.ChangeStatus:
+async def _bring_back(place: Place, sha: str, actor: Actor) -> str:
+    return _said("Brought back", place, await outside(jobs.revert, actor, *place, sha, forge(), clock.now()))
+
+
+async def _save(service: Callable[..., changes.Submitted], *args: object) -> wire.ChangeStatus:
     """The change once it is in Git and the index, or still on its way. Raises Conflict where it was refused."""
-    made = await change(service, actor, *args, now=now)
-    await asyncio.to_thread(changes.ring, made)
-    told = await asyncio.to_thread(changes.wait, made.id)
-    if told.state == "failed":
-        changes.refuse(told, conditional=False)
-    return told
+    return await outside(changes.save, service, *args, now=clock.now())
 
 
 def _said(word: str, place: Place, told: wire.ChangeStatus) -> str:
@@ -81,7 +77,3 @@ async def _head(actor: Actor, place: Place) -> str:
     """The last commit that touched the job; an empty string where the index has none."""
     detail = await call(jobs.get, actor, *place, clock.now())
     return detail.commit.sha if detail.commit else ""
-
-
-def _revert(db: Any, actor: Actor, namespace: str, name: str, sha: str, now: datetime) -> Change:
-    return jobs.revert(forge(), db, actor, namespace, name, sha, now)

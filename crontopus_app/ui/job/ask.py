@@ -9,6 +9,7 @@ from typing import Any
 
 from contract import schedule, wire
 from crontopus_app import clock
+from crontopus_app.db import reading
 from crontopus_app.git.forge import forge
 from crontopus_app.services import endpoints, job_calendar, jobs, plans, run_stats
 from crontopus_app.services.actor import Actor
@@ -62,20 +63,21 @@ def _coming(db: Any, actor: Actor, job: wire.JobSummary, told: Future, now: date
     return replace(told, coming=tuple(slot(at, told.zone) for at in runs))
 
 
-def history(db: Any, actor: Actor, namespace: str, name: str, sha: str) -> rows.Body:
+def history(actor: Actor, namespace: str, name: str, sha: str) -> rows.Body:
     """Its commits, and what the one that is open changed."""
-    entries = jobs.history(forge(), db, actor, namespace, name)
-    opened = jobs.history_entry(forge(), db, actor, namespace, name, sha) if sha else None
+    entries = jobs.history(actor, namespace, name, forge())
+    opened = jobs.history_entry(actor, namespace, name, sha, forge()) if sha else None
     lines = code.difference(opened.diff) if opened else []
     commits = [rows.commit(one, namespace, name, opened.commit.sha if opened else "") for one in entries]
     return rows.Body("history", tuple(lines), tuple(commits))
 
 
-def restoring(db: Any, actor: Actor, namespace: str, name: str, sha: str) -> rows.Restoring:
+def restoring(actor: Actor, namespace: str, name: str, sha: str) -> rows.Restoring:
     """What restoring a version would change in the file and on the hosts. Raises NotFound."""
-    data, now = jobs.version(forge(), db, actor, namespace, name, sha), clock.now()
-    present = jobs.get(db, actor, namespace, name, now)
-    lines = code.between(present.yaml, data.decode("utf-8", "replace"))
-    if not lines:
-        return rows.Restoring(sha, said="It is the content that the file has now: nothing would change.")
-    return rows.Restoring(sha, tuple(lines), rows.planned(plans.plan(db, actor, data, namespace, now)))
+    data, now = jobs.version(actor, namespace, name, sha, forge()).content, clock.now()
+    with reading() as db:
+        present = jobs.get(db, actor, namespace, name, now)
+        lines = code.between(present.yaml, data.decode("utf-8", "replace"))
+        if not lines:
+            return rows.Restoring(sha, said="It is the content that the file has now: nothing would change.")
+        return rows.Restoring(sha, tuple(lines), rows.planned(plans.plan(db, actor, data, namespace, now)))

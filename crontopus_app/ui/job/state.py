@@ -13,7 +13,7 @@ from crontopus_app.errors import CrontopusError
 from crontopus_app.services import job_hosts, jobs
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
-from crontopus_app.ui.call import call, moment, shared
+from crontopus_app.ui.call import call, moment, outside, shared
 from crontopus_app.ui.job import acts, ask, past, rows
 from crontopus_app.ui.kit import code, durations, toast
 
@@ -72,7 +72,8 @@ class JobState(rx.State):
             found = await shared(job_hosts.installed, actor, job.namespace, job.name)
             return rows.Body(tab, instances=tuple(rows.instance(one) for one in found))
         if tab == "history":
-            return await shared(ask.history, actor, job.namespace, job.name, session.query_of(self, "commit"))
+            commit = session.query_of(self, "commit")
+            return await shared(ask.history, actor, job.namespace, job.name, commit, through=outside)
         return rows.Body(tab)
 
     @rx.event
@@ -86,7 +87,7 @@ class JobState(rx.State):
         self.restoring = rows.Restoring(str(sha))
         yield
         try:
-            self.restoring = await call(ask.restoring, await session.actor_of(self), *self._place(), str(sha))
+            self.restoring = await outside(ask.restoring, await session.actor_of(self), *self._place(), str(sha))
         except CrontopusError as error:
             self.restoring = rows.Restoring(str(sha), said=problems.sentence(error))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import reflex as rx
@@ -14,11 +13,10 @@ from contract import wire_operator as wire
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
-from crontopus_app.live import Event, publish
 from crontopus_app.services import auth, health, installation, operators, queues, usage
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session, undo
-from crontopus_app.ui.call import call, change
+from crontopus_app.ui.call import Way, call, change, outside
 from crontopus_app.ui.kit import toast
 from crontopus_app.ui.kit.filters import Pages, Pill, page_number
 from crontopus_app.ui.live import watchers
@@ -32,16 +30,11 @@ NOBODY = rows.Chosen(rows.TenantRow(), False, [], [])
 NO_WORK = rows.Work([], [], "")
 
 
-async def _act(
-    page: Any, said: str, service: Callable[..., Any], *args: Any, then: Callable[[], object] | None = None
-) -> EventSpec:
-    """Does it as whoever looks, tells the pages whom it concerns, and shows the page anew."""
+async def _act(page: Any, said: str, service: Callable[..., Any], *args: Any, through: Way = change) -> EventSpec:
+    """Does it as whoever looks, and shows the page anew. ``through`` is ``outside`` for what asks Redis."""
     try:
         actor = await session.actor_of(page)
-        told = await change(service, actor, *args, clock.now())
-        await _tell(told)
-        if then is not None:
-            await asyncio.to_thread(then)
+        told = await through(service, actor, *args, clock.now())
         await session.fill(page, actor)
     except CrontopusError as error:
         return toast.say(problems.sentence(error), "failed")
@@ -49,13 +42,7 @@ async def _act(
 
 
 async def _provision(page: Any, tenant: str) -> EventSpec:
-    said, soon = f"The repository of {tenant} is being made.", partial(auth.provision_soon, tenant)
-    return await _act(page, said, operators.provision, tenant, then=soon)
-
-
-async def _tell(told: Any) -> None:
-    if isinstance(told, list):
-        await asyncio.to_thread(publish, *told)
+    return await _act(page, f"The repository of {tenant} is being made.", operators.provision, tenant)
 
 
 class HealthState(rx.State):
@@ -149,7 +136,7 @@ class TenantsState(rx.State):
         tenant = str(form.get("tenant", ""))
         try:
             actor = await session.actor_of(self)
-            await _tell(await change(operators.suspend, actor, tenant, clock.now()))
+            await change(operators.suspend, actor, tenant, clock.now())
             await session.fill(self, actor)
             return await undo.offer(self, actor, f"{tenant} is suspended.", _resuming(tenant))
         except CrontopusError as error:
@@ -180,9 +167,7 @@ class TenantsState(rx.State):
 
 def _resuming(tenant: str) -> undo.Act:
     async def resume(actor: Actor) -> str:
-        await _tell(await change(operators.resume, actor, tenant, clock.now()))
-        # The operator's own page shows the tenant too.
-        await _tell([Event(actor.tenant_id, "tenant", tenant)])
+        await change(operators.resume, actor, tenant, clock.now())
         return f"{tenant} is not suspended any more."
 
     return resume
@@ -206,7 +191,7 @@ class TasksState(rx.State):
 
     async def _fill(self, actor: Actor) -> None:
         now = clock.now()
-        found = await call(queues.look, actor, now)
+        found = await outside(queues.look, actor, now)
         self.work, self.failed = rows.work(found), rows.failed(found.failed)
         self.changes = rows.changes(await call(queues.open_changes, actor, now))
         broken = await call(operators.list_tenants, actor, now, standing="failed")
@@ -223,22 +208,23 @@ class TasksState(rx.State):
     @rx.event
     async def retry(self, task_id: str) -> EventSpec:
         """Puts a failed task back into its queue."""
-        return await _act(self, "It is back in its queue.", queues.retry, task_id)
+        return await _act(self, "It is back in its queue.", queues.retry, task_id, through=outside)
 
     @rx.event
     async def retry_all(self) -> EventSpec:
         """Puts every failed task back into its queue."""
-        return await _act(self, "Back in their queues: {count}.", queues.retry_all)
+        return await _act(self, "Back in their queues: {count}.", queues.retry_all, through=outside)
 
     @rx.event
     async def discard(self, form: dict[str, Any]) -> EventSpec:
         """Deletes the failed task that the dialog names."""
-        return await _act(self, "It is deleted.", queues.discard, str(form.get("task", "")))
+        return await _act(self, "It is deleted.", queues.discard, str(form.get("task", "")), through=outside)
 
     @rx.event
     async def ring(self, tenant: str) -> EventSpec:
         """Asks a worker to commit the tenant's pending changes now."""
-        return await _act(self, f"A worker is asked to commit the changes of {tenant}.", queues.ring_changes, tenant)
+        said = f"A worker is asked to commit the changes of {tenant}."
+        return await _act(self, said, queues.ring_changes, tenant, through=outside)
 
     @rx.event
     async def provision(self, tenant: str) -> EventSpec:
@@ -263,7 +249,7 @@ class InForceState(rx.State):
         return await session.opened(self)
 
     async def _fill(self, actor: Actor) -> None:
-        found = await call(installation.versions, actor)
+        found = await outside(installation.versions, actor)
         self.versions, self.agents = rows.version_facts(found), rows.agent_facts(found)
         self.revision, self.outdated = found.schema, rows.schema(found)
         self.settings = await asyncio.to_thread(installation.settings_in_force, actor)

@@ -8,16 +8,15 @@ from typing import Any
 
 import reflex as rx
 from reflex.event import EventSpec
-from sqlmodel import Session
 
 from contract import wire
-from crontopus_app import clock, queue
+from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
 from crontopus_app.services import git_access, repositories
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session
-from crontopus_app.ui.call import call
+from crontopus_app.ui.call import call, outside
 from crontopus_app.ui.kit import toast
 from crontopus_app.ui.kit.filters import page_number
 from crontopus_app.ui.repository import rows
@@ -42,7 +41,7 @@ class RepositoryState(rx.State):
         return await session.opened(self, "tenant", "change", "job")
 
     async def _fill(self, actor: Actor) -> None:
-        log = await call(_log, actor, page_number(session.query_of(self, "page")))
+        log = await outside(repositories.log, actor, forge(), page_number(session.query_of(self, "page")))
         found = await call(repositories.get, actor)
         self.repo, self.commits = rows.repo(found, log), rows.commits(log, found)
         self.folders = rows.folders(found)
@@ -56,8 +55,7 @@ class RepositoryState(rx.State):
         """Has every file read again."""
         try:
             actor = await session.actor_of(self)
-            tenant_id = await call(repositories.may_read_again, actor)
-            rung = await asyncio.to_thread(queue.ring, "reindex_tenant", tenant_id)
+            rung = await outside(repositories.read_again, actor)
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
         if not rung:
@@ -90,7 +88,3 @@ class RepositoryState(rx.State):
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
         return toast.say("Revoked. Git is refused with it from now on.")
-
-
-def _log(db: Session, actor: Actor, page: int) -> repositories.Log:
-    return repositories.log(forge(), db, actor, page)

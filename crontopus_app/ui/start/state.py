@@ -47,7 +47,6 @@ class StartState(rx.State):
         try:
             actor = await session.actor_of(self)
             await change(tenants.retry, actor, clock.now())
-            auth.provision_soon(actor.tenant_id)
             await session.fill(self, actor)
         except CrontopusError as error:
             self.reason = problems.sentence(error)
