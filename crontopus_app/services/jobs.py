@@ -1,4 +1,4 @@
-"""Jobs as the index knows them; what changes them is in ``job_edits``, their history in ``job_history``."""
+"""Jobs as the index has them: lists, one job, its instances, namespaces."""
 
 from __future__ import annotations
 
@@ -14,45 +14,7 @@ from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.services import search_index
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.endpoints import DEBIAN, instance, policy_of
-from crontopus_app.services.job_edits import (
-    create,
-    create_namespace,
-    create_yaml,
-    delete,
-    delete_namespace,
-    preview,
-    revert,
-    set_paused,
-    update,
-    validate,
-)
-from crontopus_app.services.job_history import history, history_entry, version
 from crontopus_app.services.job_rows import find, rows_of
-
-__all__ = [
-    "by_path",
-    "count",
-    "create",
-    "create_namespace",
-    "create_yaml",
-    "delete",
-    "delete_namespace",
-    "get",
-    "history",
-    "history_entry",
-    "instances",
-    "list_all",
-    "namespace_names",
-    "namespaces",
-    "next_runs",
-    "preview",
-    "revert",
-    "roll_up",
-    "set_paused",
-    "update",
-    "validate",
-    "version",
-]
 
 SYSTEM = frozenset({"discovered", "default"})
 _Watched = tuple[Monitor, Endpoint | None]

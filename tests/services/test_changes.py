@@ -23,7 +23,7 @@ from crontopus_app.git.index import index
 from crontopus_app.git.trailers import changes_in
 from crontopus_app.live import Event
 from crontopus_app.models import Change, Endpoint, JobIndex, Tenant
-from crontopus_app.services import changes, committing, jobs
+from crontopus_app.services import changes, committing, job_edits, jobs
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.batches import blob_sha
 from crontopus_app.services.changes import Submitted
@@ -79,12 +79,12 @@ def fail(error: BaseException) -> Callable[[], None]:
 
 def create(actor: Actor, **fields: Any) -> Submitted:
     with writing() as session:
-        return jobs.create(session, actor, {**FORM, **fields}, clock.now())
+        return job_edits.create(session, actor, {**FORM, **fields}, clock.now())
 
 
 def edit(actor: Actor, **fields: Any) -> Submitted:
     with writing() as session:
-        return jobs.update(session, actor, "production", "backup", fields, now=clock.now())
+        return job_edits.update(session, actor, "production", "backup", fields, now=clock.now())
 
 
 def state(actor: Actor, change: Submitted) -> tuple[str, str | None]:
@@ -261,7 +261,7 @@ def test_a_precondition_that_no_longer_holds_fails_one_change_and_no_other(
     committing.commit_changes(alice.tenant_id, forge)
     sha = blob_sha(repo.files()["production/backup.yaml"])
     with writing() as session:
-        stale = jobs.update(session, alice, "production", "backup", {"nice": 1}, if_match=sha, now=clock.now())
+        stale = job_edits.update(session, alice, "production", "backup", {"nice": 1}, if_match=sha, now=clock.now())
     repo.update("production/backup.yaml", repo.files()["production/backup.yaml"] + b"# by hand\n")
     other = create(alice, name="other")
     committing.commit_changes(alice.tenant_id, forge)
@@ -368,7 +368,7 @@ def committing_meanwhile(actor: Actor, forge: Forgejo) -> Callable[..., Submitte
 
 
 def test_saving_gives_the_commit(alice: Actor, forge: Forgejo, repo: Repo) -> None:
-    status = changes.save(committing_meanwhile(alice, forge), jobs.create, FORM)
+    status = changes.save(committing_meanwhile(alice, forge), job_edits.create, FORM)
     assert (status.state, status.commit) == ("done", repo.commits()[0].sha)
 
 
@@ -378,12 +378,12 @@ def test_a_refused_change_is_a_conflict_and_one_with_a_condition_says_that_it_fa
     save = committing_meanwhile(alice, forge)
     repo.commit({"production/backup.yaml": b"# mine\n"})
     with pytest.raises(Conflict, match="exists already"):
-        changes.save(save, jobs.create, FORM)
-    changes.save(save, jobs.create, FORM | {"name": "other"})
+        changes.save(save, job_edits.create, FORM)
+    changes.save(save, job_edits.create, FORM | {"name": "other"})
     sha = blob_sha(repo.files()["production/other.yaml"])
     repo.update("production/other.yaml", repo.files()["production/other.yaml"] + b"# by hand\n")
     with pytest.raises(PreconditionFailed, match="changed by somebody else"):
-        changes.save(save, jobs.update, "production", "other", {"nice": 1}, if_match=sha)
+        changes.save(save, job_edits.update, "production", "other", {"nice": 1}, if_match=sha)
 
 
 def test_submitting_rings_and_publishes_once_it_is_committed(
@@ -392,7 +392,7 @@ def test_submitting_rings_and_publishes_once_it_is_committed(
     tasks = Queue(queue.QUEUE, connection=queue.redis())
     tasks.empty()
     with writing() as session:
-        change = jobs.create(session, alice, FORM, clock.now())
+        change = job_edits.create(session, alice, FORM, clock.now())
     assert [task.func_name for task in tasks.jobs] == ["worker.tasks.commit_changes"]
     assert published() == [Event(alice.tenant_id, "change", change.id)]
 

@@ -15,7 +15,7 @@ from crontopus_app.errors import BadInput, Conflict, CrontopusError, Forbidden, 
 from crontopus_app.git.forgejo import Forgejo, ForgeNotFound
 from crontopus_app.git.index import index
 from crontopus_app.models import Audit, CheckIn, Endpoint, GitCredential, Run, RunOutput, Tenant, User, metadata
-from crontopus_app.services import auth, enrolment, jobs, leaving, reports, sweeps, tenants, tokens
+from crontopus_app.services import auth, enrolment, job_edits, leaving, reports, sweeps, tenants, tokens
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.leases import lease
 from tests.cast import JOB_ID, NOON, PASSWORD, Member, add_endpoint, add_job, join, told_one
@@ -56,7 +56,7 @@ def furnish(actor: Actor) -> str:
     for number in range(3):
         check_in(token, number)
     with writing() as session:
-        jobs.create(session, actor, FORM | {"name": "other"}, NOON)
+        job_edits.create(session, actor, FORM | {"name": "other"}, NOON)
         tokens.create_api(session, actor, wire.ApiTokenRequest("ci", ["read:runs"]), NOON)
         tokens.create_enrollment(session, actor, wire.EnrollmentTokenRequest("hosts"), NOON)
         git = {"name": "laptop", "access": "write", "state": "active", "made_by": actor.username, "created_at": NOON}

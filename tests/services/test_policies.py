@@ -6,7 +6,7 @@ from crontopus_app import clock
 from crontopus_app.db import reading, writing
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.index import index
-from crontopus_app.services import changes, committing, jobs
+from crontopus_app.services import changes, committing, job_edits
 from crontopus_app.services.actor import Actor
 from tests.fixtures.repositories import Repo
 from tests.services.test_index import manifest, rows, tenant
@@ -49,7 +49,7 @@ def test_a_job_that_needs_its_namespaces_defaults_can_be_edited(anna: Actor, for
     repo.commit({"production/backup.yaml": bare, "crontopus.yaml": scheduled})
     run(anna, forge)
     with writing() as session:
-        change = jobs.update(session, anna, "production", "backup", {"nice": 5}, now=clock.now())
+        change = job_edits.update(session, anna, "production", "backup", {"nice": 5}, now=clock.now())
     committing.commit_changes(anna.tenant_id, forge)
     with reading() as session:
         told = changes.get(session, anna, change.id)

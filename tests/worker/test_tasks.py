@@ -14,7 +14,7 @@ from crontopus_app import clock, queue
 from crontopus_app.db import reading, writing
 from crontopus_app.git.forgejo import Forgejo, ForgeNotFound
 from crontopus_app.models import Change, GitCredential, Tenant
-from crontopus_app.services import git_access, jobs, leaving, sweeps, tenants
+from crontopus_app.services import git_access, job_edits, jobs, leaving, sweeps, tenants
 from crontopus_app.services.actor import Actor
 from tests.cast import NOON, PASSWORD, join
 from tests.fixtures.forge_server import forge, forge_server, tenant_name
@@ -55,7 +55,7 @@ def test_a_ring_names_its_task(anna: Actor) -> None:
 def test_tasks_may_be_repeated(anna: Actor, forge: Forgejo, tenant_name: str) -> None:
     repo = Repo(forge, "crontopus", f"job-manifests-{tenant_name}")
     with writing() as session:
-        jobs.create(session, anna, FORM, clock.now())
+        job_edits.create(session, anna, FORM, clock.now())
     for _ in range(2):
         for task in (tasks.provision_tenant, tasks.commit_changes, tasks.index_tenant, tasks.reindex_tenant):
             task(anna.tenant_id)
@@ -77,7 +77,7 @@ def test_the_sweep_finds_a_head_that_moved_without_a_word(anna: Actor, forge: Fo
 
 def test_while_the_forge_is_away_the_sweep_says_what_changes_wait_for(anna: Actor) -> None:
     with writing() as session:
-        change = jobs.create(session, anna, FORM, clock.now())
+        change = job_edits.create(session, anna, FORM, clock.now())
     with Forgejo("http://127.0.0.1:9", "x", "y") as away:
         Sweep(away).once(clock.now() + POLL)
     with reading() as session:

@@ -27,7 +27,7 @@ from crontopus_app.db import reading, writing
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.trailers import changes_in
 from crontopus_app.models import Change, Tenant
-from crontopus_app.services import changes, jobs, tenants
+from crontopus_app.services import changes, job_edits, tenants
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.changes import Submitted
 from tests.cast import join
@@ -66,7 +66,7 @@ def worker(tmp_path: Path, **others: str) -> AbstractContextManager[Any]:
 
 def create(actor: Actor, name: str = "backup") -> Submitted:
     with writing() as session:
-        return jobs.create(session, actor, {**FORM, "name": name}, clock.now())
+        return job_edits.create(session, actor, {**FORM, "name": name}, clock.now())
 
 
 def state(change: Submitted) -> str:

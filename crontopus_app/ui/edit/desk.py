@@ -15,7 +15,7 @@ from crontopus_app.errors import BadInput
 from crontopus_app.git import index_rows
 from crontopus_app.git.merge import Piece
 from crontopus_app.models.base import new_id
-from crontopus_app.services import endpoints, jobs, plans
+from crontopus_app.services import endpoints, job_edits, jobs, plans
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.batches import blob_sha
 from crontopus_app.services.changes import Submitted
@@ -131,9 +131,9 @@ def submitted(db: Session, actor: Actor, desk: Desk, said: Said) -> tuple[Desk, 
         raise BadInput(f"The form cannot change the file: {note}")
     data, now = text.encode(), clock.now()
     if desk.sha:
-        made = jobs.update(db, actor, desk.namespace, desk.name, data, if_match=desk.sha, now=now)
+        made = job_edits.update(db, actor, desk.namespace, desk.name, data, if_match=desk.sha, now=now)
     else:
-        made = jobs.create_yaml(db, actor, form.namespace if desk.new else desk.namespace, data, now)
+        made = job_edits.create_yaml(db, actor, form.namespace if desk.new else desk.namespace, data, now)
     return desk._replace(change=made.id, path=made.path, submitted=(made.content or data).decode()), made
 
 

@@ -11,7 +11,7 @@ from contract import schedule, wire
 from crontopus_app import clock
 from crontopus_app.db import reading
 from crontopus_app.git.forge import forge
-from crontopus_app.services import endpoints, job_calendar, jobs, plans, run_stats
+from crontopus_app.services import endpoints, job_calendar, job_history, jobs, plans, run_stats
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui.job import past, rows
 from crontopus_app.ui.kit import code, durations
@@ -65,8 +65,8 @@ def _coming(db: Any, actor: Actor, job: wire.JobSummary, told: Future, now: date
 
 def history(actor: Actor, namespace: str, name: str, sha: str) -> rows.Body:
     """Its commits, and what the one that is open changed."""
-    entries = jobs.history(actor, namespace, name, forge())
-    opened = jobs.history_entry(actor, namespace, name, sha, forge()) if sha else None
+    entries = job_history.history(actor, namespace, name, forge())
+    opened = job_history.history_entry(actor, namespace, name, sha, forge()) if sha else None
     lines = code.difference(opened.diff) if opened else []
     commits = [rows.commit(one, namespace, name, opened.commit.sha if opened else "") for one in entries]
     return rows.Body("history", tuple(lines), tuple(commits))
@@ -74,7 +74,7 @@ def history(actor: Actor, namespace: str, name: str, sha: str) -> rows.Body:
 
 def restoring(actor: Actor, namespace: str, name: str, sha: str) -> rows.Restoring:
     """What restoring a version would change in the file and on the hosts. Raises NotFound."""
-    data, now = jobs.version(actor, namespace, name, sha, forge()).content, clock.now()
+    data, now = job_history.version(actor, namespace, name, sha, forge()).content, clock.now()
     with reading() as db:
         present = jobs.get(db, actor, namespace, name, now)
         lines = code.between(present.yaml, data.decode("utf-8", "replace"))
