@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
 
 from crontopus_app.errors import ConfigurationError
 from crontopus_app.processes import die_with_parent
 from crontopus_app.settings import settings
 
+log = logging.getLogger(__name__)
+
 # sockaddr_un.sun_path has 108 bytes on Linux and 104 on macOS, one of them for the final zero.
 LONGEST_SOCKET_PATH = 103
+# The file in the data folder that names the program whose data it is: its path and what it says of its version.
+WRITER = "written-by"
+UNREADABLE = "unreadable"
+LOAD_S = 60.0
 
 
 def binary() -> str:
@@ -30,13 +44,12 @@ def _bundled() -> str:
     return str(get_binary_path())
 
 
-def arguments(home: Path) -> list[str]:
+def arguments(home: Path, server: str, socket: Path | None = None) -> list[str]:
     """The command line of the private server of ``home``: a unix socket for this user alone, an append-only file."""
-    data = home / "redis"
     return [
-        *(binary(), "--port", "0"),
-        *("--unixsocket", str(socket_path(home)), "--unixsocketperm", "700"),
-        *("--dir", str(data), "--appendonly", "yes", "--save", "", "--daemonize", "no"),
+        *(server, "--port", "0"),
+        *("--unixsocket", str(socket or socket_path(home)), "--unixsocketperm", "700"),
+        *("--dir", str(home / "redis"), "--appendonly", "yes", "--save", "", "--daemonize", "no"),
         *("--loglevel", "warning"),
     ]
 
@@ -51,11 +64,83 @@ def socket_path(home: Path) -> Path:
     return path
 
 
+def prepare(home: Path) -> str:
+    """The program to start, over data that it can read.
+
+    It is the one that wrote the data, as long as it is still there: another brand or release may not read them.
+    Data that cannot be read are moved to ``redis/unreadable``.
+    """
+    data = home / "redis"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    server = _writer(data) or binary()
+    if _written(data) and not _loads(home, server):
+        _move_aside(data)
+    (data / WRITER).write_text(f"{server}\n{version(server)}\n")
+    return server
+
+
+def version(server: str) -> str:
+    """What the program says of its brand and release; empty where it does not run."""
+    try:
+        done = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def _writer(data: Path) -> str | None:
+    """The program that wrote the data, where it is still the same."""
+    try:
+        server, written_by = (data / WRITER).read_text().splitlines()
+    except (OSError, ValueError):
+        return None
+    return server if written_by and version(server) == written_by else None
+
+
+def _written(data: Path) -> list[Path]:
+    """All that a server has written."""
+    return [path for path in data.iterdir() if path.name not in (WRITER, UNREADABLE)]
+
+
+def _loads(home: Path, server: str) -> bool:
+    """Whether the program starts over the data, tried on a socket that nobody else knows."""
+    folder = Path(tempfile.mkdtemp(prefix="cr-"))
+    command = arguments(home, server, folder / "s")
+    try:
+        with subprocess.Popen(command, stdout=sys.stderr, preexec_fn=die_with_parent) as tried:
+            try:
+                return _answers(tried, folder / "s")
+            finally:
+                tried.terminate()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(tried: subprocess.Popen[bytes], socket: Path) -> bool:
+    """False as soon as the program has ended; one that is still loading after a minute does read its data."""
+    end = time.monotonic() + LOAD_S
+    with Redis(unix_socket_path=str(socket)) as client:
+        while tried.poll() is None and time.monotonic() < end:
+            try:
+                return bool(client.ping())
+            except RedisError:
+                time.sleep(0.01)
+    return tried.poll() is None
+
+
+def _move_aside(data: Path) -> None:
+    aside = data / UNREADABLE
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(mode=0o700)
+    for path in _written(data):
+        path.rename(aside / path.name)
+    log.warning("Redis cannot read its data: moved to %s. It starts empty; no fact is lost.", aside)
+
+
 def main() -> None:
     """Becomes the server."""
     home = settings().home
-    (home / "redis").mkdir(mode=0o700, parents=True, exist_ok=True)
-    command = arguments(home)
+    command = arguments(home, prepare(home))
     die_with_parent()
     os.execv(command[0], command)  # noqa: S606 -- our own command line, no shell
 
