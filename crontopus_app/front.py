@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crontopus_app import addresses, frontend
+from crontopus_app.logs import hide_secrets
 from crontopus_app.processes import die_with_parent
 from crontopus_app.settings import FORGE_PATH, Settings, settings
 
@@ -41,6 +42,7 @@ class Front:
 
 def worker() -> ASGIApp:
     """``factory()`` for a granian worker, which must not outlive its granian and keep the port."""
+    hide_secrets()
     die_with_parent(signal.SIGKILL)
     return factory()
 
@@ -83,6 +85,7 @@ def _routes(ours: Settings) -> dict[str, ASGIApp]:
 
 def forge_worker() -> ASGIApp:
     """The embedded forge alone, for a granian worker."""
+    hide_secrets()
     die_with_parent(signal.SIGKILL)
     return forge(settings())
 

@@ -13,6 +13,7 @@ import click
 
 from crontopus_app import frontend
 from crontopus_app.errors import CrontopusError
+from crontopus_app.logs import hide_secrets
 from crontopus_app.processes import die_with_parent, supervised
 from crontopus_app.settings import Settings, keep_home, settings
 
@@ -33,6 +34,7 @@ def main(context: click.Context) -> None:
     """The Crontopus control plane. Settings come from CRONTOPUS_… variables, see docs/operate.md."""
     if context.invoked_subcommand != "build":  # what it builds may be served by another user
         os.umask(0o077)
+    hide_secrets()
     if supervised():
         die_with_parent()
 

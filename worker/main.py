@@ -21,6 +21,7 @@ from rq.exceptions import StopRequested
 
 from crontopus_app.errors import ConfigurationError
 from crontopus_app.git.forge import forge
+from crontopus_app.logs import hide_secrets
 from crontopus_app.queue import QUEUE
 from crontopus_app.settings import settings
 from worker.sweep import Sweep
@@ -65,6 +66,7 @@ def leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- a si
 
 def run() -> None:
     """Works until SIGTERM or SIGINT. Redis going away and coming back is survived; the sweep goes on meanwhile."""
+    hide_secrets()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
     for chatty in ("httpx", "httpcore", "rq.worker"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
