@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
 from contract import wire
-from crontopus_app.api.deps import COOKIE, CurrentActor, Now
+from crontopus_app.api.deps import CurrentActor, Now
 from crontopus_app.db import reading
 from crontopus_app.git.forge import forge
-from crontopus_app.services import accounts, leaving
+from crontopus_app.services import accounts, http_auth, leaving
 from crontopus_app.services.export import export
 
 router = APIRouter(tags=["account"])
@@ -56,7 +56,7 @@ def preview_deletion(actor: CurrentActor) -> wire.Leaving:
 def delete_account(form: wire.AccountDeletion, actor: CurrentActor, now: Now, response: Response) -> wire.Leaving:
     """Deletes the account with its tenant: sign-ins and tokens end at once, the rest is removed by a worker."""
     told = leaving.leave(actor, form, now)
-    response.delete_cookie(COOKIE, path="/")
+    response.delete_cookie(http_auth.COOKIE, path="/")
     return told
 
 

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Request
 from contract import wire
 from crontopus_app import clock
 from crontopus_app.api import limits, watchers
-from crontopus_app.api.deps import CurrentEndpoint, Now, bearer
+from crontopus_app.api.deps import CurrentEndpoint, Now
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import NotAuthenticated
 from crontopus_app.git.forge import forge
 from crontopus_app.models import Endpoint
-from crontopus_app.services import enrolment, reports
+from crontopus_app.services import enrolment, http_auth, reports
 
 router = APIRouter(tags=["agent"])
 
@@ -26,7 +26,7 @@ LONGEST_WATCH_S = 55
 def enroll(form: wire.EnrollRequest, request: Request, now: Now) -> wire.Enrolled:
     """A machine with a ``cet_…`` token becomes an endpoint of that token's tenant."""
     try:
-        return enrolment.enroll(bearer(request), form, forge(), now)
+        return enrolment.enroll(http_auth.bearer(request.headers.get("authorization", "")), form, forge(), now)
     except NotAuthenticated:
         # Good tokens are bounded by their uses, however many hosts share an address.
         limits.spend(limits.ENROLL_FAILED, limits.address_block(request))

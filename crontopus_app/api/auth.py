@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 
 from contract import wire
 from crontopus_app.api import limits
-from crontopus_app.api.deps import COOKIE, CurrentActor, Now, bearer, check_origin
+from crontopus_app.api.deps import CurrentActor, Now, headers_of
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput, Conflict, CrontopusError
-from crontopus_app.services import auth, rates, sign_in, tenants
+from crontopus_app.services import auth, http_auth, rates, sign_in, tenants
 from crontopus_app.settings import settings
 
 router = APIRouter(tags=["auth"])
@@ -56,11 +56,11 @@ async def login(request: Request, now: Now) -> wire.AccessToken:
 @router.post("/auth/session")
 async def open_session(request: Request, response: Response, now: Now) -> wire.Me:
     """Signs a browser in: sets the console's cookie, and one by which the browser is known from then on."""
-    check_origin(request)
+    http_auth.check_origin(headers_of(request), settings().public_url)
     form = await _credentials(request)
     token = await run_in_threadpool(sign_in.sign_in, form, _caller(request), now)
     secure, life = settings().secure_cookies, int(auth.COOKIE_LIFE.total_seconds())
-    response.set_cookie(COOKIE, token, max_age=life, httponly=True, samesite="lax", secure=secure, path="/")
+    response.set_cookie(http_auth.COOKIE, token, max_age=life, httponly=True, samesite="lax", secure=secure, path="/")
     me = await run_in_threadpool(_me_of_token, token, now)
     device = request.cookies.get(DEVICE, "")
     if not sign_in.is_device_of(me.username, device):
@@ -72,10 +72,10 @@ async def open_session(request: Request, response: Response, now: Now) -> wire.M
 @router.post("/auth/logout", status_code=204)
 def logout(request: Request, response: Response) -> None:
     """Ends the session whose cookie or token the request carries."""
-    check_origin(request)
+    http_auth.check_origin(headers_of(request), settings().public_url)
     with writing() as session:
-        auth.logout(session, bearer(request) or request.cookies.get(COOKIE, ""))
-    response.delete_cookie(COOKIE, path="/")
+        auth.logout(session, http_auth.token_of(headers_of(request)))
+    response.delete_cookie(http_auth.COOKIE, path="/")
 
 
 @router.get("/auth/me")

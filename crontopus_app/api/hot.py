@@ -16,10 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contract import wire
 from crontopus_app.api import decode, limits, problems
 from crontopus_app.api.checkins import one
-from crontopus_app.api.deps import endpoint_token
 from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
 from crontopus_app.services import intake
 from crontopus_app.services.callers import Caller, Callers
+from crontopus_app.services.http_auth import endpoint_token
 
 PATH = "/api/checkins"
 PATHS = frozenset({PATH, f"{PATH}/"})

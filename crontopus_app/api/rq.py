@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from crontopus_app import clock, db
-from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
-from crontopus_app.services import auth
+from crontopus_app import clock
+from crontopus_app.errors import CrontopusError, NotAuthenticated
+from crontopus_app.services import http_auth
+from crontopus_app.settings import settings
 
-COOKIE = "crontopus_session"
 BACK = b'<p style="margin:8px 16px"><a href="/operator/tasks">Back to Crontopus</a></p>'
 
 
 def dashboard(redis_url: str, prefix: str) -> ASGIApp:
     """The dashboard of ``redis_url`` under ``prefix``, for operators."""
-    return OperatorsOnly(_when_asked(lambda: _flask(redis_url, prefix)), is_operator)
+    return OperatorsOnly(_when_asked(lambda: _flask(redis_url, prefix)))
 
 
 def _when_asked(make: Callable[[], ASGIApp]) -> ASGIApp:
@@ -35,14 +33,6 @@ def _when_asked(make: Callable[[], ASGIApp]) -> ASGIApp:
         await (await asyncio.to_thread(made))(scope, receive, send)
 
     return app
-
-
-def is_operator(token: str) -> None:
-    """Raises NotAuthenticated or Forbidden unless the session's user is an operator."""
-    with db.reading() as session:
-        actor = auth.actor_of(session, token, now=clock.now())
-    actor.require_person()
-    actor.require_operator()
 
 
 def _flask(redis_url: str, prefix: str) -> ASGIApp:
@@ -76,50 +66,37 @@ def _awaitable_receive(app: ASGIApp) -> ASGIApp:
 
 
 class OperatorsOnly:
-    """Lets operators through to ``app``; ``check(token)`` raises for all others, off the event loop."""
+    """Lets operators through to ``app``."""
 
-    def __init__(self, app: ASGIApp, check: Callable[[str], None]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        answer = await self._refusal(_changes_something(scope), headers)
+        answer = await self._refusal(_changes_something(scope), Headers(scope=scope))
         await (answer or self._app)(scope, receive, send)
 
-    async def _refusal(self, changing: bool, headers: Headers) -> ASGIApp | None:
+    async def _refusal(self, changes: bool, headers: Headers) -> ASGIApp | None:
         try:
-            await asyncio.to_thread(self._check, _session_cookie(headers))
-            if changing:
-                _check_origin(headers)
+            await asyncio.to_thread(check_operator, headers, changes)
         except NotAuthenticated:
-            return _refused("Sign in.", 401) if changing else RedirectResponse("/login", status_code=303)
+            return _refused("Sign in.", 401) if changes else RedirectResponse("/login", status_code=303)
         except CrontopusError as error:
             return _refused(error.message, error.status)
         return None
+
+
+def check_operator(headers: Mapping[str, str], changes: bool) -> None:
+    """Raises NotAuthenticated or Forbidden unless an operator who signed in sends the request, from a page of ours."""
+    public_url = settings().public_url
+    actor = http_auth.authenticate(headers, clock.now(), changes=changes, public_url=public_url, needs_origin=True)
+    actor.require_person()
+    actor.require_operator()
 
 
 def _refused(message: str, status: int) -> PlainTextResponse:
     return PlainTextResponse(message, status_code=status)
 
 
-def _session_cookie(headers: Headers) -> str:
-    """The session's token; raises NotAuthenticated without one."""
-    try:
-        cookies = SimpleCookie(headers.get("cookie", ""))
-    except CookieError as error:
-        raise NotAuthenticated("The cookie cannot be read: sign in again.") from error
-    if COOKIE not in cookies:
-        raise NotAuthenticated("Sign in.")
-    return cookies[COOKIE].value
-
-
 def _changes_something(scope: Scope) -> bool:
     """Whether it is more than a look; the dashboard puts a queue's tasks back on a GET as well."""
-    return scope["method"] not in {"GET", "HEAD", "OPTIONS"} or "/requeue" in scope["path"]
-
-
-def _check_origin(headers: Headers) -> None:
-    """Raises Forbidden where a page of another origin sent the request (browsers always say which)."""
-    if urlsplit(headers.get("origin", "")).netloc != headers.get("host"):
-        raise Forbidden("This request did not come from a page of this server.")
+    return scope["method"] not in http_auth.SAFE or "/requeue" in scope["path"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Set
 from datetime import datetime
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
@@ -12,13 +12,13 @@ import reflex as rx
 
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
-from crontopus_app.services import auth, overview
+from crontopus_app.services import auth, http_auth, overview
 from crontopus_app.services.actor import Actor
+from crontopus_app.services.http_auth import session_cookie
 from crontopus_app.ui import problems
-from crontopus_app.ui.call import call, change, once, shared
+from crontopus_app.ui.call import call, once, shared
 from crontopus_app.ui.live import FRAME, Watch, watchers
 
-COOKIE = "crontopus_session"
 # The kind of event that says that who may look has changed: every page follows it.
 ACCESS = "session"
 
@@ -51,22 +51,18 @@ class Page(Protocol):
     async def _fill(self, actor: Actor) -> None: ...
 
 
-def token_of(cookies: str) -> str:
-    """The session token in a Cookie header, or an empty string; never raises."""
-    try:
-        found = SimpleCookie(cookies).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
-
-
 async def actor_of(page: Any) -> Actor:
     """The actor, asked for again at each event, so that signing out counts at once. Raises NotAuthenticated."""
-    return await _actor(token_of(page.router.headers.cookie))
+    return await actor_of_cookie(page.router.headers.cookie)
+
+
+async def actor_of_cookie(cookies: str) -> Actor:
+    """The same of the Cookie header that a page came with."""
+    return await _actor(session_cookie(cookies))
 
 
 async def _actor(token: str) -> Actor:
-    return await once(("actor", token), lambda: call(auth.actor_of, token, now=clock.now()))
+    return await once(("actor", token), lambda: asyncio.to_thread(http_auth.actor_of, token, clock.now()))
 
 
 def path_of(page: Any) -> list[str]:
@@ -82,7 +78,7 @@ async def opened(page: Any, *kinds: str) -> Any:
     """``on_load`` of each page: fills it, and follows events of these kinds; without a session goes to sign in."""
     token = page.router.session.client_token
     try:
-        actor = await actor_of(page)
+        actor = await asyncio.to_thread(http_auth.use, session_cookie(page.router.headers.cookie), clock.now())
     except NotAuthenticated:
         watchers.forget(token)
         page.reset()
@@ -94,8 +90,6 @@ async def opened(page: Any, *kinds: str) -> Any:
         _shut(page, error)
         return None
     follow(page, actor, *kinds)
-    if await call(auth.is_stale, actor, clock.now()):
-        await change(auth.touch, actor, clock.now())
     await _introduce(page, actor)
     await fill(page, actor)
     return None
@@ -104,7 +98,7 @@ async def opened(page: Any, *kinds: str) -> Any:
 def follow(page: Any, actor: Actor, *kinds: str) -> None:
     """Renews the page for events of these kinds, and when a session of its tenant ends: it may be its own."""
     kinds = (*kinds, ACCESS)
-    watch = Watch(actor.tenant_id, type(page), frozenset(kinds), token_of(page.router.headers.cookie))
+    watch = Watch(actor.tenant_id, type(page), frozenset(kinds), session_cookie(page.router.headers.cookie))
     watchers.look(page.router.session.client_token, watch)
 
 

@@ -17,7 +17,7 @@ from crontopus_app import clock, queue
 from crontopus_app.api import rq
 from crontopus_app.db import writing
 from crontopus_app.models import User
-from crontopus_app.services import auth
+from crontopus_app.services import auth, http_auth
 
 BASE = "http://console.test"
 PREFIX = "/operator/rq"
@@ -62,7 +62,7 @@ def client(redis_url: str, sqlite_db: Engine) -> Callable[[str | None], httpx.As
 
     def make(token: str | None) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=as_granian(rq.dashboard(redis_url, PREFIX)))
-        cookies = {rq.COOKIE: token} if token else {}
+        cookies = {http_auth.COOKIE: token} if token else {}
         return httpx.AsyncClient(transport=transport, base_url=BASE, cookies=cookies)
 
     return make

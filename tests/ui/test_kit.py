@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from contract import wire
 from crontopus_app.ui.kit import charts, terminal, words
-from crontopus_app.ui.session import token_of
 from tests.cast import NOON
 
 RUN = wire.Run(
@@ -93,12 +92,3 @@ def test_a_flood_of_colours_is_bounded() -> None:
 def test_no_control_character_reaches_the_page(text: str) -> None:
     shown = "".join(piece.text for piece in terminal.pieces(text))
     assert not set(shown) & ({chr(code) for code in range(32)} - {"\n", "\t"})
-
-
-@given(st.text())
-def test_any_cookie_header_is_read(text: str) -> None:
-    assert isinstance(token_of(text), str)
-
-
-def test_our_cookie_is_found_among_others() -> None:
-    assert token_of("a=b; crontopus_session=cse_x; c=d") == "cse_x"

@@ -13,7 +13,7 @@ from contract import wire_operator as wire
 from crontopus_app import clock
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forge import forge
-from crontopus_app.services import auth, health, installation, operators, queues, usage
+from crontopus_app.services import health, installation, operators, queues, usage
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import Way, call, change, outside
@@ -74,7 +74,7 @@ class HealthState(rx.State):
             cookie, self.paused = self.router.headers.cookie, False
         for _ in range(ROUNDS):
             try:
-                actor = await call(auth.actor_of, session.token_of(cookie), now=clock.now())
+                actor = await session.actor_of_cookie(cookie)
                 found = await asyncio.to_thread(health.measure, actor)
                 figures = await call(operators.figures, actor, clock.now())
             except CrontopusError as error:
