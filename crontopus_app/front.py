@@ -8,11 +8,12 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crontopus_app import addresses, frontend
+from crontopus_app.headers import Headers, policies
 from crontopus_app.logs import hide_secrets
 from crontopus_app.processes import die_with_parent
 from crontopus_app.settings import FORGE_PATH, Settings, settings
@@ -40,6 +41,19 @@ class Front:
         return self._other
 
 
+class Folders:
+    """Serves a page whose file is ``jobs/index.html`` as ``/jobs``, without the redirect to ``/jobs/``."""
+
+    def __init__(self, app: ASGIApp, folders: Collection[str]) -> None:
+        self._app = app
+        self._folders = frozenset(folders)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self._folders:
+            scope = {**scope, "path": f"{scope['path']}/", "raw_path": scope.get("raw_path", b"") + b"/"}
+        await self._app(scope, receive, send)
+
+
 def worker() -> ASGIApp:
     """``factory()`` for a granian worker, which must not outlive its granian and keep the port."""
     hide_secrets()
@@ -62,7 +76,9 @@ def factory() -> ASGIApp:
 def _whole(ours: Settings, pages: ASGIApp) -> ASGIApp:
     from crontopus_app.api import hot
 
-    return Front({hot.PATH: hot.HotCheckins(pages), **_routes(ours)}, pages)
+    built = frontend.pages()
+    whole = Front({hot.PATH: hot.HotCheckins(pages), **_routes(ours)}, Folders(pages, frontend.folders(built)))
+    return Headers(whole, ours, policies(built, frontend.origins(ours.public_url, ours.port)))
 
 
 def keep_what_is_loaded() -> None:
@@ -87,7 +103,7 @@ def forge_worker() -> ASGIApp:
     """The embedded forge alone, for a granian worker."""
     hide_secrets()
     die_with_parent(signal.SIGKILL)
-    return forge(settings())
+    return Headers(forge(settings()), settings(), {})
 
 
 def forge(ours: Settings) -> ASGIApp:

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # What `reflex export` writes into each script that opens the websocket; ``build`` puts the page's own origin there.
 BUILT_IN_URL = "http://localhost:8000"
 SOURCES = ("rxconfig.py", "requirements.lock", "assets", "crontopus_app/ui", "crontopus_app/crontopus_app.py")
+
+FALLBACK = "/404.html"
 
 # Where this is 1, what is built has the page /kit too: for who works on the console, never for who uses it.
 DEVELOPMENT = "CONSOLE_DEVELOPMENT"
@@ -44,10 +46,14 @@ _SERVING = {
 _LITERAL = re.compile(r"""(["'`])(http|ws)://localhost:8000(/[\w/.-]*)\1""")
 
 
+def origins(public_url: str, port: int) -> list[str]:
+    """Where pages of ours come from: no other may open the websocket."""
+    return list(dict.fromkeys([public_url, f"http://127.0.0.1:{port}", f"http://localhost:{port}"]))
+
+
 def serving_environment(public_url: str, port: int) -> dict[str, str]:
     """What Reflex must find in the environment before it is imported to serve the built files."""
-    origins = [public_url, f"http://127.0.0.1:{port}", f"http://localhost:{port}"]
-    return {**_SERVING, "REFLEX_CORS_ALLOWED_ORIGINS": ",".join(dict.fromkeys(origins))}
+    return {**_SERVING, "REFLEX_CORS_ALLOWED_ORIGINS": ",".join(origins(public_url, port))}
 
 
 def building_environment() -> dict[str, str]:
@@ -100,6 +106,22 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _client(root: Path) -> Path:
     return root / ".web" / "build" / "client"
+
+
+def pages(root: Path = ROOT) -> dict[str, Path]:
+    """The built HTML files by the path under which each is served; any other page is served as ``FALLBACK``."""
+    client, found = _client(root), {}
+    for file in client.rglob("*.html"):
+        path = "/" + file.relative_to(client).as_posix()
+        found[path] = file
+        if file.name == "index.html":
+            found[path.removesuffix("/index.html") or "/"] = file
+    return found
+
+
+def folders(built: Mapping[str, Path]) -> list[str]:
+    """The paths in ``built`` that name a page by its folder, but the root's."""
+    return [path for path, file in built.items() if path != "/" and not path.endswith(file.name)]
 
 
 def build(root: Path = ROOT, *, development: bool | None = None) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Match
 
+from crontopus_app import csp
 from crontopus_app.api import (
     account,
     agent,
@@ -27,6 +30,7 @@ from crontopus_app.api import (
 from crontopus_app.api.limits import BodyLimit, TrailingSlash
 from crontopus_app.errors import NotFound
 
+DOCS_FILES = "/api/docs/files"
 # The agent's routes stand before those with an id in the same place of the path.
 MODULES = (
     auth,
@@ -51,13 +55,12 @@ def build() -> FastAPI:
         title="Crontopus",
         version="1",
         openapi_url="/api/openapi.json",
-        docs_url="/api/docs",
+        docs_url=None,  # ``_add_docs`` adds it, with its policy
         redoc_url=None,
-        static_url="/api/docs/files",
-        favicon_url="/favicon.svg",
-        swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
+        static_url=DOCS_FILES,
         redirect_slashes=False,
     )
+    _add_docs(made)
     under = APIRouter(prefix="/api")
     for module in MODULES:
         under.include_router(module.router)
@@ -70,6 +73,23 @@ def build() -> FastAPI:
     made.add_middleware(BodyLimit)
     made.add_middleware(TrailingSlash)
     return made
+
+
+def _add_docs(made: FastAPI) -> None:
+    """``/api/docs``: Swagger UI from our own files, with a policy that lets only its own script run."""
+    html = get_swagger_ui_html(
+        openapi_url="/api/openapi.json",
+        title="Crontopus API",
+        swagger_js_url=f"{DOCS_FILES}/swagger-ui-bundle.js",
+        swagger_css_url=f"{DOCS_FILES}/swagger-ui.css",
+        swagger_favicon_url="/favicon.svg",
+    ).body
+    page = bytes(html).decode()
+    headers = {"Content-Security-Policy": csp.of_page(csp.inline(page, "script"))}
+
+    @made.get("/api/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(page, headers=headers)
 
 
 def _unknown(rest: str, request: Request) -> None:

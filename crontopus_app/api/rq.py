@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
+from jinja2 import BaseLoader, Environment
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from crontopus_app import clock
+from crontopus_app import clock, csp
 from crontopus_app.errors import CrontopusError, NotAuthenticated
 from crontopus_app.services import http_auth
 from crontopus_app.settings import settings
 
 BACK = b'<p style="margin:8px 16px"><a href="/operator/tasks">Back to Crontopus</a></p>'
+
+NO_FAVICON = "{{ url_for('static', filename='favicon.ico') }}"
+INLINE_SCRIPT = '<script type="text/javascript">'
 
 
 def dashboard(redis_url: str, prefix: str) -> ASGIApp:
@@ -39,17 +45,57 @@ def _flask(redis_url: str, prefix: str) -> ASGIApp:
     from rq_dashboard.cli import make_flask_app
     from rq_dashboard.web import setup_rq_connection
 
-    app = make_flask_app(None, None, None, prefix)
+    app: Any = make_flask_app(None, None, None, prefix)
     app.config.update(RQ_DASHBOARD_REDIS_URL=redis_url, RQ_DASHBOARD_POLL_INTERVAL=2500)
+    app.jinja_loader = _SafeTemplates(app.jinja_loader)
     setup_rq_connection(app)  # makes the client; it connects when it is first used
+    app.before_request(_new_nonce)
     app.after_request(_with_a_way_back)
-    return _awaitable_receive(cast(ASGIApp, WSGIMiddleware(cast(Any, app))))
+    app.after_request(_with_its_policy)
+    return _awaitable_receive(cast(ASGIApp, WSGIMiddleware(app)))
 
 
 def _with_a_way_back(response: Any) -> Any:
     """The dashboard knows nothing of the console: its pages get a link there."""
     if response.mimetype == "text/html":
         response.set_data(response.get_data().replace(b"<body>", b"<body>" + BACK, 1))
+    return response
+
+
+class _SafeTemplates(BaseLoader):
+    """The dashboard's templates, changed as they are read: they print values unescaped and run an inline script."""
+
+    def __init__(self, templates: BaseLoader) -> None:
+        self._templates = templates
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, Callable[[], bool] | None]:
+        source, path, is_current = self._templates.get_source(environment, template)
+        return safe_template(source), path, is_current
+
+
+def safe_template(source: str) -> str:
+    """Escapes what Underscore's ``<%= … %>`` prints, but what is escaped already.
+
+    Inline scripts get the nonce, and the page an icon that is there.
+    """
+    escaped = re.sub(r"<%=(?!\s*\$\()", "<%-", source)
+    scripted = escaped.replace(INLINE_SCRIPT, '<script type="text/javascript" nonce="{{ g.nonce }}">')
+    return scripted.replace(NO_FAVICON, "/favicon.svg")
+
+
+def _new_nonce() -> None:
+    from flask import g
+
+    g.nonce = secrets.token_urlsafe(16)
+
+
+def _with_its_policy(response: Any) -> Any:
+    """Underscore compiles templates with ``eval``, and the templates have style attributes."""
+    from flask import g
+
+    if response.mimetype == "text/html":
+        policy = csp.of_page([f"'nonce-{g.nonce}'"], ["'unsafe-inline'"], evaluates=True)
+        response.headers["Content-Security-Policy"] = policy
     return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import httpx
@@ -133,6 +134,31 @@ async def test_a_link_that_puts_tasks_back_is_a_button_too(client: Client, opera
     async with client(operator) as browser:
         assert (await browser.get(f"{PREFIX}/requeue/{queue.QUEUE}")).status_code == 403
         assert (await browser.post(f"{PREFIX}/requeue/{queue.QUEUE}", headers={"Origin": BASE})).status_code == 200
+
+
+async def test_a_page_of_the_dashboard_runs_its_own_script_only(client: Client, operator: str) -> None:
+    async with client(operator) as browser:
+        answers = [await browser.get(f"{PREFIX}/", follow_redirects=True) for _ in range(2)]
+    nonces = [
+        re.findall(r"script-src [^;]*'nonce-([\w-]+)'", one.headers["content-security-policy"]) for one in answers
+    ]
+    assert nonces[0] != nonces[1]
+    for answer, (nonce,) in zip(answers, nonces, strict=True):
+        assert re.findall(r"<script(?! name=| src=)[^>]*>", answer.text) == [
+            f'<script type="text/javascript" nonce="{nonce}">'
+        ]
+
+
+async def test_no_value_is_printed_unescaped(client: Client, operator: str) -> None:
+    task = Queue(queue.QUEUE, connection=queue.redis()).enqueue("worker.tasks.sweep")
+    async with client(operator) as browser:
+        for path in ("", "0/view/jobs/crontopus/queued/8/asc/1", "0/view/workers", f"0/view/job/{task.id}"):
+            page = await browser.get(f"{PREFIX}/{path}", follow_redirects=True)
+            assert page.status_code == 200, path
+            # Underscore prints what stands in <%= … %> as it is; two values are escaped by hand.
+            printed = re.findall(r"<%=(.*?)%>", page.text)
+            assert [one for one in printed if not one.strip().startswith("$('<div/>').text(")] == [], path
+            assert "<%-" in page.text, path
 
 
 async def test_a_cookie_that_cannot_be_read_is_no_session(client: Client) -> None:

@@ -1,0 +1,56 @@
+"""Content-Security-Policy values: what a page may load and run. See docs/operate.md, "Security headers"."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+
+# For answers that are no pages: nothing in them may load, run or be framed.
+NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_ELEMENT = {
+    tag: re.compile(rf"<{tag}(?![^>]*\ssrc=)(?:\s[^>]*)?>(.*?)</{tag}>", re.DOTALL) for tag in ("script", "style")
+}
+
+
+def of_page(
+    scripts: Iterable[str] = (), styles: Iterable[str] = (), *, evaluates: bool = False, connect: Iterable[str] = ()
+) -> str:
+    """The policy of a page that loads from its own origin only.
+
+    ``scripts`` and ``styles`` are sources beside ``'self'``: hashes or nonces, quoted. ``evaluates`` says that its own
+    scripts call ``eval``; ``connect`` are origins that it may talk to beside its own.
+    """
+    run = (*scripts, *(("'unsafe-eval'",) if evaluates else ()))
+    return "; ".join(
+        (
+            "default-src 'none'",
+            _sources("script-src", run),
+            _sources("style-src", styles),
+            _sources("connect-src", connect),
+            "img-src 'self' data:",
+            "font-src 'self'",
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _sources(directive: str, more: Iterable[str]) -> str:
+    return " ".join((directive, "'self'", *dict.fromkeys(more)))
+
+
+def inline(html: str, tag: str) -> list[str]:
+    """The quoted hash of each inline ``script`` or ``style`` element of ``html``."""
+    return [_hash(found[1]) for found in _ELEMENT[tag].finditer(html)]
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+# Emotion, which Reflex stands on, begins each style element of its own with an empty text.
+EMPTY = _hash("")
