@@ -6,7 +6,7 @@ import reflex as rx
 
 from crontopus_app.api.app import api
 from crontopus_app.services import intake
-from crontopus_app.ui import live, problems, session, theme
+from crontopus_app.ui import live, problems, session, sockets, theme
 from crontopus_app.ui.kit import toast
 from crontopus_app.ui.pages import MISSING, PAGES, development
 from crontopus_app.ui.undo import UndoState
@@ -22,6 +22,8 @@ app = rx.App(
     html_lang="en",
     reset_style=False,
 )
+sockets.bind(app)
+
 for page in (*PAGES, MISSING, *development()):
     app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)
 app.register_lifespan_task(live.Follower(app, session.refill, session.mark).run)

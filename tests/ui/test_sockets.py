@@ -1,0 +1,127 @@
+"""A client token opens its own session's state and no other, and that only for a while after the page has gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import reflex as rx
+from reflex.istate.manager.memory import StateManagerMemory
+
+from crontopus_app.ui import live
+from crontopus_app.ui.sockets import Sockets
+
+LIMIT_S = 30
+LONG_S = 3600.0
+
+
+class Server:
+    """Socket.IO's server as a namespace uses it: keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Any]] = []
+
+    async def emit(self, event: str, data: Any = None, **_: Any) -> None:
+        self.sent.append((event, data))
+
+
+class Namespace:
+    """``Sockets`` over states in memory, with clients that come and go."""
+
+    def __init__(self, grace_s: float = LONG_S) -> None:
+        self.states, self.server = StateManagerMemory(), Server()
+        app = SimpleNamespace(state_manager=self.states, _state=None, _event_processor=None)
+        self.made = Sockets("/_event", app, grace_s)  # pyright: ignore[reportArgumentType] -- what it uses of an app
+        self.made._set_server(self.server)
+
+    async def come(self, sid: str, token: str, session: str) -> str:
+        """Gives the token that the client has afterwards."""
+        cookie = f"theme=dark; crontopus_session={session}" if session else ""
+        await self.made.on_connect(sid, {"QUERY_STRING": f"token={token}&EIO=4", "HTTP_COOKIE": cookie})
+        return self.made.sid_to_token[sid]
+
+    async def go(self, sid: str) -> None:
+        task = self.made.on_disconnect(sid)
+        assert task is not None
+        await task
+
+    async def state(self, token: str) -> object:
+        return await self.states.get_state(rx.BaseStateToken(ident=token, cls=rx.State))
+
+    def has_state(self, token: str) -> bool:
+        return rx.BaseStateToken(ident=token, cls=rx.State).cache_key in self.states.states
+
+
+@pytest.fixture(autouse=True)
+def _nobody_watches() -> Iterator[None]:
+    yield
+    for token, _ in live.watchers.all():
+        live.watchers.forget(token)
+
+
+async def test_the_same_session_finds_its_state_again() -> None:
+    clients = Namespace()
+    assert await clients.come("1", "T", "alice") == "T"
+    state = await clients.state("T")
+    await clients.go("1")
+    assert await clients.come("2", "T", "alice") == "T"
+    assert await clients.state("T") is state
+    assert clients.server.sent == []
+
+
+@pytest.mark.parametrize("session", ["", "charlie"])
+async def test_another_session_gets_a_token_of_its_own(session: str) -> None:
+    clients = Namespace()
+    await clients.come("1", "T", "alice")
+    await clients.go("1")
+    token = await clients.come("2", "T", session)
+    assert token != "T"
+    assert clients.server.sent == [("new_token", token)]
+    assert "T" not in clients.made.token_to_sid
+    assert await clients.come("3", "T", "alice") == "T"
+
+
+async def test_a_tab_that_was_duplicated_belongs_to_its_session_too() -> None:
+    clients = Namespace()
+    await clients.come("1", "T", "alice")
+    doubled = await clients.come("2", "T", "alice")
+    assert doubled != "T"
+    await clients.go("2")
+    assert await clients.come("3", doubled, "charlie") not in ("T", doubled)
+
+
+async def test_the_state_is_dropped_when_nobody_comes_back() -> None:
+    clients = Namespace(grace_s=0.0)
+    await clients.come("1", "T", "alice")
+    await clients.state("T")
+    await clients.go("1")
+    async with asyncio.timeout(LIMIT_S):
+        while clients.has_state("T"):  # noqa: ASYNC110 -- what is waited for is another task's doing
+            await asyncio.sleep(0)
+    assert await clients.come("2", "T", "charlie") == "T"
+
+
+async def test_who_comes_back_in_time_stops_the_dropping() -> None:
+    clients = Namespace()
+    await clients.come("1", "T", "alice")
+    await clients.go("1")
+    assert dropping() == 1
+    await clients.come("2", "T", "alice")
+    await asyncio.sleep(0)
+    assert dropping() == 0
+
+
+def dropping() -> int:
+    """How many states wait for their end."""
+    return len([task for task in asyncio.all_tasks() if "_drop_later" in repr(task.get_coro())])
+
+
+async def test_a_page_that_has_gone_is_followed_no_longer() -> None:
+    clients = Namespace()
+    await clients.come("1", "T", "alice")
+    live.watchers.look("T", live.Watch("alice", rx.State, frozenset({"run"}), "alice"))
+    clients.made.on_disconnect("1")
+    assert live.watchers.all() == []
