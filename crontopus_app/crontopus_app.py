@@ -6,7 +6,7 @@ import reflex as rx
 
 from crontopus_app.api.app import api
 from crontopus_app.services import intake
-from crontopus_app.ui import live, problems, session, sockets, theme
+from crontopus_app.ui import live, payloads, problems, session, sockets, theme
 from crontopus_app.ui.kit import toast
 from crontopus_app.ui.pages import MISSING, PAGES, development
 from crontopus_app.ui.undo import UndoState
@@ -23,7 +23,7 @@ app = rx.App(
     reset_style=False,
 )
 sockets.bind(app)
-
+app.add_middleware(payloads.Payloads())
 for page in (*PAGES, MISSING, *development()):
     app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)
 app.register_lifespan_task(live.Follower(app, session.refill, session.mark).run)
