@@ -77,7 +77,12 @@
   const kept = "crontopus-hash";
   try { if (location.hash) sessionStorage.setItem(kept, JSON.stringify([here(), location.hash])); } catch { /* private mode keeps nothing */ }
   const hash = (path) => { try { const [at, rest] = JSON.parse(sessionStorage.getItem(kept) || "[]"); return at === path ? rest : ""; } catch { return ""; } };
-  const wanted = () => { const n = new URLSearchParams(location.search).get("next") || "/"; return /^\/(?![/\\])/.test(n) ? n + (n.includes("#") ? "" : hash(n)) : "/"; };
+  // A page of ours, whole: the parser that browsers navigate by drops tabs and takes a backslash for a slash.
+  const within = (next) => {
+    try { const url = new URL(next, location.origin); return url.origin === location.origin ? url : new URL(location.origin); } catch { return new URL(location.origin); }
+  };
+  const wanted = () => { const to = within(new URLSearchParams(location.search).get("next") || "/"); to.hash ||= hash(to.pathname + to.search); return to.href; };
+  window.crontopusWithin = (next) => within(next).href;
   const door = async (form) => {
     const say = form.querySelector("[role=alert]"), button = form.querySelector("button");
     const fields = Object.fromEntries(new FormData(form));
