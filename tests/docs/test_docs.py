@@ -11,6 +11,8 @@ import pytest
 from crontopus_app.server import main
 from crontopus_app.settings import NAMES, OTHER_PROGRAMS
 from crontopus_app.ui.enrol.state import INSTALL
+from crontopus_app.ui.enrol.state import commands as enrol_commands
+from tests.fixtures import documents
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -52,3 +54,6 @@ def test_every_setting_exists(page: Path) -> None:
 
 def test_the_console_and_the_documentation_install_the_agent_alike() -> None:
     assert "\n".join(INSTALL) in (ROOT / "docs" / "agent.md").read_text()
+    _, install, enrol = documents.commands("start.md", "Add another machine")
+    assert install.splitlines() == [*INSTALL]
+    assert enrol.splitlines() == enrol_commands("cet_…", "http://cron.example.org:8000")

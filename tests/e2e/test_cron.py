@@ -1,15 +1,13 @@
 """A real cron daemon, a real crontab, the real agent and runner; only the control plane is the tests' twin.
 
-Everything happens in a mount namespace of its own: the machine's crontabs, /etc/cron.d and /run are neither seen nor
+Everything happens on a machine of the test's own: this machine's crontabs, /etc/cron.d and /run are neither seen nor
 touched.
 One wait for cron's next minute shows many things at once.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,21 +18,11 @@ import pytest
 
 from agent import crontab as block
 from tests.agent.twin import ENROLLMENT, Twin, manifest, running
+from tests.fixtures.machines import Machine
 
 pytestmark = pytest.mark.timeout(240)
 
 CRON = shutil.which("cron", path="/usr/sbin:/usr/bin:/sbin") or ""
-MOUNTS = """
-set -e
-mount -t tmpfs -o mode=1730 tmpfs /var/spool/cron/crontabs
-chown root:crontab /var/spool/cron/crontabs
-mount -t tmpfs tmpfs /etc/cron.d
-: > "$1/no-crontab"
-mount --bind "$1/no-crontab" /etc/crontab
-mount -t tmpfs tmpfs /run
-echo ready
-exec sleep 100000
-"""
 FINE, FAILING, PAUSED, GATED = (
     "production/fine.yaml",
     "production/failing.yaml",
@@ -44,38 +32,9 @@ FINE, FAILING, PAUSED, GATED = (
 EVERY = "* * * * *"
 
 
-class Namespace:
-    """Commands run where the mounts are."""
-
-    def __init__(self, folder: Path) -> None:
-        assert os.geteuid() == 0, "a cron daemon with a private spool needs root"
-        words = ["unshare", "-m", "--propagation", "private", "sh", "-c", MOUNTS, "sh", str(folder)]
-        self._holder = subprocess.Popen(words, stdout=subprocess.PIPE)
-        self._started: list[subprocess.Popen[bytes]] = [self._holder]
-        assert self._holder.stdout is not None
-        assert self._holder.stdout.readline() == b"ready\n"
-
-    def words(self, *command: str) -> list[str]:
-        return ["nsenter", "-t", str(self._holder.pid), "-m", *command]
-
-    def run(self, *command: str, data: bytes | None = None, **options: Any) -> bytes:
-        told = subprocess.run(self.words(*command), input=data, capture_output=True, check=False, **options)
-        assert told.returncode == 0, told.stdout.decode() + told.stderr.decode()
-        return told.stdout
-
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
-        self._started.append(subprocess.Popen(self.words(*command), stderr=subprocess.DEVNULL))
-        return self._started[-1]
-
-    def end(self) -> None:
-        for process in reversed(self._started):
-            process.kill()
-            process.communicate()
-
-
 @pytest.fixture
-def namespace(tmp_path: Path) -> Iterator[Namespace]:
-    made = Namespace(tmp_path)
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    made = Machine("cron01", tmp_path / "machine", network=False)
     yield made
     made.end()
 
@@ -108,10 +67,10 @@ def kinds(twin: Twin, job: str) -> list[str]:
     return [told["kind"] for told in twin.checkins if told["job_id"] == job]
 
 
-def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(namespace: Namespace, tmp_path: Path) -> None:
+def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(machine: Machine, tmp_path: Path) -> None:
     assert CRON, "this test needs a cron daemon: apt-get install cron"
     original = f"# mine\nGREETING=hello\n{EVERY} echo foreign >> {tmp_path}/foreign\n".encode()
-    namespace.run("crontab", "-", data=original)
+    machine.run("crontab", "-", data=original)
     state = tmp_path / "state"
     agent = (sys.executable, "-m", "agent.main", "--state", str(state))
     twin = Twin()
@@ -119,16 +78,16 @@ def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(namespace:
     with running(twin):
         port = int(twin.url.rsplit(":", 1)[1])
         pushed(twin, tmp_path)
-        namespace.run(*agent, "enroll", "--url", twin.url, "--token", ENROLLMENT, "--name", "cron01")
-        assert namespace.run("crontab", "-l") == original
-        namespace.run(*agent, "once")
-        installed = namespace.run("crontab", "-l")
+        machine.run(*agent, "enroll", "--url", twin.url, "--token", ENROLLMENT, "--name", "cron01")
+        assert machine.run("crontab", "-l") == original
+        machine.run(*agent, "once")
+        installed = machine.run("crontab", "-l")
         assert block.without(installed) == original
         ids = {entry["path"]: entry["job_id"] for entry in twin.reports[-1]["entries"]}
 
     # The server is gone. Cron and the agent work on.
-    namespace.start(CRON, "-f")
-    daemon = namespace.start(*agent, "run")
+    machine.start(CRON, "-f")
+    daemon = machine.start(*agent, "run")
     spool = state / "spool"
     until(lambda: len(list(spool.glob("*.json"))) >= 4, 90, "a minute of cron with both jobs spooled")
     until((tmp_path / "foreign").exists, 30, "the foreign line")
@@ -151,6 +110,6 @@ def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(namespace:
 
         daemon.terminate()
         daemon.wait(timeout=30)
-        namespace.run(*agent, "leave")
-        assert namespace.run("crontab", "-l") == original
+        machine.run(*agent, "leave")
+        assert machine.run("crontab", "-l") == original
         assert not state.exists()
