@@ -45,6 +45,23 @@ def test_only_settings_that_exist_are_set_and_nothing_is_embedded(name: str) -> 
     assert {"DATABASE_URL", "REDIS_URL", "FORGEJO_URL", "SECRET_KEY"} <= given
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_each_party_is_given_an_address_that_it_can_reach(name: str) -> None:
+    """Containers know each other by the names of their services; hosts and people know neither name."""
+    given = COMPOSE["services"][name]["environment"]
+    for variable, service in (("CRONTOPUS_INTERNAL_URL", "web"), ("CRONTOPUS_FORGEJO_URL", "forgejo")):
+        host, port = given[variable].removeprefix("http://").split(":")
+        assert host == service
+        assert COMPOSE["services"][service]["ports"][0].endswith(f":{port}")
+    for variable in ("CRONTOPUS_PUBLIC_URL", "CRONTOPUS_FORGEJO_PUBLIC_URL"):
+        assert re.fullmatch(r"\$\{\w+:-http://127\.0\.0\.1:\d+/?\}", given[variable])
+
+
+def test_forgejo_itself_gives_the_address_that_hosts_are_given() -> None:
+    root = COMPOSE["services"]["forgejo"]["environment"]["FORGEJO__server__ROOT_URL"]
+    assert root == COMPOSE["services"]["web"]["environment"]["CRONTOPUS_FORGEJO_PUBLIC_URL"]
+
+
 def test_every_reference_in_compose_is_defined() -> None:
     for name, service in COMPOSE["services"].items():
         assert set(service.get("secrets", ())) <= set(COMPOSE["secrets"]), name
