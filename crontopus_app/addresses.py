@@ -7,7 +7,9 @@ a request: behind a proxy a request does not know it.
 
 from __future__ import annotations
 
-from crontopus_app.settings import Settings
+from urllib.parse import urlsplit
+
+from crontopus_app.settings import PREFIX, Settings, is_loopback, local_host
 
 WEBHOOK_PATH = "/api/git/webhook"
 
@@ -45,3 +47,21 @@ def commit_page(repository_page: str, sha: str) -> str:
 def webhook(ours: Settings) -> str:
     """Where the Git server reports pushes."""
     return ours.internal_url + WEBHOOK_PATH
+
+
+def unreachable(ours: Settings) -> str:
+    """Why other machines cannot use this server, in a sentence that names the setting; empty where nothing says so.
+
+    A server for this machine alone (``Settings.loopback``) has no such problem.
+    """
+    if ours.loopback:
+        return ""
+    for variable, url in (("PUBLIC_URL", console(ours)), ("FORGEJO_PUBLIC_URL", public_forge(ours))):
+        if _on_this_machine(url):
+            return f"Other machines cannot reach {url}: set {PREFIX}{variable} to the address by which they know it."
+    return ""
+
+
+def _on_this_machine(url: str) -> bool:
+    """Whether the address leads whoever uses it to their own machine."""
+    return is_loopback(local_host(urlsplit(url).hostname or ""))

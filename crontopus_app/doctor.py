@@ -23,6 +23,11 @@ class Finding:
     part: str
     fine: bool
     words: str
+    note: bool = False
+
+    def __str__(self) -> str:
+        mark = "FAIL" if not self.fine else "note" if self.note else "ok  "
+        return f"{mark}  {self.part}: {self.words}"
 
 
 def examine(ours: Settings) -> list[Finding]:
@@ -34,7 +39,14 @@ def examine(ours: Settings) -> list[Finding]:
         "Redis": _redis,
         "forge": _forge,
     }
-    return [_finding(part, check, ours) for part, check in parts.items()]
+    return [*(_finding(part, check, ours) for part, check in parts.items()), _addresses(ours)]
+
+
+def _addresses(ours: Settings) -> Finding:
+    """Asks nobody: only what the settings say can be judged from here."""
+    problem = addresses.unreachable(ours)
+    given = f"hosts use {addresses.console(ours)} and clone from {addresses.public_forge(ours)}"
+    return Finding("addresses", True, problem or given, note=bool(problem))
 
 
 def _finding(part: str, check: Callable[[Settings], str], ours: Settings) -> Finding:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from crontopus_app import frontend
+from crontopus_app import addresses, frontend
 from crontopus_app.errors import CrontopusError
 from crontopus_app.logs import hide_secrets
 from crontopus_app.processes import die_with_parent, supervised
@@ -53,6 +53,8 @@ def web() -> None:
     """Serve the console, the REST API, check-ins and, where none is configured, the embedded forge."""
     ours = settings()
     frontend.check()
+    if problem := addresses.unreachable(ours):
+        _say(problem)
     _serve("crontopus_app.front:worker", ours, workers=ours.workers)
 
 
@@ -105,7 +107,7 @@ def doctor() -> None:
 
     findings = doctor.examine(settings())
     for finding in findings:
-        _say(f"{'ok  ' if finding.fine else 'FAIL'}  {finding.part}: {finding.words}")
+        _say(str(finding))
     if not all(finding.fine for finding in findings):
         sys.exit(1)
 

@@ -138,6 +138,35 @@ def test_a_commit_has_a_page_where_its_repository_has_one(tmp_path: Path) -> Non
     assert addresses.commit_page(embedded, "1c9f2e4") == ""
 
 
+PROXIED = {"PUBLIC_URL": "https://cron.example.org"}
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({}, ""),
+        ({"BIND": "127.0.0.1:8000", "PUBLIC_URL": "http://localhost:8000"}, ""),
+        ({"BIND": "0.0.0.0:8000", "PUBLIC_URL": "http://cron01:8000"}, ""),
+        ({"BIND": "10.0.0.5:8000"}, ""),
+        (PROXIED, ""),
+        ({"BIND": "0.0.0.0:8000"}, "CRONTOPUS_PUBLIC_URL"),
+        ({"BIND": "[::]:8000"}, "CRONTOPUS_PUBLIC_URL"),
+        ({"TRUSTED_PROXIES": "127.0.0.1"}, "CRONTOPUS_PUBLIC_URL"),
+        ({"BIND": "0.0.0.0:8000", "PUBLIC_URL": "http://localhost:8000"}, "CRONTOPUS_PUBLIC_URL"),
+        ({"BIND": "0.0.0.0:8000", "PUBLIC_URL": "http://127.8.0.1:8000"}, "CRONTOPUS_PUBLIC_URL"),
+        ({"BIND": "0.0.0.0:8000", "PUBLIC_URL": "http://0.0.0.0:8000"}, "CRONTOPUS_PUBLIC_URL"),
+        ({"BIND": "0.0.0.0:8000", "PUBLIC_URL": "http://[::1]:8000"}, "CRONTOPUS_PUBLIC_URL"),
+        ({**FORGEJO, **PROXIED, "FORGEJO_URL": "http://127.0.0.1:3000"}, "CRONTOPUS_FORGEJO_PUBLIC_URL"),
+        ({**FORGEJO, **PROXIED, "FORGEJO_URL": "http://127.0.0.1:3000", "FORGEJO_PUBLIC_URL": "https://git.x"}, ""),
+    ],
+)
+def test_an_address_that_other_machines_cannot_reach_is_told(
+    tmp_path: Path, values: dict[str, str], named: str
+) -> None:
+    problem = addresses.unreachable(of(tmp_path, **values))
+    assert (f"set {named} to" in problem) if named else problem == ""
+
+
 def links(value: object) -> Iterator[str]:
     """All addresses in an answer of the Git server."""
     if isinstance(value, dict):

@@ -52,7 +52,14 @@ def test_all_parts_are_asked_whatever_the_first_says(tmp_path: Path) -> None:
     ours = of(tmp_path)
     nowhere = Settings(**{**vars(ours), "home": tmp_path / "file", "redis_url": "redis://127.0.0.1:1/0"})
     findings = doctor.examine(nowhere)
-    assert [finding.part for finding in findings] == ["data folder", "console", "database", "Redis", "forge"]
+    assert [finding.part for finding in findings] == [
+        "data folder",
+        "console",
+        "database",
+        "Redis",
+        "forge",
+        "addresses",
+    ]
     assert not findings[0].fine
     assert not findings[3].fine
 
@@ -88,3 +95,15 @@ def test_a_forge_that_fails_or_is_away(tmp_path: Path) -> None:
     with forge_that_answers(500) as url:
         assert "500" in found("forge", of(tmp_path, FORGEJO_URL=url)).words
     assert not found("forge", of(tmp_path, FORGEJO_URL=f"http://127.0.0.1:{free_port()}")).fine
+
+
+def test_an_address_that_other_machines_cannot_reach_is_a_note(tmp_path: Path) -> None:
+    noted = found("addresses", of(tmp_path, BIND="0.0.0.0:8000"))
+    assert noted.fine
+    assert str(noted).startswith(
+        "note  addresses: Other machines cannot reach http://127.0.0.1:8000: set CRONTOPUS_PUBLIC_URL"
+    )
+    told = found("addresses", of(tmp_path, BIND="0.0.0.0:8000", PUBLIC_URL="https://cron.example.org"))
+    assert str(told) == (
+        "ok    addresses: hosts use https://cron.example.org and clone from https://cron.example.org/forge"
+    )

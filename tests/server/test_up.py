@@ -269,7 +269,7 @@ def test_a_misspelt_setting_is_refused(folder: Path) -> None:
 def test_doctor_knows_a_well_from_an_ill_installation(served: Served) -> None:
     well = subprocess.run([*SERVER, "doctor"], env=served.environment, capture_output=True, text=True, check=False)
     assert well.returncode == 0, well.stdout + well.stderr
-    assert re.findall(r"^(\w+) ", well.stdout, re.MULTILINE) == ["ok"] * 5
+    assert re.findall(r"^(\w+) ", well.stdout, re.MULTILINE) == ["ok"] * 6
     ill = {**served.environment, "CRONTOPUS_REDIS_URL": "redis://127.0.0.1:1/0"}
     done = subprocess.run([*SERVER, "doctor"], env=ill, capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -289,3 +289,9 @@ def test_it_is_a_module_too() -> None:
     )
     verbs = set(re.findall(r"^  (\w+) ", done.stdout, re.MULTILINE))
     assert {"up", "web", "worker", "forge", "migrate", "doctor", "reindex", "admin", "build"} <= verbs
+
+
+def test_a_start_says_that_other_machines_cannot_reach_its_address(folder: Path) -> None:
+    port = free_port()
+    with up_in(folder, CRONTOPUS_BIND=f"0.0.0.0:{port}") as up:
+        assert f"Other machines cannot reach http://127.0.0.1:{port}: set CRONTOPUS_PUBLIC_URL" in up.log.read_text()

@@ -11,6 +11,7 @@ from contract.wire import Problem
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput
 from crontopus_app.models import ApiToken, EnrollmentToken
+from crontopus_app.settings import settings
 from crontopus_app.ui import problems
 from crontopus_app.ui.endpoints.state import EndpointsState
 from crontopus_app.ui.enrol.state import EnrolState
@@ -39,6 +40,17 @@ async def test_an_enrolment_token_is_shown_once_in_its_command(cookie: str) -> N
     assert [(token.name, token.uses) for token in page.tokens] == [("web hosts", "3 of 3 left")]
     await run(page, "load")
     assert page.commands == []
+
+
+async def test_an_address_that_the_host_cannot_reach_is_told_where_the_commands_are(
+    cookie: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await opened("/enrol", EnrolState, cookie)
+    assert page.unreachable == ""
+    monkeypatch.setenv("CRONTOPUS_BIND", "0.0.0.0:8000")
+    settings.cache_clear()
+    await run(page, "load")
+    assert page.unreachable.startswith("Other machines cannot reach http://127.0.0.1:8000: set CRONTOPUS_PUBLIC_URL")
 
 
 async def test_a_host_has_joined_when_the_token_was_used_though_it_was_an_endpoint_before(cookie: str) -> None:

@@ -63,4 +63,5 @@ def _commands() -> rx.Component:
         class_name="fold",
     )
     title = "2 · On the host, as the user whose crontab it is"
-    return parts.card(title, rx.cond(State.commands, shown, hint), missing)
+    warning = rx.cond(State.unreachable, parts.note(State.unreachable))
+    return parts.card(title, warning, rx.cond(State.commands, shown, hint), missing)

@@ -39,6 +39,7 @@ class EnrolState(rx.State):
 
     ready: bool = False
     problem: str = ""
+    unreachable: str = ""
     wrong: str = ""
     commands: list[str] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     tokens: list[host_tokens.TokenRow] = []  # noqa: RUF012
@@ -49,6 +50,7 @@ class EnrolState(rx.State):
     async def load(self) -> Any:
         """Fills the page; a token shown before is not shown again."""
         self.commands, self.wrong, self._made = [], "", ""
+        self.unreachable = addresses.unreachable(settings())
         return await session.opened(self, "endpoint")
 
     async def _fill(self, actor: Actor) -> None:
