@@ -31,7 +31,7 @@ class Event:
 
 
 def publish(*events: Event) -> None:
-    """Tells every web process, after the commit. Never raises: a dashboard that is late cannot fail a check-in."""
+    """Tells every web process, after the commit: see ``db.after_commit``. Never raises: a late page fails nobody."""
     try:
         pipe = redis().pipeline(transaction=False)
         for event in events:

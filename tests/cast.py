@@ -36,7 +36,7 @@ def _hash() -> str:
 
 def join(name: str, *, operator: bool = False) -> Member:
     """Adds the user ``name`` with their tenant, and gives them a session and an endpoint ``<name>-host``."""
-    repository = f"crontopus/job-manifests-{name}"
+    repository, password_hash = f"crontopus/job-manifests-{name}", _hash()
     with writing() as session:
         session.add(Tenant(id=name, repository=repository, webhook_secret="whs_tests", created_at=NOON))
         session.flush()
@@ -44,7 +44,7 @@ def join(name: str, *, operator: bool = False) -> Member:
             tenant_id=name,
             username=name,
             email=f"{name}@example.org",
-            password_hash=_hash(),
+            password_hash=password_hash,
             role="operator" if operator else "user",
             created_at=NOON,
         )

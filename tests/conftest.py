@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.redis_server",
     "tests.fixtures.served",
+    "tests.fixtures.unheld",
 ]
 
 
