@@ -68,6 +68,7 @@ def add_endpoint(tenant: str, name: str) -> tuple[str, str]:
         machine_id=f"machine-{name}",
         name=name,
         hostname=f"{name}.example.org",
+        timezone="UTC",
         token_hmac=security.token_hmac(token),
         created_at=NOON,
         last_seen_at=NOON,

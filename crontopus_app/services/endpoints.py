@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
 
 from contract import wire
-from contract.schedule import POLICIES
 from crontopus_app.db import after_commit
 from crontopus_app.errors import BadInput, Conflict, NotFound
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.index import lock_tenant, sync_monitors
 from crontopus_app.live import Event, publish
 from crontopus_app.models import Endpoint, Monitor, Tenant
+from crontopus_app.monitoring.instances import instance
+from crontopus_app.monitoring.slots import Clock, clock_of
 from crontopus_app.services import audit
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.enrolment import drop_git_token
@@ -29,15 +28,6 @@ NAME_LENGTH = 63
 # Numbers beyond a column's range would be errors of the database.
 LAST_PAGE = 1_000_000
 COMMIT = re.compile(r"[0-9a-f]{40,64}")
-DEBIAN = "debian"
-
-
-@dataclass(frozen=True, order=True)
-class Clock:
-    """How hosts keep time: their zone (empty until they report) and how their cron treats clock changes."""
-
-    zone: str
-    policy: str = DEBIAN
 
 
 def list_page(
@@ -159,29 +149,6 @@ def instances(session: Session, actor: Actor, endpoint_id: str) -> list[wire.Ins
     return [instance(monitor, endpoint.name) for monitor in monitors]
 
 
-def instance(monitor: Monitor, endpoint_name: str) -> wire.InstanceStatus:
-    return wire.InstanceStatus(
-        job_id=monitor.job_id,
-        job_name=monitor.job_name,
-        namespace=monitor.namespace,
-        endpoint_id=monitor.endpoint_id or "",
-        endpoint_name=endpoint_name,
-        state=monitor.state,
-        outcome=monitor.outcome,
-        reason=monitor.reason,
-        commit=monitor.applied_commit,
-        last_run_id=monitor.last_run_id,
-        last_run_status=monitor.last_run_status,
-        last_run_at=monitor.last_run_at,
-    )
-
-
-def policy_of(capabilities: Mapping[str, Any]) -> str:
-    """How a host's cron treats clock changes, as its agent reported; Debian's while it has not."""
-    told = capabilities.get("dst_policy")
-    return told if isinstance(told, str) and told in POLICIES else DEBIAN
-
-
 def clocks_of(session: Session, actor: Actor, job_id: str | None = None) -> tuple[Clock, ...]:
     """The clocks of the hosts of a job of one's own, each once; without a job, those of all hosts."""
     actor.require("read:jobs")
@@ -191,7 +158,7 @@ def clocks_of(session: Session, actor: Actor, job_id: str | None = None) -> tupl
         mine = (Monitor.job_id == job_id, Monitor.state != "retired")
         query = query.join(Monitor, col(Monitor.endpoint_id) == col(Endpoint.id)).where(*mine)
     rows = session.exec(query)
-    return tuple(sorted({Clock(zone, policy_of(told)) for zone, told in rows}))
+    return tuple(sorted({clock_of(zone, told) for zone, told in rows}))
 
 
 def crontab(session: Session, actor: Actor, endpoint_id: str) -> list[wire.CrontabLine]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from contract.schedule import Planned, ScheduleError, at_minute, epochs, neighbours, resolve, seed
+from contract.schedule import Planned, at_minute, neighbours
 from crontopus_app.models import Endpoint, JobIndex, Monitor
+from crontopus_app.monitoring import slots
+from crontopus_app.monitoring.slots import Timed
 from crontopus_app.services.actor import Actor
-from crontopus_app.services.endpoints import policy_of
 from crontopus_app.services.job_rows import find
 
 WINDOW = timedelta(days=30)
@@ -56,10 +56,11 @@ def past(session: Session, actor: Actor, namespace: str, name: str, now: datetim
     actor.require("read:jobs")
     row = find(session, actor.tenant_id, namespace, name)
     hosts = _hosts(session, actor, row.job_id)
-    if not _is_on(row) or not hosts:
+    if not slots.is_on(row) or not hosts:
         return Past()
     minute = now.replace(second=0, microsecond=0)
-    found = sorted({at for host in hosts for at in _due(row, host, minute - WINDOW, minute, MOST + 1)})
+    due = slots.between(slots.timed(row), map(slots.host_of, hosts), minute - WINDOW, minute)
+    found = list(islice(due, MOST + 1))
     if len(found) > MOST:
         return Past((), len(found), dense=True)
     begun = max(row.commit_at or now, min(host.created_at for host in hosts))
@@ -73,44 +74,26 @@ def crowd(session: Session, actor: Actor, namespace: str, name: str, now: dateti
     """
     actor.require("read:jobs")
     row = find(session, actor.tenant_id, namespace, name)
-    if not _is_on(row):
+    if not slots.is_on(row):
         return None
     found = [_on_host(session, row, host, now) for host in _hosts(session, actor, row.job_id)[:HOSTS]]
     return max(filter(None, found), key=lambda one: len(one.names), default=None)
 
 
 def _on_host(session: Session, row: JobIndex, host: Endpoint, now: datetime) -> Crowd | None:
-    zone = _zone(row.timezone, host)
-    soon = _due(row, host, now, now + WINDOW, 2)
-    if not soon or (soon[-1] - soon[0] < HOUR and len(soon) > 1):
+    job, place = slots.timed(row), slots.host_of(host)
+    there, soon = slots.line(job, place), list(islice(slots.between(job, [place], now, now + WINDOW), 2))
+    if not there or not soon or (soon[-1] - soon[0] < HOUR and len(soon) > 1):
         return None
     at = soon[0]
-    told = neighbours(_others(session, row, host), at, zone)
+    told = neighbours(_others(session, row, host), at, there.zone)
     if not told.keys:
         return None
     if told.quieter is None:
         return Crowd(host.name, at, told.keys)
-    minute = told.quieter.astimezone(ZoneInfo(zone)).minute
+    minute = told.quieter.astimezone(ZoneInfo(there.zone)).minute
     moved = at_minute(row.schedule[0], minute) if len(row.schedule) == 1 else None
     return Crowd(host.name, at, told.keys, told.quieter, moved or "")
-
-
-def _is_on(row: JobIndex) -> bool:
-    return row.valid and row.enabled and not row.paused
-
-
-def _zone(wanted: str | None, host: Endpoint) -> str:
-    """The job's zone, else the host's; UTC where the host has told none, or one that is not known here."""
-    return wanted or (host.timezone if host.timezone and _is_known(host.timezone) else "UTC")
-
-
-@lru_cache(maxsize=1024)
-def _is_known(zone: str) -> bool:
-    try:
-        ZoneInfo(zone)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
 
 
 def _hosts(session: Session, actor: Actor, job_id: str) -> Sequence[Endpoint]:
@@ -119,34 +102,16 @@ def _hosts(session: Session, actor: Actor, job_id: str) -> Sequence[Endpoint]:
     return session.exec(query.where(*mine)).all()
 
 
-def _due(row: JobIndex, host: Endpoint, start: datetime, end: datetime, most: int) -> list[datetime]:
-    """At most ``most`` slots on one host in ``start`` ≤ slot < ``end``."""
-    plain = _resolved(tuple(row.schedule), seed(row.job_id, host.id))
-    if not plain:
-        return []
-    found = epochs(
-        plain, _zone(row.timezone, host), policy_of(host.capabilities), int(start.timestamp()), int(end.timestamp())
-    )
-    return [datetime.fromtimestamp(at, UTC) for at in islice(found, most)]
-
-
-@lru_cache(maxsize=8192)
-def _resolved(expressions: tuple[str, ...], hashed: str) -> tuple[str, ...]:
-    """Without ``H``; empty where there is nothing that can be read."""
-    try:
-        return tuple(resolve(one, hashed) for one in expressions)
-    except ScheduleError:
-        return ()
-
-
 def _others(session: Session, row: JobIndex, host: Endpoint) -> list[Planned]:
     """What else runs on a host. Reads names and schedules only: a manifest is big."""
     wanted = JobIndex.job_id, JobIndex.namespace, JobIndex.name, JobIndex.schedule, JobIndex.timezone
     query = columns(*map(col, wanted)).join(Monitor, col(Monitor.job_id) == col(JobIndex.job_id))
     here = col(Monitor.endpoint_id) == host.id, col(Monitor.state) != "retired", col(JobIndex.job_id) != row.job_id
     on = col(JobIndex.tenant_id) == row.tenant_id, col(JobIndex.valid), col(JobIndex.enabled), ~col(JobIndex.paused)
-    found = []
-    for job_id, namespace, name, schedule, zone in session.execute(query.where(*here, *on)):
-        if plain := _resolved(tuple(schedule), seed(job_id, host.id)):
-            found.append(Planned(f"{namespace}/{name}", plain, _zone(zone, host), policy_of(host.capabilities)))
-    return found
+    rows = session.execute(query.where(*here, *on)).all()
+    jobs = (
+        (f"{namespace}/{name}", Timed(job_id, tuple(schedule), zone))
+        for job_id, namespace, name, schedule, zone in rows
+    )
+    found = (slots.planned(key, job, slots.host_of(host)) for key, job in jobs)
+    return [one for one in found if one]

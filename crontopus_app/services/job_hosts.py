@@ -9,8 +9,8 @@ from sqlmodel import Session, col, select
 
 from contract import wire
 from crontopus_app.models import Change, Endpoint, JobIndex, Monitor, Tenant
+from crontopus_app.monitoring.instances import instance
 from crontopus_app.services.actor import Actor
-from crontopus_app.services.endpoints import instance
 from crontopus_app.services.job_rows import find
 
 IN_FORCE = ("Applied", "Kept")

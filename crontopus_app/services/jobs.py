@@ -9,11 +9,12 @@ from functools import lru_cache
 from sqlmodel import Session, func, select
 
 from contract import wire
-from contract.schedule import ScheduleError, next_slots, resolve, seed, words
+from contract.schedule import ScheduleError, words
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
+from crontopus_app.monitoring import slots
+from crontopus_app.monitoring.instances import instance
 from crontopus_app.services import search_index
 from crontopus_app.services.actor import Actor
-from crontopus_app.services.endpoints import DEBIAN, instance, policy_of
 from crontopus_app.services.job_rows import find, rows_of
 
 SYSTEM = frozenset({"discovered", "default"})
@@ -100,8 +101,7 @@ def _hosts(monitors: Iterable[_Watched]) -> list[Endpoint]:
 
 
 def _shape(row: JobIndex, monitors: list[_Watched], now: datetime) -> wire.JobSummary:
-    runs = row.valid and row.enabled and not row.paused
-    slots = slots_of(row, _hosts(monitors), 1, now) if runs else []
+    due = _coming(row, monitors, 1, now)
     return wire.JobSummary(
         id=row.job_id,
         name=row.name,
@@ -113,7 +113,7 @@ def _shape(row: JobIndex, monitors: list[_Watched], now: datetime) -> wire.JobSu
         paused=row.paused,
         valid=row.valid,
         errors=_problems(row.errors),
-        next_run=slots[0] if slots else None,
+        next_run=due[0] if due else None,
         state=roll_up(
             [monitor.state for monitor, _ in monitors], valid=row.valid, active=row.enabled and not row.paused
         ),
@@ -142,38 +142,18 @@ def _words(schedule: tuple[str, ...]) -> str:
         return ""
 
 
-def slots_of(row: JobIndex, hosts: Sequence[Endpoint], count: int, now: datetime) -> list[datetime]:
-    """The next slots over the hosts it runs on, each by its own zone and cron; without any, by its zone or UTC."""
-    places = {(row.timezone or host.timezone or "UTC", policy_of(host.capabilities), host.id) for host in hosts}
-    places = places or {(row.timezone or "UTC", DEBIAN, "")}
-    if not any("H" in expression for expression in row.schedule):
-        places = {(zone, policy, "") for zone, policy, _ in places}
-    minute = now.replace(second=0, microsecond=0)
-    found: set[datetime] = set()
-    for zone, policy, endpoint_id in places:
-        found.update(_next(tuple(row.schedule), zone, policy, seed(row.job_id, endpoint_id), minute, count + 1))
-    return [slot for slot in sorted(found) if slot > now][:count]
-
-
-@lru_cache(maxsize=8192)
-def _next(
-    schedule: tuple[str, ...], zone: str, policy: str, hashed: str, minute: datetime, count: int
-) -> tuple[datetime, ...]:
-    try:
-        plain = [resolve(expression, hashed) for expression in schedule]
-        return tuple(next_slots(plain, zone, policy, minute, count))
-    except (ScheduleError, KeyError, ValueError, OSError):  # a host may report a zone that is not known here
-        return ()
-
-
 def next_runs(session: Session, actor: Actor, namespace: str, name: str, count: int, now: datetime) -> list[datetime]:
     """When the job is due next, over all its endpoints; empty for one that is paused, disabled or invalid."""
     actor.require("read:jobs")
     row = find(session, actor.tenant_id, namespace, name)
-    if not row.valid or row.paused or not row.enabled:
+    monitors = _monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, [])
+    return _coming(row, monitors, min(max(count, 1), 100), now)
+
+
+def _coming(row: JobIndex, monitors: Iterable[_Watched], count: int, now: datetime) -> list[datetime]:
+    if not slots.is_on(row):
         return []
-    hosts = _hosts(_monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, []))
-    return slots_of(row, hosts, min(max(count, 1), 100), now)
+    return slots.coming(slots.timed(row), map(slots.host_of, _hosts(monitors)), now, count)
 
 
 def instances(session: Session, actor: Actor, namespace: str, name: str) -> list[wire.InstanceStatus]:

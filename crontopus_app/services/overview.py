@@ -12,6 +12,7 @@ from sqlmodel import Session, col, func, select, union_all
 
 from contract import wire
 from crontopus_app.models import Endpoint, Monitor, Run, RunOutput, Tenant
+from crontopus_app.monitoring.instances import instance
 from crontopus_app.services import changes, endpoints, jobs, runs
 from crontopus_app.services.actor import Actor
 
@@ -131,7 +132,7 @@ def _trouble(monitor: Monitor, name: str | None, past: list[Any], line: str | No
     bad = next((place for place, run in enumerate(past) if run.status == "success"), len(past))
     streak = [run for run in past[:bad] if run.status in BAD]
     return Trouble(
-        what=endpoints.instance(monitor, name or (past[0].endpoint_name if past else "")),
+        what=instance(monitor, name or (past[0].endpoint_name if past else "")),
         exit_code=streak[0].exit_code if streak else None,
         times=len(streak),
         more=bad == LOOKED_AT,

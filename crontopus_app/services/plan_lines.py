@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from contract import schedule
 from contract.schedule import ScheduleError
 from crontopus_app.models import Endpoint, JobIndex
-from crontopus_app.services.endpoints import policy_of
+from crontopus_app.monitoring.slots import policy_of
 
 # As long as the agent looks ahead when it makes lines of another zone's schedule.
 DAYS = 400

@@ -16,11 +16,11 @@ from contract.policy import Policy
 from crontopus_app.git import index_rows, policies
 from crontopus_app.git.monitors import matching
 from crontopus_app.models import Endpoint, JobIndex, Monitor
+from crontopus_app.monitoring import slots
+from crontopus_app.monitoring.slots import DEBIAN, Clock, Host, policy_of
 from crontopus_app.services import plan_lines
 from crontopus_app.services.actor import Actor
-from crontopus_app.services.endpoints import DEBIAN, policy_of
 from crontopus_app.services.job_rows import find_or_none
-from crontopus_app.services.jobs import slots_of
 
 SLOTS = 5
 # Lines are worked out for so many of the hosts that something changes on: each needs its crontab.
@@ -44,6 +44,10 @@ class EndpointPlan:
     before: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
     note: str = ""
+
+    @property
+    def host(self) -> Host:
+        return Host(self.endpoint_id, Clock(self.timezone, self.dst_policy))
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,6 @@ def _on(session: Session, row: JobIndex) -> set[str]:
 
 
 def _slots(row: JobIndex | None, hosts: list[Endpoint], now: datetime) -> list[datetime]:
-    if row is None or not row.valid or row.paused or not row.enabled:
+    if row is None or not slots.is_on(row):
         return []
-    return slots_of(row, list(matching(row, hosts)), SLOTS, now)
+    return slots.coming(slots.timed(row), map(slots.host_of, matching(row, hosts)), now, SLOTS)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
+from sqlalchemy.orm import load_only
 from sqlmodel import Session, String, cast, col, select, union_all
 
-from contract.schedule import ScheduleError, resolve, seed, slots
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
+from crontopus_app.monitoring import slots
+from crontopus_app.monitoring.slots import Host
 from crontopus_app.services.actor import Actor
-from crontopus_app.services.endpoints import DEBIAN, policy_of
 from crontopus_app.services.jobs import roll_up
 
 LANES = 30
@@ -24,6 +24,7 @@ RUNS = 720
 # So many of a job's runs that began before the day are looked at for whether they ended in it.
 BEFORE = 50
 PLACES = 100
+TIMED = (JobIndex.job_id, JobIndex.schedule, JobIndex.timezone, JobIndex.valid, JobIndex.enabled, JobIndex.paused)
 NEED = ("failing", "invalid", "stuck", "missed", "late", "unknown", "waiting", "ok", "paused")
 # As they stand among a run's flags, which are looked through as written: to parse those of each run takes longer.
 LATE = ('"late_start"', '"late_finish"')
@@ -137,45 +138,21 @@ def _newest(most: int, *conditions: Any) -> Any:
 
 def _coming(session: Session, tenant_id: str, jobs: Sequence[_Job], now: datetime) -> dict[str, tuple[datetime, ...]]:
     """The slots to come by file: each host's own minute, zone and cron."""
-    files = [job.file for job in jobs if job.state not in {"paused", "invalid"}]
-    query = select(JobIndex.id, JobIndex.job_id, JobIndex.schedule, JobIndex.timezone)
-    rows = session.exec(query.where(col(JobIndex.id).in_(files))).all()
-    hosts = _hosts(session, tenant_id, [job_id for _, job_id, _, _ in rows])
-    found = {}
-    for file, job_id, schedule, zone in rows:
-        places = {(zone or there or "UTC", policy, host) for there, policy, host in hosts.get(job_id, ())}
-        places = places or {(zone or "UTC", DEBIAN, "")}
-        if not any("H" in expression for expression in schedule):
-            places = {(where, policy, "") for where, policy, _ in places}
-        found[file] = _over(places, job_id, tuple(schedule), now)
-    return found
+    query = select(JobIndex).where(col(JobIndex.id).in_([job.file for job in jobs]))
+    rows = [row for row in session.exec(query.options(load_only(*TIMED))) if slots.is_on(row)]  # pyright: ignore[reportArgumentType] -- columns, not values
+    hosts = _hosts(session, tenant_id, [row.job_id for row in rows])
+    soon = now + timedelta(microseconds=1)
+    return {
+        row.id: tuple(slots.between(slots.timed(row), sorted(hosts[row.job_id])[:PLACES], soon, soon + HALF))
+        for row in rows
+    }
 
 
-def _hosts(session: Session, tenant_id: str, job_ids: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:
+def _hosts(session: Session, tenant_id: str, job_ids: Sequence[str]) -> dict[str, list[Host]]:
     query = select(Monitor.job_id, Endpoint.id, Endpoint.timezone, Endpoint.capabilities)
     query = query.join(Endpoint, col(Endpoint.id) == col(Monitor.endpoint_id))
     mine = (Monitor.tenant_id == tenant_id, Monitor.state != "retired", col(Monitor.job_id).in_(job_ids))
-    found: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    found: dict[str, list[Host]] = defaultdict(list)
     for job_id, host, zone, capabilities in session.exec(query.where(*mine)):
-        found[job_id].append((zone, policy_of(capabilities), host))
+        found[job_id].append(Host(host, slots.clock_of(zone, capabilities)))
     return found
-
-
-def _over(
-    places: Iterable[tuple[str, str, str]], job_id: str, schedule: tuple[str, ...], now: datetime
-) -> tuple[datetime, ...]:
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    found: set[datetime] = set()
-    for zone, policy, host in sorted(places)[:PLACES]:
-        found.update(_slots(schedule, zone, policy, seed(job_id, host), hour))
-    return tuple(slot for slot in sorted(found) if now < slot <= now + HALF)
-
-
-@lru_cache(maxsize=8192)
-def _slots(schedule: tuple[str, ...], zone: str, policy: str, hashed: str, hour: datetime) -> tuple[datetime, ...]:
-    """The slots of the thirteen hours from ``hour``: asked again only when the hour has passed."""
-    try:
-        plain = [resolve(expression, hashed) for expression in schedule]
-        return tuple(slots(plain, zone, policy, hour, hour + HALF + timedelta(hours=1, minutes=1))) if plain else ()
-    except (ScheduleError, KeyError, ValueError, OSError):  # a host may report a zone that is not known here
-        return ()

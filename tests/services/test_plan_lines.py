@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from contract.manifest import decode
 from crontopus_app.git import index_rows
 from crontopus_app.models import Endpoint, JobIndex
 from crontopus_app.services import plan_lines
-from crontopus_app.services.jobs import slots_of
 from tests.cast import JOB_ID, NOON
 
 PATH = "production/backup.yaml"
@@ -97,15 +95,6 @@ def test_why_no_host_takes_it(spec: dict[str, str], told: str) -> None:
 def test_names_of_hosts_that_are_not_there_are_told() -> None:
     assert plan_lines.unknown(row(agent="{endpoints: [db09, db01, a]}"), [host()]) == ["a", "db09"]
     assert plan_lines.unknown(row(), [host()]) == []
-
-
-def test_the_next_slots_are_those_of_each_hosts_cron() -> None:
-    """02:30 does not exist on 28 March 2027: Debian's cron runs it at 03:00, BusyBox leaves it out."""
-    eve, job = datetime(2027, 3, 27, 12, tzinfo=UTC), row(schedule='"30 2 * * *"', timezone="Europe/Berlin")
-    debian, busybox = host(), host(id="e2", capabilities={"dst_policy": "busybox"})
-    assert slots_of(job, [debian], 2, eve)[0] == datetime(2027, 3, 28, 1, tzinfo=UTC)
-    assert slots_of(job, [busybox], 2, eve)[0] == datetime(2027, 3, 29, 0, 30, tzinfo=UTC)
-    assert len(slots_of(job, [debian, busybox], 3, eve)) == 3
 
 
 def test_without_a_host_the_next_step_is_told() -> None:

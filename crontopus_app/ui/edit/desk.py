@@ -15,11 +15,11 @@ from crontopus_app.errors import BadInput
 from crontopus_app.git import index_rows
 from crontopus_app.git.merge import Piece
 from crontopus_app.models.base import new_id
+from crontopus_app.monitoring.slots import Clock
 from crontopus_app.services import endpoints, job_edits, jobs, plans
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.batches import blob_sha
 from crontopus_app.services.changes import Submitted
-from crontopus_app.services.endpoints import Clock
 from crontopus_app.ui.edit import form as forms
 from crontopus_app.ui.edit import rows
 from crontopus_app.ui.edit.form import Form

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from contract import schedule, wire
-from crontopus_app.services.endpoints import Clock
+from contract import wire
+from crontopus_app.monitoring import slots
+from crontopus_app.monitoring.slots import Clock, Timed
 from crontopus_app.services.plans import EndpointPlan, Plan
 from crontopus_app.ui.edit.form import NAMES, Form, field_at
 from crontopus_app.ui.kit import words
@@ -124,26 +125,26 @@ def _zoned(plan: Plan, form: Form, clocks: Sequence[Clock], now: datetime) -> tu
     given = manifest.get("schedule") or [part.strip() for part in form.schedule.split(";") if part.strip()]
     expressions = [given] if isinstance(given, str) else list(given)
     wanted = manifest.get("timezone") or form.timezone
+    job = Timed(plan.job_id, tuple(expressions), wanted)
     takers = [one for one in plan.endpoints if one.action != "delete"]
     groups: dict[str, list[EndpointPlan]] = {}
     for one in takers:
         groups.setdefault(wanted or one.timezone, []).append(one)
     if not takers:
         by_zone = {wanted or clock.zone: [] for clock in clocks} or {wanted: []}
-        return tuple(_of_clocks(expressions, zone, wanted, clocks, now) for zone in by_zone)
+        return tuple(_of_clocks(job, zone, clocks, now) for zone in by_zone)
     ordered = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    return tuple(_of_hosts(expressions, zone, hosts, plan.job_id, now) for zone, hosts in ordered)
+    return tuple(_of_hosts(job, zone, hosts, now) for zone, hosts in ordered)
 
 
-def _of_hosts(expressions: list[str], zone: str, hosts: list[EndpointPlan], job_id: str, now: datetime) -> Zoned:
-    seeds = [schedule.seed(job_id, host.endpoint_id) for host in hosts[:50]]
-    told = future(expressions, zone, seeds, now, {host.dst_policy for host in hosts})
+def _of_hosts(job: Timed, zone: str, hosts: list[EndpointPlan], now: datetime) -> Zoned:
+    told = future(job, zone, {one.host for one in hosts}, now)
     return Zoned(words.hosts([host.endpoint_name for host in hosts]), told)
 
 
-def _of_clocks(expressions: list[str], zone: str, wanted: str, clocks: Sequence[Clock], now: datetime) -> Zoned:
-    policies = {clock.policy for clock in clocks if wanted or clock.zone == zone}
-    return Zoned("", future(expressions, zone, [schedule.seed("new", "")], now, policies))
+def _of_clocks(job: Timed, zone: str, clocks: Sequence[Clock], now: datetime) -> Zoned:
+    hosts = {slots.Host("", one) for one in clocks if job.timezone or one.zone == zone}
+    return Zoned("", future(job, zone, hosts, now))
 
 
 def plan_shown(plan: Plan, waits: Sequence[str] = ()) -> PlanShown:

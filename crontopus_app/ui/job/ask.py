@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from contract import schedule, wire
+from contract import wire
 from crontopus_app import clock
 from crontopus_app.db import reading
 from crontopus_app.git.forge import forge
+from crontopus_app.monitoring.slots import Host, Timed
 from crontopus_app.services import endpoints, job_calendar, job_history, jobs, plans, run_stats
 from crontopus_app.services.actor import Actor
 from crontopus_app.ui.job import past, rows
@@ -47,20 +48,23 @@ def ahead(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> rows.Ah
     """What comes, and who starts with it."""
     clocks = endpoints.clocks_of(db, actor, job.id)
     zone = zone_of(job.timezone, (clock.zone for clock in clocks))
-    told = future(job.schedule, zone, [schedule.seed(job.id, "")], now, (clock.policy for clock in clocks))
+    hosts = {Host("", clock) for clock in clocks}
+    told = future(Timed(job.id, tuple(job.schedule)), zone, hosts, now)
     crowd = job_calendar.crowd(db, actor, job.namespace, job.name, now)
     return rows.ahead(job, _coming(db, actor, job, told, now), zone, crowd)
 
 
 def _coming(db: Any, actor: Actor, job: wire.JobSummary, told: Future, now: datetime) -> Future:
-    """The next runs over all its hosts: where a schedule has an H, each has its own. None of what is not on."""
+    """The next runs over all its hosts, each by its own zone and minute; told in UTC where their zones differ.
+
+    None of what is not on.
+    """
     if not (job.valid and job.enabled and not job.paused):
         why = "its file is not valid" if not job.valid else "it is paused" if job.paused else "it is not enabled"
         return replace(told, coming=(), zone=f"none, {why}")
-    if not told.coming:
-        return told
     runs = jobs.next_runs(db, actor, job.namespace, job.name, NEXT, now)
-    return replace(told, coming=tuple(slot(at, told.zone) for at in runs))
+    zone = told.zone if told.coming else "UTC"
+    return replace(told, zone=zone, coming=tuple(slot(at, zone) for at in runs)) if runs else told
 
 
 def history(actor: Actor, namespace: str, name: str, sha: str) -> rows.Body:

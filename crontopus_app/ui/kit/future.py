@@ -5,12 +5,14 @@ Hosts differ in how their cron treats a night with a clock change: where that ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from contract import schedule
+from crontopus_app.monitoring import slots
+from crontopus_app.monitoring.slots import DEBIAN, NOWHERE, Host, Timed
 
 NEXT = 5
 CRONS = {
@@ -54,40 +56,29 @@ def zone_of(wanted: str | None, reported: Iterable[str]) -> str:
     return wanted or (known.pop() if len(known) == 1 else "")
 
 
-def future(
-    expressions: Sequence[str], zone: str, seeds: Sequence[str], now: datetime, policies: Iterable[str] = ()
-) -> Future:
-    """Nothing but words without a zone; an empty future of a schedule that cannot be read.
+def future(job: Timed, zone: str, hosts: Set[Host], now: datetime) -> Future:
+    """What the job does on these hosts, which all keep time by ``zone``; without any, as Debian's cron would.
 
-    ``seeds`` are those of its hosts, which a schedule with an ``H`` runs on at different minutes; ``policies`` are
-    their crons', Debian's where none is known.
+    Nothing but words without a zone; an empty future of a schedule that cannot be read.
     """
-    crons = sorted(set(policies)) or ["debian"]
+    expressions, there = list(job.schedule), replace(job, timezone=zone)
+    crons = sorted({host.clock.policy for host in hosts}) or [DEBIAN]
     try:
         if not zone:
-            return Future(schedule.words(list(expressions)))
-        moments = {at for plain in _plain(expressions, seeds) for at in _next(plain, zone, crons, now)}
-        coming = tuple(slot(at, zone) for at in sorted(moments)[:NEXT])
-        first = next(iter(_plain(expressions, seeds)))
-        return Future(schedule.explain(list(expressions), zone), zone, coming, nights(first, zone, now, crons))
+            return Future(schedule.words(expressions))
+        coming = tuple(slot(at, zone) for at in slots.coming(there, hosts, now, NEXT))
+        line = slots.line(there, min(hosts, default=NOWHERE))
+        told = nights(line.plain, zone, now, crons) if line else ()
+        return Future(schedule.explain(expressions, zone), zone, coming, told)
     except (schedule.ScheduleError, ValueError, KeyError, OSError):
         return Future()
-
-
-def _plain(expressions: Sequence[str], seeds: Sequence[str]) -> set[tuple[str, ...]]:
-    """The schedule as each host's cron reads it; one where there is no ``H``."""
-    return {tuple(schedule.resolve(one, seed) for one in expressions) for seed in seeds or [""]}
-
-
-def _next(plain: Sequence[str], zone: str, crons: Sequence[str], now: datetime) -> set[datetime]:
-    return {at for cron in crons for at in schedule.next_slots(list(plain), zone, cron, now, NEXT)}
 
 
 def slot(at: datetime, zone: str) -> Slot:
     return Slot(at.isoformat(), f"{at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M}", f"{at.astimezone(UTC):%H:%M}")
 
 
-def nights(plain: Sequence[str], zone: str, now: datetime, crons: Sequence[str] = ("debian",)) -> tuple[Night, ...]:
+def nights(plain: Sequence[str], zone: str, now: datetime, crons: Sequence[str] = (DEBIAN,)) -> tuple[Night, ...]:
     """Both clock changes of the year, those without effect too; where crons differ, what each does."""
     found = [schedule.change_nights(list(plain), zone, cron, now) for cron in crons]
     told: list[Night] = []
