@@ -2,168 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
-from typing import Any
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass
 
 from contract.manifest_kinds import BAD, Reader
 from contract.manifest_types import Problem
-from contract.yaml_nodes import Node, load, to_plain
+from contract.policy_fields import POLICY
+from contract.policy_types import Policy
+from contract.yaml_nodes import Node, load
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-@dataclass(frozen=True)
-class When:
-    """Conditions; every one that is given must hold. Patterns are shell patterns, a job is `namespace/name`."""
-
-    namespaces: tuple[str, ...] = ()
-    jobs: tuple[str, ...] = ()
-    endpoints: tuple[str, ...] = ()
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def holds(self, namespace: str, name: str, labels: Mapping[str, str], endpoint: str = "") -> bool:
-        return (
-            (not self.namespaces or namespace in self.namespaces)
-            and _any(self.jobs, f"{namespace}/{name}")
-            and _any(self.endpoints, endpoint)
-            and all(labels.get(key) in wanted for key, wanted in self.labels.items())
-        )
-
-
-def _any(patterns: tuple[str, ...], text: str) -> bool:
-    return not patterns or any(fnmatchcase(text, pattern) for pattern in patterns)
-
-
-@dataclass(frozen=True)
-class Route:
-    """Where problems go: the channels by name, if the conditions hold."""
-
-    channels: tuple[str, ...]
-    when: When = When()
-
-
-@dataclass(frozen=True)
-class Silence:
-    """From ``starts`` (always, if None) to ``until``, nothing that matches is told."""
-
-    until: datetime
-    starts: datetime | None = None
-    when: When = When()
-    reason: str = ""
-
-    def holds(self, now: datetime) -> bool:
-        return (self.starts is None or self.starts <= now) and now < self.until
-
-
-@dataclass(frozen=True)
-class Freeze:
-    """A window in which agents apply nothing: once (two instants), or on days of every week (two times of day)."""
-
-    starts: Any
-    until: Any
-    days: tuple[str, ...] = ()
-    timezone: str = ""
-    reason: str = ""
-
-    def holds(self, now: datetime) -> bool:
-        if isinstance(self.starts, datetime):
-            return bool(self.starts <= now < self.until)
-        local = now.astimezone(ZoneInfo(self.timezone))
-        return self._on(local) if self.starts < self.until else self._overnight(local)
-
-    def _on(self, local: datetime) -> bool:
-        return self._means(local) and self.starts <= f"{local:%H:%M}" < self.until
-
-    def _overnight(self, local: datetime) -> bool:
-        """The window of a day ends on the next one."""
-        clock = f"{local:%H:%M}"
-        if clock >= self.starts:
-            return self._means(local)
-        return clock < self.until and self._means(local - timedelta(days=1))
-
-    def _means(self, local: datetime) -> bool:
-        return not self.days or DAYS[local.weekday()] in self.days
-
-    def __str__(self) -> str:
-        if isinstance(self.starts, datetime):
-            window = f"from {self.starts.isoformat()} to {self.until.isoformat()}"
-        else:
-            window = f"{', '.join(self.days) or 'daily'} {self.starts}-{self.until} {self.timezone}"
-        return f"{window} ({self.reason})" if self.reason else window
-
-
-@dataclass(frozen=True)
-class Prune:
-    max_share: float = 0.5
-
-
-@dataclass(frozen=True)
-class Retention:
-    """How long things are kept; None: the installation's setting."""
-
-    runs: timedelta | None = None
-    success_output: timedelta | None = None
-    failure_output: timedelta | None = None
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What a tenant decided for all its jobs; ``Policy()`` is what holds without a file."""
-
-    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    routes: Mapping[str, Route] = field(default_factory=dict)
-    silences: tuple[Silence, ...] = ()
-    freeze: tuple[Freeze, ...] = ()
-    prune: Prune = Prune()
-    drift: str = "heal"
-    retention: Retention = Retention()
-
-    @property
-    def prune_max_share(self) -> float:
-        return self.prune.max_share
-
-    def defaults_for(self, namespace: str) -> dict[str, Any]:
-        """Spec fields by their manifest names for ``decode(…, defaults=…)``: those for `*`, then the namespace's."""
-        return merged(self.defaults.get("*", {}), self.defaults.get(namespace, {}))
-
-    def frozen(self, now: datetime) -> str:
-        """The freeze window that holds at ``now``, in words, or nothing."""
-        return next((str(window) for window in self.freeze if window.holds(now)), "")
-
-    def silenced(
-        self, now: datetime, namespace: str, name: str, labels: Mapping[str, str], endpoint: str = ""
-    ) -> Silence | None:
-        """The first silence that covers this job (on this endpoint) at ``now``."""
-        covering = (
-            each for each in self.silences if each.holds(now) and each.when.holds(namespace, name, labels, endpoint)
-        )
-        return next(covering, None)
-
-    def channels_for(
-        self, route: str | None, namespace: str, name: str, labels: Mapping[str, str], endpoint: str = ""
-    ) -> tuple[str, ...]:
-        """The channels of the route a manifest names, or of every route whose conditions hold; each once."""
-        named = self.routes.get(route or "")
-        routes = [named] if named else list(self.routes.values())
-        meant = [each for each in routes if each.when.holds(namespace, name, labels, endpoint)]
-        return tuple(dict.fromkeys(channel for each in meant for channel in each.channels))
-
-
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Both maps, ``above`` winning; maps in them are merged likewise. Neither is changed."""
-    made = copy.deepcopy(dict(below))
-    for name, value in above.items():
-        known = made.get(name)
-        if isinstance(known, Mapping) and isinstance(value, Mapping):
-            made[name] = merged(known, value)
-        else:
-            made[name] = copy.deepcopy(value)
-    return made
+__all__ = ["Policy", "PolicyDecoded", "decode"]
 
 
 @dataclass(frozen=True)
@@ -176,8 +23,6 @@ class PolicyDecoded:
 
 def decode(data: bytes, path: str = "crontopus.yaml") -> PolicyDecoded:
     """The policy in ``data``, or all its errors at once. An empty file is the policy of no file. Never raises."""
-    from contract.policy_fields import POLICY  # here, for its table builds on the classes above
-
     loaded = load(data)
     reader = Reader(path)
     for fault in loaded.faults:
@@ -195,22 +40,3 @@ def decode(data: bytes, path: str = "crontopus.yaml") -> PolicyDecoded:
 def _not_null(root: Node) -> Node:
     """A file of comments only is an empty map."""
     return Node("map", [], 1, 1) if root.type == "null" else root
-
-
-def plain_defaults(node: Node) -> dict[str, Any]:
-    """A namespace's defaults as plain data, as ``Policy.defaults`` keeps them."""
-    return {key.value: _plain(value) for key, value in node.value}
-
-
-def _plain(node: Node) -> Any:
-    """As ``to_plain``, but `0080` stays text: an environment's values are kept as they are written."""
-    if node.kind == "map":
-        return plain_defaults(node)
-    if node.kind == "list":
-        return [_plain(item) for item in node.value]
-    value = to_plain(node)
-    return (
-        node.value
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and str(value) != node.value
-        else value
-    )

@@ -10,8 +10,8 @@ from typing import Any
 from contract.manifest_fields import NAME_HINT, NAME_PATTERN, SPEC, check_zone
 from contract.manifest_kinds import BAD, Choice, Kind, ListOf, MapOf, Number, Reader, Text, duration
 from contract.manifest_object import Field, Object
-from contract.policy import DAYS, Freeze, Prune, Retention, Route, Silence, When, plain_defaults
-from contract.yaml_nodes import Node
+from contract.policy_types import DAYS, Freeze, Prune, Retention, Route, Silence, When
+from contract.yaml_nodes import Node, to_plain
 
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z"
 
@@ -69,10 +69,29 @@ class Defaults(Kind):
 
     def read(self, node: Node, where: str, reader: Reader) -> Any:
         made = SPEC.read_fields(node, where, reader, partial=True)
-        return made if made is BAD else plain_defaults(node)
+        return made if made is BAD else _plain_defaults(node)
 
     def schema(self) -> dict[str, Any]:
         return {**SPEC.schema(), "required": []}
+
+
+def _plain_defaults(node: Node) -> dict[str, Any]:
+    """A namespace's defaults as plain data, as ``Policy.defaults`` keeps them."""
+    return {key.value: _plain(value) for key, value in node.value}
+
+
+def _plain(node: Node) -> Any:
+    """As ``to_plain``, but `0080` stays text: an environment's values are kept as they are written."""
+    if node.kind == "map":
+        return _plain_defaults(node)
+    if node.kind == "list":
+        return [_plain(item) for item in node.value]
+    value = to_plain(node)
+    return (
+        node.value
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and str(value) != node.value
+        else value
+    )
 
 
 def _check_silence(made: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.manifest import decode as decode_manifest
-from contract.policy import Policy, decode, merged
+from contract.policy import Policy, decode
+from contract.policy_types import merged
 from tests.contract.manifests import SMALL
 
 GOOD = b"""\
