@@ -94,3 +94,13 @@ class Unavailable(CrontopusError):
 
 class ConfigurationError(CrontopusError):
     code = "configuration"
+
+
+def bad_endpoint_token() -> NotAuthenticated:
+    """The refusal of a token that is no endpoint's, or no longer."""
+    return NotAuthenticated("This endpoint token is unknown or revoked: enrol the machine again.", code="bad_token")
+
+
+def suspended_tenant() -> Forbidden:
+    """The refusal of a suspended tenant's endpoints: they keep their jobs and what they have to tell, and ask again."""
+    return Forbidden("This tenant is suspended: ask the operator.", code="suspended")

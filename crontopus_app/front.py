@@ -8,7 +8,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,6 +20,8 @@ from crontopus_app.processes import die_with_parent
 from crontopus_app.settings import FORGE_PATH, Settings, settings
 
 RQ = "/operator/rq"
+# By name: it is composed of all that is below, and where Reflex looks for it.
+CONSOLE = "crontopus_app.crontopus_app:app"
 
 
 class Front:
@@ -66,9 +69,9 @@ def factory() -> ASGIApp:
     ours = settings()
     os.environ.update(frontend.serving_environment(ours.public_url, ours.port))
     # Imported after the environment is set: Reflex reads it at import.
-    from crontopus_app.crontopus_app import app
-
-    whole = _whole(ours, app())
+    module, _, name = CONSOLE.partition(":")
+    console: Callable[[], ASGIApp] = getattr(import_module(module), name)
+    whole = _whole(ours, console())
     keep_what_is_loaded()
     return whole
 

@@ -16,11 +16,10 @@ from sqlalchemy import select
 
 from crontopus_app import security
 from crontopus_app.db import reading
-from crontopus_app.errors import CrontopusError
+from crontopus_app.errors import CrontopusError, bad_endpoint_token, suspended_tenant
 from crontopus_app.models import Endpoint, metadata
 from crontopus_app.monitoring.rows import Sender
 from crontopus_app.monitoring.statements import Statements
-from crontopus_app.services import reports
 
 ENDPOINT, TENANT = metadata.tables["endpoint"], metadata.tables["tenant"]
 KEPT_S = 60.0
@@ -77,8 +76,8 @@ class _Standing(NamedTuple):
 
 def _sender(row: Any, token_hmac: str) -> Sender | CrontopusError:
     if row is None or row.status != "active" or row.token_hmac != token_hmac:
-        return reports.bad_token()
-    return reports.suspended() if row.suspended else Sender(row.id, row.tenant_id, row.name, row.id)
+        return bad_endpoint_token()
+    return suspended_tenant() if row.suspended else Sender(row.id, row.tenant_id, row.name, row.id)
 
 
 class Callers:

@@ -16,11 +16,11 @@ from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import Conflict, CrontopusError, NotAuthenticated
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.git.index import lock_tenant, sync_monitors
+from crontopus_app.git.names import bot_name
 from crontopus_app.live import Event, publish
 from crontopus_app.models import Endpoint, EnrollmentToken, Tenant
 from crontopus_app.services import values
 from crontopus_app.services.reports import ONE_DAY_S, describe, git_access
-from crontopus_app.services.tenants import bot_name
 
 log = logging.getLogger(__name__)
 

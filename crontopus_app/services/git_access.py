@@ -22,13 +22,13 @@ from crontopus_app import addresses, clock
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated, NotFound, Unavailable
 from crontopus_app.git.forgejo import Access, Forgejo, ForgeMisconfigured, ForgeUnavailable
+from crontopus_app.git.names import account_name
 from crontopus_app.git.removal import remove_bot, remove_right
 from crontopus_app.models import GitCredential, Tenant
 from crontopus_app.services import audit, rates, values
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.leases import lease
 from crontopus_app.services.repositories import tenant_of
-from crontopus_app.services.tenants import account_name
 from crontopus_app.services.tokens import clean_name
 from crontopus_app.settings import settings
 

@@ -23,6 +23,7 @@ from crontopus_app import clock, queue, security
 from crontopus_app.db import after_commit, reading, writing
 from crontopus_app.errors import CrontopusError
 from crontopus_app.git.forgejo import Forgejo
+from crontopus_app.git.names import bot_name
 from crontopus_app.git.removal import remove_bot, remove_repository
 from crontopus_app.live import Event, publish
 from crontopus_app.models import (
@@ -41,10 +42,10 @@ from crontopus_app.models import (
     Tenant,
     User,
 )
-from crontopus_app.services import accounts, audit, git_access, operators, values
+from crontopus_app.services import accounts, audit, git_access, values
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.leases import Held, LeaseLost, lease
-from crontopus_app.services.tenants import bot_name
+from crontopus_app.services.roles import require_remaining_operator
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def leave(actor: Actor, form: wire.AccountDeletion, now: datetime) -> wire.Leavi
     if form.username.strip() != user.username:
         raise values.bad("username", f"Type your name, {user.username}, to say that you mean it.")
     with writing() as session:
-        operators.leave_an_operator(session, lambda one: one.tenant_id != actor.tenant_id)
+        require_remaining_operator(session, lambda one: one.tenant_id != actor.tenant_id)
         tenant = session.exec(select(Tenant).where(Tenant.id == actor.tenant_id).with_for_update()).one()
         told = preview(session, actor)
         _lock_out(session, tenant.id)

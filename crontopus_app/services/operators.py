@@ -21,6 +21,7 @@ from crontopus_app.live import Event, publish
 from crontopus_app.models import Change, Endpoint, Tenant, User
 from crontopus_app.services import audit, auth, tenants, usage
 from crontopus_app.services.actor import Actor
+from crontopus_app.services.roles import require_remaining_operator
 
 PAGE_SIZE = 100
 LAST_PAGE = 1_000_000
@@ -138,7 +139,7 @@ def suspend(session: Session, actor: Actor, tenant_id: str, now: datetime) -> No
     tenant = _tenant(session, tenant_id)
     if tenant.id == actor.tenant_id:
         raise Conflict("You cannot suspend your own tenant: you would be locked out.", code="own_tenant")
-    leave_an_operator(session, lambda one: one.tenant_id != tenant.id)
+    require_remaining_operator(session, lambda one: one.tenant_id != tenant.id)
     _set_suspended(session, actor, tenant, True, now)
 
 
@@ -196,24 +197,11 @@ def revoke(session: Session, actor: Actor, username: str, now: datetime) -> None
     user = _user(session, username)
     if user.role != "operator":
         return
-    leave_an_operator(session, lambda one: one.id != user.id)
+    require_remaining_operator(session, lambda one: one.id != user.id)
     user.role = "user"
     session.add(user)
     _note(session, actor, user.tenant_id, "operator.revoke", user.username, now)
     _renew_pages(session, user.tenant_id)
-
-
-def leave_an_operator(session: Session, stays: Any) -> None:
-    """Raises Conflict where no operator would be left who can sign in.
-
-    The rows stay locked until the commit (SQLite: the transaction is the only writer), so that two operators who remove
-    each other at once cannot both succeed.
-    """
-    standing = User.role == "operator", col(User.is_active).is_(True), col(Tenant.suspended).is_(False)
-    query = select(User).join(Tenant, col(Tenant.id) == User.tenant_id).where(*standing).order_by(col(User.id))
-    operators = session.exec(query.with_for_update()).all()
-    if operators and not any(stays(one) for one in operators):
-        raise Conflict("This is the last operator: make another one first.", code="last_operator")
 
 
 def _renew_pages(session: Session, tenant_id: str) -> None:

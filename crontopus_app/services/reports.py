@@ -11,12 +11,12 @@ from sqlmodel import Session, col, select
 from contract import wire
 from crontopus_app import addresses, security
 from crontopus_app.db import after_commit, writing
-from crontopus_app.errors import Forbidden, NotAuthenticated, NotFound
+from crontopus_app.errors import NotFound, bad_endpoint_token, suspended_tenant
 from crontopus_app.git.index import lock_tenant, sync_monitors
+from crontopus_app.git.names import bot_name
 from crontopus_app.live import Event, publish
 from crontopus_app.models import Endpoint, Monitor, Tenant
 from crontopus_app.services import values
-from crontopus_app.services.tenants import bot_name
 from crontopus_app.settings import settings
 
 SEEN_EVERY = timedelta(seconds=15)
@@ -39,23 +39,13 @@ def of_token(session: Session, token: str) -> Endpoint:
         if row is not None and row.status == "active":
             _check_tenant(session.get(Tenant, row.tenant_id))
             return row
-    raise bad_token()
-
-
-def bad_token() -> NotAuthenticated:
-    """The refusal of a token that is no endpoint's, or no longer."""
-    return NotAuthenticated("This endpoint token is unknown or revoked: enrol the machine again.", code="bad_token")
-
-
-def suspended() -> Forbidden:
-    """The refusal of a suspended tenant's endpoints: they keep their jobs and what they have to tell, and ask again."""
-    return Forbidden("This tenant is suspended: ask the operator.", code="suspended")
+    raise bad_endpoint_token()
 
 
 def _check_tenant(tenant: Tenant | None) -> None:
     """Raises Forbidden for a suspended tenant."""
     if tenant is None or tenant.suspended:
-        raise suspended()
+        raise suspended_tenant()
 
 
 def seen(endpoint_id: str, now: datetime) -> None:
@@ -70,7 +60,7 @@ def watch_state(session: Session, endpoint_id: str, now: datetime) -> wire.Watch
     endpoint = session.get(Endpoint, endpoint_id)
     tenant = session.get(Tenant, endpoint.tenant_id) if endpoint else None
     if endpoint is None or tenant is None or endpoint.status != "active":
-        raise bad_token()
+        raise bad_endpoint_token()
     _check_tenant(tenant)
     waked = endpoint.wake_at is not None and (endpoint.reported_at is None or endpoint.wake_at > endpoint.reported_at)
     return wire.WatchAnswer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -22,6 +21,7 @@ from crontopus_app.git.forgejo import (
     ForgeUnavailable,
 )
 from crontopus_app.git.index import index
+from crontopus_app.git.names import bot_name
 from crontopus_app.live import Event, publish
 from crontopus_app.models import Tenant, User
 from crontopus_app.services import audit
@@ -34,16 +34,6 @@ log = logging.getLogger(__name__)
 
 CRONTOPUS = Author("Crontopus", "crontopus@bots.crontopus.invalid")
 DONE = "done"
-
-
-def bot_name(tenant_id: str) -> str:
-    """The forge account by which this tenant's agents read."""
-    return account_name("agent", tenant_id)
-
-
-def account_name(role: str, tenant_id: str) -> str:
-    """A forge account of this tenant's; short, for a forge's names are."""
-    return f"crontopus-{role}-{hashlib.sha256(tenant_id.encode()).hexdigest()[:12]}"
 
 
 def retry(session: Session, actor: Actor, now: datetime) -> None:

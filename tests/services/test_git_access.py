@@ -14,6 +14,7 @@ from contract import wire
 from crontopus_app import clock, queue
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput, Forbidden, NotAuthenticated, NotFound, RateLimited, Unavailable
+from crontopus_app.git import names
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.models import Audit, GitCredential, Tenant
 from crontopus_app.services import git_access, leaving
@@ -96,7 +97,7 @@ def tokens_of(forge: Forgejo, tenant_id: str) -> list[str]:
     """Names of the tokens that the forge has for the tenant's users."""
     found = []
     for role in ("read", "push"):
-        account = f"/api/v1/users/{git_access.account_name(role, tenant_id)}"
+        account = f"/api/v1/users/{names.account_name(role, tenant_id)}"
         if forge.send("GET", account, expect=(200, 404)).status_code == 200:
             found += [token["name"] for token in forge.send("GET", f"{account}/tokens").json()]
     return found
@@ -232,7 +233,7 @@ def test_with_the_account_go_its_credentials_and_accounts(alice: Actor, forge: F
     assert (states(), due(LATER)) == ([], [])
     leaving.finish(alice.tenant_id, forge, NOON + leaving.SETTLE)
     assert reads(repo, made.token) == 401
-    account = f"/api/v1/users/{git_access.account_name('push', alice.tenant_id)}"
+    account = f"/api/v1/users/{names.account_name('push', alice.tenant_id)}"
     assert forge.send("GET", account, expect=(200, 404)).status_code == 404
 
 

@@ -12,6 +12,7 @@ from contract import wire
 from crontopus_app import clock, queue
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import BadInput, Conflict, CrontopusError, Forbidden, NotAuthenticated
+from crontopus_app.git import names
 from crontopus_app.git.forgejo import Forgejo, ForgeNotFound
 from crontopus_app.git.index import index
 from crontopus_app.models import Audit, CheckIn, Endpoint, GitCredential, Run, RunOutput, Tenant, User, metadata
@@ -97,7 +98,7 @@ def test_nothing_is_left_but_the_name_and_a_line_of_the_trail(alice: Actor, forg
     assert (tomb.provisioning, tomb.deleted_at, tomb.head, tomb.namespaces) == ("deleted", NOON, "", [])
     with pytest.raises(ForgeNotFound):
         repo.commits()
-    bot = forge.send("GET", f"/api/v1/users/{tenants.bot_name(alice.tenant_id)}", expect=(200, 404))
+    bot = forge.send("GET", f"/api/v1/users/{names.bot_name(alice.tenant_id)}", expect=(200, 404))
     assert bot.status_code == 404
 
 

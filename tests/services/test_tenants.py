@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from crontopus_app import clock
 from crontopus_app.db import reading, writing
 from crontopus_app.errors import NotAuthenticated, NotFound
+from crontopus_app.git import names
 from crontopus_app.git.forgejo import Forgejo
 from crontopus_app.models import Tenant
 from crontopus_app.queue import QUEUE, redis
@@ -56,7 +57,7 @@ def test_everything_is_made_and_the_first_commit_is_the_users(newcomer: Actor, f
     assert newcomer.tenant_id.encode() in repo.files()["README.md"]
     assert all(line.startswith(b"#") for line in repo.files()["example.yaml"].splitlines())
     assert tenant(newcomer).indexed_head == first.sha
-    token = forge.create_token(tenants.bot_name(newcomer.tenant_id), "test", repo.org, repo.name)
+    token = forge.create_token(names.bot_name(newcomer.tenant_id), "test", repo.org, repo.name)
     mine = f"{forge.url}/api/v1/repos/{repo.org}/{repo.name}"
     assert httpx.get(mine, headers={"Authorization": f"token {token.secret}"}).status_code == 200
 
@@ -105,7 +106,7 @@ def test_a_wrong_password_fails_with_a_reason_and_is_repaired_by_one_call(
 
 
 def test_an_account_that_is_not_ours_is_never_touched(newcomer: Actor, forge: Forgejo) -> None:
-    name = tenants.bot_name(newcomer.tenant_id)
+    name = names.bot_name(newcomer.tenant_id)
     body = {"username": name, "email": f"{name}@example.org", "password": "some-long-password"}
     made = httpx.post(f"{forge.url}/api/v1/admin/users", json=body, auth=(USER, PASSWORD))
     assert made.status_code == 201
@@ -127,9 +128,9 @@ def test_an_unknown_tenant_is_not_found(newcomer: Actor, forge: Forgejo) -> None
 
 
 def test_bots_have_short_names_that_differ(newcomer: Actor) -> None:
-    assert tenants.bot_name("alice") == "crontopus-agent-2bd806c97f0e"
-    assert tenants.bot_name("alice") != tenants.bot_name("alicf")
-    assert len(tenants.bot_name("a" * 39)) < 40
+    assert names.bot_name("alice") == "crontopus-agent-2bd806c97f0e"
+    assert names.bot_name("alice") != names.bot_name("alicf")
+    assert len(names.bot_name("a" * 39)) < 40
 
 
 def push(actor: Actor, ref: str = "refs/heads/main") -> bytes:
