@@ -152,6 +152,7 @@ def _add_runs(tenant: str, jobs: list[str], hosts: list[str]) -> str:
                 Monitor(
                     **known,
                     state=state,
+                    health=state,
                     last_run_id=row["id"],
                     last_run_status=row["status"],
                     last_run_at=row["sort_at"],

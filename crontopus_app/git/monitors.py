@@ -18,32 +18,32 @@ from contract.manifest import AgentTarget, Manifest
 from crontopus_app.git.bulk import update_rows
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.models.base import new_id
+from crontopus_app.monitoring.state import Gone, Standing, Wanted, after
 
 # What takes space and says nothing here.
 _SLIM = [defer(getattr(JobIndex, name)) for name in ("yaml", "lints", "errors")]
 _SLIM_HOSTS = [defer(getattr(Endpoint, name)) for name in ("crontab", "drift")]
 _COLUMNS = [col(getattr(Monitor, name)) for name in ("id", "job_id", "source_id", "endpoint_id", "state")]
-_COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "last_run_status")]
-RESUMED = {"success": "ok", "failed": "failing", "timeout": "failing", "lost": "failing"}
+_COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "health")]
 # More ids than a statement takes well: then all of the tenant's rows are looked at.
 NAMED_AT_MOST = 500
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Target:
     """What the monitor of one instance must say."""
 
     job_name: str
     namespace: str
-    resting: bool
+    event: Wanted
 
 
 @dataclass(frozen=True)
 class _Expected:
     """The instances there should be, the valid jobs, the jobs whose files are invalid now, and the active endpoints."""
 
-    instances: dict[tuple[str, str], Wanted]
-    jobs: dict[str, Wanted]
+    instances: dict[tuple[str, str], Target]
+    jobs: dict[str, Target]
     kept: set[str]
     active: set[str]
 
@@ -54,7 +54,8 @@ class _Expected:
         if target is not None:
             return _followed(row, target)
         stays = row.job_id in self.kept and (row.endpoint_id is None or row.endpoint_id in self.active)
-        return None if stays or row.state == "retired" else {"state": "retired", "outcome": "", "reason": ""}
+        gone = after(Standing(row.state, row.health), Gone()).state
+        return None if stays or row.state == gone else {"state": gone, "outcome": "", "reason": ""}
 
 
 def lock_tenant(session: Session, tenant_id: str) -> Tenant | None:
@@ -105,7 +106,7 @@ def _expected(
         if not job.valid:
             expected.kept.add(job.job_id)
             continue
-        target = Wanted(job.name, job.namespace, resting=job.paused or not job.enabled)
+        target = Target(job.name, job.namespace, Wanted(resting=job.paused or not job.enabled))
         expected.jobs[job.job_id] = target
         expected.instances.update(dict.fromkeys(((job.job_id, host.id) for host in matching(job, active)), target))
     return expected
@@ -129,12 +130,8 @@ def _tuple(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _followed(row: Any, target: Wanted) -> dict[str, Any] | None:
-    state = row.state
-    if target.resting:
-        state = "paused"
-    elif state in {"paused", "retired"}:
-        state = RESUMED.get(row.last_run_status or "", "waiting")
+def _followed(row: Any, target: Target) -> dict[str, Any] | None:
+    state = after(Standing(row.state, row.health), target.event).state
     if (row.state, row.job_name, row.namespace) == (state, target.job_name, target.namespace):
         return None
     return {"state": state, "job_name": target.job_name, "namespace": target.namespace}
@@ -150,7 +147,7 @@ def _change(session: Session, expected: _Expected, ids: Sequence[str], now: date
         update_rows(session, table, changes)
 
 
-def _make(session: Session, tenant_id: str, wanted: dict[tuple[str, str], Wanted], now: datetime) -> None:
+def _make(session: Session, tenant_id: str, wanted: dict[tuple[str, str], Target], now: datetime) -> None:
     rows = [
         {
             "id": new_id(),
@@ -160,7 +157,8 @@ def _make(session: Session, tenant_id: str, wanted: dict[tuple[str, str], Wanted
             "endpoint_id": endpoint_id,
             "job_name": target.job_name,
             "namespace": target.namespace,
-            "state": "paused" if target.resting else "waiting",
+            "state": after(Standing(), target.event).state,
+            "health": Standing().health,
             "outcome": "",
             "reason": "",
             "applied_commit": "",

@@ -72,7 +72,8 @@ class Monitor(Row, table=True):
     """What is expected of a job by one source of check-ins, and where it stands.
 
     The source is an endpoint (then ``endpoint_id`` is ``source_id``) or a ping key. ``state`` is waiting, ok, failing,
-    paused or retired; ``outcome`` is what the agent's last pass did to its entry.
+    paused or retired (``monitoring/state.py``), ``health`` what it is when the job neither rests nor is gone;
+    ``outcome`` is what the agent's last pass did to its entry.
     """
 
     __table_args__ = (UniqueConstraint("job_id", "source_id"), Index("ix_monitor_tenant_job", "tenant_id", "job_id"))
@@ -85,6 +86,7 @@ class Monitor(Row, table=True):
     job_name: str
     namespace: str
     state: str = "waiting"
+    health: str = Field(default="waiting", sa_column_kwargs={"server_default": "waiting"})
     outcome: str = ""
     reason: str = ""
     applied_commit: str = ""

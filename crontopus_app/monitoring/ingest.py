@@ -14,12 +14,12 @@ from crontopus_app.db import storable
 from crontopus_app.errors import Conflict, CrontopusError, NotFound
 from crontopus_app.models import JobIndex
 from crontopus_app.monitoring.fold import RunFacts, fold
-from crontopus_app.monitoring.rows import Rows, Sender, Told
+from crontopus_app.monitoring.rows import STANDING, Rows, Sender, Told
+from crontopus_app.monitoring.state import Ran, Standing, after
 from crontopus_app.monitoring.statements import Row, statements
 
 OUTPUT_LIMIT = 256 * 1024
 AHEAD = timedelta(minutes=5)
-HEALTH = {"success": "ok", "failed": "failing", "timeout": "failing"}
 
 
 def record(session: Session, told: Sequence[Told], now: datetime) -> list[wire.CheckinAnswer | CrontopusError]:
@@ -157,15 +157,13 @@ def _row(sender: Sender, checkin: wire.Checkin, now: datetime) -> Row:
 
 
 def _update_monitor(rows: Rows, run: Row, now: datetime) -> None:
-    """The monitor follows the latest run by start; a paused or retired one keeps its state."""
     monitor = rows.monitors.get((run["job_id"], run["source_id"]))
-    if monitor is None or (monitor["last_run_at"] and monitor["last_run_at"] > run["sort_at"]):
+    if monitor is None:
         return
-    monitor["last_run_id"], monitor["last_run_status"] = run["id"], run["status"]
-    monitor["last_run_at"], monitor["updated_at"] = run["sort_at"], now
-    if monitor["state"] not in {"paused", "retired"}:
-        monitor["state"] = HEALTH.get(run["status"], monitor["state"])
-    rows.put_monitor(monitor)
+    before = Standing(**{name: monitor[name] for name in STANDING})
+    stands = after(before, Ran(run["id"], run["status"], run["sort_at"]))
+    if stands != before:
+        rows.put_monitor(monitor | vars(stands) | {"updated_at": now})
 
 
 def endpoint_job(session: Session, tenant_id: str, namespace: str, name: str) -> str:

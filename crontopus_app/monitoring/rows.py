@@ -7,18 +7,20 @@ monitors before the runs: two processes that write at once wait for each other, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from sqlalchemy import Table
 
 from contract import wire
 from crontopus_app.models import metadata
+from crontopus_app.monitoring.state import Standing
 from crontopus_app.monitoring.statements import Row, Statements
 
 RUN, OUTPUT, CHECKIN, MONITOR, JOB = (
     metadata.tables[name] for name in ("run", "run_output", "check_in", "monitor", "job_index")
 )
-MONITORED = ("last_run_id", "last_run_status", "last_run_at", "state", "updated_at")
+STANDING = tuple(field.name for field in fields(Standing))
+MONITORED = (*STANDING, "updated_at")
 MONITORS = ("id", "job_id", "source_id", "job_name", "namespace", *MONITORED)
 
 
@@ -113,6 +115,7 @@ class Rows:
         known[key] = place[table, key] = row
 
     def put_monitor(self, monitor: Row) -> None:
+        self.monitors[monitor["job_id"], monitor["source_id"]] = monitor
         self._changed["monitor", monitor["id"]] = monitor
 
     def put_checkin(self, row: Row) -> None:

@@ -13,13 +13,13 @@ from contract.schedule import ScheduleError, words
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.monitoring import slots
 from crontopus_app.monitoring.instances import instance
+from crontopus_app.monitoring.state import worst
 from crontopus_app.services import search_index
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.job_rows import find, rows_of
 
 SYSTEM = frozenset({"discovered", "default"})
 _Watched = tuple[Monitor, Endpoint | None]
-WORST_FIRST = ("failing", "stuck", "missed", "late", "unknown", "waiting", "ok", "paused")
 
 
 def list_all(
@@ -131,7 +131,7 @@ def roll_up(states: Sequence[str], *, valid: bool, active: bool) -> str:
         return "invalid"
     if not states:
         return "waiting" if active else "paused"
-    return min(states, key=lambda state: WORST_FIRST.index(state) if state in WORST_FIRST else 0)
+    return worst(states)
 
 
 @lru_cache(maxsize=4096)

@@ -14,6 +14,7 @@ from sqlmodel import Session, String, cast, col, select, union_all
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
 from crontopus_app.monitoring import slots
 from crontopus_app.monitoring.slots import Host
+from crontopus_app.monitoring.state import badness
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.jobs import roll_up
 
@@ -25,7 +26,6 @@ RUNS = 720
 BEFORE = 50
 PLACES = 100
 TIMED = (JobIndex.job_id, JobIndex.schedule, JobIndex.timezone, JobIndex.valid, JobIndex.enabled, JobIndex.paused)
-NEED = ("failing", "invalid", "stuck", "missed", "late", "unknown", "waiting", "ok", "paused")
 # As they stand among a run's flags, which are looked through as written: to parse those of each run takes longer.
 LATE = ('"late_start"', '"late_finish"')
 
@@ -89,8 +89,7 @@ def day(session: Session, actor: Actor, now: datetime) -> Day:
 
 def _need(state: str) -> int:
     """A job that runs stays where it was: lanes must not jump whenever one begins or ends."""
-    state = "ok" if state == "running" else state
-    return NEED.index(state) if state in NEED else NEED.index("unknown")
+    return badness("ok" if state == "running" else state)
 
 
 def _jobs(session: Session, tenant_id: str) -> list[_Job]:

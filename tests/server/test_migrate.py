@@ -142,6 +142,32 @@ def test_back_from_sources_only_what_endpoints_told_is_left(empty_url: str) -> N
         assert rows(empty_url, query) == [("e1",)]
 
 
+@pytest.mark.parametrize(
+    ("state", "last", "health"),
+    [
+        ("ok", "running", "ok"),
+        ("failing", "skipped", "failing"),
+        ("waiting", None, "waiting"),
+        ("paused", "lost", "failing"),
+        ("retired", "success", "ok"),
+        ("paused", "skipped", "waiting"),
+    ],
+)
+def test_a_monitor_that_rests_has_the_health_of_its_last_run(
+    empty_url: str, state: str, last: str | None, health: str
+) -> None:
+    migrate.to_head(empty_url)
+    command.downgrade(migrate.config(empty_url), "0008")
+    execute(empty_url, TENANT, name="alice")
+    execute(empty_url, ENDPOINT, name="e1", tenant="alice")
+    execute(empty_url, _of_source(MONITOR, "e1", "'e1'"), tenant="alice")
+    execute(empty_url, "UPDATE monitor SET state = :state", state=state)
+    if last:
+        execute(empty_url, "UPDATE monitor SET last_run_status = :last", last=last)
+    migrate.to_head(empty_url)
+    assert rows(empty_url, "SELECT state, health FROM monitor") == [(state, health)]
+
+
 def _of_source(statement: str, source: str, endpoint: str) -> str:
     """The statement with the columns of today, for a row of its own."""
     keyed = statement.replace("endpoint_id,", "endpoint_id, source_id,").replace(":name,", f"{endpoint}, '{source}',")

@@ -326,7 +326,7 @@ def test_a_monitor_without_an_endpoint_follows_its_job(anna: Actor, forge: Forge
     run(anna, forge)
     with writing() as session:
         monitor = Monitor(tenant_id=anna.tenant_id, job_id=IDS, source_id="key", job_name="old", namespace="production",
-                          updated_at=NOON, last_run_status="success")  # fmt: skip
+                          updated_at=NOON, health="ok")  # fmt: skip
         session.add(monitor)
     seen = []
     for text in (manifest("ping", **told, paused="true"), manifest("ping", **told)):

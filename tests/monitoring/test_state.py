@@ -1,0 +1,96 @@
+"""The one state machine: a table, and what holds of any events."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import reduce
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crontopus_app.monitoring.state import Event, Gone, Ran, Standing, Wanted, after, badness, worst
+from tests.cast import NOON
+
+STATUSES = ("running", "success", "failed", "timeout", "lost", "skipped", "missed")
+
+
+def ran(status: str, minutes: int = 0, run_id: str = "") -> Ran:
+    return Ran(run_id or f"r{minutes}", status, NOON + timedelta(minutes=minutes))
+
+
+def end(*events: Event) -> Standing:
+    return reduce(after, events, Standing())
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([], "waiting"),
+        ([ran("success")], "ok"),
+        ([ran("failed")], "failing"),
+        ([ran("timeout")], "failing"),
+        ([ran("lost")], "failing"),
+        # What says nothing changes nothing.
+        ([ran("running")], "waiting"),
+        ([ran("skipped")], "waiting"),
+        ([ran("failed"), ran("skipped", 1)], "failing"),
+        ([ran("failed"), ran("running", 1)], "failing"),
+        ([ran("success"), ran("missed", 1)], "ok"),
+        # The run that began last counts, whatever becomes of it and whenever it is told.
+        ([ran("failed", 1), ran("success", 0)], "failing"),
+        ([ran("success", 0), ran("failed", 1)], "failing"),
+        ([ran("success", 0), ran("failed", 0, "other")], "failing"),
+        ([ran("failed", 1, "a"), ran("success", 0, "a")], "ok"),
+        # A job that rests hides what it is, one that comes back is what it was.
+        ([Wanted(resting=True)], "paused"),
+        ([Wanted(resting=True), ran("failed")], "paused"),
+        ([Wanted(resting=True), ran("failed"), Wanted()], "failing"),
+        ([ran("failed"), ran("skipped", 1), Wanted(resting=True), Wanted()], "failing"),
+        ([ran("lost"), Wanted(resting=True), Wanted()], "failing"),
+        ([ran("success"), ran("running", 1), Wanted(resting=True), Wanted()], "ok"),
+        ([ran("success"), Gone()], "retired"),
+        ([ran("success"), Gone(), ran("failed", 1)], "retired"),
+        ([ran("success"), Gone(), ran("failed", 1), Wanted()], "failing"),
+        ([Gone(), Wanted()], "waiting"),
+        ([Gone(), Wanted(resting=True)], "paused"),
+    ],
+)
+def test_what_events_make_of_a_monitor(events: list[Event], state: str) -> None:
+    assert end(*events).state == state
+
+
+RUNS = st.builds(ran, st.sampled_from(STATUSES), st.integers(0, 5))
+EVENTS = st.lists(RUNS | st.builds(Wanted, st.booleans()) | st.just(Gone()), max_size=12)
+
+
+@given(EVENTS)
+def test_resting_loses_nothing(events: list[Event]) -> None:
+    """The health is what the runs alone make it; the state is it, unless the job rests or is gone."""
+    standing, runs = end(*events), end(*(one for one in events if isinstance(one, Ran)))
+    assert (standing.health, standing.last_run_id, standing.last_run_status, standing.last_run_at) == (
+        runs.health,
+        runs.last_run_id,
+        runs.last_run_status,
+        runs.last_run_at,
+    )
+    told = [one for one in events if not isinstance(one, Ran)]
+    hidden = told and (isinstance(told[-1], Gone) or (isinstance(told[-1], Wanted) and told[-1].resting))
+    assert standing.state == (("retired" if isinstance(told[-1], Gone) else "paused") if hidden else standing.health)
+
+
+@given(EVENTS, st.data())
+def test_a_repeat_changes_nothing(events: list[Event], data: st.DataObject) -> None:
+    again = [each for each in events for _ in range(data.draw(st.integers(1, 2)))]
+    assert end(*again) == end(*events)
+
+
+@given(st.permutations([ran("failed", 0), ran("success", 1), ran("timeout", 2), ran("success", 3)]))
+def test_runs_that_have_ended_may_be_told_in_any_order(events: list[Ran]) -> None:
+    assert end(*events) == Standing("ok", "ok", "r3", "success", NOON + timedelta(minutes=3))
+
+
+def test_the_worst_state_comes_first() -> None:
+    assert worst(["ok", "failing", "late"]) == "failing"
+    assert worst(["paused", "ok"]) == "ok"
+    assert badness("never heard of") == badness("unknown")
