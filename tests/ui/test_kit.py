@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import wire
-from crontopus_app.ui.kit import charts, terminal, words
+from crontopus_app.ui.kit import charts, colours, terminal, words
 from tests.cast import NOON
 
 RUN = wire.Run(
@@ -45,8 +45,8 @@ def test_durations_in_words(seconds: float | None, said: str) -> None:
 
 def test_every_status_has_a_look() -> None:
     for status in ("running", "success", "failed", "timeout", "lost", "skipped", "missed"):
-        assert words.run_state(status) in {"ok", "running", "failed", "missed", "unknown", "skipped"}
-    assert words.run_state("something new") == "unknown"
+        assert colours.of_run(status) in {"ok", "running", "failed", "missed", "unknown", "skipped"}
+    assert colours.of_run("something new") == "unknown"
 
 
 def test_hosts_in_words() -> None:

@@ -19,6 +19,7 @@ from crontopus_app.services import overview, timeline
 from crontopus_app.services.actor import Actor
 from crontopus_app.services.timeline import Day, Lane, Mark
 from crontopus_app.ui import call
+from crontopus_app.ui.kit import colours
 from crontopus_app.ui.kit import timeline as drawing
 from crontopus_app.ui.overview import rows
 from crontopus_app.ui.overview.state import OverviewState
@@ -66,7 +67,7 @@ def test_a_lane_tells_the_browser_its_runs() -> None:
     [("success", True, "late"), ("running", True, "late"), ("failed", True, "failed"), ("missed", False, "missed")],
 )
 def test_late_is_seen_on_what_is_not_worse(status: str, late: bool, colour: str) -> None:
-    assert drawing.colour_of(replace(MARK, status=status, late=late)) == colour
+    assert colours.of_run(status, late=late) == colour
 
 
 def test_what_runs_is_not_drawn_as_settled() -> None:

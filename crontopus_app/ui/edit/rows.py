@@ -13,7 +13,7 @@ from crontopus_app.monitoring import slots
 from crontopus_app.monitoring.slots import Clock, Timed
 from crontopus_app.services.plans import EndpointPlan, Plan
 from crontopus_app.ui.edit.form import NAMES, Form, field_at
-from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit import colours, words
 from crontopus_app.ui.kit.editor import Mark, marks
 from crontopus_app.ui.kit.future import Future, future
 
@@ -21,7 +21,6 @@ SHOWN = 8
 ZONES = 3
 _PATH = re.compile(r"^`[\w.\[\]-]+` ")
 ACTIONS = {"create": "gets it", "update": "changes", "delete": "loses it", "none": "stays as it is"}
-STATES = {"create": "ok", "update": "running", "delete": "failed", "none": "paused"}
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def _host(one: EndpointPlan) -> Host:
     same = one.action == "update" and not any(line.sign.strip() for line in lines)
     note = one.note or ("its line stays, what it runs changes" if same and lines else "")
     href = f"/endpoints/{one.endpoint_id}"
-    return Host(one.endpoint_name, href, ACTIONS[one.action], STATES[one.action], tuple(lines), note)
+    return Host(one.endpoint_name, href, ACTIONS[one.action], colours.ACTION[one.action], tuple(lines), note)
 
 
 def diff(before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:

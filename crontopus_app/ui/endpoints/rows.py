@@ -8,7 +8,7 @@ from importlib.metadata import version as installed
 from typing import Any
 
 from contract import wire
-from crontopus_app.ui.kit import filters, words
+from crontopus_app.ui.kit import colours, filters, words
 from crontopus_app.ui.kit.filters import Pages, Pill
 from crontopus_app.ui.kit.future import CRONS
 
@@ -90,7 +90,7 @@ def host(endpoint: wire.Endpoint) -> HostRow:
         href=f"/endpoints/{endpoint.id}",
         name=endpoint.name,
         hostname=endpoint.hostname,
-        state=words.host_state(endpoint.state),
+        state=colours.of_host(endpoint.state),
         said=endpoint.state,
         message=endpoint.message,
         seen=words.iso(endpoint.last_seen_at),
@@ -140,7 +140,7 @@ def instance(one: wire.InstanceStatus) -> InstanceRow:
         namespace=one.namespace,
         host=one.endpoint_name,
         host_href=f"/endpoints/{one.endpoint_id}",
-        state=words.job_state(one.state),
+        state=colours.of_job(one.state),
         said=words.JOB_WORDS.get(one.state, one.state),
         outcome=one.outcome or "not yet reported",
         reason=one.reason,

@@ -10,7 +10,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from crontopus_app.services.run_stats import Happened, Tally
-from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit import colours
 from crontopus_app.ui.kit.durations import Durations
 from crontopus_app.ui.kit.strip import Cell
 
@@ -19,8 +19,6 @@ MOST = 60  # slots that have a cell each
 FEWEST = 14  # places, so that three slots do not fill the whole width
 GRACE = timedelta(minutes=2)
 NOTHING = "no run was reported"
-# What a cell of several runs shows: the worst of them.
-WORST_FIRST = ("failed", "missed", "unknown", "late", "skipped", "running", "ok")
 COUNTED = ("success", "failed", "timeout", "lost", "missed")
 
 
@@ -61,10 +59,10 @@ def _of_slot(at: datetime, runs: Sequence[Happened], zone: str) -> Cell:
     when = f"{at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M}"
     if not runs:
         return Cell("none", f"{when} · {NOTHING}")
-    worst = min(runs, key=lambda run: _rank(run.status))
+    worst = min(runs, key=lambda run: colours.badness(colours.of_run(run.status)))
     count = Counter(run.status for run in runs)
     said = worst.status if len(runs) == 1 else ", ".join(f"{number} {status}" for status, number in count.most_common())
-    return Cell(words.run_state(worst.status), f"{when} · {said}", f"/runs/{worst.run_id}")
+    return Cell(colours.of_run(worst.status), f"{when} · {said}", f"/runs/{worst.run_id}")
 
 
 def by_day(tallies: Iterable[Tally], bounds: Sequence[datetime], zone: str, runs: str) -> list[Cell]:
@@ -84,18 +82,13 @@ def _of_day(begin: datetime, end: datetime, tallies: Sequence[Tally], zone: str,
     date = f"{begin.astimezone(ZoneInfo(zone)):%a %d %b}"
     if not tallies:
         return Cell("none", f"{date} · {NOTHING}")
-    worst = min(tallies, key=lambda tally: _rank(tally.status))
+    worst = min(tallies, key=lambda tally: colours.badness(colours.of_run(tally.status)))
     most = sorted(tallies, key=lambda tally: -tally.count)
     said = ", ".join(f"{tally.count:,} {tally.status}" for tally in most)
     all_of_it = f"{runs}&since={begin:%Y-%m-%dT%H:%MZ}&until={end:%Y-%m-%dT%H:%MZ}"
     return Cell(
-        words.run_state(worst.status), f"{date} · {said}", f"/runs/{worst.run_id}" if worst.run_id else all_of_it
+        colours.of_run(worst.status), f"{date} · {said}", f"/runs/{worst.run_id}" if worst.run_id else all_of_it
     )
-
-
-def _rank(status: str) -> int:
-    state = words.run_state(status)
-    return WORST_FIRST.index(state) if state in WORST_FIRST else len(WORST_FIRST)
 
 
 def success(counts: Counter[str]) -> str:

@@ -12,7 +12,7 @@ from contract.manifest_values import parse_duration
 from crontopus_app.services.job_calendar import Crowd
 from crontopus_app.services.job_hosts import Installed
 from crontopus_app.services.plans import Plan
-from crontopus_app.ui.kit import run_table, terminal, words
+from crontopus_app.ui.kit import colours, run_table, terminal, words
 from crontopus_app.ui.kit.code import Line
 from crontopus_app.ui.kit.future import NOTHING, Future
 
@@ -134,7 +134,7 @@ def head(detail: wire.JobDetail, current: int, hosts: int) -> Head:
         id=job.id,
         name=job.name,
         namespace=job.namespace,
-        state=words.job_state(job.state),
+        state=colours.of_job(job.state),
         said=words.JOB_WORDS.get(job.state, job.state),
         explained=_explained(job.schedule, job.timezone) or job.words,
         cron=" · ".join(job.schedule),
@@ -218,7 +218,7 @@ def run_line(run: wire.Run, output: str, zone: str) -> RunLine:
         delay=run_table.delay(run),
         took=words.took(run.duration_s),
         running_since=words.iso(run.started_at or run.received_at) if run.status == "running" else "",
-        state=words.run_state(run.status),
+        state=colours.of_run(run.status),
         status=run.status,
         more=" · ".join(filter(None, more)),
         host=run.endpoint_name,
@@ -237,7 +237,7 @@ def instance(found: Installed) -> Instance:
     return Instance(
         host=one.endpoint_name,
         href=f"/endpoints/{one.endpoint_id}",
-        state=words.job_state(one.state),
+        state=colours.of_job(one.state),
         said=words.JOB_WORDS.get(one.state, one.state),
         outcome=one.outcome or "not yet reported",
         reason=one.reason,

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract import wire
+from crontopus_app.monitoring.state import WORST_FIRST
 from crontopus_app.services.runs import percentile
-from crontopus_app.ui.kit import charts, filters, words
+from crontopus_app.ui.kit import charts, colours, filters, words
 from crontopus_app.ui.kit.filters import Pages, Pill
 
 SHOWN = 20
@@ -44,7 +45,7 @@ def job_row(job: wire.JobSummary, runs: Sequence[charts.Ran]) -> JobRow:
     """One line of the table."""
     newest = runs[-1].status if runs else ""
     durations = sorted(run.duration_s for run in runs if run.duration_s is not None)
-    state = "running" if newest == "running" else words.job_state(job.state)
+    state = "running" if newest == "running" else colours.of_job(job.state)
     return JobRow(
         id=job.id,
         name=job.name,
@@ -75,7 +76,7 @@ def pills(jobs: Sequence[wire.JobSummary], namespace: str, state: str, text: str
     spaces, states = Counter(job.namespace for job in jobs), Counter(job.state for job in jobs)
     found = [Pill(f"all {len(jobs)}", _address("", "", text), not namespace and not state)]
     found += [Pill(f"{name} {n}", _address(name, state, text), name == namespace) for name, n in sorted(spaces.items())]
-    bad = [name for name in ("failing", "late", "missed", "paused", "waiting", "ok") if states[name] or name == state]
+    bad = [name for name in WORST_FIRST if name != "invalid" and (states[name] or name == state)]
     found += [
         Pill(
             f"{words.JOB_WORDS.get(name, name).split(' ')[0]} {states[name]}",

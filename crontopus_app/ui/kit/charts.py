@@ -9,7 +9,7 @@ from typing import Protocol
 
 import reflex as rx
 
-from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit import colours
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def bars(runs: Sequence[Ran], count: int, height: int = 20) -> Paths:
     drawn = []
     for place, run in enumerate(shown, start=first):
         tall = max(0.2, (run.duration_s or 0) / longest) * height
-        drawn.append((words.run_state(run.status), f"M{place * 6} {height - tall:.1f}h4v{tall:.1f}h-4z"))
+        drawn.append((colours.of_run(run.status), f"M{place * 6} {height - tall:.1f}h4v{tall:.1f}h-4z"))
     return paths_of(drawn)
 
 

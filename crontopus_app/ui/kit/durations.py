@@ -10,7 +10,7 @@ import reflex as rx
 
 from contract import wire
 from crontopus_app.services.runs import percentile
-from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit import colours, words
 from crontopus_app.ui.kit.parts import link
 
 SHOWN = 60
@@ -63,7 +63,7 @@ def durations(runs: Sequence[wire.Run], limit_s: float | None = None) -> Duratio
     ]
     bars = [
         Bar(
-            words.run_state(run.status),
+            colours.of_run(run.status),
             f"{max(LOWEST, 100 * (run.duration_s or 0) / top):.1f}%",
             _title(run),
             _href(run),

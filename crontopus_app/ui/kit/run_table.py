@@ -9,7 +9,7 @@ from typing import Any
 import reflex as rx
 
 from contract import wire
-from crontopus_app.ui.kit import parts, words
+from crontopus_app.ui.kit import colours, parts, words
 
 HEADS = ["Job", "Namespace", "Host", "Started", "Delay", "Took", "Outcome", "Commit"]
 
@@ -56,7 +56,7 @@ def row(run: wire.Run) -> RunRow:
         job_href=f"/jobs/{run.namespace}/{run.job_name}",
         namespace=run.namespace,
         host=run.endpoint_name,
-        state=words.run_state(run.status),
+        state=colours.of_run(run.status),
         status=run.status,
         slot=words.iso(run.slot),
         at=words.iso(run.started_at or run.received_at),

@@ -18,7 +18,7 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.services.timeline import HALF, Day, Lane, Mark
-from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit import colours, words
 from crontopus_app.ui.kit.charts import Paths, paths_of
 from crontopus_app.ui.kit.parts import link, when
 
@@ -121,7 +121,7 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
     )
     hosts = list(dict.fromkeys(mark.host for mark in ended))
     bars = [(round(place(mark.begun, at), 1), round(_wide(mark), 1), mark) for mark in ended]
-    drawn = dict.fromkeys((colour_of(mark), left, wide) for left, wide, mark in bars)
+    drawn = dict.fromkeys((colours.of_run(mark.status, late=mark.late), left, wide) for left, wide, mark in bars)
     told = defaultdict[int, deque[Bar]](lambda: deque(maxlen=TOLD))
     for bar in bars:
         told[round(bar[0])].append(bar)
@@ -130,7 +130,7 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
         name=lane.name,
         namespace=lane.namespace,
         href=f"/jobs/{lane.namespace}/{lane.name}",
-        state=words.job_state(lane.state),
+        state=colours.of_job(lane.state),
         said=words.JOB_WORDS.get(lane.state, lane.state),
         paths=paths_of((colour, f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z") for colour, left, wide in drawn),
         slots=outlines([place(slot, at) for slot in lane.slots], _usual(ended)),
@@ -148,12 +148,6 @@ def _wide(mark: Mark) -> float:
 def _told(bar: Bar, hosts: Sequence[str]) -> str:
     left, wide, mark = bar
     return f"{left:.0f},{wide:.0f},{mark.status},{hosts.index(mark.host)},{mark.seconds:.3g},{_short(mark.run_id)}"
-
-
-def colour_of(mark: Mark) -> str:
-    """What ran well or still runs, but late, is late."""
-    colour = words.run_state(mark.status)
-    return "late" if mark.late and colour in {"ok", "running"} else colour
 
 
 def _short(run_id: str) -> str:
@@ -192,7 +186,7 @@ def going(day: Day, at: datetime) -> list[Going]:
             top=f"{row * 27 + 29}px",
             run_id=mark.run_id,
             since=mark.begun.isoformat(),
-            state=colour_of(mark),
+            state=colours.of_run(mark.status, late=mark.late),
             said=f"{lane.name} · running on {mark.host or 'no host'}",
         )
         for row, lane in enumerate(day.lanes)

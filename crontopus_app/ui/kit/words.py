@@ -4,48 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-RUN_STATES = {
-    "running": "running",
-    "success": "ok",
-    "failed": "failed",
-    "timeout": "failed",
-    "lost": "unknown",
-    "skipped": "skipped",
-    "missed": "missed",
-}
-JOB_STATES = {
-    "ok": "ok",
-    "failing": "failed",
-    "running": "running",
-    "late": "late",
-    "missed": "missed",
-    "paused": "paused",
-    "invalid": "failed",
-}
-HOST_STATES = {
-    "in sync": "ok",
-    "behind": "late",
-    "waiting": "late",
-    "blocked": "failed",
-    "failed": "failed",
-    "silent": "unknown",
-    "revoked": "paused",
-}
 JOB_WORDS = {"ok": "healthy", "waiting": "waiting for its first run", "retired": "retired"}
-CHANGE_STATES = {"pending": "running", "done": "ok", "failed": "failed"}
-
-
-def run_state(status: str) -> str:
-    """The colour word of a run's status."""
-    return RUN_STATES.get(status, "unknown")
-
-
-def job_state(state: str) -> str:
-    return JOB_STATES.get(state, "unknown")
-
-
-def host_state(state: str) -> str:
-    return HOST_STATES.get(state, "unknown")
 
 
 def took(seconds: float | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contract import wire_operator as wire
-from crontopus_app.ui.kit import filters, words
+from crontopus_app.ui.kit import colours, filters, words
 from crontopus_app.ui.kit.filters import Pages, Pill, page_word
 from crontopus_app.ui.kit.words import iso, plural
 
@@ -299,7 +299,7 @@ def changes(found: Iterable[wire.OpenChange]) -> list[ChangeRow]:
         ChangeRow(
             tenant=one.tenant_id,
             href=address({}, tenant=one.tenant_id),
-            state=words.CHANGE_STATES.get(one.state, "unknown"),
+            state=colours.of_change(one.state),
             said=one.state,
             what=f"{one.operation} {one.path}",
             author=one.author,

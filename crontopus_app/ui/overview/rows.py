@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from contract import wire
 from crontopus_app.services import overview
 from crontopus_app.services.overview import Overview
-from crontopus_app.ui.kit import terminal, words
+from crontopus_app.ui.kit import colours, terminal, words
 
 # Within a cron expression, which is not to be broken over two lines.
 EXPRESSION_BLANK = re.compile(r"(?<=[\d*]) (?=[\d*])")
@@ -98,7 +98,7 @@ def trouble(one: overview.Trouble) -> Trouble:
 
 def change_row(change: wire.ChangeStatus) -> ChangeRow:
     arrived = {"pending": "on its way", "failed": "failed"}.get(change.state, "committed")
-    state = words.CHANGE_STATES.get(change.state, "unknown")
+    state = colours.of_change(change.state)
     if change.state == "done" and change.expected:
         arrived = f"on {change.applied} of {change.expected}"
         state = "ok" if change.applied == change.expected else "late"

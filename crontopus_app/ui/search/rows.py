@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crontopus_app.services.search import Found, Group, Hit
-from crontopus_app.ui.kit import words
+from crontopus_app.ui.kit import colours, words
 
 HEADS = {"job": "Jobs", "run": "Runs", "endpoint": "Endpoints", "commit": "Commits"}
 
@@ -39,7 +39,7 @@ def _group(group: Group) -> GroupRow:
 
 
 def _hit(hit: Hit) -> HitRow:
-    colour = {"run": words.run_state, "endpoint": words.host_state, "job": words.job_state}.get(hit.kind)
+    colour = {"run": colours.of_run, "endpoint": colours.of_host, "job": colours.of_job}.get(hit.kind)
     return HitRow(
         title=hit.title,
         detail=hit.detail,
