@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crontopus_app.errors import ConfigurationError
+from crontopus_app.settings import DEVELOPMENT
 
 ROOT = Path(__file__).resolve().parents[1]
 # What `reflex export` writes into each script that opens the websocket; ``build`` puts the page's own origin there.
@@ -25,8 +26,6 @@ SOURCES = ("rxconfig.py", "requirements.lock", "assets", "crontopus_app/ui", "cr
 
 FALLBACK = "/404.html"
 
-# Where this is 1, what is built has the page /kit too: for who works on the console, never for who uses it.
-DEVELOPMENT = "CONSOLE_DEVELOPMENT"
 _WITH_KIT = "+kit"
 
 _BUILDING = {

@@ -26,6 +26,8 @@ EMBEDDED_ADMIN = "svc-crontopus"
 FORGE_PATH = "/forge"
 # Without our prefix, under which names that nobody knows stop the start.
 HOME_BY_DEFAULT = "_CRONTOPUS_HOME_BY_DEFAULT"
+# A build with this set to 1 has the page /kit too: for people who work on the console.
+DEVELOPMENT = "CONSOLE_DEVELOPMENT"
 
 # Of the agent, the CLI and the tests: they share the prefix, the server must not call them unknown.
 OTHER_PROGRAMS = frozenset({"AGENT_STATE", "CRONTAB", "ENROLLMENT_TOKEN", "LOG_FORMAT", "PROFILE", "TOKEN", "URL"})
