@@ -1,9 +1,9 @@
-"""Reflex configuration, nothing else; ``crontopus_app.frontend`` sets what differs between building and serving."""
+"""Reflex's configuration; ``crontopus_app.programs.frontend`` sets what differs between building and serving."""
 
 import reflex as rx
 from reflex.constants import StateManagerMode
 
-from crontopus_app.frontend import BUILT_IN_URL
+from crontopus_app.programs.frontend import BUILT_IN_URL
 
 config = rx.Config(
     app_name="crontopus_app",

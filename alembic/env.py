@@ -3,9 +3,9 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
-from crontopus_app.db import make_engine
+from crontopus_app.base.db import make_engine
+from crontopus_app.base.settings import settings
 from crontopus_app.models import metadata
-from crontopus_app.settings import settings
 
 # Any number that nothing else in this database takes an advisory lock with.
 LOCK = 7_206_314_559

@@ -103,10 +103,10 @@ def index_jobs(product: Product, jobs: int, endpoints: int = 0) -> tuple[list[st
     Written where the index would write them. Gives the jobs' ids and their endpoints' tokens, in turn.
     """
     os.environ.update({"CRONTOPUS_HOME": str(product.home), **product.settings})
-    from crontopus_app import security
-    from crontopus_app.db import engine, writing
+    from crontopus_app.base import security
+    from crontopus_app.base.db import engine, writing
+    from crontopus_app.base.settings import settings
     from crontopus_app.models import Endpoint
-    from crontopus_app.settings import settings
 
     settings.cache_clear()
     engine.cache_clear()

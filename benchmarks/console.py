@@ -92,10 +92,10 @@ def _furnish(product: Product) -> dict[str, str]:
 
 def _commit_jobs(product: Product) -> list[str]:
     """One commit of all manifests, read by the index as after a push; gives the jobs' ids by number."""
-    from crontopus_app import clock
-    from crontopus_app.git.forge import forge
-    from crontopus_app.git.forgejo_http import Author, FileOperation
-    from crontopus_app.git.index import reindex
+    from crontopus_app.base import clock
+    from crontopus_app.forge.configured import forge
+    from crontopus_app.forge.http import Author, FileOperation
+    from crontopus_app.jobs.index import reindex
 
     org, repository = product.http.get("/api/auth/me").json()["repository"].split("/")
     ids = [str(uuid.uuid4()) for _ in range(JOBS)]
@@ -112,9 +112,9 @@ def _commit_jobs(product: Product) -> list[str]:
 
 def _add_hosts(product: Product) -> list[str]:
     """Endpoints with a crontab of 100 lines each; gives their ids."""
-    from crontopus_app.db import writing
+    from crontopus_app.base.db import writing
+    from crontopus_app.base.security import new_token, token_hmac
     from crontopus_app.models import Endpoint
-    from crontopus_app.security import new_token, token_hmac
 
     crontab = [{"text": f"{n % 60} * * * * /usr/bin/thing-{n}", "standing": "foreign"} for n in range(100)]
     hosts = [
@@ -138,7 +138,7 @@ def _add_hosts(product: Product) -> list[str]:
 
 def _add_runs(tenant: str, jobs: list[str], hosts: list[str]) -> str:
     """Each job ran on its host twice an hour for two days, one in 50 failed; gives the id of a run."""
-    from crontopus_app.db import writing
+    from crontopus_app.base.db import writing
     from crontopus_app.models import Monitor, Run, RunOutput
 
     rows = list(_runs(tenant, jobs, hosts))
@@ -197,7 +197,7 @@ def _runs(tenant: str, jobs: list[str], hosts: list[str]) -> Iterator[dict[str, 
 
 async def _server(product: Product, addresses: dict[str, str]) -> list[str]:
     """Prints what the server needs for each page; gives those that need too long."""
-    from crontopus_app.front import keep_what_is_loaded
+    from crontopus_app.programs.asgi import keep_what_is_loaded
     from crontopus_app.ui.pages import PAGES
 
     keep_what_is_loaded()
@@ -220,8 +220,8 @@ def _load(handlers: Any) -> Any:
 
 def _session(product: Product) -> str:
     """The Cookie header of a browser; its user is an operator, so that all pages answer."""
-    from crontopus_app.db import writing
-    from crontopus_app.services import auth
+    from crontopus_app.base.db import writing
+    from crontopus_app.people import auth
 
     with writing() as session:
         auth.grant_operator(session, product.tenant)

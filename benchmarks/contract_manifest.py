@@ -18,7 +18,7 @@ from contract import yaml_nodes
 from contract.lints import lint
 from contract.manifest import decode, from_fields, render, to_fields
 from contract.policy import decode as decode_policy
-from crontopus_app.git.edit import EditError, edit
+from crontopus_app.jobs.yaml_edit import EditError, edit
 from tests.contract.manifests import FULL, SMALL
 
 PATH = "production/nightly-backup.yaml"

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from crontopus_app.services.timeline import Day, Lane, Mark
+from crontopus_app.queries.timeline import Day, Lane, Mark
 from crontopus_app.ui.kit import timeline as drawing
 
 LANES, EACH, TURNS = 30, 96, 50

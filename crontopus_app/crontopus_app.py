@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.api.app import api
-from crontopus_app.services import intake
+from crontopus_app.monitoring.intake import intake
 from crontopus_app.ui import live, payloads, problems, session, sockets, theme
 from crontopus_app.ui.kit import toast
 from crontopus_app.ui.pages import MISSING, PAGES, development

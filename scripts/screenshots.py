@@ -91,7 +91,7 @@ def _demo() -> Iterator[tuple[str, str]]:
         probe.bind(("127.0.0.1", 0))
         bind = f"127.0.0.1:{probe.getsockname()[1]}"
     environment = {**os.environ, "CRONTOPUS_HOME": str(home), "CRONTOPUS_BIND": bind}
-    command = [sys.executable, "-m", "crontopus_app.server", "up", "--demo"]
+    command = [sys.executable, "-m", "crontopus_app.programs.server", "up", "--demo"]
     with (home / "log").open("wb") as log:
         child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from contract import wire
-from crontopus_app import clock, security
-from crontopus_app.db import reading, writing
+from crontopus_app.base import clock, security
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import reading, writing
 from crontopus_app.models import Endpoint, JobIndex, LoginSession, Monitor, Tenant, User
-from crontopus_app.services import auth, callers, checkins
-from crontopus_app.services.actor import Actor
+from crontopus_app.monitoring.intake import checkins, senders
+from crontopus_app.people import auth
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -110,7 +111,7 @@ def add_job(tenant: str, endpoint_id: str, *, job_id: str = JOB_ID, name: str = 
 def tell(endpoint_id: str, *told: wire.Checkin, now: datetime = NOON) -> list[checkins.Answer]:
     """Check-ins of one endpoint, written in one transaction: an answer or a refusal for each."""
     with reading() as session:
-        caller = callers.of_endpoint(session.get_one(Endpoint, endpoint_id))
+        caller = senders.of_endpoint(session.get_one(Endpoint, endpoint_id))
     return checkins.record([checkins.Asked(caller, one) for one in told], now)
 
 

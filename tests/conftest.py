@@ -11,13 +11,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from crontopus_app.settings import settings
+from crontopus_app.base.settings import settings
 
 pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.database",
     "tests.fixtures.redis_server",
     "tests.fixtures.served",
+    "tests.fixtures.tenants",
     "tests.fixtures.unheld",
 ]
 

@@ -19,11 +19,11 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 
-from crontopus_app.errors import ConfigurationError
-from crontopus_app.git.forge import forge
-from crontopus_app.logs import hide_secrets
-from crontopus_app.queue import QUEUE
-from crontopus_app.settings import settings
+from crontopus_app.base.errors import ConfigurationError
+from crontopus_app.base.logs import hide_secrets
+from crontopus_app.base.queue import QUEUE
+from crontopus_app.base.settings import settings
+from crontopus_app.forge.configured import forge
 from worker.sweep import Sweep
 
 log = logging.getLogger("worker")

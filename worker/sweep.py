@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from crontopus_app import clock
-from crontopus_app.db import reading, writing
-from crontopus_app.errors import CrontopusError
-from crontopus_app.git.forgejo import Forgejo
-from crontopus_app.services import git_access, sweeps
+from crontopus_app.base import clock
+from crontopus_app.base.db import reading, writing
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.forge.client import Forgejo
+from crontopus_app.operations import sweeps
+from crontopus_app.people import git_credentials
 from worker import tasks
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Sweep:
                 (tasks.provision_tenant, sweeps.unprovisioned(session, now)),
                 (tasks.commit_changes, sweeps.with_changes(session, now)),
                 (tasks.delete_tenant, sweeps.leaving(session)),
-                (tasks.settle_git_access, git_access.unsettled(session, now)),
+                (tasks.settle_git_access, git_credentials.unsettled(session, now)),
                 (tasks.index_tenant, sweeps.behind(session) + self._to_poll(sweeps.ready(session), now)),
             ]
         for task, tenants in due:

@@ -7,36 +7,38 @@ from __future__ import annotations
 
 import logging
 
-from crontopus_app import clock
-from crontopus_app.errors import CrontopusError
-from crontopus_app.git.forge import forge
-from crontopus_app.git.index import describe_commits, index, reindex
-from crontopus_app.services import committing, git_access, leaving, tenants
+from crontopus_app.base import clock
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.forge.configured import forge
+from crontopus_app.jobs import commit
+from crontopus_app.jobs.index import describe_commits, index, reindex
+from crontopus_app.operations import provisioning, tenant_deletion
+from crontopus_app.people import git_credentials
 
 log = logging.getLogger(__name__)
 
 
 def provision_tenant(tenant_id: str) -> None:
     """Makes the tenant's repository and what belongs to it."""
-    tenants.provision(tenant_id, forge(), clock.now())
+    provisioning.provision(tenant_id, forge(), clock.now())
 
 
 def delete_tenant(tenant_id: str) -> None:
     """Removes what a deleted account has left: its repository and its rows."""
-    leaving.finish(tenant_id, forge(), clock.now())
+    tenant_deletion.finish(tenant_id, forge(), clock.now())
 
 
 def settle_git_access(tenant_id: str) -> None:
     """Ends credentials and rights on the Git server that it was not told about yet, and gives rights back."""
     try:
-        git_access.settle(tenant_id, forge(), clock.now())
+        git_credentials.settle(tenant_id, forge(), clock.now())
     except CrontopusError as error:
         log.warning("the Git credentials of %s are settled later: %s", tenant_id, error)
 
 
 def commit_changes(tenant_id: str) -> None:
     """Commits all pending changes of the tenant."""
-    committing.commit_changes(tenant_id, forge(), clock.now)
+    commit.commit_changes(tenant_id, forge(), clock.now)
 
 
 def index_tenant(tenant_id: str) -> None:

@@ -7,10 +7,11 @@ from fastapi.responses import StreamingResponse
 
 from contract import wire
 from crontopus_app.api.deps import CurrentActor, Now
-from crontopus_app.db import reading
-from crontopus_app.git.forge import forge
-from crontopus_app.services import accounts, http_auth, leaving
-from crontopus_app.services.export import export
+from crontopus_app.base.db import reading
+from crontopus_app.forge.configured import forge
+from crontopus_app.operations import tenant_deletion
+from crontopus_app.people import accounts, http_auth
+from crontopus_app.queries.export import export
 
 router = APIRouter(tags=["account"])
 
@@ -49,13 +50,13 @@ def end_session(session_id: str, actor: CurrentActor, now: Now) -> None:
 def preview_deletion(actor: CurrentActor) -> wire.Leaving:
     """What would go with the account."""
     with reading() as session:
-        return leaving.preview(session, actor)
+        return tenant_deletion.preview(session, actor)
 
 
 @router.post("/auth/delete", status_code=202)
 def delete_account(form: wire.AccountDeletion, actor: CurrentActor, now: Now, response: Response) -> wire.Leaving:
     """Deletes the account with its tenant: sign-ins and tokens end at once, the rest is removed by a worker."""
-    told = leaving.leave(actor, form, now)
+    told = tenant_deletion.leave(actor, form, now)
     response.delete_cookie(http_auth.COOKIE, path="/")
     return told
 

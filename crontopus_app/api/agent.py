@@ -8,14 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from contract import wire
-from crontopus_app import clock
 from crontopus_app.api import limits, watchers
 from crontopus_app.api.deps import CurrentEndpoint, Now
-from crontopus_app.db import reading, writing
-from crontopus_app.errors import NotAuthenticated
-from crontopus_app.git.forge import forge
+from crontopus_app.base import clock
+from crontopus_app.base.db import reading, writing
+from crontopus_app.base.errors import NotAuthenticated
+from crontopus_app.forge.configured import forge
+from crontopus_app.hosts import agent_api, enrolment
 from crontopus_app.models import Endpoint
-from crontopus_app.services import enrolment, http_auth, reports
+from crontopus_app.people import http_auth
 
 router = APIRouter(tags=["agent"])
 
@@ -35,13 +36,13 @@ def enroll(form: wire.EnrollRequest, request: Request, now: Now) -> wire.Enrolle
 
 @router.post("/endpoints/me/heartbeat", status_code=204)
 def heartbeat(endpoint: CurrentEndpoint, now: Now) -> None:
-    reports.seen(endpoint.id, now)
+    agent_api.seen(endpoint.id, now)
 
 
 @router.post("/endpoints/me/report", status_code=204)
 def report(told: wire.PassReport, endpoint: CurrentEndpoint, now: Now) -> None:
     with writing() as session:
-        reports.report(session, endpoint.id, told, now)
+        agent_api.report(session, endpoint.id, told, now)
 
 
 @router.get("/endpoints/me/watch")
@@ -50,7 +51,7 @@ async def watch(
 ) -> wire.WatchAnswer:
     """Answers as soon as the tenant's head differs from ``head`` or a pass is asked for; it is the heartbeat too."""
     deadline = asyncio.get_running_loop().time() + timeout
-    await asyncio.to_thread(reports.seen, endpoint.id, clock.now())
+    await asyncio.to_thread(agent_api.seen, endpoint.id, clock.now())
     with watchers.waiting(endpoint.tenant_id) as changed:
         while True:
             changed.clear()
@@ -63,4 +64,4 @@ async def watch(
 
 def _state(endpoint: Endpoint) -> wire.WatchAnswer:
     with reading() as session:
-        return reports.watch_state(session, endpoint.id, clock.now())
+        return agent_api.watch_state(session, endpoint.id, clock.now())

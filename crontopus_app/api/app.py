@@ -9,7 +9,6 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Match
 
-from crontopus_app import csp
 from crontopus_app.api import (
     account,
     agent,
@@ -28,7 +27,8 @@ from crontopus_app.api import (
     tokens,
 )
 from crontopus_app.api.limits import BodyLimit, TrailingSlash
-from crontopus_app.errors import NotFound
+from crontopus_app.base import csp
+from crontopus_app.base.errors import NotFound
 
 DOCS_FILES = "/api/docs/files"
 # The agent's routes stand before those with an id in the same place of the path.

@@ -12,10 +12,12 @@ from starlette.concurrency import run_in_threadpool
 from contract import wire
 from crontopus_app.api import limits
 from crontopus_app.api.deps import CurrentActor, Now, headers_of
-from crontopus_app.db import reading, writing
-from crontopus_app.errors import BadInput, Conflict, CrontopusError
-from crontopus_app.services import auth, http_auth, rates, sign_in, tenants
-from crontopus_app.settings import settings
+from crontopus_app.base import rates
+from crontopus_app.base.db import reading, writing
+from crontopus_app.base.errors import BadInput, Conflict, CrontopusError
+from crontopus_app.base.settings import settings
+from crontopus_app.operations import provisioning
+from crontopus_app.people import auth, http_auth, sign_in
 
 router = APIRouter(tags=["auth"])
 
@@ -88,7 +90,7 @@ def me(actor: CurrentActor) -> wire.Me:
 def provision(actor: CurrentActor, now: Now) -> wire.Me:
     """Tries again to make the tenant's repository, from the step that failed."""
     with writing() as session:
-        tenants.retry(session, actor, now)
+        provisioning.retry(session, actor, now)
         return auth.me(session, actor)
 
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from contract.jobs_in_tree import MAX_BYTES
 from contract.wire import Checkin, Problem
 from crontopus_app.api.deps import CurrentEndpoint
-from crontopus_app.errors import BadInput, TooLarge
+from crontopus_app.base.errors import BadInput, TooLarge
 
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 # What OpenAPI says of such a body.

@@ -6,8 +6,8 @@ from fastapi import APIRouter
 
 from contract import wire
 from crontopus_app.api.deps import CurrentActor
-from crontopus_app.db import reading
-from crontopus_app.services import changes
+from crontopus_app.base.db import reading
+from crontopus_app.jobs import changes
 
 router = APIRouter(tags=["changes"])
 

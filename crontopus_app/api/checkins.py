@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Response
 
 from contract import wire
-from crontopus_app import clock
 from crontopus_app.api import limits
 from crontopus_app.api.bodies import BATCH_DOCUMENTED, BatchBody
 from crontopus_app.api.deps import CurrentEndpoint
-from crontopus_app.db import reading
-from crontopus_app.errors import BadInput, Conflict, NotFound
-from crontopus_app.services import callers, checkins, intake
-from crontopus_app.services.callers import Caller
-from crontopus_app.services.checkins import Answer
+from crontopus_app.base import clock
+from crontopus_app.base.db import reading
+from crontopus_app.base.errors import BadInput, Conflict, NotFound
+from crontopus_app.monitoring.intake import checkins, intake, senders
+from crontopus_app.monitoring.intake.checkins import Answer
+from crontopus_app.monitoring.intake.senders import Caller
 
 router = APIRouter(tags=["agent"])
 
@@ -27,7 +27,7 @@ ITS_OWN = (BadInput, NotFound, Conflict)
 @router.post("/checkins")
 async def check_in(told: wire.Checkin, endpoint: CurrentEndpoint, response: Response) -> wire.CheckinAnswer:
     """One check-in; answered after it is durable. An id seen before is answered again and changes nothing."""
-    outcome = await intake.take(callers.of_endpoint(endpoint), [told])
+    outcome = await intake.take(senders.of_endpoint(endpoint), [told])
     response.headers.update(limits.headers(intake.RATE, outcome.spent))
     return one(outcome.answers)
 
@@ -35,7 +35,7 @@ async def check_in(told: wire.Checkin, endpoint: CurrentEndpoint, response: Resp
 @router.post("/checkins/batch", openapi_extra=BATCH_DOCUMENTED)
 async def check_in_batch(told: BatchBody, endpoint: CurrentEndpoint, response: Response) -> list[wire.CheckinAnswer]:
     """Up to 500 check-ins, answered in their order."""
-    outcome = await intake.take(callers.of_endpoint(endpoint), told)
+    outcome = await intake.take(senders.of_endpoint(endpoint), told)
     response.headers.update(limits.headers(intake.RATE, outcome.spent))
     return [_or_refused(answer, checkin) for answer, checkin in zip(outcome.answers, told, strict=True)]
 
@@ -45,7 +45,7 @@ async def check_in_legacy(
     told: wire.LegacyCheckin, endpoint: CurrentEndpoint, response: Response
 ) -> wire.CheckinAnswer:
     """The first Crontopus' check-in."""
-    caller = callers.of_endpoint(endpoint)
+    caller = senders.of_endpoint(endpoint)
     checkin = await asyncio.to_thread(_from_legacy, caller, told)
     outcome = await intake.take(caller, [checkin])
     response.headers.update(limits.headers(intake.RATE, outcome.spent))

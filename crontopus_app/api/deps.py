@@ -7,13 +7,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from crontopus_app import clock
 from crontopus_app.api import limits
-from crontopus_app.db import reading
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import reading
+from crontopus_app.base.settings import settings
+from crontopus_app.hosts import agent_api
 from crontopus_app.models import Endpoint
-from crontopus_app.services import http_auth, reports
-from crontopus_app.services.actor import Actor
-from crontopus_app.settings import settings
+from crontopus_app.people import http_auth
 
 Now = Annotated[datetime, Depends(clock.now)]
 
@@ -35,7 +36,7 @@ def current_endpoint(request: Request) -> Endpoint:
     """The endpoint whose ``ep_…`` token the request carries."""
     token = http_auth.endpoint_token(request.headers.get("authorization", ""))
     with reading() as session:
-        return reports.of_token(session, token)
+        return agent_api.of_token(session, token)
 
 
 CurrentActor = Annotated[Actor, Depends(current_actor)]

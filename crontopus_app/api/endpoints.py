@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from contract import wire
 from crontopus_app.api.deps import CurrentActor, Now
-from crontopus_app.db import reading, writing
-from crontopus_app.git.forge import forge
-from crontopus_app.services import endpoints
+from crontopus_app.base.db import reading, writing
+from crontopus_app.forge.configured import forge
+from crontopus_app.hosts import endpoints
 
 router = APIRouter(tags=["endpoints"])
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request
 
-from crontopus_app.services import webhooks
+from crontopus_app.jobs import webhook
 
 router = APIRouter(tags=["git"])
 
@@ -22,4 +22,4 @@ def push(
     x_forgejo_event: Annotated[str, Header()] = "",
 ) -> dict[str, bool]:
     """A push event of Forgejo, signed with the tenant's secret over the raw body."""
-    return {"accepted": webhooks.accept(body, signature=x_forgejo_signature, event=x_forgejo_event)}
+    return {"accepted": webhook.accept(body, signature=x_forgejo_signature, event=x_forgejo_event)}

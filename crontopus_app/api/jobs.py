@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict
 from contract import wire
 from crontopus_app.api.bodies import DOCUMENTED, ManifestBody
 from crontopus_app.api.deps import CurrentActor, JobWriter, Now
-from crontopus_app.db import reading
-from crontopus_app.git.forge import forge
-from crontopus_app.services import changes, job_edits, job_history, jobs, plans
-from crontopus_app.services.actor import Actor
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import reading
+from crontopus_app.forge.configured import forge
+from crontopus_app.jobs import changes, edits, history
+from crontopus_app.queries import jobs, plans
 
 router = APIRouter(tags=["jobs"])
 
@@ -51,9 +52,9 @@ def create_job(
 ) -> wire.JobSaved:
     """201 with its commit, or 202 and a change to ask for when the commit takes longer."""
     if isinstance(body, bytes):
-        change = changes.save(job_edits.create_yaml, actor, namespace, body, now)
+        change = changes.save(edits.create_yaml, actor, namespace, body, now)
     else:
-        change = changes.save(job_edits.create, actor, {"namespace": namespace} | body, now)
+        change = changes.save(edits.create, actor, {"namespace": namespace} | body, now)
     return _saved(change, actor, now, response)
 
 
@@ -76,7 +77,7 @@ def update_job(
     if_match: IfMatch = None,
 ) -> wire.JobSaved:
     """A JSON body sets the fields it gives (null clears); a YAML body replaces the file."""
-    change = changes.save(job_edits.update, actor, namespace, name, body, if_match=if_match, now=now)
+    change = changes.save(edits.update, actor, namespace, name, body, if_match=if_match, now=now)
     return _saved(change, actor, now, response)
 
 
@@ -84,30 +85,30 @@ def update_job(
 def delete_job(
     namespace: str, name: str, actor: JobWriter, now: Now, response: Response, if_match: IfMatch = None
 ) -> wire.JobSaved:
-    change = changes.save(job_edits.delete, actor, namespace, name, if_match=if_match, now=now)
+    change = changes.save(edits.delete, actor, namespace, name, if_match=if_match, now=now)
     return _saved(change, actor, now, response)
 
 
 @router.post("/jobs/{namespace}/{name}/pause")
 def pause_job(namespace: str, name: str, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
-    change = changes.save(job_edits.set_paused, actor, namespace, name, True, now)
+    change = changes.save(edits.set_paused, actor, namespace, name, True, now)
     return _saved(change, actor, now, response)
 
 
 @router.post("/jobs/{namespace}/{name}/resume")
 def resume_job(namespace: str, name: str, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
-    change = changes.save(job_edits.set_paused, actor, namespace, name, False, now)
+    change = changes.save(edits.set_paused, actor, namespace, name, False, now)
     return _saved(change, actor, now, response)
 
 
 @router.get("/jobs/{namespace}/{name}/history")
 def get_job_history(namespace: str, name: str, actor: CurrentActor, page: int = 1) -> list[wire.HistoryEntry]:
-    return job_history.history(actor, namespace, name, forge(), page)
+    return history.history(actor, namespace, name, forge(), page)
 
 
 @router.get("/jobs/{namespace}/{name}/history/{sha}")
 def get_job_history_entry(namespace: str, name: str, sha: str, actor: CurrentActor) -> wire.HistoryEntry:
-    return job_history.history_entry(actor, namespace, name, sha, forge())
+    return history.history_entry(actor, namespace, name, sha, forge())
 
 
 @router.post("/jobs/{namespace}/{name}/revert")
@@ -115,7 +116,7 @@ def revert_job(
     namespace: str, name: str, version: Version, actor: JobWriter, now: Now, response: Response
 ) -> wire.JobSaved:
     """Gives the job the content it had in a commit; brings a deleted one back."""
-    change = job_edits.revert(actor, namespace, name, version.sha, forge(), now)
+    change = edits.revert(actor, namespace, name, version.sha, forge(), now)
     return _saved(change, actor, now, response)
 
 
@@ -146,13 +147,13 @@ def list_namespaces(actor: CurrentActor) -> list[wire.Namespace]:
 
 @router.post("/namespaces", status_code=201)
 def create_namespace(form: NewNamespace, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
-    change = changes.save(job_edits.create_namespace, actor, form.name, now)
+    change = changes.save(edits.create_namespace, actor, form.name, now)
     return _saved(change, actor, now, response)
 
 
 @router.delete("/namespaces/{name}")
 def delete_namespace(name: str, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
-    change = changes.save(job_edits.delete_namespace, actor, name, now)
+    change = changes.save(edits.delete_namespace, actor, name, now)
     return _saved(change, actor, now, response)
 
 

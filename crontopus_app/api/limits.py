@@ -9,10 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crontopus_app.api.problems import answer
-from crontopus_app.errors import TooLarge
-from crontopus_app.services import rates
-from crontopus_app.services.rates import Rate, Spent
-from crontopus_app.settings import is_loopback, settings
+from crontopus_app.base import rates
+from crontopus_app.base.errors import TooLarge
+from crontopus_app.base.rates import Rate, Spent
+from crontopus_app.base.settings import is_loopback, settings
 
 BODY_LIMIT = 1 << 20
 BATCH_LIMIT = 32 << 20

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query
 
 from contract import wire_operator as wire
 from crontopus_app.api.deps import CurrentActor, Now
-from crontopus_app.db import reading, writing
-from crontopus_app.git.forge import forge
-from crontopus_app.services import health, installation, operators, queues, usage
+from crontopus_app.base.db import reading, writing
+from crontopus_app.forge.configured import forge
+from crontopus_app.operations import health, operators, queues, usage
+from crontopus_app.operations import versions as installation
 
 router = APIRouter(prefix="/operator", tags=["operator"])
 

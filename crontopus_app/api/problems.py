@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from crontopus_app.errors import CrontopusError, RateLimited, Unavailable
+from crontopus_app.base.errors import CrontopusError, RateLimited, Unavailable
 
 log = logging.getLogger(__name__)
 

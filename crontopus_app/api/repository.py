@@ -6,45 +6,46 @@ from fastapi import APIRouter
 
 from contract import wire
 from crontopus_app.api.deps import CurrentActor, Now
-from crontopus_app.db import reading
-from crontopus_app.git.forge import forge
-from crontopus_app.services import git_access, repositories
+from crontopus_app.base.db import reading
+from crontopus_app.forge.configured import forge
+from crontopus_app.jobs import repository
+from crontopus_app.people import git_credentials
 
 router = APIRouter(tags=["repository"])
 
 
 @router.get("/repository")
-def get_repository(actor: CurrentActor) -> repositories.Repository:
+def get_repository(actor: CurrentActor) -> repository.Repository:
     """The branch as it is known, what the index shows of it, files that are no jobs. Asks no Git server."""
     with reading() as session:
-        return repositories.get(session, actor)
+        return repository.get(session, actor)
 
 
 @router.get("/repository/commits")
-def list_commits(actor: CurrentActor, page: int = 1) -> repositories.Log:
+def list_commits(actor: CurrentActor, page: int = 1) -> repository.Log:
     """A page of commits; where the Git server is away, none and the reason."""
-    return repositories.log(actor, forge(), page)
+    return repository.log(actor, forge(), page)
 
 
 @router.post("/repository/reindex", status_code=202)
 def read_again(actor: CurrentActor) -> dict[str, bool]:
     """Has every file read again. ``accepted`` is false where nobody could be told to."""
-    return {"accepted": repositories.read_again(actor)}
+    return {"accepted": repository.read_again(actor)}
 
 
 @router.get("/repository/credentials")
 def list_credentials(actor: CurrentActor) -> list[wire.GitCredential]:
     with reading() as session:
-        return git_access.list_all(session, actor)
+        return git_credentials.list_all(session, actor)
 
 
 @router.post("/repository/credentials", status_code=201)
 def create_credential(form: wire.GitCredentialRequest, actor: CurrentActor, now: Now) -> wire.GitCredential:
     """User name and password for Git, for this repository; shown only now."""
-    return git_access.create(actor, form, forge(), now)
+    return git_credentials.create(actor, form, forge(), now)
 
 
 @router.delete("/repository/credentials/{credential_id}", status_code=204)
 def revoke_credential(credential_id: str, actor: CurrentActor, now: Now) -> None:
     """Git is refused from now on; 503 where the Git server is away, which then ends it when it is back."""
-    git_access.revoke(actor, credential_id, forge(), now)
+    git_credentials.revoke(actor, credential_id, forge(), now)

@@ -15,10 +15,10 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from crontopus_app import clock, csp
-from crontopus_app.errors import CrontopusError, NotAuthenticated
-from crontopus_app.services import http_auth
-from crontopus_app.settings import settings
+from crontopus_app.base import clock, csp
+from crontopus_app.base.errors import CrontopusError, NotAuthenticated
+from crontopus_app.base.settings import settings
+from crontopus_app.people import http_auth
 
 BACK = b'<p style="margin:8px 16px"><a href="/operator/tasks">Back to Crontopus</a></p>'
 

@@ -10,8 +10,8 @@ from fastapi.responses import PlainTextResponse
 
 from contract import wire
 from crontopus_app.api.deps import CurrentActor, Now
-from crontopus_app.db import reading
-from crontopus_app.services import runs
+from crontopus_app.base.db import reading
+from crontopus_app.monitoring import runs
 
 router = APIRouter(tags=["runs"])
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from crontopus_app.api.deps import CurrentActor, Now
-from crontopus_app.db import reading
-from crontopus_app.services import search
+from crontopus_app.base.db import reading
+from crontopus_app.queries import search
 
 router = APIRouter(tags=["search"])
 

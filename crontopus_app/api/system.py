@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from contract import schema
 from contract.wire import Health
-from crontopus_app.services import health
+from crontopus_app.operations import health
 
 router = APIRouter(tags=["system"])
 

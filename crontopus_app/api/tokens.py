@@ -6,8 +6,8 @@ from fastapi import APIRouter
 
 from contract import wire
 from crontopus_app.api.deps import CurrentActor, Now
-from crontopus_app.db import reading, writing
-from crontopus_app.services import tokens
+from crontopus_app.base.db import reading, writing
+from crontopus_app.people import tokens
 
 router = APIRouter(tags=["tokens"])
 

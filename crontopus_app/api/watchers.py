@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 from redis.exceptions import RedisError
 
-from crontopus_app.live import subscribe
+from crontopus_app.base.live import subscribe
 
 log = logging.getLogger(__name__)
 

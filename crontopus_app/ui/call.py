@@ -12,9 +12,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlmodel import Session
 
-from crontopus_app import clock
-from crontopus_app.db import reading, writing
-from crontopus_app.services.actor import Actor
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import reading, writing
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from functools import partial
 import reflex as rx
 from redis.exceptions import RedisError
 
-from crontopus_app import clock, live
+from crontopus_app.base import clock, live
 from crontopus_app.ui import call
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app.settings import DEVELOPMENT
+from crontopus_app.base.settings import DEVELOPMENT
 from crontopus_app.ui.doors.page import login, missing, register
 from crontopus_app.ui.edit.page import edit, new
 from crontopus_app.ui.edit.state import EditState

@@ -7,7 +7,7 @@ import secrets
 
 from reflex.event import EventSpec
 
-from crontopus_app.errors import CrontopusError
+from crontopus_app.base.errors import CrontopusError
 from crontopus_app.ui.kit import toast
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,12 @@ from urllib.parse import quote, unquote
 
 import reflex as rx
 
-from crontopus_app import clock
-from crontopus_app.errors import CrontopusError, Forbidden, NotAuthenticated
-from crontopus_app.services import auth, http_auth, overview
-from crontopus_app.services.actor import Actor
-from crontopus_app.services.http_auth import session_cookie
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError, Forbidden, NotAuthenticated
+from crontopus_app.people import auth, http_auth
+from crontopus_app.people.http_auth import session_cookie
+from crontopus_app.queries import overview
 from crontopus_app.ui import problems
 from crontopus_app.ui.call import call, once, shared
 from crontopus_app.ui.live import FRAME, Watch, watchers

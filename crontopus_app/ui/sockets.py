@@ -14,7 +14,7 @@ import reflex as rx
 from reflex.app import EventNamespace
 from reflex.istate.manager.memory import StateManagerMemory
 
-from crontopus_app.services.http_auth import session_cookie
+from crontopus_app.people.http_auth import session_cookie
 from crontopus_app.ui.live import watchers
 
 # A connection that was lost for a moment finds its state again: what is shown once, and what can be undone.

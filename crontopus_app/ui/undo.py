@@ -10,8 +10,8 @@ from typing import Any
 import reflex as rx
 from reflex.event import EventSpec
 
-from crontopus_app.errors import CrontopusError
-from crontopus_app.services.actor import Actor
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.kit import toast
 

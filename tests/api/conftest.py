@@ -9,9 +9,9 @@ from fastapi.testclient import TestClient
 
 from contract import wire
 from crontopus_app.api.app import api
-from crontopus_app.api.hot import HotCheckins
-from crontopus_app.db import writing
-from crontopus_app.services import tokens
+from crontopus_app.api.fast_checkins import HotCheckins
+from crontopus_app.base.db import writing
+from crontopus_app.people import tokens
 from tests.cast import NOON, Member, add_job, join
 
 

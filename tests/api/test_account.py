@@ -11,8 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import select
 
-from crontopus_app import clock, queue
-from crontopus_app.db import reading
+from crontopus_app.base import clock, queue
+from crontopus_app.base.db import reading
 from crontopus_app.models import LoginSession, Tenant
 from tests.api.conftest import bearer
 from tests.cast import PASSWORD, Member

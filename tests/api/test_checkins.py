@@ -12,15 +12,15 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlmodel import select
 
-from crontopus_app.api import hot, limits
+from crontopus_app.api import fast_checkins, limits
 from crontopus_app.api.app import api
-from crontopus_app.api.hot import HotCheckins
-from crontopus_app.db import reading, writing
-from crontopus_app.live import CHANNEL
+from crontopus_app.api.fast_checkins import HotCheckins
+from crontopus_app.base import rates
+from crontopus_app.base.db import reading, writing
+from crontopus_app.base.live import CHANNEL
+from crontopus_app.base.queue import redis
 from crontopus_app.models import Endpoint, Run, Tenant
-from crontopus_app.monitoring import writer
-from crontopus_app.queue import redis
-from crontopus_app.services import intake, rates
+from crontopus_app.monitoring.intake import intake, writer
 from tests.api.conftest import bearer
 from tests.cast import JOB_ID, NOON, Member, add_endpoint
 
@@ -42,7 +42,9 @@ def checkin(**facts: Any) -> dict[str, Any]:
 
 def send(client: TestClient, token: str, body: Any = None, **headers: str) -> Any:
     told = body if isinstance(body, bytes) else json.dumps(body or checkin())
-    return client.post(hot.PATH, content=told, headers={"Content-Type": "application/json", **bearer(token), **headers})
+    return client.post(
+        fast_checkins.PATH, content=told, headers={"Content-Type": "application/json", **bearer(token), **headers}
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_a_strangers_check_in_is_refused_unread(client: TestClient, alice: Membe
         yield b"{}"
 
     headers = {"Content-Type": "application/json", **bearer(token)}
-    answer = client.post(hot.PATH, content=stream(), headers=headers)
+    answer = client.post(fast_checkins.PATH, content=stream(), headers=headers)
     assert (answer.status_code, answer.headers["WWW-Authenticate"], read) == (401, "Bearer", [])
 
 
@@ -135,7 +137,7 @@ def test_a_token_that_is_remembered_is_out_at_once_in_every_process(
 def test_two_headers_of_one_name_are_read_as_fastapi_reads_them(client: TestClient, alice: Member) -> None:
     headers = [("Content-Type", "application/json"), *bearer(alice.endpoint_token).items(), ("Authorization", "x")]
     for asked in (client, TestClient(api)):
-        assert asked.post(hot.PATH, json=checkin(), headers=headers).status_code == 200
+        assert asked.post(fast_checkins.PATH, json=checkin(), headers=headers).status_code == 200
 
 
 def test_too_many_waiting_are_a_503_that_says_when_to_come_again(
@@ -205,7 +207,7 @@ def test_who_leaves_while_sending_is_written_nothing_for(client: TestClient, ali
         sent.append(message)
 
     headers = [(b"content-type", b"application/json"), (b"authorization", f"Bearer {alice.endpoint_token}".encode())]
-    scope = {"type": "http", "path": hot.PATH, "method": "POST", "headers": headers}
+    scope = {"type": "http", "path": fast_checkins.PATH, "method": "POST", "headers": headers}
     anyio.run(HotCheckins(api), scope, receive, remember)
     assert sent == []
 

@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from crontopus_app.api.app import api
-from crontopus_app.settings import settings
+from crontopus_app.base.settings import settings
 from tests.cast import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("sqlite_db", "redis_url")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
-from crontopus_app.settings import settings
+from crontopus_app.base.settings import settings
 from tests.api.conftest import bearer
 from tests.cast import PASSWORD, Member
 

@@ -12,11 +12,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
 
 from crontopus_app.api.app import api
-from crontopus_app.api.hot import HotCheckins
-from crontopus_app.db import writing
+from crontopus_app.api.fast_checkins import HotCheckins
+from crontopus_app.base import rates
+from crontopus_app.base.db import writing
+from crontopus_app.base.queue import redis
 from crontopus_app.models import GitCredential, Tenant
-from crontopus_app.queue import redis
-from crontopus_app.services import rates
 from tests.api.conftest import bearer
 from tests.cast import JOB_ID, NOON, PASSWORD, Member, add_job, join
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from crontopus_app import db
 from crontopus_app.api import limits
-from crontopus_app.settings import settings
+from crontopus_app.base import db
+from crontopus_app.base.settings import settings
 from tests.api.conftest import bearer
 from tests.cast import JOB_ID, NOON, PASSWORD, Member
 
@@ -190,7 +190,7 @@ def test_limits_are_told(client: TestClient, alice: Member) -> None:
 def test_redis_away_limits_nothing_and_all_else_works(
     client: TestClient, alice: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crontopus_app import queue
+    from crontopus_app.base import queue
 
     monkeypatch.setenv("CRONTOPUS_REDIS_URL", "redis://127.0.0.1:1/0")
     settings.cache_clear()

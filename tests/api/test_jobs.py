@@ -13,9 +13,10 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
-from crontopus_app import clock, queue
-from crontopus_app.git.forgejo import Forgejo
-from crontopus_app.services import changes, committing, tenants, webhooks
+from crontopus_app.base import clock, queue
+from crontopus_app.forge.client import Forgejo
+from crontopus_app.jobs import changes, commit, webhook
+from crontopus_app.operations import provisioning
 from tests.api.conftest import bearer
 from tests.cast import Member, join
 from tests.fixtures.forge_server import forge, forge_server, tenant_name
@@ -48,7 +49,7 @@ spec:
 def anna(client: TestClient, forge: Forgejo, tenant_name: str) -> Member:
     """A user with a repository and an endpoint."""
     member = join(tenant_name)
-    tenants.provision(member.actor.tenant_id, forge, clock.now())
+    provisioning.provision(member.actor.tenant_id, forge, clock.now())
     client.headers.update(bearer(member.session_token))
     return member
 
@@ -65,7 +66,7 @@ def committed(anna: Member, forge: Forgejo) -> Iterator[None]:
 
     def work() -> None:
         while not stop.wait(0.02):
-            committing.commit_changes(anna.actor.tenant_id, forge)
+            commit.commit_changes(anna.actor.tenant_id, forge)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -294,4 +295,4 @@ def test_a_genuine_push_rings(client: TestClient, anna: Member) -> None:
     assert queue.redis().llen(f"rq:queue:{queue.QUEUE}") == 1
     assert client.post("/api/git/webhook", content=body, headers={"X-Forgejo-Event": "push"}).status_code == 401
     assert client.post("/api/git/webhook", content=body + b" ", headers=headers).status_code == 401
-    assert webhooks.NOBODY != "whs_tests"
+    assert webhook.NOBODY != "whs_tests"

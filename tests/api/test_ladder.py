@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from crontopus_app.api.app import api
-from crontopus_app.db import writing
-from crontopus_app.services import auth
-from crontopus_app.services.actor import SCOPES
+from crontopus_app.base.actor import SCOPES
+from crontopus_app.base.db import writing
+from crontopus_app.people import auth
 from tests.api.conftest import bearer
 from tests.cast import Member
 

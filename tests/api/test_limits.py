@@ -13,14 +13,15 @@ from fastapi.testclient import TestClient
 from sqlmodel import col, func, select
 
 from contract import wire
-from crontopus_app import clock
 from crontopus_app.api import limits
 from crontopus_app.api.app import api
-from crontopus_app.db import reading, writing
-from crontopus_app.git.forgejo import Forgejo
+from crontopus_app.base import clock, rates
+from crontopus_app.base.db import reading, writing
+from crontopus_app.base.queue import redis
+from crontopus_app.forge.client import Forgejo
 from crontopus_app.models import Endpoint, EnrollmentToken
-from crontopus_app.queue import redis
-from crontopus_app.services import rates, sign_in, tenants, tokens
+from crontopus_app.operations import provisioning
+from crontopus_app.people import sign_in, tokens
 from tests.api.conftest import bearer
 from tests.cast import JOB_ID, NOON, PASSWORD, Member, join
 from tests.fixtures.forge_server import forge, forge_server, tenant_name
@@ -199,7 +200,7 @@ HOSTS = 200
 def token(client: TestClient, forge: Forgejo, tenant_name: str) -> str:
     """An enrolment token without a limit, of a tenant whose repository is made."""
     actor = join(tenant_name).actor
-    tenants.provision(actor.tenant_id, forge, clock.now())
+    provisioning.provision(actor.tenant_id, forge, clock.now())
     with writing() as session:
         wanted = wire.EnrollmentTokenRequest("fleet", max_uses=HOSTS)
         made = tokens.create_enrollment(session, actor, wanted, clock.now()).token

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
-from crontopus_app.db import writing
+from crontopus_app.base.db import writing
 from crontopus_app.models import Tenant
 from tests.api.conftest import bearer
 from tests.cast import Member

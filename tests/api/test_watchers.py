@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from redis import Redis
 
-from crontopus_app import live, queue
 from crontopus_app.api import watchers
-from crontopus_app.live import CHANNEL, Event
-from crontopus_app.settings import settings
+from crontopus_app.base import live, queue
+from crontopus_app.base.live import CHANNEL, Event
+from crontopus_app.base.settings import settings
 
 pytestmark = pytest.mark.anyio
 

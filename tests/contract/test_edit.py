@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contract.manifest_write import emit
 from contract.yaml_nodes import load, to_plain
-from crontopus_app.git.edit import EditError, changes_of, edit
+from crontopus_app.jobs.yaml_edit import EditError, changes_of, edit
 from tests.contract.manifests import FULL
 
 ODD = b"""\

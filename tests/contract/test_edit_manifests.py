@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contract.manifest import AgentTarget, Alerts, Manifest, Retry, decode
-from crontopus_app.git.edit import changes_of, edit
+from crontopus_app.jobs.yaml_edit import changes_of, edit
 
 LAYOUTS = {
     "block": b"""\

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from crontopus_app import frontend
-from crontopus_app.server import main
-from crontopus_app.settings import NAMES
+from crontopus_app.base.settings import NAMES
+from crontopus_app.programs import frontend
+from crontopus_app.programs.server import main
 
 DEPLOY = frontend.ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crontopus_app.server import main
-from crontopus_app.settings import NAMES, OTHER_PROGRAMS
+from crontopus_app.base.settings import NAMES, OTHER_PROGRAMS
+from crontopus_app.programs.server import main
 from crontopus_app.ui.enrol.state import INSTALL
 from crontopus_app.ui.enrol.state import commands as enrol_commands
 from tests.fixtures import documents

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from crontopus_app import demo
+from crontopus_app.programs import demo
 from crontopus_app.ui.pages import PAGES
 from scripts import screenshots
 from scripts.screenshots import IMAGES, PICTURES, Picture

@@ -198,10 +198,10 @@ def test_what_is_not_saved_survives_a_reload_and_a_restart_of_the_server(
     page.get_by_label("Command").press("End")
     page.keyboard.type(" twice")
 
-    web = next(iter(children(served.pid, "crontopus_app.server web")))
+    web = next(iter(children(served.pid, "crontopus_app.programs.server web")))
     os.kill(web, signal.SIGKILL)
     page.keyboard.type(" thrice")
-    wait_until(lambda: children(served.pid, "crontopus_app.server web") - {web}, "another web")
+    wait_until(lambda: children(served.pid, "crontopus_app.programs.server web") - {web}, "another web")
     wait_until(lambda: answers(served.url), "the product to answer", 60)
     expect(page.locator("#live")).to_contain_text("live")
     expect(page.locator("#yaml")).to_have_value(containing("echo draft twice thrice"))

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from redis import Redis
 from rq import Queue
 
-from crontopus_app.queue import QUEUE
+from crontopus_app.base.queue import QUEUE
 from tests.e2e.visitors import PASSWORD, Visitor, allow, make
 from tests.fixtures.processes import wait_until
 from tests.fixtures.served import SERVER, Served

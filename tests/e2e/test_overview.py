@@ -58,7 +58,7 @@ def test_a_server_that_stalls_is_said_within_seconds_and_nothing_is_missed(
     check_in(visitor)
     page, mark = opened(visitor, "/", troubled=True), "#live"
     expect(page.locator(mark)).to_have_text("live", use_inner_text=True)
-    words = "crontopus_app.server web"
+    words = "crontopus_app.programs.server web"
     parents = children(served.pid, words)
     stalled = parents.union(*(children(parent, words) for parent in parents))
     for process in stalled:

@@ -10,12 +10,13 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from contract import wire
-from crontopus_app.db import reading, writing
-from crontopus_app.errors import CrontopusError, NotFound
+from crontopus_app.base.db import reading, writing
+from crontopus_app.base.errors import CrontopusError, NotFound
 from crontopus_app.models import CheckIn, Monitor, Run
-from crontopus_app.monitoring import ingest
-from crontopus_app.monitoring.rows import Sender, Told
-from crontopus_app.services import jobs, overview, run_stats, runs
+from crontopus_app.monitoring import runs, stats
+from crontopus_app.monitoring.intake import ingest
+from crontopus_app.monitoring.intake.rows import Sender, Told
+from crontopus_app.queries import jobs, overview
 from tests.cast import JOB_ID, NOON, Member, add_job, join, told_one
 
 KEY = Sender(str(uuid.UUID(int=7)), "alice", "nightly ping", None)
@@ -57,7 +58,7 @@ def test_a_run_of_a_key_is_shown_under_its_name(alice: Member) -> None:
     ping(told)
     with reading() as session:
         run = runs.get(session, alice.actor, told.run_id).run
-        around = run_stats.around(session, alice.actor, told.run_id, 3)
+        around = stats.around(session, alice.actor, told.run_id, 3)
         filtered = runs.list_page(session, alice.actor, runs.Filter(endpoint=KEY.id)).runs
         totals = runs.by_endpoint(session, alice.actor, NOON)
     assert (run.endpoint_id, run.endpoint_name, run.job_name) == (None, "nightly ping", "backup")

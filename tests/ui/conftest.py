@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from crontopus_app import clock
-from crontopus_app.db import writing
+from crontopus_app.base import clock
+from crontopus_app.base.db import writing
 from crontopus_app.models import Endpoint, Run, RunOutput
 from crontopus_app.ui.live import watchers
 from tests.cast import JOB_ID, Member, add_job, join

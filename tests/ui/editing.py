@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import select
 
-from crontopus_app.db import writing
+from crontopus_app.base.db import writing
 from crontopus_app.models import Endpoint, JobIndex
 from crontopus_app.ui import session as ui_session
 from crontopus_app.ui.edit.form import Form

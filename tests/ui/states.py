@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import reflex as rx
 
-from crontopus_app import clock
-from crontopus_app.db import reading, writing
+from crontopus_app.base import clock
+from crontopus_app.base.db import reading, writing
 from crontopus_app.models import User
-from crontopus_app.services import auth
+from crontopus_app.people import auth
 from tests.cast import Member
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from contract.wire import Problem
-from crontopus_app.db import reading, writing
+from crontopus_app.base.db import reading, writing
 from crontopus_app.models import Change, Endpoint, Tenant
 from crontopus_app.ui.edit import talk
 from crontopus_app.ui.kit.editor import marks

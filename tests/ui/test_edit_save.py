@@ -9,10 +9,10 @@ import pytest
 from sqlmodel import select
 
 from contract.wire import ChangeStatus
-from crontopus_app.db import reading, writing
-from crontopus_app.errors import BadInput
+from crontopus_app.base.db import reading, writing
+from crontopus_app.base.errors import BadInput
+from crontopus_app.jobs.batch import blob_sha
 from crontopus_app.models import Change, JobIndex, Tenant
-from crontopus_app.services.batches import blob_sha
 from crontopus_app.ui.edit import desk, rows, talk
 from crontopus_app.ui.edit.form import Form
 from crontopus_app.ui.edit.state import EditState

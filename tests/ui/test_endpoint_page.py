@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contract import wire
-from crontopus_app import clock
-from crontopus_app.db import reading, writing
+from crontopus_app.base import clock
+from crontopus_app.base.db import reading, writing
 from crontopus_app.models import Endpoint
 from crontopus_app.ui.endpoints import rows
 from crontopus_app.ui.endpoints.state import EndpointState

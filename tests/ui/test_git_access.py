@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from crontopus_app import queue
-from crontopus_app.db import reading, writing
-from crontopus_app.git.forgejo import Forgejo
+from crontopus_app.base import queue
+from crontopus_app.base.db import reading, writing
+from crontopus_app.forge.client import Forgejo
 from crontopus_app.models import GitCredential, Tenant
 from crontopus_app.ui.repository.state import RepositoryState
 from tests.cast import NOON, Member

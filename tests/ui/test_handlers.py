@@ -8,10 +8,10 @@ import pytest
 from sqlmodel import select
 
 from contract.wire import Problem
-from crontopus_app.db import reading, writing
-from crontopus_app.errors import BadInput
+from crontopus_app.base.db import reading, writing
+from crontopus_app.base.errors import BadInput
+from crontopus_app.base.settings import settings
 from crontopus_app.models import ApiToken, EnrollmentToken
-from crontopus_app.settings import settings
 from crontopus_app.ui import problems
 from crontopus_app.ui.endpoints.state import EndpointsState
 from crontopus_app.ui.enrol.state import EnrolState

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from crontopus_app.db import reading
+from crontopus_app.base.db import reading
 from crontopus_app.models import Change
 from crontopus_app.ui.job.state import JobState
 from tests.ui.states import page_at, run

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import wire
-from crontopus_app.services.job_calendar import Crowd
-from crontopus_app.services.plans import EndpointPlan, Plan
-from crontopus_app.services.run_stats import Happened, Tally
+from crontopus_app.monitoring.stats import Happened, Tally
+from crontopus_app.queries.calendar import Crowd
+from crontopus_app.queries.plans import EndpointPlan, Plan
 from crontopus_app.ui.job import past, rows
 from crontopus_app.ui.kit.durations import durations
 from crontopus_app.ui.kit.future import Future

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from crontopus_app.errors import NotFound
-from crontopus_app.services.actor import Actor
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import NotFound
 from crontopus_app.ui import session, undo
 from crontopus_app.ui.jobs.state import JobsState
 from crontopus_app.ui.kit import dialog, toast

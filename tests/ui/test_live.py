@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from crontopus_app import queue
-from crontopus_app.settings import settings
+from crontopus_app.base import queue
+from crontopus_app.base.settings import settings
 from crontopus_app.ui import live
 from tests.cast import NOON
 

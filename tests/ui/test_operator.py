@@ -10,11 +10,12 @@ from rq import Queue, SimpleWorker
 from sqlmodel import select
 
 from contract import wire_operator as wire
-from crontopus_app import clock, queue
-from crontopus_app.db import reading, writing
-from crontopus_app.live import Event
+from crontopus_app.base import clock, queue
+from crontopus_app.base.db import reading, writing
+from crontopus_app.base.live import Event
 from crontopus_app.models import Audit, Change, Tenant, User
-from crontopus_app.services import auth, operators
+from crontopus_app.operations import operators
+from crontopus_app.people import auth
 from crontopus_app.ui import session as sessions
 from crontopus_app.ui import undo
 from crontopus_app.ui.kit.filters import Pages

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from crontopus_app import clock
-from crontopus_app.db import writing
-from crontopus_app.git.forge import forge
+from crontopus_app.base import clock
+from crontopus_app.base.db import writing
+from crontopus_app.forge.configured import forge
+from crontopus_app.hosts import endpoints
 from crontopus_app.models import Tenant
-from crontopus_app.services import endpoints
 from crontopus_app.ui import call, session, theme
 from crontopus_app.ui.edit.state import EditState
 from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState

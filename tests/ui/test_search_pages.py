@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from contract import wire
-from crontopus_app.db import writing
+from crontopus_app.base.db import writing
+from crontopus_app.jobs.repository import BadFile, Log, Repository
 from crontopus_app.models import JobIndex, Tenant
-from crontopus_app.services.repositories import BadFile, Log, Repository
 from crontopus_app.ui.endpoints import rows as hosts
 from crontopus_app.ui.endpoints.state import EndpointsState
 from crontopus_app.ui.repository import rows

@@ -9,11 +9,11 @@ import pytest
 from sqlmodel import select
 
 from contract import wire
-from crontopus_app import clock, queue
-from crontopus_app.db import reading, writing
+from crontopus_app.base import clock, queue
+from crontopus_app.base.actor import SCOPES
+from crontopus_app.base.db import reading, writing
 from crontopus_app.models import ApiToken, EnrollmentToken, LoginSession, Tenant, User
-from crontopus_app.services import tokens
-from crontopus_app.services.actor import SCOPES
+from crontopus_app.people import tokens
 from crontopus_app.ui import session
 from crontopus_app.ui.jobs.state import JobsState
 from crontopus_app.ui.kit import host_tokens

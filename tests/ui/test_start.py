@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crontopus_app.db import writing
+from crontopus_app.base.db import writing
 from crontopus_app.models import User
 from crontopus_app.ui.start.state import StartState
 from tests.cast import Member

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import event
 
 from contract import wire
-from crontopus_app import clock
-from crontopus_app.db import engine, reading, writing
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import engine, reading, writing
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
-from crontopus_app.services import overview, timeline
-from crontopus_app.services.actor import Actor
-from crontopus_app.services.timeline import Day, Lane, Mark
+from crontopus_app.queries import overview, timeline
+from crontopus_app.queries.timeline import Day, Lane, Mark
 from crontopus_app.ui import call
 from crontopus_app.ui.kit import colours
 from crontopus_app.ui.kit import timeline as drawing

@@ -10,12 +10,15 @@ import pytest
 from sqlalchemy import Engine, update
 
 from contract import wire
-from crontopus_app import clock, queue
-from crontopus_app.db import reading, writing
-from crontopus_app.git.forgejo import Forgejo, ForgeNotFound
+from crontopus_app.base import clock, queue
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import reading, writing
+from crontopus_app.forge.client import Forgejo, ForgeNotFound
+from crontopus_app.jobs import edits
 from crontopus_app.models import Change, GitCredential, Tenant
-from crontopus_app.services import git_access, job_edits, jobs, leaving, sweeps, tenants
-from crontopus_app.services.actor import Actor
+from crontopus_app.operations import provisioning, sweeps, tenant_deletion
+from crontopus_app.people import git_credentials
+from crontopus_app.queries import jobs
 from tests.cast import NOON, PASSWORD, join
 from tests.fixtures.forge_server import forge, forge_server, tenant_name
 from tests.fixtures.repositories import Repo
@@ -31,7 +34,7 @@ FORM = {"name": "backup", "namespace": "production", "schedule": "0 2 * * *", "c
 @pytest.fixture
 def anna(sqlite_db: Engine, redis_url: str, forge: Forgejo, tenant_name: str) -> Actor:
     actor = join(tenant_name).actor
-    tenants.provision(actor.tenant_id, forge, clock.now())
+    provisioning.provision(actor.tenant_id, forge, clock.now())
     return actor
 
 
@@ -55,7 +58,7 @@ def test_a_ring_names_its_task(anna: Actor) -> None:
 def test_tasks_may_be_repeated(anna: Actor, forge: Forgejo, tenant_name: str) -> None:
     repo = Repo(forge, "crontopus", f"job-manifests-{tenant_name}")
     with writing() as session:
-        job_edits.create(session, anna, FORM, clock.now())
+        edits.create(session, anna, FORM, clock.now())
     for _ in range(2):
         for task in (tasks.provision_tenant, tasks.commit_changes, tasks.index_tenant, tasks.reindex_tenant):
             task(anna.tenant_id)
@@ -77,7 +80,7 @@ def test_the_sweep_finds_a_head_that_moved_without_a_word(anna: Actor, forge: Fo
 
 def test_while_the_forge_is_away_the_sweep_says_what_changes_wait_for(anna: Actor) -> None:
     with writing() as session:
-        change = job_edits.create(session, anna, FORM, clock.now())
+        change = edits.create(session, anna, FORM, clock.now())
     with Forgejo("http://127.0.0.1:9", "x", "y") as away:
         Sweep(away).once(clock.now() + POLL)
     with reading() as session:
@@ -89,7 +92,7 @@ def test_while_the_forge_is_away_the_sweep_says_what_changes_wait_for(anna: Acto
 def test_the_sweep_shuts_and_opens_git_as_the_tenant_is_suspended(
     anna: Actor, forge: Forgejo, tenant_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = git_access.create(anna, wire.GitCredentialRequest("laptop", "read"), forge, clock.now())
+    made = git_credentials.create(anna, wire.GitCredentialRequest("laptop", "read"), forge, clock.now())
     where = f"{forge.url}/api/v1/repos/crontopus/job-manifests-{tenant_name}"
     for suspended, answer in ((True, 404), (False, 200)):
         with writing() as session:
@@ -108,7 +111,7 @@ def test_the_sweep_shuts_and_opens_git_as_the_tenant_is_suspended(
 
 def test_the_sweep_finishes_what_a_deleted_account_has_left(anna: Actor, forge: Forgejo, tenant_name: str) -> None:
     form = wire.AccountDeletion(anna.username, PASSWORD)
-    leaving.leave(anna, form, clock.now())
+    tenant_deletion.leave(anna, form, clock.now())
     queue.redis().flushall()  # its ring is lost
     Sweep(forge).once(clock.now())
     with pytest.raises(ForgeNotFound):
@@ -116,7 +119,7 @@ def test_the_sweep_finishes_what_a_deleted_account_has_left(anna: Actor, forge: 
     with writing() as session:
         tenant = session.get_one(Tenant, anna.tenant_id)
         assert tenant.provisioning == "deleting"
-        tenant.deleted_at = clock.now() - leaving.SETTLE
+        tenant.deleted_at = clock.now() - tenant_deletion.SETTLE
         session.add(tenant)
     Sweep(forge).once(clock.now())
     with reading() as session:

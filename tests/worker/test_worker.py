@@ -22,14 +22,16 @@ from rq.registry import StartedJobRegistry
 from rq.worker import Worker
 from sqlalchemy import Engine, update
 
-from crontopus_app import clock, embedded_redis, queue
-from crontopus_app.db import reading, writing
-from crontopus_app.git.forgejo import Forgejo
-from crontopus_app.git.trailers import changes_in
+from crontopus_app.base import clock, queue
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import reading, writing
+from crontopus_app.forge.client import Forgejo
+from crontopus_app.jobs import changes, edits
+from crontopus_app.jobs.changes import Submitted
+from crontopus_app.jobs.trailers import changes_in
 from crontopus_app.models import Change, Tenant
-from crontopus_app.services import changes, job_edits, tenants
-from crontopus_app.services.actor import Actor
-from crontopus_app.services.changes import Submitted
+from crontopus_app.operations import provisioning
+from crontopus_app.programs import embedded_redis
 from tests.cast import join
 from tests.fixtures.forge_server import ForgeServer, forge, forge_server, tenant_name
 from tests.fixtures.processes import free_port, running, wait_until
@@ -45,7 +47,7 @@ ARGV = [sys.executable, "-m", "worker.main"]
 @pytest.fixture
 def alice(db: Engine, redis_url: str, forge: Forgejo, tenant_name: str) -> Actor:
     actor = join(tenant_name).actor
-    tenants.provision(actor.tenant_id, forge, clock.now())
+    provisioning.provision(actor.tenant_id, forge, clock.now())
     queue.redis().flushall()
     return actor
 
@@ -66,7 +68,7 @@ def worker(tmp_path: Path, **others: str) -> AbstractContextManager[Any]:
 
 def create(actor: Actor, name: str = "backup") -> Submitted:
     with writing() as session:
-        return job_edits.create(session, actor, {**FORM, "name": name}, clock.now())
+        return edits.create(session, actor, {**FORM, "name": name}, clock.now())
 
 
 def state(change: Submitted) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from contract import wire
-from crontopus_app.git.merge import Piece
+from crontopus_app.jobs.merge import Piece
 from crontopus_app.ui.edit.rows import DiffLine
 from crontopus_app.ui.kit import words
 

@@ -10,16 +10,17 @@ from typing import NamedTuple
 from sqlmodel import Session
 
 from contract import wire
-from crontopus_app import clock
-from crontopus_app.errors import BadInput
-from crontopus_app.git import index_rows
-from crontopus_app.git.merge import Piece
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import BadInput
+from crontopus_app.hosts import endpoints
+from crontopus_app.jobs import edits, index_rows
+from crontopus_app.jobs.batch import blob_sha
+from crontopus_app.jobs.changes import Submitted
+from crontopus_app.jobs.merge import Piece
 from crontopus_app.models.base import new_id
 from crontopus_app.monitoring.slots import Clock
-from crontopus_app.services import endpoints, job_edits, jobs, plans
-from crontopus_app.services.actor import Actor
-from crontopus_app.services.batches import blob_sha
-from crontopus_app.services.changes import Submitted
+from crontopus_app.queries import jobs, plans
 from crontopus_app.ui.edit import form as forms
 from crontopus_app.ui.edit import rows
 from crontopus_app.ui.edit.form import Form
@@ -131,9 +132,9 @@ def submitted(db: Session, actor: Actor, desk: Desk, said: Said) -> tuple[Desk, 
         raise BadInput(f"The form cannot change the file: {note}")
     data, now = text.encode(), clock.now()
     if desk.sha:
-        made = job_edits.update(db, actor, desk.namespace, desk.name, data, if_match=desk.sha, now=now)
+        made = edits.update(db, actor, desk.namespace, desk.name, data, if_match=desk.sha, now=now)
     else:
-        made = job_edits.create_yaml(db, actor, form.namespace if desk.new else desk.namespace, data, now)
+        made = edits.create_yaml(db, actor, form.namespace if desk.new else desk.namespace, data, now)
     return desk._replace(change=made.id, path=made.path, submitted=(made.content or data).decode()), made
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from contract.manifest import from_fields
 from contract.yaml_nodes import Node, load
-from crontopus_app.errors import CrontopusError
-from crontopus_app.git.edit import edit
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.jobs.yaml_edit import edit
 
 Place = tuple[str, ...]
 

@@ -11,7 +11,7 @@ from typing import Any
 from contract import wire
 from crontopus_app.monitoring import slots
 from crontopus_app.monitoring.slots import Clock, Timed
-from crontopus_app.services.plans import EndpointPlan, Plan
+from crontopus_app.queries.plans import EndpointPlan, Plan
 from crontopus_app.ui.edit.form import NAMES, Form, field_at
 from crontopus_app.ui.kit import colours, words
 from crontopus_app.ui.kit.editor import Mark, marks

@@ -6,9 +6,9 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app.errors import CrontopusError
-from crontopus_app.services import changes
-from crontopus_app.services.actor import Actor
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.jobs import changes
 from crontopus_app.ui import session
 from crontopus_app.ui.call import change, outside
 from crontopus_app.ui.edit import conflict as conflicts

@@ -8,11 +8,11 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app.errors import Conflict as Pending
-from crontopus_app.errors import CrontopusError, NotAuthenticated, NotFound, PreconditionFailed
-from crontopus_app.git import merge as merging
-from crontopus_app.services import changes
-from crontopus_app.services.actor import Actor
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import Conflict as Pending
+from crontopus_app.base.errors import CrontopusError, NotAuthenticated, NotFound, PreconditionFailed
+from crontopus_app.jobs import changes
+from crontopus_app.jobs import merge as merging
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call
 from crontopus_app.ui.edit import conflict, desk, rows, talk

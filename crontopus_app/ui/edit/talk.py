@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from contract.jobs_in_tree import MAX_BYTES
-from crontopus_app.errors import BadInput
+from crontopus_app.base.errors import BadInput
 from crontopus_app.ui.edit.form import NAMES, Form
 
 SIDES = ("form", "yaml", "draft", "merge")

@@ -9,11 +9,11 @@ from typing import Any
 import reflex as rx
 from reflex.event import EventSpec
 
-from crontopus_app import clock
-from crontopus_app.errors import CrontopusError
-from crontopus_app.git.forge import forge
-from crontopus_app.services import endpoints
-from crontopus_app.services.actor import Actor
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.forge.configured import forge
+from crontopus_app.hosts import endpoints
 from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import call, change, moment, shared
 from crontopus_app.ui.endpoints import rows

@@ -8,11 +8,12 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from contract import wire
-from crontopus_app import addresses, clock
-from crontopus_app.errors import CrontopusError
-from crontopus_app.services import tokens
-from crontopus_app.services.actor import Actor
-from crontopus_app.settings import settings
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.base.settings import settings
+from crontopus_app.forge import addresses
+from crontopus_app.people import tokens
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.kit import host_tokens, toast

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from contract import wire
 from crontopus_app.monitoring.slots import Timed
-from crontopus_app.services.timeline import Day, Lane
-from crontopus_app.services.timeline import Mark as Ran
+from crontopus_app.queries.timeline import Day, Lane
+from crontopus_app.queries.timeline import Mark as Ran
 from crontopus_app.ui.kit import charts, code, editor, future, run_table, terminal, timeline
 from crontopus_app.ui.kit.durations import Durations, durations
 from crontopus_app.ui.kit.strip import Cell

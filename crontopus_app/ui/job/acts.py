@@ -9,10 +9,11 @@ from typing import Any
 from reflex.event import EventSpec
 
 from contract import wire
-from crontopus_app import clock
-from crontopus_app.git.forge import forge
-from crontopus_app.services import changes, job_edits, jobs
-from crontopus_app.services.actor import Actor
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.forge.configured import forge
+from crontopus_app.jobs import changes, edits
+from crontopus_app.queries import jobs
 from crontopus_app.ui import undo
 from crontopus_app.ui.call import call, outside
 from crontopus_app.ui.kit import toast
@@ -22,7 +23,7 @@ Place = tuple[str, str]
 
 async def set_paused(page: Any, actor: Actor, place: Place, paused: bool) -> EventSpec:
     """Comments its line out on its hosts, or back in."""
-    told = await _save(job_edits.set_paused, actor, *place, paused)
+    told = await _save(edits.set_paused, actor, *place, paused)
     back = partial(_pause_back, place, not paused)
     return await undo.offer(page, actor, _said("Paused" if paused else "Resumed", place, told), back)
 
@@ -30,7 +31,7 @@ async def set_paused(page: Any, actor: Actor, place: Place, paused: bool) -> Eve
 async def restore(page: Any, actor: Actor, place: Place, sha: str) -> EventSpec:
     """Gives the file the content it had in a commit."""
     before = await _head(actor, place)
-    told = await outside(job_edits.revert, actor, *place, sha, forge(), clock.now())
+    told = await outside(edits.revert, actor, *place, sha, forge(), clock.now())
     text = _said(f"Restored the content of {sha[:7]}:", place, told)
     return await _undoable(page, actor, place, text, before)
 
@@ -38,14 +39,14 @@ async def restore(page: Any, actor: Actor, place: Place, sha: str) -> EventSpec:
 async def move(page: Any, actor: Actor, place: Place, expression: str) -> EventSpec:
     """Gives the job another schedule of one expression."""
     before = await _head(actor, place)
-    told = await _save(job_edits.update, actor, *place, {"schedule": [expression]})
+    told = await _save(edits.update, actor, *place, {"schedule": [expression]})
     return await _undoable(page, actor, place, _said(f"Moved to {expression}:", place, told), before)
 
 
 async def delete(page: Any, actor: Actor, place: Place) -> EventSpec:
     """Takes the file away; the lines go from the hosts with their next pass."""
     before = await _head(actor, place)
-    told = await _save(job_edits.delete, actor, *place)
+    told = await _save(edits.delete, actor, *place)
     return await _undoable(page, actor, place, _said("Deleted", place, told), before)
 
 
@@ -57,11 +58,11 @@ async def _undoable(page: Any, actor: Actor, place: Place, text: str, before: st
 
 
 async def _pause_back(place: Place, paused: bool, actor: Actor) -> str:
-    return _said("Paused" if paused else "Resumed", place, await _save(job_edits.set_paused, actor, *place, paused))
+    return _said("Paused" if paused else "Resumed", place, await _save(edits.set_paused, actor, *place, paused))
 
 
 async def _bring_back(place: Place, sha: str, actor: Actor) -> str:
-    return _said("Brought back", place, await outside(job_edits.revert, actor, *place, sha, forge(), clock.now()))
+    return _said("Brought back", place, await outside(edits.revert, actor, *place, sha, forge(), clock.now()))
 
 
 async def _save(service: Callable[..., changes.Submitted], *args: object) -> wire.ChangeStatus:

@@ -8,12 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from contract import wire
-from crontopus_app import clock
-from crontopus_app.db import reading
-from crontopus_app.git.forge import forge
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import reading
+from crontopus_app.forge.configured import forge
+from crontopus_app.hosts import endpoints
+from crontopus_app.jobs import history as job_history
+from crontopus_app.monitoring import stats
 from crontopus_app.monitoring.slots import Host, Timed
-from crontopus_app.services import endpoints, job_calendar, job_history, jobs, plans, run_stats
-from crontopus_app.services.actor import Actor
+from crontopus_app.queries import calendar, jobs, plans
 from crontopus_app.ui.job import past, rows
 from crontopus_app.ui.kit import code, durations
 from crontopus_app.ui.kit.future import NEXT, Future, future, slot, zone_of
@@ -23,14 +26,14 @@ SPARSE = 4000  # runs of thirty days that are read one by one; of more the datab
 
 def happened(db: Any, actor: Actor, namespace: str, name: str, job_id: str, zone: str, now: datetime) -> past.Past:
     """The strip: slots where there are few, days where there are many."""
-    due = job_calendar.past(db, actor, namespace, name, now)
+    due = calendar.past(db, actor, namespace, name, now)
     bounds = past.days(now, zone)
-    found = [] if due.dense else run_stats.happened(db, actor, job_id, bounds[0], SPARSE)
+    found = [] if due.dense else stats.happened(db, actor, job_id, bounds[0], SPARSE)
     if not due.dense and len({run.slot or run.at for run in found}) <= past.MOST:
         cells = past.by_slot([at for at in due.slots if at >= bounds[0]], found, zone, now)
         share = past.success(Counter(run.status for run in found))
         return past.Past(tuple(cells), past.columns(due.expected, len(cells)), "one cell a slot", share)
-    counted = run_stats.tallies(db, actor, job_id, bounds)
+    counted = stats.tallies(db, actor, job_id, bounds)
     count: Counter[str] = Counter()
     for tally in counted:
         count[tally.status] += tally.count
@@ -40,8 +43,8 @@ def happened(db: Any, actor: Actor, namespace: str, name: str, job_id: str, zone
 
 def newest(db: Any, actor: Actor, job_id: str) -> tuple[list[wire.Run], dict[str, str]]:
     """The last runs, newest first, and the last line of each that is in the table."""
-    found = run_stats.newest(db, actor, job_id, durations.SHOWN)
-    return found, run_stats.last_lines(db, actor, [run.id for run in found[: rows.SHOWN]])
+    found = stats.newest(db, actor, job_id, durations.SHOWN)
+    return found, stats.last_lines(db, actor, [run.id for run in found[: rows.SHOWN]])
 
 
 def ahead(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> rows.Ahead:
@@ -50,7 +53,7 @@ def ahead(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> rows.Ah
     zone = zone_of(job.timezone, (clock.zone for clock in clocks))
     hosts = {Host("", clock) for clock in clocks}
     told = future(Timed(job.id, tuple(job.schedule)), zone, hosts, now)
-    crowd = job_calendar.crowd(db, actor, job.namespace, job.name, now)
+    crowd = calendar.crowd(db, actor, job.namespace, job.name, now)
     return rows.ahead(job, _coming(db, actor, job, told, now), zone, crowd)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from crontopus_app.services.run_stats import Happened, Tally
+from crontopus_app.monitoring.stats import Happened, Tally
 from crontopus_app.ui.kit import colours
 from crontopus_app.ui.kit.durations import Durations
 from crontopus_app.ui.kit.strip import Cell

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from contract import schedule, wire
 from contract.manifest_values import parse_duration
-from crontopus_app.services.job_calendar import Crowd
-from crontopus_app.services.job_hosts import Installed
-from crontopus_app.services.plans import Plan
+from crontopus_app.queries.calendar import Crowd
+from crontopus_app.queries.job_on_hosts import Installed
+from crontopus_app.queries.plans import Plan
 from crontopus_app.ui.kit import colours, run_table, terminal, words
 from crontopus_app.ui.kit.code import Line
 from crontopus_app.ui.kit.future import NOTHING, Future

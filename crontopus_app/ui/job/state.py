@@ -9,9 +9,9 @@ from typing import Any
 import reflex as rx
 
 from contract import wire
-from crontopus_app.errors import CrontopusError
-from crontopus_app.services import job_hosts, jobs
-from crontopus_app.services.actor import Actor
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.queries import job_on_hosts, jobs
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, moment, outside, shared
 from crontopus_app.ui.job import acts, ask, past, rows
@@ -48,7 +48,7 @@ class JobState(rx.State):
         detail = await shared(jobs.get, actor, *place, now)
         await self._fill_ahead(actor, detail, now)
         zone = self.ahead.zone
-        session.put(self, "head", rows.head(detail, *await shared(job_hosts.in_force, actor, *place)))
+        session.put(self, "head", rows.head(detail, *await shared(job_on_hosts.in_force, actor, *place)))
         month = await shared(ask.happened, actor, *place, detail.job.id, zone or "UTC", now)
         newest, outputs = await shared(ask.newest, actor, detail.job.id)
         taken = durations.durations(newest[::-1], rows.limit_s(detail))
@@ -69,7 +69,7 @@ class JobState(rx.State):
         if tab == "definition":
             return rows.Body(tab, tuple(code.file(detail.yaml, [*detail.errors, *detail.lints])))
         if tab == "endpoints":
-            found = await shared(job_hosts.installed, actor, job.namespace, job.name)
+            found = await shared(job_on_hosts.installed, actor, job.namespace, job.name)
             return rows.Body(tab, instances=tuple(rows.instance(one) for one in found))
         if tab == "history":
             commit = session.query_of(self, "commit")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract import wire
+from crontopus_app.monitoring.runs import percentile
 from crontopus_app.monitoring.state import WORST_FIRST
-from crontopus_app.services.runs import percentile
 from crontopus_app.ui.kit import charts, colours, filters, words
 from crontopus_app.ui.kit.filters import Pages, Pill
 

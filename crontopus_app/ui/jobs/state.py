@@ -9,8 +9,9 @@ import reflex as rx
 from sqlmodel import Session
 
 from contract import wire
-from crontopus_app.services import jobs, run_stats
-from crontopus_app.services.actor import Actor
+from crontopus_app.base.actor import Actor
+from crontopus_app.monitoring import stats
+from crontopus_app.queries import jobs
 from crontopus_app.ui import session
 from crontopus_app.ui.call import moment, shared
 from crontopus_app.ui.jobs import rows
@@ -44,7 +45,7 @@ class JobsState(rx.State):
         chosen = [job for job in chosen if state in ("", job.state)]
         page = rows.page_of(session.query_of(self, "page"), len(chosen), PAGE)
         shown = chosen[(page - 1) * PAGE : page * PAGE]
-        last = await shared(run_stats.last_of_jobs, actor, tuple(job.id for job in shown), rows.SHOWN)
+        last = await shared(stats.last_of_jobs, actor, tuple(job.id for job in shown), rows.SHOWN)
         self.total, self.text = len(listed.jobs), text
         session.put(self, "pages", rows.pages(page, len(chosen), PAGE, (namespace, state, text)))
         session.put(self, "jobs", [rows.job_row(job, last.get(job.id, [])) for job in shown])

@@ -9,7 +9,7 @@ from typing import Any
 import reflex as rx
 
 from contract import wire
-from crontopus_app.services.runs import percentile
+from crontopus_app.monitoring.runs import percentile
 from crontopus_app.ui.kit import colours, words
 from crontopus_app.ui.kit.parts import link
 

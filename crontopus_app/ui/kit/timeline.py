@@ -17,7 +17,7 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app.services.timeline import HALF, Day, Lane, Mark
+from crontopus_app.queries.timeline import HALF, Day, Lane, Mark
 from crontopus_app.ui.kit import colours, words
 from crontopus_app.ui.kit.charts import Paths, paths_of
 from crontopus_app.ui.kit.parts import link, when

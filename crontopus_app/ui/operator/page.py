@@ -7,7 +7,7 @@ from typing import Any
 import reflex as rx
 
 from contract.wire_operator import SettingInForce
-from crontopus_app.services.operators import SUSPENSION
+from crontopus_app.operations.operators import SUSPENSION
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import dialog, parts, skeleton
 from crontopus_app.ui.operator import rows

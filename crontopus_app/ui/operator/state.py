@@ -10,11 +10,12 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from contract import wire_operator as wire
-from crontopus_app import clock
-from crontopus_app.errors import CrontopusError
-from crontopus_app.git.forge import forge
-from crontopus_app.services import health, installation, operators, queues, usage
-from crontopus_app.services.actor import Actor
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.forge.configured import forge
+from crontopus_app.operations import health, operators, queues, usage
+from crontopus_app.operations import versions as installation
 from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import Way, call, change, outside
 from crontopus_app.ui.kit import toast

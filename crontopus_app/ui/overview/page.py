@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reflex as rx
 
-from crontopus_app.services.timeline import LANES
+from crontopus_app.queries.timeline import LANES
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import parts, run_table, skeleton
 from crontopus_app.ui.kit import timeline as drawing

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from contract import wire
-from crontopus_app.services import overview
-from crontopus_app.services.overview import Overview
+from crontopus_app.queries import overview
+from crontopus_app.queries.overview import Overview
 from crontopus_app.ui.kit import colours, terminal, words
 
 # Within a cron expression, which is not to be broken over two lines.

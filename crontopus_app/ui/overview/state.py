@@ -9,8 +9,8 @@ from typing import Any
 import reflex as rx
 from sqlmodel import Session
 
-from crontopus_app.services import overview, timeline
-from crontopus_app.services.actor import Actor
+from crontopus_app.base.actor import Actor
+from crontopus_app.queries import overview, timeline
 from crontopus_app.ui import session
 from crontopus_app.ui.call import moment, shared
 from crontopus_app.ui.kit import run_table

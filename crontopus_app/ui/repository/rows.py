@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from contract import wire
-from crontopus_app import addresses
-from crontopus_app.services.repositories import BadFile, Log, Repository
+from crontopus_app.forge import addresses
+from crontopus_app.jobs.repository import BadFile, Log, Repository
 from crontopus_app.ui.kit import words
 
 POLICIES = {

@@ -10,11 +10,12 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from contract import wire
-from crontopus_app import clock
-from crontopus_app.errors import CrontopusError
-from crontopus_app.git.forge import forge
-from crontopus_app.services import git_access, repositories
-from crontopus_app.services.actor import Actor
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.forge.configured import forge
+from crontopus_app.jobs import repository
+from crontopus_app.people import git_credentials
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, outside
 from crontopus_app.ui.kit import toast
@@ -41,13 +42,13 @@ class RepositoryState(rx.State):
         return await session.opened(self, "tenant", "change", "job")
 
     async def _fill(self, actor: Actor) -> None:
-        log = await outside(repositories.log, actor, forge(), page_number(session.query_of(self, "page")))
-        found = await call(repositories.get, actor)
+        log = await outside(repository.log, actor, forge(), page_number(session.query_of(self, "page")))
+        found = await call(repository.get, actor)
         self.repo, self.commits = rows.repo(found, log), rows.commits(log, found)
         self.folders = rows.folders(found)
         self.invalid = [rows.invalid(file) for file in found.invalid]
         self.left_out = found.invalid_count - len(self.invalid)
-        known = await call(git_access.list_all, actor)
+        known = await call(git_credentials.list_all, actor)
         self.access = replace(self.access, credentials=rows.credentials(known))
 
     @rx.event
@@ -55,7 +56,7 @@ class RepositoryState(rx.State):
         """Has every file read again."""
         try:
             actor = await session.actor_of(self)
-            rung = await outside(repositories.read_again, actor)
+            rung = await outside(repository.read_again, actor)
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
         if not rung:
@@ -68,7 +69,7 @@ class RepositoryState(rx.State):
         wanted = wire.GitCredentialRequest(str(form.get("name") or ""), str(form.get("access") or ""))
         try:
             actor = await session.actor_of(self)
-            made = await asyncio.to_thread(git_access.create, actor, wanted, forge(), clock.now())
+            made = await asyncio.to_thread(git_credentials.create, actor, wanted, forge(), clock.now())
             self.access = rows.Access(made=rows.made(made))
             await session.fill(self, actor)
         except CrontopusError as error:
@@ -81,7 +82,7 @@ class RepositoryState(rx.State):
         try:
             actor = await session.actor_of(self)
             try:
-                await asyncio.to_thread(git_access.revoke, actor, str(form.get("id") or ""), forge(), clock.now())
+                await asyncio.to_thread(git_credentials.revoke, actor, str(form.get("id") or ""), forge(), clock.now())
             finally:
                 self.access = rows.Access()
                 await session.fill(self, actor)

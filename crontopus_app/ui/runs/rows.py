@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from contract import wire
-from crontopus_app.services.runs import Filter, percentile
+from crontopus_app.monitoring.runs import Filter, percentile
 from crontopus_app.ui.kit import filters, terminal, words
 from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.kit.run_table import delay, outcome

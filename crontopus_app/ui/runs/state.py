@@ -8,8 +8,8 @@ import reflex as rx
 from sqlmodel import Session
 
 from contract import wire
-from crontopus_app.services import run_stats, runs
-from crontopus_app.services.actor import Actor
+from crontopus_app.base.actor import Actor
+from crontopus_app.monitoring import runs, stats
 from crontopus_app.ui import session
 from crontopus_app.ui.call import moment, shared
 from crontopus_app.ui.kit import run_table
@@ -73,9 +73,9 @@ class RunState(rx.State):
 
     async def _fill(self, actor: Actor) -> None:
         detail = await shared(runs.get, actor, session.path_of(self)[1])
-        last = await shared(run_stats.newest, actor, detail.run.job_id, PAGE)
+        last = await shared(stats.newest, actor, detail.run.job_id, PAGE)
         usual = sorted(run.duration_s for run in last if run.status == "success" and run.duration_s is not None)
-        around = await shared(run_stats.around, actor, detail.run.id, AROUND)
+        around = await shared(stats.around, actor, detail.run.id, AROUND)
         session.put(self, "run", run_table.row(detail.run))
         session.put(self, "facts", rows.facts(detail, usual))
         session.put(self, "error", detail.error)

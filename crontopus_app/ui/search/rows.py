@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crontopus_app.services.search import Found, Group, Hit
+from crontopus_app.queries.search import Found, Group, Hit
 from crontopus_app.ui.kit import colours, words
 
 HEADS = {"job": "Jobs", "run": "Runs", "endpoint": "Endpoints", "commit": "Commits"}

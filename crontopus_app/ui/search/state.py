@@ -6,9 +6,9 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app import clock
-from crontopus_app.services import search
-from crontopus_app.services.actor import Actor
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.queries import search
 from crontopus_app.ui import session
 from crontopus_app.ui.call import call
 from crontopus_app.ui.search import rows

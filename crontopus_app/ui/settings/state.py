@@ -9,10 +9,11 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from contract import wire
-from crontopus_app import clock
-from crontopus_app.errors import CrontopusError
-from crontopus_app.services import accounts, auth, leaving
-from crontopus_app.services.actor import Actor
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.operations import tenant_deletion
+from crontopus_app.people import accounts, auth
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call
 from crontopus_app.ui.kit import toast, words
@@ -46,7 +47,7 @@ class SettingsState(rx.State):
         self.me = rows.profile(await call(auth.me, actor))
         self.sessions = [rows.session(one) for one in await call(accounts.list_sessions, actor, clock.now())]
         self.others = len(self.sessions) > 1
-        self.going = rows.going(await call(leaving.preview, actor))
+        self.going = rows.going(await call(tenant_deletion.preview, actor))
 
     @rx.event
     async def save_email(self, form: dict[str, Any]) -> EventSpec | None:
@@ -114,7 +115,7 @@ class SettingsState(rx.State):
             actor = await session.actor_of(self)
             watchers.forget(self.router.session.client_token)
             try:
-                await asyncio.to_thread(leaving.leave, actor, wanted, clock.now())
+                await asyncio.to_thread(tenant_deletion.leave, actor, wanted, clock.now())
             except CrontopusError:
                 session.follow(self, actor, *KINDS)
                 raise

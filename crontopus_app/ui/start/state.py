@@ -6,10 +6,15 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app import clock
-from crontopus_app.errors import CrontopusError
-from crontopus_app.services import auth, endpoints, jobs, operators, runs, tenants
-from crontopus_app.services.actor import Actor
+from crontopus_app.base import clock
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.hosts import endpoints
+from crontopus_app.monitoring import runs
+from crontopus_app.operations import operators
+from crontopus_app.operations import provisioning as tenants
+from crontopus_app.people import auth
+from crontopus_app.queries import jobs
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
 

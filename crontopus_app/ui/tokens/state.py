@@ -8,10 +8,10 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from contract import wire
-from crontopus_app import clock
-from crontopus_app.errors import CrontopusError
-from crontopus_app.services import tokens
-from crontopus_app.services.actor import SCOPES, Actor
+from crontopus_app.base import clock
+from crontopus_app.base.actor import SCOPES, Actor
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.people import tokens
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.kit import host_tokens, toast

@@ -1,0 +1,57 @@
+"""Who asks, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crontopus_app.base.errors import Forbidden
+
+SCOPES = frozenset(
+    {
+        "read:runs",
+        "read:jobs",
+        "write:jobs",
+        "read:agents",
+        "write:agents",
+        "read:tokens",
+        "write:tokens",
+        "admin:*",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A signed-in user, or a token of theirs.
+
+    ``scopes`` None means all that the user may; ``credential`` is the id of the session or token.
+    """
+
+    user_id: str
+    tenant_id: str
+    username: str
+    email: str
+    role: str
+    kind: str = "session"
+    scopes: frozenset[str] | None = None
+    credential: str = ""
+
+    def require(self, scope: str) -> None:
+        """Raises Forbidden unless the token has the scope; writing implies reading."""
+        if not self.may(scope):
+            raise Forbidden(f"This token lacks the scope {scope}: create one that has it.", code="missing_scope")
+
+    def may(self, scope: str) -> bool:
+        if self.scopes is None or scope in self.scopes or "admin:*" in self.scopes:
+            return True
+        return scope.startswith("read:") and scope.replace("read:", "write:") in self.scopes
+
+    def require_operator(self) -> None:
+        self.require("admin:*")
+        if self.role != "operator":
+            raise Forbidden("Only operators may do this: `crontopus-server admin grant NAME` makes one.")
+
+    def require_person(self) -> None:
+        """Raises Forbidden for API tokens: some things only somebody who signed in may do."""
+        if self.kind != "session":
+            raise Forbidden("An API token cannot do this: sign in.")

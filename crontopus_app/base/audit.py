@@ -1,0 +1,17 @@
+"""The audit trail: written in the transaction of the act itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel import Session
+
+from crontopus_app.base.actor import Actor
+from crontopus_app.models import Audit
+
+
+def record(session: Session, actor: Actor, action: str, subject: str, now: datetime, detail: str = "") -> None:
+    """Notes that ``actor`` did ``action`` (such as ``endpoint.revoke``) to ``subject``."""
+    session.add(
+        Audit(tenant_id=actor.tenant_id, actor=actor.username, action=action, subject=subject, detail=detail, at=now)
+    )

@@ -1,0 +1,291 @@
+"""Settings from the environment: ``CRONTOPUS_NAME``, each also as ``CRONTOPUS_NAME_FILE``.
+
+Read once, by ``settings()``, never at import. An unknown name or a malformed value stops the start with a sentence that
+names the variable.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from crontopus_app.base.errors import ConfigurationError
+
+PREFIX = "CRONTOPUS_"
+DEFAULT_BIND = "127.0.0.1:8000"
+EMBEDDED_ADMIN = "svc-crontopus"
+# Where the embedded forge lies below the address of `web`.
+FORGE_PATH = "/forge"
+# Without our prefix, under which names that nobody knows stop the start.
+HOME_BY_DEFAULT = "_CRONTOPUS_HOME_BY_DEFAULT"
+# A build with this set to 1 has the page /kit too: for people who work on the console.
+DEVELOPMENT = "CONSOLE_DEVELOPMENT"
+
+# Of the agent, the CLI and the tests: they share the prefix, the server must not call them unknown.
+OTHER_PROGRAMS = frozenset({"AGENT_STATE", "CRONTAB", "ENROLLMENT_TOKEN", "LOG_FORMAT", "PROFILE", "TOKEN", "URL"})
+NAMES = frozenset(
+    {
+        "HOME",
+        "BIND",
+        "PUBLIC_URL",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "INTERNAL_URL",
+        "FORGEJO_URL",
+        "FORGEJO_PUBLIC_URL",
+        "FORGEJO_ADMIN_USER",
+        "FORGEJO_ADMIN_PASSWORD",
+        "FORGEJO_BROAD_TOKENS",
+        "SECRET_KEY",
+        "TRUSTED_PROXIES",
+        "WORKERS",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that an operator can set. ``embedded_*`` say which parts are our own stand-ins.
+
+    ``crontopus_app.forge.addresses`` makes the addresses that others are given out of the ones here.
+    """
+
+    home: Path
+    host: str
+    port: int
+    public_url: str
+    internal_url: str
+    database_url: str
+    redis_url: str
+    forgejo_url: str
+    forgejo_public_url: str
+    forgejo_admin_user: str
+    forgejo_admin_password: str
+    forgejo_broad_tokens: bool
+    secret_key: str
+    trusted_proxies: tuple[str, ...]
+    workers: int
+    embedded_database: bool
+    embedded_redis: bool
+    embedded_forge: bool
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine uses the server: it listens on loopback, is called so, and no proxy is trusted."""
+        public = urlsplit(self.public_url).hostname or ""
+        return is_loopback(self.host) and is_loopback(public) and not self.trusted_proxies
+
+    @property
+    def secure_cookies(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process. Tests call ``settings.cache_clear()`` after changing the environment."""
+    return read(os.environ)
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Settings from ``environ``; raises ConfigurationError naming the variable."""
+    values = _values(environ)
+    home = Path(values.get("HOME", ".crontopus")).expanduser().resolve()
+    host, port = _bind(values.get("BIND", DEFAULT_BIND))
+    local_url = _local_url(host, port)
+    public_url = _web_address(values, "PUBLIC_URL", local_url)
+    embedded_forge = "FORGEJO_URL" not in values
+    forgejo_url = _web_address(values, "FORGEJO_URL", local_url + FORGE_PATH)
+    forgejo_admin_user, forgejo_admin_password = _forge_login(values, home)
+    return Settings(
+        home=home,
+        host=host,
+        port=port,
+        public_url=public_url,
+        internal_url=_web_address(values, "INTERNAL_URL", local_url if embedded_forge else public_url),
+        database_url=_database_url(values, home),
+        redis_url=values.get("REDIS_URL") or f"unix://{home / 'redis.sock'}",
+        secret_key=_secret(values, "SECRET_KEY", home / "secrets" / "secret_key"),
+        trusted_proxies=tuple(p.strip() for p in values.get("TRUSTED_PROXIES", "").split(",") if p.strip()),
+        workers=_positive("WORKERS", values.get("WORKERS", "1")),
+        embedded_database="DATABASE_URL" not in values,
+        embedded_redis="REDIS_URL" not in values,
+        embedded_forge=embedded_forge,
+        forgejo_url=forgejo_url,
+        forgejo_public_url=_web_address(
+            values, "FORGEJO_PUBLIC_URL", public_url + FORGE_PATH if embedded_forge else forgejo_url
+        ),
+        forgejo_admin_user=forgejo_admin_user,
+        forgejo_admin_password=forgejo_admin_password,
+        forgejo_broad_tokens=_switch("FORGEJO_BROAD_TOKENS", values.get("FORGEJO_BROAD_TOKENS", "false")),
+    )
+
+
+# What is in force, under the name of its variable; those of a secret show only that they are set.
+SECRETS = frozenset({"FORGEJO_ADMIN_PASSWORD", "SECRET_KEY"})
+
+
+def in_force(ours: Settings) -> dict[str, str]:
+    """The value of each setting as text, by the name of its variable without the prefix."""
+    return {
+        "HOME": str(ours.home),
+        "BIND": f"{ours.host}:{ours.port}",
+        "PUBLIC_URL": ours.public_url,
+        "DATABASE_URL": ours.database_url,
+        "REDIS_URL": ours.redis_url,
+        "INTERNAL_URL": ours.internal_url,
+        "FORGEJO_URL": ours.forgejo_url,
+        "FORGEJO_PUBLIC_URL": ours.forgejo_public_url,
+        "FORGEJO_ADMIN_USER": ours.forgejo_admin_user,
+        "FORGEJO_ADMIN_PASSWORD": ours.forgejo_admin_password,
+        "FORGEJO_BROAD_TOKENS": str(ours.forgejo_broad_tokens).lower(),
+        "SECRET_KEY": ours.secret_key,
+        "TRUSTED_PROXIES": ", ".join(ours.trusted_proxies),
+        "WORKERS": str(ours.workers),
+    }
+
+
+def source(environ: Mapping[str, str], name: str) -> str:
+    """Where a setting comes from: ``environment``, ``file …`` or ``default``."""
+    if environ.get(f"{PREFIX}{name}"):
+        return "default" if name == "HOME" and environ.get(HOME_BY_DEFAULT) else "environment"
+    path = environ.get(f"{PREFIX}{name}_FILE")
+    return f"file {path}" if path else "default"
+
+
+def keep_home(home: Path) -> None:
+    """Children run in the project's folder: they are told the data folder whole, and whether somebody chose it."""
+    if source(os.environ, "HOME") == "default":
+        os.environ[HOME_BY_DEFAULT] = "1"
+    os.environ["CRONTOPUS_HOME"] = str(home)
+
+
+def _values(environ: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX) or not value:
+            continue
+        name = variable.removeprefix(PREFIX)
+        from_file = name.endswith("_FILE") and name.removesuffix("_FILE") in NAMES
+        name = name.removesuffix("_FILE") if from_file else name
+        if name in OTHER_PROGRAMS:
+            continue
+        if name not in NAMES:
+            raise ConfigurationError(_unknown(variable))
+        if name in found:
+            raise ConfigurationError(f"Set {PREFIX}{name} or {PREFIX}{name}_FILE, not both.")
+        found[name] = _from_file(variable, value) if from_file else value
+    return found
+
+
+def _unknown(variable: str) -> str:
+    near = difflib.get_close_matches(variable.removeprefix(PREFIX), NAMES, n=1)
+    hint = f" Did you mean {PREFIX}{near[0]}?" if near else ""
+    return f"{variable} is not a setting of Crontopus.{hint} Unset it or correct its name."
+
+
+def _from_file(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ConfigurationError(f"{variable} names {path}, which cannot be read: {error.strerror}.") from error
+
+
+def _bind(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigurationError(f"CRONTOPUS_BIND must be HOST:PORT such as {DEFAULT_BIND}, not {value!r}.")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or IP address means this machine and nothing else."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost"
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (mapped or found).is_loopback
+
+
+def local_host(host: str) -> str:
+    """The host by which a program on this machine reaches a server that listens on ``host``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- recognised, not bound
+
+
+def _local_url(host: str, port: int) -> str:
+    host = local_host(host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _database_url(values: Mapping[str, str], home: Path) -> str:
+    url = values.get("DATABASE_URL")
+    if url is None:
+        return f"sqlite:///{home / 'crontopus.db'}"
+    scheme, _, rest = url.partition("://")
+    if scheme in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return f"postgresql+psycopg://{rest}"
+    if scheme == "sqlite":
+        return url
+    raise ConfigurationError("CRONTOPUS_DATABASE_URL must begin with postgresql:// or sqlite:///.")
+
+
+def _web_address(values: Mapping[str, str], name: str, default: str) -> str:
+    """An http or https address without a slash at its end."""
+    url = values.get(name, default).rstrip("/")
+    if not re.match(r"https?://[^/\s]+", url):
+        raise ConfigurationError(f"{PREFIX}{name} must be an http or https address, not {url!r}.")
+    return url
+
+
+def _forge_login(values: Mapping[str, str], home: Path) -> tuple[str, str]:
+    """Name and password of the Git server's administrator."""
+    if "FORGEJO_URL" not in values:
+        user = values.get("FORGEJO_ADMIN_USER", EMBEDDED_ADMIN)
+        return user, _secret(values, "FORGEJO_ADMIN_PASSWORD", home / "secrets" / "forge_admin_password")
+    for name in ("FORGEJO_ADMIN_USER", "FORGEJO_ADMIN_PASSWORD"):
+        if name not in values:
+            raise ConfigurationError(f"CRONTOPUS_FORGEJO_URL is set, so CRONTOPUS_{name} must be set too.")
+    return values["FORGEJO_ADMIN_USER"], values["FORGEJO_ADMIN_PASSWORD"]
+
+
+def _secret(values: Mapping[str, str], name: str, path: Path) -> str:
+    """The secret set by the operator, else one made once and kept in the data folder (0600)."""
+    if name in values:
+        if len(values[name]) < 8:
+            raise ConfigurationError(f"{PREFIX}{name} is too short: use at least 8 characters.")
+        return values[name]
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data folder {path.parent.parent} cannot be written ({error.strerror}): "
+            "make it writable or set CRONTOPUS_HOME."
+        ) from error
+    secret = path.read_text().strip()
+    if not secret:
+        raise ConfigurationError(f"{path} is empty: an earlier start was cut off. Delete it and start again.")
+    return secret
+
+
+def _positive(name: str, value: str) -> int:
+    if not value.isdigit() or not 1 <= int(value) <= 64:
+        raise ConfigurationError(f"{PREFIX}{name} must be a whole number from 1 to 64, not {value!r}.")
+    return int(value)
+
+
+def _switch(name: str, value: str) -> bool:
+    if value.lower() not in {"true", "false", "1", "0", "yes", "no"}:
+        raise ConfigurationError(f"{PREFIX}{name} must be true or false, not {value!r}.")
+    return value.lower() in {"true", "1", "yes"}

@@ -1,5 +1,0 @@
-"""The embedded forge: what Crontopus uses of Forgejo's REST API, and Git's smart HTTP, over bare repositories."""
-
-from crontopus_app.git.embedded.app import forge_app
-
-__all__ = ["forge_app"]

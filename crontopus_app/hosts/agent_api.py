@@ -1,0 +1,137 @@
+"""The agent's side: whose token it is, what it waits for, what it reports."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from contract import wire
+from crontopus_app.base import bounds, security
+from crontopus_app.base.db import after_commit, writing
+from crontopus_app.base.errors import NotFound, bad_endpoint_token, suspended_tenant
+from crontopus_app.base.live import Event, publish
+from crontopus_app.base.settings import settings
+from crontopus_app.forge import addresses
+from crontopus_app.forge.names import bot_name
+from crontopus_app.jobs.index import lock_tenant, sync_monitors
+from crontopus_app.models import Endpoint, Monitor, Tenant
+
+SEEN_EVERY = timedelta(seconds=15)
+DRIFT_KEPT = 20
+OUTCOMES = frozenset({"Applied", "Kept", "Waiting", "Blocked", "Failed"})
+WORD = 255
+ONE_DAY_S = 86400
+
+
+def git_access(tenant: Tenant) -> wire.GitAccess:
+    """Where an agent of this tenant clones from, without the credential."""
+    url = addresses.clone(settings(), tenant.repository)
+    return wire.GitAccess(url=url, branch=tenant.branch, username=bot_name(tenant.id))
+
+
+def of_token(session: Session, token: str) -> Endpoint:
+    """The endpoint whose ``ep_…`` token this is. Raises NotAuthenticated; Forbidden where the tenant is suspended."""
+    if token.startswith("ep_"):
+        row = session.exec(select(Endpoint).where(Endpoint.token_hmac == security.token_hmac(token))).first()
+        if row is not None and row.status == "active":
+            _check_tenant(session.get(Tenant, row.tenant_id))
+            return row
+    raise bad_endpoint_token()
+
+
+def _check_tenant(tenant: Tenant | None) -> None:
+    """Raises Forbidden for a suspended tenant."""
+    if tenant is None or tenant.suspended:
+        raise suspended_tenant()
+
+
+def seen(endpoint_id: str, now: datetime) -> None:
+    """Notes that the endpoint was heard; at most every 15 seconds."""
+    stale = col(Endpoint.last_seen_at).is_(None) | (col(Endpoint.last_seen_at) < now - SEEN_EVERY)
+    with writing() as session:
+        session.execute(update(Endpoint).where(col(Endpoint.id) == endpoint_id, stale).values(last_seen_at=now))
+
+
+def watch_state(session: Session, endpoint_id: str, now: datetime) -> wire.WatchAnswer:
+    """What a waiting agent is told now."""
+    endpoint = session.get(Endpoint, endpoint_id)
+    tenant = session.get(Tenant, endpoint.tenant_id) if endpoint else None
+    if endpoint is None or tenant is None or endpoint.status != "active":
+        raise bad_endpoint_token()
+    _check_tenant(tenant)
+    waked = endpoint.wake_at is not None and (endpoint.reported_at is None or endpoint.wake_at > endpoint.reported_at)
+    return wire.WatchAnswer(
+        head=tenant.head,
+        git=git_access(tenant),
+        server_time=now,
+        wake=waked,
+        prune_confirmed=endpoint.prune_confirmed,
+    )
+
+
+def report(session: Session, endpoint_id: str, told: wire.PassReport, now: datetime) -> None:
+    """Writes what the last pass did. Raises BadInput, NotFound."""
+    endpoint = session.get(Endpoint, endpoint_id)
+    if endpoint is None:
+        raise NotFound("There is no such endpoint.")
+    labels = bounds.mapping("labels", told.labels)
+    labels_changed = bool(labels) and labels != endpoint.labels
+    if labels_changed:
+        lock_tenant(session, endpoint.tenant_id)  # before the endpoint's row, which the first change below locks
+    endpoint.pass_status, endpoint.pass_message = _status(told.status), bounds.text(told.message)
+    endpoint.head_applied, endpoint.reported_at, endpoint.last_seen_at = bounds.text(told.applied, WORD), now, now
+    describe(endpoint, told)
+    endpoint.labels = labels or endpoint.labels
+    endpoint.capabilities = bounds.mapping("capabilities", told.capabilities) or endpoint.capabilities
+    if told.crontab:
+        endpoint.crontab = [asdict(line) for line in told.crontab]
+    endpoint.drift = ([_jsonable(drift, now) for drift in told.drift] + endpoint.drift)[:DRIFT_KEPT]
+    session.add(endpoint)
+    if labels_changed:
+        session.flush()
+        sync_monitors(session, endpoint.tenant_id, now, hosts=[endpoint.id])
+    _note_outcomes(session, endpoint, told, now)
+    after_commit(session, publish, Event(endpoint.tenant_id, "endpoint", endpoint.id))
+
+
+def _status(status: str) -> str:
+    if status not in OUTCOMES:
+        raise bounds.bad("status", f"status is one of {', '.join(sorted(OUTCOMES))}, not {status!r}.")
+    return status
+
+
+def describe(endpoint: Endpoint, told: wire.PassReport | wire.EnrollRequest) -> None:
+    """Notes the machine's facts, keeping what is not told. Raises BadInput."""
+    endpoint.platform = bounds.text(getattr(told, "platform", ""), WORD) or endpoint.platform
+    endpoint.agent_version = bounds.text(told.agent_version, WORD) or endpoint.agent_version
+    endpoint.timezone = bounds.text(told.timezone, WORD) or endpoint.timezone
+    endpoint.utc_offset = bounds.whole("utc_offset", told.utc_offset, most=ONE_DAY_S, least=-ONE_DAY_S) or 0
+
+
+def _jsonable(drift: wire.Drift, now: datetime) -> dict[str, object]:
+    modified = drift.modified_at.isoformat() if drift.modified_at else None
+    bounded = replace(
+        drift,
+        kind=bounds.text(drift.kind, WORD),
+        expected=bounds.text(drift.expected),
+        found=bounds.text(drift.found),
+        owner=bounds.text(drift.owner, WORD),
+        logged_in=[bounds.text(name, WORD) for name in drift.logged_in[:DRIFT_KEPT]],
+    )
+    return {**asdict(bounded), "modified_at": modified, "seen_at": now.isoformat()}
+
+
+def _note_outcomes(session: Session, endpoint: Endpoint, told: wire.PassReport, now: datetime) -> None:
+    told_of = {entry.job_id: entry for entry in told.entries}
+    for monitor in session.exec(select(Monitor).where(Monitor.endpoint_id == endpoint.id)):
+        entry = told_of.get(monitor.job_id)
+        if entry is None:
+            continue
+        told_facts = (bounds.text(entry.outcome, WORD), bounds.text(entry.reason), bounds.text(entry.commit, WORD))
+        if told_facts != (monitor.outcome, monitor.reason, monitor.applied_commit):
+            monitor.outcome, monitor.reason, monitor.applied_commit = told_facts
+            monitor.updated_at = now
+            session.add(monitor)

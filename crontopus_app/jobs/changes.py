@@ -1,0 +1,189 @@
+"""Changes: edits of a tenant's repository on their way to a commit. The row is the queue, Redis only rings."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Concatenate, ParamSpec
+
+from sqlmodel import Session, col, func, select
+
+from contract import wire
+from crontopus_app.base import queue
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import after_commit, reading, writing
+from crontopus_app.base.errors import Conflict, NotFound, PreconditionFailed
+from crontopus_app.base.live import Event, publish
+from crontopus_app.models import Change, Endpoint, JobIndex, Monitor, Tenant
+
+P = ParamSpec("P")
+
+WAIT_S = 6.0
+POLL_S = 0.03
+INDEX_GRACE_S = 2.0
+DOWN = "waiting: "
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A change that waits for its commit. ``conditional``: it is refused where the file is no longer as it was read."""
+
+    id: str
+    path: str
+    content: bytes | None
+    conditional: bool
+
+
+def save(submit: Callable[Concatenate[Session, P], Submitted], *args: P.args, **kwargs: P.kwargs) -> wire.ChangeStatus:
+    """Submits a change in a transaction of its own and waits for its commit: done, or pending when the time is up.
+
+    Raises Conflict or PreconditionFailed where it was refused. Blocks: call it from a thread.
+    """
+    with writing() as session:
+        submitted = submit(session, *args, **kwargs)
+    status = wait(submitted.id)
+    if status.state == "failed":
+        error = PreconditionFailed if submitted.conditional else Conflict
+        raise error(status.error or "The change was refused.", code="change_failed")
+    return status
+
+
+def submit(
+    session: Session,
+    actor: Actor,
+    operation: str,
+    path: str,
+    message: str,
+    now: datetime,
+    *,
+    content: bytes | None = None,
+    base_sha: str | None = None,
+) -> Submitted:
+    """Writes a pending change, and asks a worker for its commit in Git.
+
+    ``operation`` is create, update, delete, or edit (``content`` is then the JSON of fields to set, which the
+    commit task applies to the file as it is then). ``base_sha`` given: refused unless the file is still that blob.
+    """
+    mine = Change.tenant_id == actor.tenant_id, Change.state == "pending"
+    last = session.exec(select(func.max(Change.sequence)).where(*mine)).one()
+    change = Change(
+        tenant_id=actor.tenant_id,
+        sequence=(last or 0) + 1,
+        user_id=actor.user_id,
+        author_name=actor.username,
+        author_email=actor.email,
+        operation=operation,
+        path=path,
+        content=content,
+        base_sha=base_sha,
+        message=message,
+        created_at=now,
+    )
+    session.add(change)
+    session.flush()
+    after_commit(session, queue.ring, "commit_changes", change.tenant_id)
+    after_commit(session, publish, Event(change.tenant_id, "change", change.id))
+    return Submitted(change.id, path, content, conditional=base_sha is not None)
+
+
+def get(session: Session, actor: Actor, change_id: str) -> wire.ChangeStatus:
+    """How far a change is; raises NotFound."""
+    actor.require("read:jobs")
+    row = session.get(Change, change_id)
+    if row is None or row.tenant_id != actor.tenant_id:
+        raise NotFound("There is no such change.")
+    return _with_hosts(session, actor.tenant_id, [row])[0]
+
+
+def recent(session: Session, actor: Actor, count: int) -> list[wire.ChangeStatus]:
+    """The tenant's last changes, newest first, each with how far it has come."""
+    actor.require("read:jobs")
+    known = (col(Change.user_id) != "") | col(Change.commit_sha).is_not(None)
+    mine = select(Change).where(Change.tenant_id == actor.tenant_id, known)
+    newest = mine.order_by(col(Change.created_at).desc(), col(Change.sequence).desc())
+    return _with_hosts(session, actor.tenant_id, session.exec(newest.limit(count)).all())
+
+
+def wait(change_id: str, timeout_s: float = WAIT_S) -> wire.ChangeStatus:
+    """The change once it is committed and in the index, or failed, or as it is when the time is up.
+
+    Blocks: call it from a thread, and not within a transaction.
+    """
+    end = time.monotonic() + timeout_s
+    while True:
+        with reading() as session:
+            row = session.get(Change, change_id)
+            if row is None:
+                raise NotFound("There is no such change.")
+            if row.state == "done":
+                end = min(end, time.monotonic() + INDEX_GRACE_S)
+            ended = row.state == "failed" or (row.state == "done" and _is_indexed(session, row))
+            if ended or time.monotonic() > end:
+                return shape(row)
+        time.sleep(POLL_S)
+
+
+def _is_indexed(session: Session, row: Change) -> bool:
+    """Whether the index was brought up to date after the commit."""
+    tenant = session.get(Tenant, row.tenant_id)
+    if tenant is None or row.done_at is None:
+        return True
+    return tenant.indexed_head == row.commit_sha or (tenant.indexed_at is not None and tenant.indexed_at >= row.done_at)
+
+
+def shape(row: Change, applied: int = 0, expected: int = 0) -> wire.ChangeStatus:
+    return wire.ChangeStatus(
+        id=row.id,
+        state=row.state,
+        operation=row.operation,
+        path=row.path,
+        commit=row.commit_sha,
+        error=row.error,
+        author=row.author_name,
+        created_at=row.created_at,
+        applied=applied,
+        expected=expected,
+        said=row.said,
+        pushed=not row.user_id,
+    )
+
+
+def _with_hosts(session: Session, tenant_id: str, rows: Sequence[Change]) -> list[wire.ChangeStatus]:
+    """The changes with how many of their jobs' endpoints have them in force: a few queries, however many rows."""
+    hosts = _heads(session, tenant_id, {row.path for row in rows})
+    later = _commits_since(session, tenant_id, rows)
+    tenant = session.get(Tenant, tenant_id)
+    newest = {tenant.head} if tenant else set()
+    told = []
+    for row in rows:
+        heads = newest | {sha for sha, at in later if row.done_at and at >= row.done_at}
+        applied = sum(1 for head in hosts[row.path] if head in heads) if row.state == "done" else 0
+        told.append(shape(row, applied, len(hosts[row.path])))
+    return told
+
+
+def _heads(session: Session, tenant_id: str, paths: set[str]) -> dict[str, list[str]]:
+    """What each endpoint of each file's job has in force."""
+    query = (
+        select(JobIndex.path, Endpoint.head_applied)
+        .join(Monitor, (col(Monitor.job_id) == JobIndex.job_id) & (col(Monitor.tenant_id) == JobIndex.tenant_id))
+        .join(Endpoint, col(Endpoint.id) == Monitor.endpoint_id)
+        .where(JobIndex.tenant_id == tenant_id, col(JobIndex.path).in_(paths), Monitor.state != "retired")
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for path, head in session.exec(query):
+        found[path].append(head)
+    return found
+
+
+def _commits_since(session: Session, tenant_id: str, rows: Sequence[Change]) -> list[tuple[str, datetime]]:
+    """The commits of changes since the oldest of these was done: a host that has one has all before it."""
+    done = [row.done_at for row in rows if row.state == "done" and row.done_at]
+    if not done:
+        return []
+    since = (Change.tenant_id == tenant_id, Change.state == "done", col(Change.done_at) >= min(done))
+    query = select(Change.commit_sha, Change.done_at).where(*since)
+    return [(sha, at) for sha, at in session.exec(query) if sha and at]

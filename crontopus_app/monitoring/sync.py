@@ -1,0 +1,170 @@
+"""Monitors follow the index: one for every job on every endpoint it runs on.
+
+Those of ping keys are made where a key is first used; here they follow their job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.orm import defer
+from sqlmodel import Session, col, select
+
+from contract.manifest import AgentTarget, Manifest
+from crontopus_app.base.bulk import update_rows
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
+from crontopus_app.models.base import new_id
+from crontopus_app.monitoring.state import Gone, Standing, Wanted, after
+
+# What takes space and says nothing here.
+_SLIM = [defer(getattr(JobIndex, name)) for name in ("yaml", "lints", "errors")]
+_SLIM_HOSTS = [defer(getattr(Endpoint, name)) for name in ("crontab", "drift")]
+_COLUMNS = [col(getattr(Monitor, name)) for name in ("id", "job_id", "source_id", "endpoint_id", "state")]
+_COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "health")]
+# More ids than a statement takes well: then all of the tenant's rows are looked at.
+NAMED_AT_MOST = 500
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the monitor of one instance must say."""
+
+    job_name: str
+    namespace: str
+    event: Wanted
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """The instances there should be, the valid jobs, the jobs whose files are invalid now, and the active endpoints."""
+
+    instances: dict[tuple[str, str], Target]
+    jobs: dict[str, Target]
+    kept: set[str]
+    active: set[str]
+
+    def of(self, row: Any) -> dict[str, Any] | None:
+        """What has to change in a monitor's row; None where it is as it should be."""
+        by_key = self.jobs.get(row.job_id) if row.endpoint_id is None else None
+        target = by_key or self.instances.get((row.job_id, row.source_id))
+        if target is not None:
+            return _followed(row, target)
+        stays = row.job_id in self.kept and (row.endpoint_id is None or row.endpoint_id in self.active)
+        gone = after(Standing(row.state, row.health), Gone()).state
+        return None if stays or row.state == gone else {"state": gone, "outcome": "", "reason": ""}
+
+
+def lock_tenant(session: Session, tenant_id: str) -> Tenant | None:
+    """Puts those in order who change a tenant's index, endpoints or monitors. Take it before any of those rows.
+
+    Check-ins do not wait for it: they lock the row only against its removal.
+    """
+    return session.get(Tenant, tenant_id, with_for_update={"key_share": True})
+
+
+def sync_monitors(
+    session: Session,
+    tenant_id: str,
+    now: datetime,
+    *,
+    jobs: Collection[str] | None = None,
+    hosts: Collection[str] | None = None,
+) -> None:
+    """Makes, revives, pauses and retires the tenant's monitors as its indexed jobs and active endpoints ask for.
+
+    Only those of ``jobs`` (ids), or of ``hosts`` (endpoints' ids), where they are given. A file that is invalid now
+    changes nothing about its job's monitors. Retired ones keep their history. Call with the tenant locked.
+    """
+    session.flush()
+    jobs = None if jobs is None or len(jobs) > NAMED_AT_MOST else jobs
+    mine = [Monitor.tenant_id == tenant_id]
+    mine += [] if jobs is None else [col(Monitor.job_id).in_(jobs)]
+    mine += [] if hosts is None else [col(Monitor.source_id).in_(hosts)]
+    expected = _expected(session, tenant_id, jobs, hosts)
+    rows = session.execute(select(*_COLUMNS).where(*mine)).all()
+    _change(session, expected, [row.id for row in rows if expected.of(row)], now)
+    there = {(row.job_id, row.source_id) for row in rows}
+    _make(session, tenant_id, {key: one for key, one in expected.instances.items() if key not in there}, now)
+
+
+def _expected(
+    session: Session, tenant_id: str, jobs: Collection[str] | None, hosts: Collection[str] | None
+) -> _Expected:
+    machines = select(Endpoint).where(Endpoint.tenant_id == tenant_id, Endpoint.status == "active")
+    files = select(JobIndex).where(JobIndex.tenant_id == tenant_id)
+    if hosts is not None:
+        machines = machines.where(col(Endpoint.id).in_(hosts))
+    if jobs is not None:
+        files = files.where(col(JobIndex.job_id).in_(jobs))
+    active = session.exec(machines.options(*_SLIM_HOSTS)).all()
+    expected = _Expected({}, {}, set(), {host.id for host in active})
+    for job in session.exec(files.options(*_SLIM)):
+        if not job.valid:
+            expected.kept.add(job.job_id)
+            continue
+        target = Target(job.name, job.namespace, Wanted(resting=job.paused or not job.enabled))
+        expected.jobs[job.job_id] = target
+        expected.instances.update(dict.fromkeys(((job.job_id, host.id) for host in matching(job, active)), target))
+    return expected
+
+
+def matching(job: JobIndex, hosts: Iterable[Endpoint]) -> Iterator[Endpoint]:
+    """The endpoints that a valid job runs on."""
+    if not job.valid or job.manifest is None:
+        return
+    target = job.manifest.get("agent") or {}
+    selector = {key: _tuple(value) for key, value in (target.get("selector") or {}).items()}
+    names = target.get("endpoints")
+    agent = AgentTarget(selector, None if names is None else tuple(names))
+    manifest = Manifest(job.job_id, True, job.name, job.namespace, job.path, (), "", agent=agent)
+    for host in hosts:
+        if manifest.runs_on(host.name, host.hostname, host.labels):
+            yield host
+
+
+def _tuple(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _followed(row: Any, target: Target) -> dict[str, Any] | None:
+    state = after(Standing(row.state, row.health), target.event).state
+    if (row.state, row.job_name, row.namespace) == (state, target.job_name, target.namespace):
+        return None
+    return {"state": state, "job_name": target.job_name, "namespace": target.namespace}
+
+
+def _change(session: Session, expected: _Expected, ids: Sequence[str], now: datetime) -> None:
+    """Locks these monitors in the order of ids, as check-ins do, and brings them to what is expected of them now."""
+    table = Monitor.metadata.tables["monitor"]
+    for start in range(0, len(ids), NAMED_AT_MOST):
+        some = col(Monitor.id).in_(sorted(ids)[start : start + NAMED_AT_MOST])
+        locked = session.execute(select(*_COLUMNS).where(some).order_by(Monitor.id).with_for_update()).all()
+        changes = [(row.id, values | {"updated_at": now}) for row in locked if (values := expected.of(row))]
+        update_rows(session, table, changes)
+
+
+def _make(session: Session, tenant_id: str, wanted: dict[tuple[str, str], Target], now: datetime) -> None:
+    rows = [
+        {
+            "id": new_id(),
+            "tenant_id": tenant_id,
+            "job_id": job_id,
+            "source_id": endpoint_id,
+            "endpoint_id": endpoint_id,
+            "job_name": target.job_name,
+            "namespace": target.namespace,
+            "state": after(Standing(), target.event).state,
+            "health": Standing().health,
+            "outcome": "",
+            "reason": "",
+            "applied_commit": "",
+            "updated_at": now,
+        }
+        for (job_id, endpoint_id), target in wanted.items()
+    ]
+    if rows:
+        session.connection().execute(insert(Monitor.metadata.tables["monitor"]), rows)

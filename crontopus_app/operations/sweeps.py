@@ -1,0 +1,48 @@
+"""What a lost ring left undone, found in the rows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from crontopus_app.jobs.changes import DOWN
+from crontopus_app.models import Change, Tenant
+
+LATE = timedelta(seconds=2)
+
+
+def with_changes(session: Session, now: datetime) -> list[str]:
+    """Tenants with a change that a ring should have led to a commit by now."""
+    late = Change.state == "pending", col(Change.created_at) < now - LATE
+    ready = col(Tenant.id) == col(Change.tenant_id), Tenant.provisioning == "ready"
+    return list(session.exec(select(Change.tenant_id).where(*late, *ready).distinct()))
+
+
+def unprovisioned(session: Session, now: datetime) -> list[str]:
+    """Tenants whose repository is still to be made."""
+    late = Tenant.provisioning == "pending", col(Tenant.created_at) < now - LATE
+    return list(session.exec(select(Tenant.id).where(*late)))
+
+
+def ready(session: Session) -> list[str]:
+    """Tenants whose branch may have moved."""
+    return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "ready")))
+
+
+def behind(session: Session) -> list[str]:
+    """Tenants whose head is known and not indexed."""
+    moved = col(Tenant.head) != col(Tenant.indexed_head)
+    return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "ready", moved)))
+
+
+def leaving(session: Session) -> list[str]:
+    """Tenants whose account was deleted and of which something is left."""
+    return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "deleting")))
+
+
+def say_waiting(session: Session, now: datetime) -> None:
+    """Tells the changes that nobody could try yet what they wait for."""
+    late = col(Change.state) == "pending", col(Change.created_at) < now - LATE, col(Change.error).is_(None)
+    session.execute(update(Change).where(*late).values(error=f"{DOWN}the Git server does not answer"))

@@ -1,0 +1,241 @@
+"""Registering, signing in and out, and who a credential belongs to."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, func, select
+
+from contract import wire
+from crontopus_app.base import bounds, queue, security
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import after_commit, reading, writing
+from crontopus_app.base.errors import Conflict, Forbidden, NotAuthenticated, NotFound
+from crontopus_app.base.live import Event, publish
+from crontopus_app.models import ApiToken, LoginSession, Tenant, User
+
+SESSION_LIFE = timedelta(days=30)
+# The session ends by our clock, which use moves on; the cookie only has to last (browsers keep none longer).
+COOKIE_LIFE = timedelta(days=400)
+SEEN_EVERY = timedelta(minutes=1)
+ORG = "crontopus"
+# It becomes the author of commits, whose headers < and > delimit.
+EMAIL = re.compile(r"[^@\s<>\x00-\x1f\x7f]{1,64}@[^@\s<>\x00-\x1f\x7f]{1,190}")
+
+
+def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime) -> User:
+    """A new user with their tenant. The first one becomes operator where ``loopback`` says that server and caller are
+    both on this machine; elsewhere the first stranger would.
+
+    A worker makes the tenant's repository. Raises BadInput, Conflict. bcrypt works before the transaction begins.
+    """
+    username = security.clean_username(form.username)
+    security.check_password(form.password, username)
+    email_key = clean_email(form.email)
+    user = User(
+        tenant_id=username,
+        username=username,
+        email=form.email,
+        email_key=email_key,
+        password_hash=security.hash_password(form.password),
+        role="user",
+        created_at=now,
+    )
+    with writing() as session:
+        first = session.exec(select(func.count()).select_from(User)).one() == 0
+        user.role = "operator" if first and loopback else "user"
+        _insert(session, _new_tenant(username, now), user)
+        after_commit(session, queue.ring, "provision_tenant", user.tenant_id)
+    return user
+
+
+def clean_email(email: str) -> str:
+    """The spelling by which an address belongs to one account; raises BadInput where it is no address."""
+    if not EMAIL.fullmatch(email):
+        raise bounds.bad("email", "That is not an e-mail address.")
+    return email.lower()
+
+
+def email_taken() -> Conflict:
+    message = "This e-mail address belongs to another account: give another."
+    problem = wire.Problem(code="email_taken", message=message, field="email")
+    return Conflict(message, code="email_taken", problems=[problem])
+
+
+def _new_tenant(name: str, now: datetime) -> Tenant:
+    repository = f"{ORG}/job-manifests-{name}"
+    return Tenant(id=name, repository=repository, webhook_secret=security.new_token("whs"), created_at=now)
+
+
+def _insert(session: Session, tenant: Tenant, user: User) -> None:
+    try:
+        session.add(tenant)
+        session.flush()
+    except IntegrityError as error:
+        raise Conflict(f"The name {tenant.id!r} is taken: choose another.", code="name_taken") from error
+    try:
+        session.add(user)
+        session.flush()
+    except IntegrityError as error:
+        raise email_taken() from error
+
+
+def check_login(username: str, password: str) -> User:
+    """The user; raises NotAuthenticated, after the same time whether or not there is such a user.
+
+    bcrypt works outside of the transaction.
+    """
+    username = username.strip().lower()
+    # Comparing passwords takes so long that nobody can tell whether the table was asked.
+    known = security.USERNAME.fullmatch(username) is not None
+    with reading() as session:
+        user = session.exec(select(User).where(User.username == username)).first() if known else None
+        tenant = session.get(Tenant, user.tenant_id) if user else None
+    matches = security.password_matches(password, user.password_hash if user else None)
+    if user is None or not matches:
+        raise NotAuthenticated("The user name or the password is wrong.", code="bad_credentials")
+    if not user.is_active:
+        raise Forbidden("This account is disabled.", code="disabled")
+    _check_tenant(tenant)
+    return user
+
+
+def _check_tenant(tenant: Tenant | None) -> None:
+    """Raises Forbidden for the users of a suspended tenant."""
+    if tenant is None or tenant.suspended:
+        raise Forbidden("This tenant is suspended: ask the operator.", code="suspended")
+
+
+def open_session(session: Session, user: User, *, user_agent: str, address: str = "", now: datetime) -> str:
+    """A new session's token, to be kept in a cookie or by the CLI. Sessions of the user that are over are forgotten.
+
+    ``user`` is whose password was checked: raises NotAuthenticated where it was changed, or the account deleted, since.
+    """
+    # The lock lets a change of the password wait for this session, so that it ends this one too.
+    account = session.exec(select(User).where(User.id == user.id).with_for_update(read=True)).first()
+    if account is None or account.password_hash != user.password_hash:
+        raise NotAuthenticated("The user name or the password is wrong.", code="bad_credentials")
+    over = col(LoginSession.user_id) == user.id, col(LoginSession.expires_at) <= now
+    session.execute(delete(LoginSession).where(*over))
+    token = security.new_token("cts")
+    session.add(
+        LoginSession(
+            user_id=user.id,
+            token_hmac=security.token_hmac(token),
+            user_agent=bounds.text(user_agent, 200),
+            address=bounds.text(address, 64),
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + SESSION_LIFE,
+        )
+    )
+    return token
+
+
+def actor_of(session: Session, token: str, *, now: datetime) -> Actor:
+    """Whose token this is: a session's (``cts_…``) or an API token (``ctp_…``). Raises NotAuthenticated, Forbidden."""
+    if token.startswith("cts_"):
+        return _session_actor(session, token, now)
+    if token.startswith("ctp_"):
+        return _token_actor(session, token, now)
+    raise NotAuthenticated("Sign in, or send an API token as `Authorization: Bearer ctp_…`.")
+
+
+def _session_actor(session: Session, token: str, now: datetime) -> Actor:
+    row = session.exec(select(LoginSession).where(LoginSession.token_hmac == security.token_hmac(token))).first()
+    if row is None or row.expires_at <= now:
+        raise NotAuthenticated("This session has ended: sign in again.", code="session_ended")
+    return _actor(session, row.user_id, kind="session", credential=row.id)
+
+
+def _token_actor(session: Session, token: str, now: datetime) -> Actor:
+    row = session.exec(select(ApiToken).where(ApiToken.token_hmac == security.token_hmac(token))).first()
+    if row is None or row.revoked_at is not None or (row.expires_at and row.expires_at <= now):
+        raise NotAuthenticated("This token is unknown, expired or revoked.", code="bad_token")
+    return _actor(session, row.user_id, kind="token", credential=row.id, scopes=frozenset(row.scopes))
+
+
+def _actor(
+    session: Session, user_id: str, *, kind: str, credential: str, scopes: frozenset[str] | None = None
+) -> Actor:
+    user = session.get(User, user_id)
+    if user is None or not user.is_active:
+        raise NotAuthenticated("This account is disabled.", code="disabled")
+    _check_tenant(session.get(Tenant, user.tenant_id))
+    return Actor(
+        user_id=user.id,
+        tenant_id=user.tenant_id,
+        username=user.username,
+        email=user.email,
+        role=user.role,
+        kind=kind,
+        scopes=scopes,
+        credential=credential,
+    )
+
+
+def is_stale(session: Session, actor: Actor, now: datetime) -> bool:
+    """Whether the last use that is noted is more than a minute ago, so that most requests only read."""
+    row: LoginSession | ApiToken | None
+    if actor.kind == "session":
+        row = session.get(LoginSession, actor.credential)
+        seen = row.last_seen_at if row else now
+    else:
+        row = session.get(ApiToken, actor.credential)
+        seen = row.last_used_at if row else now
+    return seen is None or seen < now - SEEN_EVERY
+
+
+def touch(session: Session, actor: Actor, now: datetime) -> None:
+    """Notes that the actor's session or token was used, and moves a session's end on."""
+    if actor.kind == "session":
+        mine = update(LoginSession).where(col(LoginSession.id) == actor.credential)
+        session.execute(mine.values(last_seen_at=now, expires_at=now + SESSION_LIFE))
+    else:
+        session.execute(update(ApiToken).where(col(ApiToken.id) == actor.credential).values(last_used_at=now))
+
+
+def logout(session: Session, token: str) -> None:
+    """Ends the session, and its open pages; one that is gone already is no error."""
+    row = session.exec(select(LoginSession).where(LoginSession.token_hmac == security.token_hmac(token))).first()
+    if row is None:
+        return
+    session.delete(row)
+    user = session.get_one(User, row.user_id)
+    after_commit(session, publish, Event(user.tenant_id, "session", row.id))
+
+
+def me(session: Session, actor: Actor) -> wire.Me:
+    return me_of(session, actor.user_id)
+
+
+def me_of(session: Session, user_id: str) -> wire.Me:
+    """The account as its owner sees it; raises NotFound."""
+    user = session.get(User, user_id)
+    tenant = session.get(Tenant, user.tenant_id) if user else None
+    if user is None or tenant is None:
+        raise NotFound("This account is gone.")
+    return wire.Me(
+        id=user.id,
+        tenant_id=tenant.id,
+        username=user.username,
+        email=user.email,
+        role=user.role,
+        is_active=user.is_active,
+        provisioning=tenant.provisioning,
+        provisioning_error=tenant.provisioning_error,
+        repository=tenant.repository,
+        timezone=user.timezone,
+    )
+
+
+def grant_operator(session: Session, username: str) -> None:
+    """Makes the named user an operator; raises NotFound."""
+    user = session.exec(select(User).where(User.username == username.strip().lower())).first()
+    if user is None:
+        raise NotFound(f"There is no user {username!r}: they must register first.")
+    user.role = "operator"
+    session.add(user)

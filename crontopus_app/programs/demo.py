@@ -1,0 +1,225 @@
+"""``make demo``: a tenant ``demo`` with one endpoint and jobs of different fates, all through the public API.
+
+Nothing is invented: a real agent writes a real crontab file in the data folder, the demo clock runs its lines, the real
+runner checks in.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from crontopus_app.base import clock
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.base.settings import Settings
+from crontopus_app.programs.demo_clock import DemoClock
+from crontopus_app.programs.processes import die_with_parent
+
+NAME = "demo"
+HOST = "demo-host"
+PATIENCE_S = 60.0
+
+# One job a fate. The commands use nothing but a POSIX shell.
+JOBS: tuple[dict[str, Any], ...] = (
+    {
+        "namespace": "production",
+        "name": "health-probe",
+        "schedule": "* * * * *",
+        "command": "echo 'all 12 probes answered'",
+        "annotations": {"owner": "ops@example.org", "fate": "fine"},
+    },
+    {
+        "namespace": "production",
+        "name": "invoice-export",
+        "schedule": "*/2 * * * *",
+        "command": "echo 'exporting 214 invoices'; echo 'psycopg.OperationalError: connection refused' >&2; exit 2",
+        "annotations": {"owner": "billing@example.org", "fate": "failing"},
+    },
+    {
+        "namespace": "staging",
+        "name": "geo-import",
+        "schedule": "*/2 * * * *",
+        "command": 'for part in 1 2 3 4; do echo "part $part of 4"; sleep 10; done',
+        "annotations": {"owner": "geo@example.org", "fate": "slow"},
+    },
+    {
+        "namespace": "production",
+        "name": "log-digest",
+        "schedule": "*/3 * * * *",
+        "command": "n=0; while [ $n -lt 4000 ]; do n=$((n+1)); printf '\\033[32mok\\033[0m line %s\\n' $n; done",
+        "annotations": {"owner": "ops@example.org", "fate": "noisy"},
+    },
+    {
+        "namespace": "staging",
+        "name": "cache-sweep",
+        "schedule": "* * * * *",
+        "command": "true",
+        "annotations": {"owner": "web@example.org", "fate": "quiet"},
+    },
+    {
+        "namespace": "production",
+        "name": "cert-renewal",
+        "schedule": "*/5 * * * *",
+        "command": "echo renewed",
+        "annotations": {"owner": "ops@example.org", "fate": "missed: the demo clock leaves this line out"},
+    },
+    {
+        "namespace": "production",
+        "name": "nightly-backup",
+        "schedule": "0 2 * * *",
+        "timezone": "Europe/Berlin",
+        "command": "echo 'dumped 14 databases, 38.2 GiB, uploaded'",
+        "annotations": {"owner": "ops@example.org", "fate": "fine, at night"},
+    },
+)
+# What some were created with, before they became what they are: a job that lives has a history.
+FIRST: dict[str, dict[str, Any]] = {
+    "nightly-backup": {"schedule": "30 1 * * *"},
+    "geo-import": {"schedule": "*/10 * * * *"},
+}
+# A machine has lines of its own; the agent leaves them as they are and tells them without what is secret.
+CRONTAB = """MAILTO=ops@example.org
+*/15 * * * * df -P /
+30 6 * * 1 true --password=example-only
+"""
+
+
+def run(ours: Settings, say: Callable[[str], None]) -> None:
+    """Sets the demo up, where it is not yet, and keeps its agent and clock running until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    folder = ours.home / "demo"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with httpx.Client(base_url=ours.public_url, timeout=30) as http:
+        _until(lambda: _ready(http), "The server is not ready: `crontopus-server doctor` says why.", stop)
+        password = _password(folder)
+        _sign_in(http, password)
+        _until(lambda: _has_repository(http), "The demo's repository is not ready: no worker answers.", stop)
+        skipped = _make_jobs(http, stop)
+        agent = _agent(folder, http, ours, say)
+    say(f"Demo: open {ours.public_url} and sign in as {NAME} with the password {password}")
+    say(f"Demo: a demo clock, not cron, runs {folder / 'crontab'}; your own crontab is untouched.")
+    _keep_running(agent, folder, skipped, stop)
+
+
+def _until(reached: Callable[[], bool], otherwise: str, stop: threading.Event) -> None:
+    """Waits for a state of the server; raises CrontopusError, which says ``otherwise``, after a minute."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not stop.is_set() and not reached():
+        if time.monotonic() > deadline:
+            raise CrontopusError(otherwise)
+        stop.wait(0.3)
+
+
+def _ready(http: httpx.Client) -> bool:
+    try:
+        return http.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False  # the web process is still starting
+
+
+def _password(folder: Path) -> str:
+    """The demo's password: made once, kept readable by its owner alone."""
+    path = folder / "password"
+    if not path.exists():
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(12))
+    return path.read_text()
+
+
+def _sign_in(http: httpx.Client, password: str) -> None:
+    credentials = {"username": NAME, "password": password}
+    answer = http.post("/api/auth/login", json=credentials)
+    if answer.status_code == 401:
+        _checked(http.post("/api/auth/register", json={**credentials, "email": "demo@example.org"}))
+        answer = http.post("/api/auth/login", json=credentials)
+    http.headers["Authorization"] = f"Bearer {_checked(answer)['access_token']}"
+
+
+def _checked(answer: httpx.Response) -> Any:
+    if answer.is_error:
+        raise CrontopusError(f"The demo could not be set up: {answer.request.url.path} answered {answer.text}")
+    return answer.json() if answer.content else None
+
+
+def _has_repository(http: httpx.Client) -> bool:
+    me = _checked(http.get("/api/auth/me"))
+    if me["provisioning"] == "failed":
+        raise CrontopusError(f"The demo's repository could not be made: {me['provisioning_error']}")
+    return me["provisioning"] == "ready"
+
+
+def _make_jobs(http: httpx.Client, stop: threading.Event) -> set[str]:
+    """Creates the jobs that are not there; gives the ids of those whose lines the demo clock leaves out."""
+    before = _ids(http)
+    new = [form for form in JOBS if form["name"] not in before]
+    for form in new:
+        _checked(http.post("/api/jobs", json=form | FIRST.get(form["name"], {})))
+    missing = "The demo's jobs are not in its repository yet: the Operator page shows its tasks."
+    _until(lambda: {form["name"] for form in new} <= {*_ids(http)}, missing, stop)
+    for form in new:
+        changed = {field: form[field] for field in FIRST.get(form["name"], {})}
+        if changed:
+            _checked(http.put(f"/api/jobs/{form['namespace']}/{form['name']}", json=changed))
+    left_out = {form["name"] for form in JOBS if form["annotations"]["fate"].startswith("missed")}
+    return {job_id for name, job_id in _ids(http).items() if name in left_out}
+
+
+def _ids(http: httpx.Client) -> dict[str, str]:
+    """The ids of the tenant's jobs by their names, of which no two of the demo's are alike."""
+    return {job["name"]: job["id"] for job in _checked(http.get("/api/jobs"))["jobs"]}
+
+
+def _agent(folder: Path, http: httpx.Client, ours: Settings, say: Callable[[str], None]) -> list[str]:
+    """The command of the demo's agent, enrolled once."""
+    state = folder / "agent"
+    command = [sys.executable, "-m", "agent.main", "--state", str(state)]
+    if not (state / "identity.json").exists():
+        form = {"name": "the demo endpoint", "max_uses": 1, "expires_in_days": 1}
+        token = _checked(http.post("/api/enrollment-tokens", json=form))["token"]
+        crontab = folder / "crontab"
+        if not crontab.exists():
+            crontab.write_text(CRONTAB)
+        enroll = [*command, "--crontab", str(crontab), "enroll", "--url", ours.public_url, "--name", HOST]
+        enroll += ["--label", "role=demo"]
+        environment = {**os.environ, "CRONTOPUS_ENROLLMENT_TOKEN": token}
+        done = subprocess.run(enroll, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise CrontopusError(f"The demo's endpoint could not be enrolled: {done.stderr or done.stdout}")
+        say(f"Demo: enrolled the endpoint {HOST}.")
+    return [*command, "run"]
+
+
+def _keep_running(command: list[str], folder: Path, skipped: set[str], stop: threading.Event) -> None:
+    # Not even `kill -9` of this process may leave an agent behind that nobody watches.
+    agent = subprocess.Popen(command, preexec_fn=die_with_parent)
+    watcher = threading.Thread(target=_end_with, args=(agent, stop), daemon=True)
+    watcher.start()
+    left_out = lambda line: any(job_id in line for job_id in skipped)  # noqa: E731 -- a word for one expression
+    DemoClock(folder / "crontab", home=folder, zone=_host_zone(), skipped=left_out).run(stop, clock.now)
+    agent.terminate()
+    agent.wait(timeout=10)
+
+
+def _end_with(agent: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    """An agent that dies ends the demo, and the supervisor starts it again."""
+    agent.wait()
+    stop.set()
+
+
+def _host_zone() -> str:
+    """The host's zone as its files say it; UTC where they say nothing."""
+    link = Path("/etc/localtime")
+    target = str(link.resolve()) if link.exists() else ""
+    return target.partition("zoneinfo/")[2] or "UTC"

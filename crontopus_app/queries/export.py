@@ -1,0 +1,212 @@
+"""All that a tenant has, as one ZIP that is made while it is sent: in memory is never more than a page of rows."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+from sqlmodel import col
+
+from crontopus_app.base import rates
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import reading
+from crontopus_app.forge.bundle import bundle
+from crontopus_app.forge.client import Forgejo, safe_path
+from crontopus_app.models import (
+    ApiToken,
+    Audit,
+    Change,
+    Endpoint,
+    EnrollmentToken,
+    GitCredential,
+    JobIndex,
+    Monitor,
+    Run,
+    RunOutput,
+    Tenant,
+    User,
+)
+
+EXPORT = rates.Rate("export", 10, 3600)
+PAGE = 100
+# Each piece is a change of threads and a frame on the wire.
+AT_ONCE = 64 * 1024
+
+README = """Crontopus: everything of {tenant}, as of {now:%Y-%m-%d %H:%M} UTC
+
+repository.bundle   the Git repository of job manifests, branch {branch}, with its whole history:
+                        git clone repository.bundle {tenant}-jobs
+manifests/          the same manifests as files, as they were at {head}
+endpoints.jsonl     the machines, their labels and what they can do
+crontabs/           each machine's crontab as its agent saw it last (secrets were masked on the machine)
+monitors.jsonl      which job stands where, and how it is
+runs.jsonl          every run; outputs.jsonl has what they printed, by run_id
+changes.jsonl       edits made through Crontopus and their commits
+tokens.jsonl        names, rights and dates of API and enrolment tokens and Git credentials, never the secrets
+audit.jsonl         who did what, when
+account.json        your account
+
+One JSON object a line; times are UTC. Passwords and tokens are not kept in a form that could be exported.
+"""
+# What says who somebody is, or is large and has a file of its own.
+LEFT_OUT = frozenset({"tenant_id", "password_hash", "email_key", "token_hmac", "git_token_name", "crontab", "content"})
+Entry = tuple[str, Iterable[bytes]]
+
+
+class _Pipe:
+    """A file to write a ZIP to, whose bytes are taken away again and again."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._held += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits elsewhere."""
+
+    def close(self) -> None:
+        """What is held can still be taken."""
+
+    @property
+    def held(self) -> int:
+        return len(self._held)
+
+    def take(self) -> bytes:
+        held, self._held = bytes(self._held), bytearray()
+        return held
+
+
+def export(actor: Actor, forge: Forgejo, now: datetime) -> Iterator[bytes]:
+    """The ZIP in pieces. What can be refused is refused before the first: Forbidden, RateLimited, Unavailable."""
+    actor.require("admin:*")
+    rates.spend(EXPORT, actor.user_id)
+    with reading() as session:
+        tenant = session.get_one(Tenant, actor.tenant_id)
+    head = _head(tenant, forge)
+    return _zip(_entries(actor, tenant, forge, head, now), now)
+
+
+def _head(tenant: Tenant, forge: Forgejo) -> str | None:
+    """The branch's tip; None where there is no repository yet."""
+    org, name = tenant.repository.split("/")
+    return forge.head(org, name, tenant.branch) if tenant.provisioning == "ready" else None
+
+
+def _zip(entries: Iterable[Entry], now: datetime) -> Iterator[bytes]:
+    pipe = _Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, pieces in entries:
+            about = zipfile.ZipInfo(name, (now.year, now.month, now.day, now.hour, now.minute, now.second))
+            about.external_attr = 0o600 << 16
+            about.compress_type = zipfile.ZIP_STORED if name.endswith(".bundle") else zipfile.ZIP_DEFLATED
+            with made.open(about, "w", force_zip64=True) as file:
+                for piece in pieces:
+                    file.write(piece)
+                    if pipe.held >= AT_ONCE:
+                        yield pipe.take()
+    yield pipe.take()
+
+
+def _entries(actor: Actor, tenant: Tenant, forge: Forgejo, head: str | None, now: datetime) -> Iterator[Entry]:
+    told = README.format(tenant=tenant.id, now=now, branch=tenant.branch, head=tenant.indexed_head or "no commit yet")
+    yield "README.txt", [told.encode()]
+    if head is not None:
+        yield "repository.bundle", bundle(forge, tenant.repository, tenant.branch, head)
+    for job in _rows(JobIndex, tenant.id):
+        if safe_path(job.path):
+            yield f"manifests/{job.path}", [job.yaml]
+    yield from _crontabs(tenant.id)
+    yield "endpoints.jsonl", _lines(Endpoint, tenant.id)
+    yield "monitors.jsonl", _lines(Monitor, tenant.id)
+    yield "runs.jsonl", (_line(run) for runs in _runs(tenant.id) for run in runs)
+    yield "outputs.jsonl", _outputs(tenant.id)
+    yield "changes.jsonl", _lines(Change, tenant.id)
+    yield (
+        "tokens.jsonl",
+        (line for table in (ApiToken, EnrollmentToken, GitCredential) for line in _lines(table, tenant.id)),
+    )
+    yield "audit.jsonl", _lines(Audit, tenant.id)
+    with reading() as session:
+        account = session.execute(_columns(User).where(col(User.id) == actor.user_id)).one()
+    yield "account.json", [_line(account)]
+
+
+def _rows(table: type[Any], tenant_id: str) -> Iterator[Any]:
+    """The tenant's rows by id, each page in a short transaction of its own."""
+    key = col(table.id)
+    after = ""
+    while True:
+        with reading() as session:
+            mine = _columns(table).where(table.tenant_id == tenant_id, key > after)
+            rows = session.execute(mine.order_by(key).limit(PAGE)).all()
+        yield from rows
+        if len(rows) < PAGE:
+            return
+        after = rows[-1].id
+
+
+def _columns(table: type[Any]) -> Any:
+    """What is exported of a table, without the cost of objects: a large tenant has a million rows."""
+    return select(*(column for column in table.__table__.columns if column.name not in LEFT_OUT))
+
+
+def _runs(tenant_id: str) -> Iterator[Sequence[Any]]:
+    """The tenant's runs, oldest first, in pages: by the index that pages of runs have too."""
+    after: Any = Run.tenant_id == tenant_id
+    while True:
+        with reading() as session:
+            mine = _columns(Run).where(col(Run.tenant_id) == tenant_id, after)
+            rows = session.execute(mine.order_by(col(Run.sort_at), col(Run.id)).limit(PAGE)).all()
+        yield rows
+        if len(rows) < PAGE:
+            return
+        last = rows[-1]
+        # Said so that the index is entered at this time; an `or` of both would walk it from its beginning.
+        after = and_(col(Run.sort_at) >= last.sort_at, or_(col(Run.sort_at) > last.sort_at, col(Run.id) > last.id))
+
+
+def _outputs(tenant_id: str) -> Iterator[bytes]:
+    for runs in _runs(tenant_id):
+        with reading() as session:
+            mine = _columns(RunOutput).where(col(RunOutput.run_id).in_([run.id for run in runs]))
+            rows = session.execute(mine).all()
+        yield from map(_line, rows)
+
+
+def _crontabs(tenant_id: str) -> Iterator[Entry]:
+    """A file for each machine whose agent has told its crontab; each is read alone, for some are long."""
+    with reading() as session:
+        mine = select(col(Endpoint.id), col(Endpoint.name)).where(col(Endpoint.tenant_id) == tenant_id)
+        hosts = session.execute(mine.order_by(col(Endpoint.id))).all()
+    for host in hosts:
+        with reading() as session:
+            lines = session.execute(select(col(Endpoint.crontab)).where(col(Endpoint.id) == host.id)).scalar() or []
+        yield f"crontabs/{_file_name(host)}.txt", ["\n".join([*map(_text, lines), ""]).encode(errors="replace")]
+
+
+def _file_name(host: Any) -> str:
+    """A name that no file system refuses and no two machines share."""
+    return "".join(char if char.isalnum() or char in "-." else "_" for char in host.name).strip(".") + f"-{host.id[:8]}"
+
+
+def _text(line: Any) -> str:
+    return str(line.get("text", "")) if isinstance(line, dict) else str(line)
+
+
+def _lines(table: type[Any], tenant_id: str) -> Iterator[bytes]:
+    return map(_line, _rows(table, tenant_id))
+
+
+def _line(row: Any) -> bytes:
+    """One JSON object and a newline."""
+    return (json.dumps(dict(row._mapping), default=_plain, ensure_ascii=False) + "\n").encode(errors="replace")
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else value.decode(errors="replace")

@@ -1,0 +1,157 @@
+"""A tenant's day: the jobs that need attention most, what they ran in the last twelve hours, when they are due next."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import load_only
+from sqlmodel import Session, String, cast, col, select, union_all
+
+from crontopus_app.base.actor import Actor
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
+from crontopus_app.monitoring import slots
+from crontopus_app.monitoring.slots import Host
+from crontopus_app.monitoring.state import badness
+from crontopus_app.queries.jobs import roll_up
+
+LANES = 30
+HALF = timedelta(hours=12)
+# A job of every minute on one host; of more hosts the newest are drawn.
+RUNS = 720
+# So many of a job's runs that began before the day are looked at for whether they ended in it.
+BEFORE = 50
+PLACES = 100
+TIMED = (JobIndex.job_id, JobIndex.schedule, JobIndex.timezone, JobIndex.valid, JobIndex.enabled, JobIndex.paused)
+# As they stand among a run's flags, which are looked through as written: to parse those of each run takes longer.
+LATE = ('"late_start"', '"late_finish"')
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One run; ``seconds`` is None while it runs."""
+
+    run_id: str
+    status: str
+    late: bool
+    host: str
+    begun: datetime
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One job: its runs newest first, and its slots to come over all its hosts, ascending."""
+
+    job_id: str
+    name: str
+    namespace: str
+    state: str
+    marks: tuple[Mark, ...]
+    slots: tuple[datetime, ...]
+
+
+@dataclass(frozen=True)
+class Day:
+    """At most ``LANES`` of the tenant's ``jobs``, those that need attention first."""
+
+    lanes: tuple[Lane, ...]
+    jobs: int
+
+
+@dataclass(frozen=True)
+class _Job:
+    job_id: str
+    name: str
+    namespace: str
+    state: str
+    file: str
+
+
+def day(session: Session, actor: Actor, now: datetime) -> Day:
+    """The twelve hours before ``now`` and the twelve after it."""
+    actor.require("read:runs")
+    actor.require("read:jobs")
+    jobs = _jobs(session, actor.tenant_id)
+    chosen = sorted(jobs, key=lambda job: (_need(job.state), job.namespace, job.name))[:LANES]
+    ids = list(dict.fromkeys(job.job_id for job in chosen))
+    marks = _marks(session, actor.tenant_id, ids, now)
+    coming = _coming(session, actor.tenant_id, chosen, now)
+    lanes = [
+        Lane(job.job_id, job.name, job.namespace, job.state, tuple(marks[job.job_id]), coming.get(job.file, ()))
+        for job in chosen
+    ]
+    return Day(tuple(lanes), len(jobs))
+
+
+def _need(state: str) -> int:
+    """A job that runs stays where it was: lanes must not jump whenever one begins or ends."""
+    return badness("ok" if state == "running" else state)
+
+
+def _jobs(session: Session, tenant_id: str) -> list[_Job]:
+    monitors = select(Monitor.job_id, Monitor.state).where(Monitor.tenant_id == tenant_id, Monitor.state != "retired")
+    states: dict[str, set[str]] = defaultdict(set)
+    for job_id, state in session.exec(monitors.distinct()):
+        states[job_id].add(state)
+    busy = set(session.exec(select(Run.job_id).where(Run.tenant_id == tenant_id, Run.status == "running").distinct()))
+    what = (JobIndex.id, JobIndex.job_id, JobIndex.name, JobIndex.namespace, JobIndex.valid, JobIndex.enabled)
+    rows = session.execute(select(*what, JobIndex.paused).where(JobIndex.tenant_id == tenant_id))  # pyright: ignore -- more columns than select has overloads for
+    found = []
+    for file, job_id, name, namespace, valid, enabled, paused in rows:
+        state = roll_up(list(states[job_id]), valid=valid, active=enabled and not paused)
+        found.append(_Job(job_id, name, namespace, "running" if state == "ok" and job_id in busy else state, file))
+    return found
+
+
+def _marks(session: Session, tenant_id: str, job_ids: Sequence[str], now: datetime) -> dict[str, list[Mark]]:
+    """The runs that began in the last twelve hours, and of those before them what ended since or still runs."""
+    found: dict[str, list[Mark]] = defaultdict(list)
+    if not job_ids:
+        return found
+    edge, parts = now - HALF, []
+    for one in job_ids:
+        mine = (Run.tenant_id == tenant_id, Run.job_id == one)
+        before = _newest(BEFORE, *mine, col(Run.sort_at) <= edge)
+        parts += [select(_newest(RUNS, *mine, col(Run.sort_at) > edge))]
+        parts += [select(before).where(before.c.finished_at > edge)]
+    old = (Run.tenant_id == tenant_id, Run.status == "running", col(Run.sort_at) <= edge)
+    parts.append(select(_newest(RUNS, *old, col(Run.job_id).in_(job_ids))))
+    for run_id, job_id, status, flags, host, started, received, _, seconds in session.execute(union_all(*parts)):
+        running = status == "running"
+        late = any(flag in flags for flag in LATE)
+        found[job_id].append(Mark(run_id, status, late, host, started or received, None if running else seconds or 0))
+    return found
+
+
+def _newest(most: int, *conditions: Any) -> Any:
+    """The box of a part of a union: SQLite takes no order inside a union itself."""
+    flags = cast(Run.flags, String).label("flags")
+    what = (Run.id, Run.job_id, Run.status, flags, Run.endpoint_name, Run.started_at, Run.received_at)
+    query = select(*what, Run.finished_at, Run.duration_s).where(*conditions)  # pyright: ignore -- more columns than select has overloads for
+    return query.order_by(col(Run.sort_at).desc(), col(Run.id).desc()).limit(most).subquery()
+
+
+def _coming(session: Session, tenant_id: str, jobs: Sequence[_Job], now: datetime) -> dict[str, tuple[datetime, ...]]:
+    """The slots to come by file: each host's own minute, zone and cron."""
+    query = select(JobIndex).where(col(JobIndex.id).in_([job.file for job in jobs]))
+    rows = [row for row in session.exec(query.options(load_only(*TIMED))) if slots.is_on(row)]  # pyright: ignore[reportArgumentType] -- columns, not values
+    hosts = _hosts(session, tenant_id, [row.job_id for row in rows])
+    soon = now + timedelta(microseconds=1)
+    return {
+        row.id: tuple(slots.between(slots.timed(row), sorted(hosts[row.job_id])[:PLACES], soon, soon + HALF))
+        for row in rows
+    }
+
+
+def _hosts(session: Session, tenant_id: str, job_ids: Sequence[str]) -> dict[str, list[Host]]:
+    query = select(Monitor.job_id, Endpoint.id, Endpoint.timezone, Endpoint.capabilities)
+    query = query.join(Endpoint, col(Endpoint.id) == col(Monitor.endpoint_id))
+    mine = (Monitor.tenant_id == tenant_id, Monitor.state != "retired", col(Monitor.job_id).in_(job_ids))
+    found: dict[str, list[Host]] = defaultdict(list)
+    for job_id, host, zone, capabilities in session.exec(query.where(*mine)):
+        found[job_id].append(Host(host, slots.clock_of(zone, capabilities)))
+    return found
