@@ -40,7 +40,7 @@ def anna(sqlite_db: Engine, redis_url: str, forge: Forgejo, tenant_name: str) ->
 
 def rung() -> set[str]:
     texts = [path.read_text() for path in (ROOT / "crontopus_app").rglob("*.py")]
-    return {name for text in texts for name in re.findall(r'ring\("(\w+)"', text)}
+    return {name for text in texts for name in re.findall(r'ring(?:\(|, )"(\w+)"', text)}
 
 
 def test_every_name_that_is_rung_for_is_a_task() -> None:
