@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, update
 from sqlmodel import col, select
 
+from contract import wire
 from contract.jobs_in_tree import MAX_BYTES
 from contract.manifest import job_id
 from crontopus_app.base import clock
@@ -18,7 +19,7 @@ from crontopus_app.forge.client import Forgejo
 from crontopus_app.jobs import changes, pushes
 from crontopus_app.jobs.index import describe_commits, index, reindex
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
-from tests.cast import NOON, add_endpoint
+from tests.cast import NOON, add_endpoint, told_one
 from tests.fixtures.repositories import PUSHER, Repo
 
 IDS = "5b0c7c9e-6c2b-4a55-9b59-0a4b1f1b6f5e"
@@ -220,10 +221,10 @@ def test_paused_and_disabled_jobs_rest(anna: Actor, forge: Forgejo, repo: Repo, 
     repo.commit({"production/backup.yaml": manifest(**{field: "true" if field == "paused" else "false"})})
     run(anna, forge)
     assert states(anna) == {"backup": state}
-    with writing() as session:
+    with reading() as session:
         (monitor,) = session.exec(select(Monitor).where(Monitor.tenant_id == anna.tenant_id)).all()
-        monitor.last_run_status = "failed"
-        session.add(monitor)
+    told_one(monitor.source_id, wire.Checkin(id=IDS, job_id=monitor.job_id, run_id=IDS, kind="fail", at=NOON))
+    assert states(anna) == {"backup": state}
     repo.update("production/backup.yaml", manifest())
     run(anna, forge)
     assert states(anna) == {"backup": "failing"}
