@@ -28,20 +28,23 @@ class Sweep:
     def __init__(self, forge: Forgejo) -> None:
         self._forge = forge
         self._next_poll: dict[str, datetime] = {}
+        self._away = True
 
     def run(self, stop: threading.Event) -> None:
         """Sweeps until ``stop`` is set. An error ends one sweep, never the sweeping."""
-        while not stop.wait(EVERY_S * random.uniform(0.8, 1.2)):  # noqa: S311 -- no secret
+        while not stop.is_set():
             try:
                 self.once(clock.now())
             except CrontopusError as error:
                 log.warning("the sweep comes back later: %s", error)
             except Exception:
                 log.exception("the sweep failed")
+            stop.wait(EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311 -- no secret
 
     def once(self, now: datetime) -> None:
         """One round over everything that is due at ``now``."""
         if not self._forge.healthy():
+            self._away = True
             with writing() as session:
                 sweeps.say_waiting(session, now)
             return
@@ -58,7 +61,13 @@ class Sweep:
                 task(tenant_id)
 
     def _to_poll(self, tenants: list[str], now: datetime) -> list[str]:
-        """Those whose turn has come; every one about once a minute, spread so that they do not come together."""
+        """Those whose turn has come; every one about once a minute, spread so that they do not come together.
+
+        All of them after a start and after the Git server was away: it may have died with what it had to tell.
+        """
+        if self._away:
+            self._away = False
+            self._next_poll = dict.fromkeys(tenants, now)
         due = [tenant for tenant in tenants if self._next_poll.setdefault(tenant, self._soon(now)) <= now]
         for tenant in due:
             self._next_poll[tenant] = now + POLL * random.uniform(0.9, 1.1)  # noqa: S311 -- no secret

@@ -79,6 +79,7 @@ def index(
             raise
         if found is None:
             _note_head(tenant_id, known)
+            _forget_error(tenant_id)
             return known.indexed_head
         if _write(tenant_id, known, found, commits or {}, now):
             return found.head
@@ -205,6 +206,13 @@ def _note_head(tenant_id: str, known: _Known) -> None:
         with writing() as session:
             mine = col(Tenant.id) == tenant_id, col(Tenant.head) == known.head
             session.execute(update(Tenant).where(*mine).values(head=known.indexed_head))
+
+
+def _forget_error(tenant_id: str) -> None:
+    """The Git server answers again; what is wrong with the policy file stays until another is read."""
+    with writing() as session:
+        of_server = col(Tenant.index_error) != "", ~col(Tenant.index_error).startswith(policies.PATH)
+        session.execute(update(Tenant).where(col(Tenant.id) == tenant_id, *of_server).values(index_error=""))
 
 
 def _note_error(tenant_id: str, error: CrontopusError) -> None:

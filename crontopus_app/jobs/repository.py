@@ -18,15 +18,18 @@ from crontopus_app.base.settings import settings
 from crontopus_app.forge import addresses
 from crontopus_app.forge.client import Forgejo
 from crontopus_app.jobs import commit_walk
+from crontopus_app.jobs.changes import DOWN
 from crontopus_app.jobs.policies import PATH
 from crontopus_app.jobs.trailers import without
-from crontopus_app.models import JobIndex, Tenant
+from crontopus_app.models import Change, JobIndex, Tenant
 
 PATIENCE_S = 3.0
 LAST_PAGE = 10_000
 # Reading everything again costs the Git server a request a file.
 REINDEX = rates.Rate("reindex", 6, 60)
 LISTED = 200
+# What an error says while the whole Git server is away, which is no repository's own trouble.
+AWAY = "does not answer"
 # As many commits as the Git server gives on a page.
 FULL = 50
 
@@ -100,7 +103,7 @@ def get(session: Session, actor: Actor) -> Repository:
         current=bool(tenant.head) and tenant.head == tenant.indexed_head,
         files=files,
         described=described,
-        problem="" if of_policy else tenant.index_error,
+        problem=next((one.problem for one in troubled(session, tenant.id)), "" if of_policy else tenant.index_error),
         policy=policy,
         policy_problem=tenant.index_error if of_policy else "",
         clone_url=addresses.clone(ours, tenant.repository),
@@ -109,6 +112,26 @@ def get(session: Session, actor: Actor) -> Repository:
         invalid=invalid[:LISTED],
         invalid_count=len(invalid),
     )
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A repository that cannot be read, or in which an edit cannot be committed, though the Git server answers."""
+
+    tenant_id: str
+    problem: str
+
+
+def troubled(session: Session, tenant_id: str | None = None) -> list[Trouble]:
+    """Repositories in trouble, of all tenants or of one, by tenant."""
+    ready = col(Tenant.provisioning) == "ready", *([Tenant.id == tenant_id] if tenant_id else [])
+    unread = col(Tenant.index_error) != "", ~col(Tenant.index_error).startswith(PATH)
+    rows = session.exec(select(Tenant.id, Tenant.index_error).where(*ready, *unread)).all()
+    stuck = col(Change.state) == "pending", col(Change.error).startswith(DOWN)
+    waiting = select(Tenant.id, Change.error).join(Change, col(Change.tenant_id) == col(Tenant.id))
+    edits = session.exec(waiting.where(*ready, *stuck).order_by(col(Change.created_at).desc())).all()
+    found = {tenant: str(error).removeprefix(DOWN) for tenant, error in edits} | dict(rows)
+    return [Trouble(tenant, error) for tenant, error in sorted(found.items()) if AWAY not in error]
 
 
 def tenant_of(session: Session, actor: Actor) -> Tenant:

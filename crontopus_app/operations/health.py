@@ -26,19 +26,23 @@ from crontopus_app.base import clock, live
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading
 from crontopus_app.base.errors import CrontopusError, Unavailable
+from crontopus_app.base.masking import masked
 from crontopus_app.base.probes import PATIENCE_S, Answer, ask
 from crontopus_app.base.queue import QUEUE, info, redis
 from crontopus_app.base.settings import settings
 from crontopus_app.forge.configured import forge
+from crontopus_app.jobs import repository
 from crontopus_app.models import Tenant
 from crontopus_app.operations import queues
 
 log = logging.getLogger(__name__)
 
 STARTED = time.monotonic()
-PARTS = ("database", "redis", "forge", "worker", "index", "live", "disk", "web")
+PARTS = ("database", "redis", "forge", "worker", "index", "repositories", "live", "disk", "web")
 # A worker says that it lives every 45 seconds; a queue that waits this long has too few of them.
 HEARTBEAT_S, QUEUE_LAG_S, INDEX_LAG_S = 90, 30, 300
+# So many repositories in trouble are told by name.
+NAMED = 3
 DISK_SHARE, DISK_FREE = 0.05, 1 << 30
 UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
@@ -170,6 +174,17 @@ def _measure_index() -> _Told:
     return _Told(said, ok=not broken and lag < INDEX_LAG_S, lag_ms=lag * 1000)
 
 
+def _measure_repositories() -> _Told:
+    """Tenants whose repository cannot be read or written, though the Git server answers."""
+    with reading() as session:
+        troubled = repository.troubled(session)
+    if not troubled:
+        return _Told("all can be read and written", lags=False)
+    some = "; ".join(f"{one.tenant_id}: {masked(one.problem)[:200]}" for one in troubled[:NAMED])
+    more = f"; and {len(troubled) - NAMED} more" if len(troubled) > NAMED else ""
+    return _Told(f"{some}{more}. crontopus-server repair TENANT mends one", ok=False, lags=False)
+
+
 def _count(session: Session, *conditions: Any) -> int:
     return session.exec(select(func.count()).select_from(Tenant).where(*conditions)).one()
 
@@ -224,6 +239,7 @@ _MEASURES: dict[str, Callable[[], _Told]] = {
     "forge": _measure_forge,
     "worker": _measure_worker,
     "index": _measure_index,
+    "repositories": _measure_repositories,
     "live": _measure_live,
     "disk": _measure_disk,
     "web": _measure_web,

@@ -129,6 +129,23 @@ def reindex(tenant: str | None) -> None:
         _say(f"{each}: indexed at {reindex(each, forge(), clock.now())[:12] or 'an empty repository'}.")
 
 
+@main.command()
+@click.argument("tenant")
+def repair(tenant: str) -> None:
+    """Mend the repository of TENANT in the embedded forge, and index it anew; no commit is deleted."""
+    from crontopus_app.base import clock
+    from crontopus_app.forge.configured import forge
+    from crontopus_app.jobs.index import reindex
+    from crontopus_app.operations import repair as mending
+
+    for sentence in mending.repair(tenant, clock.now()):
+        _say(sentence)
+    if not forge().healthy():
+        _say("The server does not run: it looks at the repository again when it starts.")
+        return
+    _say(f"{tenant}: indexed at {reindex(tenant, forge(), clock.now())[:12]}.")
+
+
 @main.group()
 def admin() -> None:
     """Verbs about tenants and users; what they do stands in the audit trail."""

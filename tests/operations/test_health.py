@@ -19,7 +19,7 @@ from crontopus_app.base.masking import DOTS, masked
 from crontopus_app.base.settings import NAMES, PREFIX, settings
 from crontopus_app.forge import configured as forges
 from crontopus_app.forge.client import Forgejo
-from crontopus_app.models import Endpoint, Tenant
+from crontopus_app.models import Change, Endpoint, Tenant
 from crontopus_app.operations import health, versions
 from tests.cast import Member, join
 from tests.fixtures.forge_server import forge, forge_server, tenant_name
@@ -83,6 +83,49 @@ def test_an_index_that_fails_is_told(olga: Member) -> None:
         tenant.provisioning, tenant.index_error = "ready", "it is gone"
     part = measured(olga)["index"]
     assert (part.ok, part.detail.endswith(", 1 cannot be indexed")) == (False, True)
+
+
+def test_repositories_in_trouble_are_told_by_name(olga: Member) -> None:
+    assert measured(olga)["repositories"].ok
+    with writing() as session:
+        tenant = session.get_one(Tenant, "olga")
+        tenant.provisioning, tenant.index_error = "ready", "its object 5 is missing"
+    part = measured(olga)["repositories"]
+    assert (part.ok, "olga: its object 5 is missing" in part.detail) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("index_error", "change_error", "troubled"),
+    [
+        ("", "waiting: the Git server failed with status 500", "olga: the Git server failed with status 500"),
+        ("", "waiting: the Git server does not answer", ""),
+        ("The Git server at http://x does not answer (ConnectError). Is it running?", None, ""),
+        ("crontopus.yaml:1:1 is no policy", None, ""),
+        ("", None, ""),
+    ],
+)
+def test_only_a_repositorys_own_trouble_is_told(
+    olga: Member, index_error: str, change_error: str | None, troubled: str
+) -> None:
+    with writing() as session:
+        tenant = session.get_one(Tenant, "olga")
+        tenant.provisioning, tenant.index_error = "ready", index_error
+        session.add(
+            Change(
+                tenant_id="olga",
+                user_id="olga",
+                author_name="Olga",
+                author_email="olga@example.org",
+                operation="create",
+                path="a.yaml",
+                message="Add a",
+                error=change_error,
+                created_at=clock.now(),
+            )
+        )
+    part = measured(olga)["repositories"]
+    assert part.ok == (not troubled)
+    assert troubled in part.detail
 
 
 def test_each_part_says_its_own_failure(olga: Member, monkeypatch: pytest.MonkeyPatch) -> None:

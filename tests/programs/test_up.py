@@ -64,7 +64,7 @@ def up_in(folder: Path, **settings: str) -> Iterator[Up]:
     log = folder / "log"
     with running([*SERVER, "up"], log, env={**environment(folder / "home", bind), **settings}) as process:
         up = Up(process, folder / "home", bind, log)
-        wait_until(lambda: ready(up), f"`up` to be ready, see {log}", 60)
+        wait_until(lambda: ready(up), f"`up` to be ready, see {log}", 150)
         yield up
 
 

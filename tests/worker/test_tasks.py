@@ -20,6 +20,8 @@ from crontopus_app.operations import provisioning, sweeps, tenant_deletion
 from crontopus_app.people import git_credentials
 from crontopus_app.queries import jobs
 from tests.cast import NOON, PASSWORD, join
+from tests.fixtures.forge_server import PASSWORD as FORGE_PASSWORD
+from tests.fixtures.forge_server import USER as FORGE_USER
 from tests.fixtures.forge_server import forge, forge_server, tenant_name
 from tests.fixtures.repositories import Repo
 from worker import tasks
@@ -76,6 +78,45 @@ def test_the_sweep_finds_a_head_that_moved_without_a_word(anna: Actor, forge: Fo
         tenant = session.get(Tenant, anna.tenant_id)
     assert tenant is not None
     assert tenant.indexed_head == head
+
+
+class Line(httpx.BaseTransport):
+    """The line to the Git server, which can be cut."""
+
+    cut = False
+
+    def __init__(self) -> None:
+        self._whole = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self.cut:
+            raise httpx.ConnectError("cut")
+        return self._whole.handle_request(request)
+
+    def close(self) -> None:
+        self._whole.close()
+
+
+def test_a_push_that_nobody_told_of_is_indexed_at_once_after_a_start_and_when_the_forge_is_back(
+    anna: Actor, forge: Forgejo, tenant_name: str
+) -> None:
+    repo, now, line = Repo(forge, "crontopus", f"job-manifests-{tenant_name}"), clock.now(), Line()
+
+    def indexed() -> str:
+        with reading() as session:
+            return session.get_one(Tenant, anna.tenant_id).indexed_head
+
+    with Forgejo(forge.url, FORGE_USER, FORGE_PASSWORD, transport=line) as ours:
+        sweep = Sweep(ours)
+        first = repo.commit({"production/x.yaml": b"x: 1\n"})
+        sweep.once(now)
+        assert indexed() == first
+        line.cut = True
+        sweep.once(now)
+        second = repo.commit({"production/x.yaml": b"x: 2\n"})
+        line.cut = False
+        sweep.once(now)
+        assert indexed() == second
 
 
 def test_while_the_forge_is_away_the_sweep_says_what_changes_wait_for(anna: Actor) -> None:

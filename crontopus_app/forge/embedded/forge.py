@@ -10,16 +10,22 @@ from crontopus_app.forge.embedded.repositories import Repositories
 from crontopus_app.forge.embedded.store import Row, Store
 from crontopus_app.forge.embedded.webhooks import Courier, Push, push_payload, wants
 
+FOLDER = "forge"
+
+
+def repositories_in(home: Path) -> Repositories:
+    """The repositories of the forge whose data lie in ``home``."""
+    return Repositories(home / FOLDER / "repositories")
+
 
 class Forge:
     """``url`` is the address under which the forge is reached, without a slash at its end."""
 
     def __init__(self, home: Path, *, admin_user: str, admin_password: str, url: str) -> None:
-        folder = home / "forge"
-        self.store = Store(folder / "forge.db")
+        self.store = Store(home / FOLDER / "forge.db")
         self.store.ensure_admin(admin_user)
         self.gate = Gate(self.store, admin_user, admin_password)
-        self.repositories = Repositories(folder / "repositories")
+        self.repositories = repositories_in(home)
         self.courier = Courier()
         self.url = url
 

@@ -39,12 +39,12 @@ _NO_CHARACTER = re.compile("[\ufffe\uffff]")
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a tree; ``padded``: its mode has a leading zero."""
+    """One row of a tree, and what is wrong with how its mode is written."""
 
     name: bytes
     mode: int
     sha: bytes
-    padded: bool = False
+    flaw: str = ""
 
     @property
     def kind(self) -> int | None:
@@ -76,7 +76,9 @@ def tree_entries(raw: bytes) -> Iterator[Entry]:
             raise ValueError("badTree: a row has no mode")
         if len(raw) < end + 21:
             raise ValueError("badTree: a row is cut off")
-        yield Entry(raw[space + 1 : end], int(mode, 8), raw[end + 1 : end + 21].hex().encode(), mode[:1] == b"0")
+        flaw = "zeroPaddedFilemode" if mode.startswith(b"0") else "badFilemode" if len(mode) > 6 else ""
+        # As many bits as Git looks at.
+        yield Entry(raw[space + 1 : end], int(mode[-6:], 8) & 0xFFFF, raw[end + 1 : end + 21].hex().encode(), flaw)
         at = end + 21
 
 
@@ -119,9 +121,9 @@ def _tree(raw: bytes) -> str | None:
 
 
 def _row(row: Entry) -> str | None:
-    if row.padded:
-        return "zeroPaddedFilemode"
-    if stat.S_IFMT(row.mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, S_IFGITLINK) or row.mode > 0o177777:
+    if row.flaw:
+        return row.flaw
+    if stat.S_IFMT(row.mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, S_IFGITLINK):
         return f"badFilemode {row.mode:o}"
     if row.sha == ZERO:
         return "nullSha1"

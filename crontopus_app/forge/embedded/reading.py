@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import re
+import struct
 import zlib
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ BROKEN = (
     IndexError,
     AssertionError,
     zlib.error,
+    struct.error,
     ApplyDeltaError,
     ChecksumMismatch,
     FileFormatException,

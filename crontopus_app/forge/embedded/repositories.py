@@ -71,13 +71,18 @@ class Repositories:
     @contextmanager
     def writing(self, owner: str, name: str) -> Iterator[Repo]:
         """The repository for one writer at a time, over all threads and processes of this machine."""
+        with self.locked(owner, name) as path, Repo(str(path)) as repo:
+            yield repo
+            _pack_sometimes(path, repo)
+
+    @contextmanager
+    def locked(self, owner: str, name: str) -> Iterator[Path]:
+        """Its folder, for one writer at a time; what a killed one left is cleared."""
         path = self.path(owner, name)
         with open(path / LOCK, "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _clear_leftovers(path)
-            with Repo(str(path)) as repo:
-                yield repo
-                _pack_sometimes(path, repo)
+            yield path
 
 
 def _clear_leftovers(path: Path) -> None:

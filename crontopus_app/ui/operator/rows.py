@@ -17,6 +17,7 @@ TITLES = {
     "forge": "Git server",
     "worker": "Workers",
     "index": "Index",
+    "repositories": "Repositories",
     "live": "Live events",
     "disk": "Disk",
     "web": "Web",
