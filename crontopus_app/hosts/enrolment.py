@@ -16,7 +16,7 @@ from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.errors import Conflict, CrontopusError, NotAuthenticated
 from crontopus_app.base.live import Event, publish
 from crontopus_app.forge.client import Forgejo
-from crontopus_app.forge.names import bot_name
+from crontopus_app.forge.names import RepositoryName, bot_name
 from crontopus_app.hosts.agent_api import ONE_DAY_S, describe, git_access
 from crontopus_app.jobs.index import lock_tenant, sync_monitors
 from crontopus_app.models import Endpoint, EnrollmentToken, Tenant
@@ -35,7 +35,7 @@ def enroll(token: str, form: wire.EnrollRequest, forge: Forgejo, now: datetime) 
     _check_form(form)
     with reading() as session:
         tenant = _tenant_of(session, token, now)
-    org, repository = tenant.repository.split("/")
+    org, repository = RepositoryName.of(tenant.repository)
     git_token_name = f"endpoint-{secrets.token_hex(8)}"
     access = forge.create_token(bot_name(tenant.id), git_token_name, org, repository)
     try:

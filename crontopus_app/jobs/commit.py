@@ -27,6 +27,7 @@ from crontopus_app.base.errors import CrontopusError, NotFound, Unavailable
 from crontopus_app.base.leases import Clock, Held, LeaseLost, lease
 from crontopus_app.base.live import Event, publish
 from crontopus_app.forge.client import Author, CommitInfo, ForgeConflict, Forgejo, ForgeRejected
+from crontopus_app.forge.names import RepositoryName
 from crontopus_app.jobs import index_rows, policies
 from crontopus_app.jobs.batch import Batch, blob_sha, fold
 from crontopus_app.jobs.changes import DOWN
@@ -68,7 +69,7 @@ def _with_pending(tenant_id: str, forge: Forgejo, now: Clock) -> _Repository | N
         tenant = session.get(Tenant, tenant_id)
         if tenant is None or not _pending(session, tenant_id):
             return None
-        org, name = tenant.repository.split("/")
+        org, name = RepositoryName.of(tenant.repository)
         return _Repository(tenant_id, org, name, tenant.branch, tenant.provisioning == "ready", forge, now)
 
 

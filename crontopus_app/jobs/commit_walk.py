@@ -23,6 +23,7 @@ from contract import wire
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.live import Event, publish
 from crontopus_app.forge.client import CommitInfo, Forgejo, ForgeNotFound
+from crontopus_app.forge.names import RepositoryName
 from crontopus_app.jobs import index_rows, pushes
 from crontopus_app.models import JobIndex, Tenant
 
@@ -146,7 +147,7 @@ def _load(tenant_id: str) -> _Walk | None:
             return None
         unknown = select(JobIndex.path).where(JobIndex.tenant_id == tenant_id, JobIndex.commit_sha == "")
         files, pushed = frozenset(session.exec(unknown)), pushes.unknown(session, tenant_id)
-    org, repository = tenant.repository.split("/")
+    org, repository = RepositoryName.of(tenant.repository)
     head, place = tenant.indexed_head, Place.read(tenant.history)
     walk = _Walk(tenant_id, org, repository, head, tenant.history, place.heading(head), files, pushed)
     if not walk.place.stretches:

@@ -11,6 +11,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading
 from crontopus_app.base.errors import NotFound
 from crontopus_app.forge.client import CommitInfo, Forgejo
+from crontopus_app.forge.names import RepositoryName
 from crontopus_app.jobs.lookup import find_or_none, is_name
 from crontopus_app.jobs.trailers import without
 from crontopus_app.models import Tenant
@@ -78,7 +79,7 @@ def _place(actor: Actor, namespace: str, name: str) -> _Place:
         if tenant is None or not is_name(namespace) or not is_name(name):
             raise NotFound(f"There is no job {namespace}/{name}.")
         row = find_or_none(session, actor.tenant_id, namespace, name)
-    org, repository = tenant.repository.split("/")
+    org, repository = RepositoryName.of(tenant.repository)
     return _Place(org, repository, tenant.branch, row.path if row else path_of(namespace, name))
 
 

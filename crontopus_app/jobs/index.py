@@ -20,6 +20,7 @@ from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.errors import Conflict, CrontopusError
 from crontopus_app.base.live import Event, publish
 from crontopus_app.forge.client import Forgejo, TreeEntry
+from crontopus_app.forge.names import RepositoryName
 from crontopus_app.jobs import index_rows, policies, pushes
 from crontopus_app.jobs.commit_walk import Place, describe_commits
 from crontopus_app.jobs.policies import TenantPolicy
@@ -108,7 +109,7 @@ def _known(tenant_id: str, force: bool) -> _Known:
 
 def _look(forge: Forgejo, known: _Known) -> _Found | None:
     """The branch as it is; None where it is what the index shows already."""
-    org, name = known.repository.split("/")
+    org, name = RepositoryName.of(known.repository)
     head = forge.head(org, name, known.branch)
     if head is None:
         raise Conflict(f"The repository {known.repository} has no branch {known.branch}: its jobs stay as they were.")

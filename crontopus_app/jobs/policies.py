@@ -11,6 +11,7 @@ from contract import policy as contract
 from contract.jobs_in_tree import MAX_BYTES
 from contract.policy import Policy
 from crontopus_app.forge.client import Forgejo, TreeEntry
+from crontopus_app.forge.names import RepositoryName
 from crontopus_app.models import Tenant
 
 PATH = "crontopus.yaml"
@@ -36,7 +37,7 @@ def look(forge: Forgejo, repository: str, tree: Iterable[TreeEntry], text: bytes
         return TenantPolicy("", b"")
     if entry.size > MAX_BYTES:
         return TenantPolicy(entry.sha, text, f"{PATH} is larger than {MAX_BYTES // 1024} KiB: the last good one stays.")
-    org, name = repository.split("/")
+    org, name = RepositoryName.of(repository)
     found = forge.blobs(org, name, [entry.sha])[entry.sha]
     errors = contract.decode(found).errors
     if errors:

@@ -17,6 +17,7 @@ from crontopus_app.base.probes import ask
 from crontopus_app.base.settings import settings
 from crontopus_app.forge import addresses
 from crontopus_app.forge.client import Forgejo
+from crontopus_app.forge.names import RepositoryName
 from crontopus_app.jobs import commit_walk
 from crontopus_app.jobs.changes import DOWN
 from crontopus_app.jobs.policies import PATH
@@ -167,7 +168,7 @@ def log(actor: Actor, forge: Forgejo, page: int = 1, patience_s: float = PATIENC
     actor.require("read:jobs")
     with reading() as session:
         tenant, page = tenant_of(session, actor), min(max(page, 1), LAST_PAGE)
-    org, name = tenant.repository.split("/")
+    org, name = RepositoryName.of(tenant.repository)
     key = f"commits {org}/{name} {page}"
     answer = ask({key: lambda: forge.commits(org, name, ref=tenant.branch, page=page)}, patience_s)[key]
     if answer.value is None:

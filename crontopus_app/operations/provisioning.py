@@ -25,7 +25,7 @@ from crontopus_app.forge.client import (
     ForgeMisconfigured,
     ForgeUnavailable,
 )
-from crontopus_app.forge.names import bot_name
+from crontopus_app.forge.names import RepositoryName, bot_name
 from crontopus_app.jobs.first_files import first_files
 from crontopus_app.jobs.index import index
 from crontopus_app.models import Tenant, User
@@ -102,7 +102,7 @@ def _run_steps(tenant: Tenant, author: Author, forge: Forgejo) -> bool:
 
 
 def _steps(tenant: Tenant, author: Author, forge: Forgejo) -> list[tuple[str, Callable[[], object]]]:
-    org, name = tenant.repository.split("/")
+    org, name = RepositoryName.of(tenant.repository)
     bot, url = bot_name(tenant.id), addresses.webhook(settings())
     description = f"Jobs of {tenant.id}, kept by Crontopus"
     return [

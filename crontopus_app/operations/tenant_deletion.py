@@ -26,7 +26,7 @@ from crontopus_app.base.errors import CrontopusError
 from crontopus_app.base.leases import Held, LeaseLost, lease
 from crontopus_app.base.live import Event, publish
 from crontopus_app.forge.client import Forgejo
-from crontopus_app.forge.names import bot_name
+from crontopus_app.forge.names import RepositoryName, bot_name
 from crontopus_app.forge.removal import remove_bot, remove_repository
 from crontopus_app.models import (
     ApiToken,
@@ -114,7 +114,7 @@ def finish(tenant_id: str, forge: Forgejo, now: datetime) -> None:
             return
         try:
             _purge(tenant_id, held)
-            remove_repository(forge, *tenant.repository.split("/"))
+            remove_repository(forge, *RepositoryName.of(tenant.repository))
             remove_bot(forge, bot_name(tenant_id))
             git_credentials.remove_accounts(forge, tenant_id)
         except LeaseLost:

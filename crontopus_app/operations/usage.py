@@ -18,6 +18,7 @@ from sqlmodel import Session, col, func
 from contract import wire_operator as wire
 from crontopus_app.base.errors import CrontopusError
 from crontopus_app.forge.client import Forgejo
+from crontopus_app.forge.names import RepositoryName
 from crontopus_app.models import Endpoint, JobIndex, Run, RunOutput, Tenant, User
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def _last_checkin() -> Any:
 
 def with_repository(forge: Forgejo, detail: wire.TenantDetail) -> wire.TenantDetail:
     """With the size of the repository, where the Git server tells it; asks it, so not within a transaction."""
-    org, name = detail.repository.split("/")
+    org, name = RepositoryName.of(detail.repository)
     try:
         return replace(detail, repository_bytes=forge.repository_bytes(org, name))
     except CrontopusError as error:

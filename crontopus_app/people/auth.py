@@ -15,6 +15,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from crontopus_app.base.live import Event, publish
+from crontopus_app.forge.names import RepositoryName
 from crontopus_app.models import ApiToken, LoginSession, Tenant, User
 
 SESSION_LIFE = timedelta(days=30)
@@ -66,7 +67,7 @@ def email_taken() -> Conflict:
 
 
 def _new_tenant(name: str, now: datetime) -> Tenant:
-    repository = f"{ORG}/job-manifests-{name}"
+    repository = str(RepositoryName(ORG, f"job-manifests-{name}"))
     return Tenant(id=name, repository=repository, webhook_secret=security.new_token("whs"), created_at=now)
 
 

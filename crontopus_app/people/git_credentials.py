@@ -26,7 +26,7 @@ from crontopus_app.base.leases import lease
 from crontopus_app.base.settings import settings
 from crontopus_app.forge import addresses
 from crontopus_app.forge.client import Access, Forgejo, ForgeMisconfigured, ForgeUnavailable
-from crontopus_app.forge.names import account_name
+from crontopus_app.forge.names import RepositoryName, account_name
 from crontopus_app.forge.removal import remove_bot, remove_right
 from crontopus_app.jobs.repository import tenant_of
 from crontopus_app.models import GitCredential, Tenant
@@ -83,7 +83,7 @@ def _access(actor: Actor, wanted: str) -> Access:
 
 def _make(forge: Forgejo, tenant: Tenant, row_id: str, access: Access) -> str:
     """The token's secret; account and right are made where they are missing."""
-    org, repository = tenant.repository.split("/")
+    org, repository = RepositoryName.of(tenant.repository)
     account = _account(tenant.id, access)
     forge.ensure_bot(account)
     forge.ensure_collaborator(org, repository, account, access)
@@ -192,7 +192,7 @@ def settle(tenant_id: str, forge: Forgejo, now: datetime) -> None:
 def _set_right(forge: Forgejo, tenant: Tenant, access: Access, due: Sequence[GitCredential]) -> None:
     """Takes the account its right, or gives it back. Only rows that were read before it are marked: one that came
     meanwhile may have given the right anew, and is looked at next time."""
-    org, repository = tenant.repository.split("/")
+    org, repository = RepositoryName.of(tenant.repository)
     active = [row.id for row in due if row.state == "active"]
     if due and tenant.suspended:
         remove_right(forge, org, repository, _account(tenant.id, access))

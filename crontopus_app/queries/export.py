@@ -16,6 +16,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading
 from crontopus_app.forge.bundle import bundle
 from crontopus_app.forge.client import Forgejo, safe_path
+from crontopus_app.forge.names import RepositoryName
 from crontopus_app.models import (
     ApiToken,
     Audit,
@@ -94,7 +95,7 @@ def export(actor: Actor, forge: Forgejo, now: datetime) -> Iterator[bytes]:
 
 def _head(tenant: Tenant, forge: Forgejo) -> str | None:
     """The branch's tip; None where there is no repository yet."""
-    org, name = tenant.repository.split("/")
+    org, name = RepositoryName.of(tenant.repository)
     return forge.head(org, name, tenant.branch) if tenant.provisioning == "ready" else None
 
 
