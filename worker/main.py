@@ -1,4 +1,7 @@
-"""``crontopus-server worker``: one process that runs the tasks it is rung for, and sweeps for lost rings."""
+"""``crontopus-server worker``: one process that runs the tasks it is rung for, and sweeps for lost rings.
+
+With ``--edits`` it leaves what takes long to others, so that an edit never waits behind it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -21,7 +25,7 @@ from rq.exceptions import StopRequested
 
 from crontopus_app.base.errors import ConfigurationError
 from crontopus_app.base.logs import hide_secrets
-from crontopus_app.base.queue import QUEUE
+from crontopus_app.base.queue import QUEUE, QUEUES
 from crontopus_app.base.settings import settings
 from crontopus_app.forge.configured import forge
 from worker.sweep import Sweep
@@ -31,6 +35,7 @@ log = logging.getLogger("worker")
 LEAVE_S = 5.0
 TTL_S = 60
 AGAIN_S = 1.0
+EDITS = "--edits"
 
 
 class Worker(SimpleWorker):
@@ -64,8 +69,11 @@ def leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- a si
     timer.start()
 
 
-def run() -> None:
-    """Works until SIGTERM or SIGINT. Redis going away and coming back is survived; the sweep goes on meanwhile."""
+def run(queues: Sequence[str]) -> None:
+    """Serves the queues, the first first, until SIGTERM or SIGINT.
+
+    Redis going away and coming back is survived; the sweep goes on meanwhile.
+    """
     hide_secrets()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout)
     for chatty in ("httpx", "httpcore", "rq.worker"):
@@ -76,18 +84,19 @@ def run() -> None:
     log.info("working")
     while not Worker.stop.is_set():
         try:
-            _work()
+            _work(queues)
         except RedisError as error:
             log.warning("Redis is away, the sweep goes on: %s", error)
         Worker.stop.wait(AGAIN_S)
     log.info("stopped")
 
 
-def _work() -> None:
+def _work(queues: Sequence[str]) -> None:
     """Runs RQ's loop until it is told to stop or loses Redis."""
     connection = _connection()
     name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
-    worker = Worker([Queue(QUEUE, connection=connection)], name=name, connection=connection, worker_ttl=TTL_S)
+    served = [Queue(queue, connection=connection) for queue in queues]
+    worker = Worker(served, name=name, connection=connection, worker_ttl=TTL_S)
     with suppress(StopRequested):  # raised where RQ does not expect it: between its handlers and its loop
         worker.work(logging_level="WARNING")
     signal.signal(signal.SIGTERM, leave)
@@ -102,6 +111,6 @@ def _connection() -> Redis:
 
 if __name__ == "__main__":
     try:
-        run()
+        run([QUEUE] if EDITS in sys.argv[1:] else QUEUES)
     except ConfigurationError as error:
         sys.exit(str(error))

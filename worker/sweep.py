@@ -1,4 +1,4 @@
-"""The sweep: every few seconds it does what a lost ring left undone, also while Redis is away."""
+"""The sweep: every few seconds it rings for what a lost ring left undone; while Redis is away it does that itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from crontopus_app.base import clock
+from crontopus_app.base import clock, queue
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import CrontopusError
 from crontopus_app.forge.client import Forgejo
@@ -50,15 +50,18 @@ class Sweep:
             return
         with reading() as session:
             due: list[tuple[Callable[[str], None], list[str]]] = [
-                (tasks.provision_tenant, sweeps.unprovisioned(session, now)),
                 (tasks.commit_changes, sweeps.with_changes(session, now)),
+                (tasks.provision_tenant, sweeps.unprovisioned(session, now)),
                 (tasks.delete_tenant, sweeps.leaving(session)),
                 (tasks.settle_git_access, git_credentials.unsettled(session, now)),
-                (tasks.index_tenant, sweeps.behind(session) + self._to_poll(sweeps.ready(session), now)),
+                (tasks.index_tenant, sweeps.behind(session, now) + self._to_poll(sweeps.ready(session), now)),
             ]
+        heard = True
         for task, tenants in due:
             for tenant_id in tenants:
-                task(tenant_id)
+                heard = heard and queue.ring(task.__name__, tenant_id)
+                if not heard:
+                    _do(task, tenant_id)
 
     def _to_poll(self, tenants: list[str], now: datetime) -> list[str]:
         """Those whose turn has come; every one about once a minute, spread so that they do not come together.
@@ -75,3 +78,13 @@ class Sweep:
 
     def _soon(self, now: datetime) -> datetime:
         return now + POLL * random.random()  # noqa: S311 -- no secret
+
+
+def _do(task: Callable[[str], None], tenant_id: str) -> None:
+    """An error of one tenant's task keeps no other tenant waiting."""
+    try:
+        task(tenant_id)
+    except CrontopusError as error:
+        log.warning("%s of %s is done later: %s", task.__name__, tenant_id, error)
+    except Exception:
+        log.exception("%s of %s failed", task.__name__, tenant_id)

@@ -25,6 +25,9 @@ from crontopus_app.models import Lease
 LENGTH = timedelta(seconds=60)
 # A process id comes again, in a restarted container even at once: this tells the two apart.
 _PROCESS = secrets.token_hex(6)
+# The leases that blocks of this process hold now. A row of ours that is not among them was not given back: the disk
+# was full, or the database away.
+_HELD: set[str] = set()
 
 Clock = Callable[[], datetime]
 
@@ -53,14 +56,18 @@ class Held:
 def lease(name: str, now: Clock) -> Iterator[Held | None]:
     """The lease for the length of the block, or None where somebody else has it."""
     held = Held(name, f"{socket.gethostname()}/{os.getpid()}/{_PROCESS}/{secrets.token_hex(6)}", now)
-    if not _take(held):
-        yield None
-        return
+    _HELD.add(held.owner)
     try:
-        yield held
+        if not _take(held):
+            yield None
+            return
+        try:
+            yield held
+        finally:
+            with writing() as session:
+                session.execute(delete(Lease).where(col(Lease.name) == name, col(Lease.owner) == held.owner))
     finally:
-        with writing() as session:
-            session.execute(delete(Lease).where(col(Lease.name) == name, col(Lease.owner) == held.owner))
+        _HELD.discard(held.owner)
 
 
 def _take(held: Held) -> bool:
@@ -71,7 +78,7 @@ def _take(held: Held) -> bool:
                 session.add(Lease(name=held.name, owner=held.owner, until=held.now() + LENGTH))
                 return True
             free = col(Lease.until) < held.now()
-            if _is_dead(row.owner):
+            if _is_free(row.owner):
                 free = or_(free, col(Lease.owner) == row.owner)
             taken = update(Lease).where(col(Lease.name) == held.name, free)
             return _count(session, taken.values(owner=held.owner, until=held.now() + LENGTH)) == 1
@@ -83,13 +90,13 @@ def _count(session: Session, statement: Update) -> int:
     return session.execute(statement).rowcount  # pyright: ignore[reportAttributeAccessIssue] -- an UPDATE's result has it
 
 
-def _is_dead(owner: str) -> bool:
-    """Whether the owner was a process of this machine that is gone."""
+def _is_free(owner: str) -> bool:
+    """Whether the owner was a process of this machine that is gone, or a block of this process that has ended."""
     host, pid, process, _ = owner.split("/")
     if host != socket.gethostname():
         return False
     if int(pid) == os.getpid():
-        return process != _PROCESS
+        return process != _PROCESS or owner not in _HELD
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

@@ -5,13 +5,14 @@
    attempt may have died, or its answer was lost, after the commit was made.
 3. The changes of one author become one commit, which names the blobs that it replaces: the forge refuses it where the
    branch is no longer as it was read, and it is folded again on what is there now.
-4. A forge that does not answer leaves the changes pending; their ``error`` says what they wait for.
+4. A forge that does not answer leaves the changes pending; their ``error`` says what they wait for. A repository that
+   fails is tried again later and later (``backoff``): the sweep comes back to it.
 """
 
 from __future__ import annotations
 
 import logging
-import random
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,27 +22,29 @@ from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from contract import wire
-from crontopus_app.base import clock
+from crontopus_app.base import clock, queue
 from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.errors import CrontopusError, NotFound, Unavailable
 from crontopus_app.base.leases import Clock, Held, LeaseLost, lease
 from crontopus_app.base.live import Event, publish
 from crontopus_app.forge.client import Author, CommitInfo, ForgeConflict, Forgejo, ForgeRejected
 from crontopus_app.forge.names import RepositoryName
-from crontopus_app.jobs import index_rows, policies
+from crontopus_app.jobs import backoff, index_rows, policies
 from crontopus_app.jobs.batch import Batch, blob_sha, fold
 from crontopus_app.jobs.changes import DOWN
-from crontopus_app.jobs.index import index
+from crontopus_app.jobs.index import TooManyFiles, index
 from crontopus_app.jobs.trailers import changes_in
 from crontopus_app.models import Change, Tenant
 
 log = logging.getLogger(__name__)
 
-TRIES = 4
+TRIES = 3
+SLOW_S = 2.0
 REFUSED_AFTER = 16
 HISTORY_PAGES = 40
 HISTORY_SLACK = timedelta(hours=1)
-PAUSE_S = 0.15
+# More new files than a commit of ours has: a push came in between, and its files are read by a task of their own.
+INDEXED_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -55,22 +58,34 @@ class _Repository:
     now: Clock
 
 
-def commit_changes(tenant_id: str, forge: Forgejo, now: Clock = clock.now) -> None:
-    """Commits what is pending of the tenant. Never raises for a forge that is away: the changes say that they wait."""
+def commit_changes(tenant_id: str, forge: Forgejo, now: Clock = clock.now, seconds: float = math.inf) -> bool:
+    """Commits what is pending of the tenant, for about ``seconds``; whether more is left that can be committed now.
+
+    Never raises for a forge that is away or a repository that fails: the changes say what they wait for.
+    """
+    end = time.monotonic() + seconds
     while repository := _with_pending(tenant_id, forge, now):
         with lease(f"commit:{tenant_id}", now) as held:
-            if held is None or not _drain(repository, held):
-                return
+            if held is None or not _drain(repository, held, end):
+                return False
         # What came in while the lease was given back found it taken: look once more.
+        if time.monotonic() >= end:
+            return True
+    return False
 
 
 def _with_pending(tenant_id: str, forge: Forgejo, now: Clock) -> _Repository | None:
+    """None where nothing is pending, or where the repository failed and rests."""
     with reading() as session:
         tenant = session.get(Tenant, tenant_id)
         if tenant is None or not _pending(session, tenant_id):
             return None
         org, name = RepositoryName.of(tenant.repository)
-        return _Repository(tenant_id, org, name, tenant.branch, tenant.provisioning == "ready", forge, now)
+        repository = _Repository(tenant_id, org, name, tenant.branch, tenant.provisioning == "ready", forge, now)
+    if backoff.rests(tenant, now()):
+        _wait(repository, f"the repository failed {tenant.failures} times in a row, it is tried again soon", new=True)
+        return None
+    return repository
 
 
 def _pending(session: Session, tenant_id: str) -> Sequence[Change]:
@@ -81,12 +96,13 @@ def _pending(session: Session, tenant_id: str) -> Sequence[Change]:
 ORDER = (col(Change.sequence), col(Change.created_at), col(Change.id))
 
 
-def _drain(repository: _Repository, held: Held) -> bool:
-    """Works until nothing is pending; False where the changes have to wait."""
+def _drain(repository: _Repository, held: Held, end: float) -> bool:
+    """Works until nothing is pending or it is ``end``; False where the changes have to wait."""
     if not repository.ready:
         return _wait(repository, "the repository is not ready yet")
     failures = 0
     while changes := _read_pending(repository):
+        began = time.monotonic()
         try:
             held.renew()
             _round(repository, changes)
@@ -95,10 +111,11 @@ def _drain(repository: _Repository, held: Held) -> bool:
             return False
         except (Unavailable, ForgeConflict, NotFound) as error:
             failures += 1
-            if failures >= TRIES:
+            # Who failed at once is asked once more: the branch had moved, or an answer was lost. Nobody sleeps here.
+            if failures >= TRIES or time.monotonic() - began > SLOW_S:
                 return _give_up(repository, error)
-            # Two writers that met must not meet again at once.
-            time.sleep(PAUSE_S * 2**failures * random.uniform(0.5, 1))  # noqa: S311 -- no secret
+        if time.monotonic() >= end:
+            break
     return True
 
 
@@ -187,6 +204,7 @@ def _finish(repository: _Repository, changes: Sequence[Change], sha: str, *, is_
         _settle(session, changes, repository.now(), state="done", commit_sha=sha, error=None)
         if is_head:
             session.execute(update(Tenant).where(col(Tenant.id) == repository.tenant_id).values(head=sha))
+            backoff.succeeded(session, repository.tenant_id)
         _publish(session, repository, changes)
 
 
@@ -210,13 +228,17 @@ def _publish(session: Session, repository: _Repository, changes: Sequence[Change
 def _index(repository: _Repository, commits: dict[tuple[str, str], wire.Commit]) -> None:
     """The commit stands whatever happens here: the sweep sees that the index is behind."""
     try:
-        index(repository.tenant_id, repository.forge, repository.now(), commits=commits)
+        index(repository.tenant_id, repository.forge, repository.now(), commits=commits, at_most=INDEXED_AT_ONCE)
+    except TooManyFiles:
+        queue.ring("index_tenant", repository.tenant_id)
     except CrontopusError as error:
         log.warning("the index of %s stays behind for now: %s", repository.tenant_id, error)
 
 
 def _give_up(repository: _Repository, error: CrontopusError) -> bool:
-    """After some tries: wait for the next sweep, or fail what was refused again and again."""
+    """After some tries: wait for the sweep, or fail what was refused again and again."""
+    if repository.forge.healthy():
+        backoff.failed(repository.tenant_id, repository.now())
     if isinstance(error, ForgeConflict):
         hopeless = [change for change in _read_pending(repository) if change.attempts >= REFUSED_AFTER]
         if hopeless:
@@ -224,10 +246,11 @@ def _give_up(repository: _Repository, error: CrontopusError) -> bool:
     return _wait(repository, error.message)
 
 
-def _wait(repository: _Repository, reason: str) -> bool:
-    """Says on every pending change what it waits for. Always False."""
+def _wait(repository: _Repository, reason: str, *, new: bool = False) -> bool:
+    """Says on every pending change, or on those that say nothing yet, what it waits for. Always False."""
     with writing() as session:
-        mine = col(Change.tenant_id) == repository.tenant_id, col(Change.state) == "pending"
+        mine = [col(Change.tenant_id) == repository.tenant_id, col(Change.state) == "pending"]
+        mine += [col(Change.error).is_(None)] if new else []
         session.execute(update(Change).where(*mine).values(error=DOWN + reason))
         after_commit(session, publish, Event(repository.tenant_id, "tenant", repository.tenant_id))
     return False

@@ -35,6 +35,12 @@ TRIES = 8
 EVENTS_AT_MOST = 50
 
 
+class TooManyFiles(CrontopusError):
+    """Reading them takes longer than the caller has."""
+
+    code = "too_many_files"
+
+
 @dataclass(frozen=True)
 class _Known:
     """What the index says before this pass: blob shas by path."""
@@ -46,6 +52,7 @@ class _Known:
     blobs: Mapping[str, str]
     policy_sha: str
     policy: bytes
+    error: str
 
 
 @dataclass(frozen=True)
@@ -65,22 +72,25 @@ def index(
     *,
     commits: Mapping[tuple[str, str], wire.Commit] | None = None,
     force: bool = False,
+    at_most: int | None = None,
 ) -> str:
     """Makes the index equal to the branch's head, which it returns. Repeating it changes nothing.
 
     ``commits`` are those by which (path, blob sha) is known to have come; others are looked up by
     ``describe_commits``. A forge that does not answer leaves the index as it is: raises what the client raises.
+    Raises TooManyFiles where more than ``at_most`` files would have to be read.
     """
     for _ in range(TRIES):
         known = _known(tenant_id, force)
         try:
-            found = _look(forge, known)
+            found = _look(forge, known, at_most)
+        except TooManyFiles:
+            raise
         except CrontopusError as error:
             _note_error(tenant_id, error)
             raise
         if found is None:
-            _note_head(tenant_id, known)
-            _forget_error(tenant_id)
+            _note_read(tenant_id, known)
             return known.indexed_head
         if _write(tenant_id, known, found, commits or {}, now):
             return found.head
@@ -104,10 +114,11 @@ def _known(tenant_id: str, force: bool) -> _Known:
         blobs = {} if force else {path: sha for path, sha in rows}  # noqa: C416 -- dict() cannot be typed over rows
         indexed = "" if force else tenant.indexed_head
         policy_sha = "" if force else tenant.policy_sha
-        return _Known(tenant.repository, tenant.branch, tenant.head, indexed, blobs, policy_sha, tenant.policy)
+        where = tenant.repository, tenant.branch, tenant.head, indexed
+        return _Known(*where, blobs, policy_sha, tenant.policy, tenant.index_error)
 
 
-def _look(forge: Forgejo, known: _Known) -> _Found | None:
+def _look(forge: Forgejo, known: _Known, at_most: int | None) -> _Found | None:
     """The branch as it is; None where it is what the index shows already."""
     org, name = RepositoryName.of(known.repository)
     head = forge.head(org, name, known.branch)
@@ -120,6 +131,8 @@ def _look(forge: Forgejo, known: _Known) -> _Found | None:
     # Defaults of another policy may change what any file means.
     had = {} if policy.sha != known.policy_sha else known.blobs
     new = [entry for entry in tree if index_rows.is_manifest(entry) and had.get(entry.path) != entry.sha]
+    if at_most is not None and len(new) > at_most:
+        raise TooManyFiles(f"{len(new)} files of {known.repository} are new.")
     blobs = forge.blobs(org, name, [entry.sha for entry in new if entry.size <= MAX_BYTES])
     return _Found(head, tree, [(entry, blobs.get(entry.sha)) for entry in new], policy)
 
@@ -152,6 +165,7 @@ def _write(
             tenant.head = found.head
         tenant.indexed_head = found.head
         tenant.indexed_at, tenant.index_error = now, found.policy.error
+        tenant.failures, tenant.retry_at = 0, None
         tenant.policy_sha, tenant.policy = found.policy.sha, found.policy.text
         tenant.namespaces = index_rows.namespaces(found.tree)
         session.add(tenant)
@@ -201,19 +215,15 @@ def _publish(session: Session, tenant_id: str, paths: list[str]) -> None:
     after_commit(session, publish, Event(tenant_id, "tenant", tenant_id), *jobs)
 
 
-def _note_head(tenant_id: str, known: _Known) -> None:
-    """The branch is where the index is, whatever was told of it."""
-    if known.head != known.indexed_head:
+def _note_read(tenant_id: str, known: _Known) -> None:
+    """The branch is where the index is, whatever was told of it, and the Git server answers."""
+    old_error = known.error and not known.error.startswith(policies.PATH)
+    if known.head != known.indexed_head or old_error:
         with writing() as session:
             mine = col(Tenant.id) == tenant_id, col(Tenant.head) == known.head
-            session.execute(update(Tenant).where(*mine).values(head=known.indexed_head))
-
-
-def _forget_error(tenant_id: str) -> None:
-    """The Git server answers again; what is wrong with the policy file stays until another is read."""
-    with writing() as session:
-        of_server = col(Tenant.index_error) != "", ~col(Tenant.index_error).startswith(policies.PATH)
-        session.execute(update(Tenant).where(col(Tenant.id) == tenant_id, *of_server).values(index_error=""))
+            error = "" if old_error else known.error
+            session.execute(update(Tenant).where(*mine).values(head=known.indexed_head, index_error=error))
+            after_commit(session, publish, Event(tenant_id, "tenant", tenant_id))
 
 
 def _note_error(tenant_id: str, error: CrontopusError) -> None:

@@ -52,9 +52,10 @@ class BadFile:
 class Repository:
     """What is known without asking the Git server.
 
-    ``current``: the index shows the head that is known. Of its ``files``, ``described`` have their last commit known;
-    the rest is looked up in the background. ``policy`` is none, in force, or broken (then the last good
-    one is in force). ``web_url`` is empty where the Git server has no pages. ``invalid`` holds at most 200 files.
+    ``current``: the index shows the head that is known, and the branch could be read. Of its ``files``, ``described``
+    have their last commit known; the rest is looked up in the background. ``policy`` is none, in force, or broken
+    (then the last good one is in force). ``web_url`` is empty where the Git server has no pages. ``invalid`` holds at
+    most 200 files.
     """
 
     name: str
@@ -91,6 +92,7 @@ def get(session: Session, actor: Actor) -> Repository:
     tenant = tenant_of(session, actor)
     # The index notes one error: the Git server's, or the policy file's, which begins with its name.
     of_policy = tenant.index_error.startswith(PATH)
+    problem = next((one.problem for one in troubled(session, tenant.id)), "" if of_policy else tenant.index_error)
     policy = "broken" if of_policy else "in force" if tenant.policy_sha else "none"
     ours = settings()
     invalid = _invalid(session, actor.tenant_id)
@@ -101,10 +103,10 @@ def get(session: Session, actor: Actor) -> Repository:
         head=tenant.head,
         indexed_head=tenant.indexed_head,
         indexed_at=tenant.indexed_at,
-        current=bool(tenant.head) and tenant.head == tenant.indexed_head,
+        current=bool(tenant.head) and tenant.head == tenant.indexed_head and not problem,
         files=files,
         described=described,
-        problem=next((one.problem for one in troubled(session, tenant.id)), "" if of_policy else tenant.index_error),
+        problem=problem,
         policy=policy,
         policy_problem=tenant.index_error if of_policy else "",
         clone_url=addresses.clone(ours, tenant.repository),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlalchemy import update
+from sqlmodel import Session, col, select
 
 from crontopus_app.base import queue
-from crontopus_app.base.db import reading
+from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import NotAuthenticated
 from crontopus_app.models import Tenant
 
@@ -34,8 +36,17 @@ def accept(body: bytes, *, signature: str, event: str) -> bool:
     genuine = hmac.compare_digest(expected.encode(), signature.strip().lower().encode("utf-8", "replace"))
     if tenant is None or not signature or not genuine:
         raise NotAuthenticated("The signature is not this repository's.", code="bad_signature")
-    moved = event == "push" and payload.get("ref") == f"refs/heads/{tenant.branch}"
-    return moved and queue.ring("index_tenant", tenant.id)
+    if event != "push" or payload.get("ref") != f"refs/heads/{tenant.branch}":
+        return False
+    note_head(tenant.id, str(payload.get("after")))
+    return queue.ring("index_tenant", tenant.id)
+
+
+def note_head(tenant_id: str, head: str) -> None:
+    """From now on the index is known to be behind; the pass that reads the branch corrects what came out of order."""
+    if re.fullmatch(r"(?!0+$)[0-9a-f]{40,64}", head):
+        with writing() as session:
+            session.execute(update(Tenant).where(col(Tenant.id) == tenant_id).values(head=head))
 
 
 def _payload(body: bytes) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class Tenant(Row, table=True):
     ``head`` is the branch head that is known, ``indexed_head`` the one that the index shows; ``namespaces`` are its
     top folders, with or without jobs. ``policy`` is the last good ``crontopus.yaml``,
     ``policy_sha`` the blob that was looked at last. ``history`` is how far the search for each file's commit has come.
+    After ``failures`` in a row on the Git server the repository is tried again at ``retry_at``.
     """
 
     id: str = Field(primary_key=True, max_length=77)
@@ -34,6 +35,8 @@ class Tenant(Row, table=True):
     history: str = Field(default="", sa_column_kwargs={"server_default": ""})
     namespaces: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
     suspended: bool = False
+    failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    retry_at: datetime | None = Field(default=None, sa_type=Instant)
     created_at: datetime = Field(sa_type=Instant)
     deleted_at: datetime | None = Field(default=None, sa_type=Instant)
 

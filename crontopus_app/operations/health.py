@@ -28,7 +28,7 @@ from crontopus_app.base.db import reading
 from crontopus_app.base.errors import CrontopusError, Unavailable
 from crontopus_app.base.masking import masked
 from crontopus_app.base.probes import PATIENCE_S, Answer, ask
-from crontopus_app.base.queue import QUEUE, info, redis
+from crontopus_app.base.queue import QUEUES, info, redis
 from crontopus_app.base.settings import settings
 from crontopus_app.forge.configured import forge
 from crontopus_app.jobs import repository
@@ -150,12 +150,13 @@ def _measure_forge() -> _Told:
 def _measure_worker() -> _Told:
     """The lag is the age of the task that has waited longest."""
     now = clock.now()
-    queue = Queue(QUEUE, connection=redis())
-    lag, waiting = queues.oldest_waiting_s(queue, now) or 0.0, queue.count
+    served = [Queue(name, connection=redis()) for name in QUEUES]
+    lag = max(queues.oldest_waiting_s(queue, now) or 0.0 for queue in served)
+    waiting = sum(queue.count for queue in served)
     ages = [age for one in Worker.all(connection=redis()) if (age := queues.heartbeat_s(one, now)) is not None]
     if not ages:
         return _Told(f"no worker is running: start one; {waiting} tasks wait", ok=False, lag_ms=lag * 1000)
-    failed = FailedJobRegistry(queue=queue).get_job_count()
+    failed = sum(FailedJobRegistry(queue=queue).get_job_count() for queue in served)
     alive = f"{len(ages)} running, heartbeat {min(ages):.0f} s ago, {waiting} tasks waiting, {failed} failed"
     return _Told(alive, ok=min(ages) < HEARTBEAT_S and lag < QUEUE_LAG_S, lag_ms=lag * 1000)
 

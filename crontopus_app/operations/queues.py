@@ -29,7 +29,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import NotFound, Unavailable
 from crontopus_app.base.masking import masked
-from crontopus_app.base.queue import QUEUE, redis, ring
+from crontopus_app.base.queue import QUEUES, redis, ring
 from crontopus_app.models import Change, Tenant
 
 FAILED_SHOWN = 50
@@ -127,8 +127,8 @@ def _redis() -> Iterator[Redis]:
 
 def _queues(connection: Redis) -> list[Queue]:
     """Every queue that a task was ever put into, ours first."""
-    names = {queue.name for queue in Queue.all(connection=connection)} - {QUEUE}
-    return [Queue(name, connection=connection) for name in (QUEUE, *sorted(names))]
+    names = {queue.name for queue in Queue.all(connection=connection)} - {*QUEUES}
+    return [Queue(name, connection=connection) for name in (*QUEUES, *sorted(names))]
 
 
 def _queue(queue: Queue, now: datetime) -> wire.TaskQueue:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
+from crontopus_app.jobs.backoff import is_due
 from crontopus_app.jobs.changes import DOWN
 from crontopus_app.models import Change, Tenant
 
@@ -16,7 +17,7 @@ LATE = timedelta(seconds=2)
 def with_changes(session: Session, now: datetime) -> list[str]:
     """Tenants with a change that a ring should have led to a commit by now."""
     late = Change.state == "pending", col(Change.created_at) < now - LATE
-    ready = col(Tenant.id) == col(Change.tenant_id), Tenant.provisioning == "ready"
+    ready = col(Tenant.id) == col(Change.tenant_id), Tenant.provisioning == "ready", is_due(now)
     return list(session.exec(select(Change.tenant_id).where(*late, *ready).distinct()))
 
 
@@ -31,10 +32,10 @@ def ready(session: Session) -> list[str]:
     return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "ready")))
 
 
-def behind(session: Session) -> list[str]:
-    """Tenants whose head is known and not indexed."""
-    moved = col(Tenant.head) != col(Tenant.indexed_head)
-    return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "ready", moved)))
+def behind(session: Session, now: datetime) -> list[str]:
+    """Tenants whose head is known and not indexed, or whose history was not read to its end."""
+    unread = (col(Tenant.head) != col(Tenant.indexed_head)) | col(Tenant.history).contains('"start"')
+    return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "ready", unread, is_due(now))))
 
 
 def leaving(session: Session) -> list[str]:

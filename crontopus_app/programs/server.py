@@ -60,9 +60,12 @@ def web() -> None:
 
 
 @main.command()
-def worker() -> None:
-    """Run the tasks that the web processes ring for."""
-    _become("worker.main")
+@click.option(
+    "--edits", is_flag=True, help="Only edits: what takes long is left to other workers, of which one must run."
+)
+def worker(edits: bool) -> None:
+    """Run the tasks that the web processes ring for: edits first, then what takes long."""
+    _become("worker.main", *(["--edits"] if edits else []))
 
 
 @main.command()
@@ -228,10 +231,10 @@ def _say(sentence: str) -> None:
     sys.stdout.flush()
 
 
-def _become(module: str) -> None:
+def _become(module: str, *arguments: str) -> None:
     """Replaces this process by ``python -m module``: what the layers below may not import can still be run."""
     with _in_project_folder(settings()):
-        os.execv(sys.executable, [sys.executable, "-m", module])  # noqa: S606 -- our own module, no shell
+        os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 -- our own module, no shell
 
 
 def _serve(target: str, ours: Settings, *, workers: int) -> None:

@@ -49,6 +49,7 @@ def programs(ours: Settings, *, demo: bool) -> list[Program]:
     """What has to run for these settings."""
     server = ("-m", "crontopus_app.programs.server")
     children = [
+        Program("edits", (*server, "worker", "--edits"), 20),
         Program("worker", (*server, "worker"), 20),
         Program("web", (*server, "web"), 30),
     ]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from crontopus_app.base.db import reading, writing
@@ -102,3 +103,14 @@ def test_a_process_with_our_number_that_is_not_us_is_dead(db: Engine, clock: Clo
 def test_a_living_process_of_this_machine_keeps_it(db: Engine, clock: Clock) -> None:
     hold(f"{socket.gethostname()}/{os.getppid()}/x/y", NOON + LENGTH)
     assert not taken(clock)
+
+
+def test_an_owner_takes_its_own_lease_again_where_it_could_not_be_given_back(sqlite_db: Engine, clock: Clock) -> None:
+    full = "CREATE TRIGGER full BEFORE DELETE ON lease BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+    with sqlite_db.begin() as connection:
+        connection.exec_driver_sql(full)
+    with pytest.raises(IntegrityError, match="disk is full"), lease("work", clock):
+        assert not taken(clock), "while it is held"
+    with sqlite_db.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+    assert taken(clock)

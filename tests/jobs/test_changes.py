@@ -180,10 +180,7 @@ def test_a_worker_cut_off_around_a_commit_leaves_exactly_one(
         assert jobs.get(session, alice, "production", "backup", clock.now()).valid
 
 
-def test_a_forge_that_is_down_makes_changes_wait_and_say_so(
-    alice: Actor, forge: Forgejo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(committing, "PAUSE_S", 0.0)
+def test_a_forge_that_is_down_makes_changes_wait_and_say_so(alice: Actor, forge: Forgejo) -> None:
     change = create(alice)
     with Forgejo("http://127.0.0.1:9", USER, PASSWORD) as away:
         committing.commit_changes(alice.tenant_id, away)

@@ -16,13 +16,14 @@ from contract import wire
 from crontopus_app.base import clock
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading, writing
+from crontopus_app.forge import configured
 from crontopus_app.forge.client import Forgejo
 from crontopus_app.hosts import endpoints, enrolment
 from crontopus_app.jobs.index import index, lock_tenant
 from crontopus_app.models import Endpoint, JobIndex, Monitor
-from crontopus_app.monitoring.intake import ingest
-from crontopus_app.monitoring.intake import senders as callers
+from crontopus_app.monitoring.intake import checkins, ingest, senders
 from crontopus_app.monitoring.intake.rows import Sender, Told
+from crontopus_app.monitoring.intake.statements import statements
 from crontopus_app.people import tokens
 from tests.cast import NOON, Member, add_endpoint, join, told_one
 from tests.fixtures.repositories import Repo
@@ -70,7 +71,7 @@ def success(job_id: str = "") -> wire.Checkin:
 def batch_under_way(actor: Actor, told: Told) -> Iterator[None]:
     """A batch of check-ins that is written and not yet committed."""
     with writing() as session:
-        callers.senders(session, [callers.of_endpoint(host(actor))])
+        senders.senders(statements(session), [senders.of_endpoint(host(actor))])()
         ingest.record(session, [told], NOON)
         yield
 
@@ -86,7 +87,7 @@ def rename(session: Any, actor: Actor) -> None:
 
 
 def revoke(session: Any, actor: Actor) -> None:
-    endpoints.revoke(session, actor, host(actor).id, NOON)
+    endpoints.revoke(session, actor, host(actor).id, configured.forge(), NOON)
 
 
 def hold(session: Any, actor: Actor) -> None:
@@ -104,20 +105,14 @@ def test_other_tenants_check_in_while_a_tenant_is_changed(
 
 
 def test_both_tenants_of_one_batch_are_answered_while_one_is_locked(owner: Actor, charlie: Member) -> None:
-    mine = checkin(owner)
-
-    def batch() -> list[Any]:
-        with reading() as session:
-            theirs = callers.of_endpoint(session.get_one(Endpoint, charlie.endpoint_id))
-        with writing() as session:
-            senders = callers.senders(session, [callers.of_endpoint(host(owner)), theirs])
-            other = next(one for caller, one in senders.items() if caller == theirs)
-            assert isinstance(other, Sender)
-            return ingest.record(session, [mine, Told(other, success())], NOON)
-
+    with reading() as session:
+        theirs = senders.of_endpoint(session.get_one(Endpoint, charlie.endpoint_id))
+    mine = checkins.Asked(senders.of_endpoint(host(owner)), checkin(owner).checkin)
+    batch = [mine, checkins.Asked(theirs, success())]
     with writing() as session:
         lock_tenant(session, owner.tenant_id)
-        assert [answer.state for answer in meanwhile(batch)] == ["success", "success"]
+        answers = meanwhile(lambda: checkins.record(batch, NOON))
+    assert [getattr(answer, "state", answer) for answer in answers] == ["success", "success"]
 
 
 def test_a_push_is_indexed_while_check_ins_of_another_job_are_written(owner: Actor, forge: Forgejo, repo: Repo) -> None:

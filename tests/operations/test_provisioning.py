@@ -16,7 +16,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import NotAuthenticated, NotFound
 from crontopus_app.base.leases import lease
-from crontopus_app.base.queue import QUEUE, redis
+from crontopus_app.base.queue import LONG_QUEUE, redis
 from crontopus_app.base.settings import settings
 from crontopus_app.forge import names
 from crontopus_app.forge.client import Forgejo
@@ -150,7 +150,7 @@ def rung() -> list[tuple[str, str]]:
     """The tasks that workers are asked for, each with its tenant."""
     return [
         (str(task.func_name).removeprefix("worker.tasks."), *task.args)
-        for task in Queue(QUEUE, connection=redis()).jobs
+        for task in Queue(LONG_QUEUE, connection=redis()).jobs
     ]
 
 

@@ -121,7 +121,8 @@ def test_the_newest_failure_comes_first(olga: Member) -> None:
 
 def test_a_waiting_task_has_its_age(olga: Member) -> None:
     tasks().enqueue("tests.fixtures.failing.fail", "olga")
-    (found,) = queues.look(olga.actor, clock.now() + timedelta(minutes=5)).queues
+    found, long = queues.look(olga.actor, clock.now() + timedelta(minutes=5)).queues
+    assert (long.name, long.waiting) == (queue.LONG_QUEUE, 0)
     assert (found.name, found.waiting, found.failed) == (queue.QUEUE, 1, 0)
     assert found.oldest_s is not None
     assert 299 <= found.oldest_s < 600

@@ -207,7 +207,7 @@ async def test_a_failed_repository_is_tried_again(olga: str) -> None:
     assert [(one.id, one.error) for one in page.stuck] == [("alice", "webhook: refused")]
     await run(page, "provision", "alice")
     assert page.stuck == []
-    (task,) = Queue(queue.QUEUE, connection=queue.redis()).jobs
+    (task,) = Queue(queue.LONG_QUEUE, connection=queue.redis()).jobs
     assert (task.func_name, task.args) == ("worker.tasks.provision_tenant", ("alice",))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import httpx
 import pytest
+from rq import Queue, SimpleWorker
 from sqlalchemy import Engine, update
 
 from contract import wire
@@ -40,6 +42,18 @@ def anna(sqlite_db: Engine, redis_url: str, forge: Forgejo, tenant_name: str) ->
     return actor
 
 
+def work() -> None:
+    """Runs what was rung for, as a worker does, until nothing waits."""
+    served = [Queue(name, connection=queue.redis()) for name in queue.QUEUES]
+    SimpleWorker(served, connection=queue.redis()).work(burst=True, logging_level="ERROR")
+
+
+def sweep(forge: Forgejo, now: datetime) -> None:
+    """One sweep, and what it rings for."""
+    Sweep(forge).once(now)
+    work()
+
+
 def rung() -> set[str]:
     texts = [path.read_text() for path in (ROOT / "crontopus_app").rglob("*.py")]
     return {name for text in texts for name in re.findall(r'ring(?:\(|, )"(\w+)"', text)}
@@ -53,7 +67,7 @@ def test_every_name_that_is_rung_for_is_a_task() -> None:
 def test_a_ring_names_its_task(anna: Actor) -> None:
     queue.redis().flushall()
     assert queue.ring("commit_changes", anna.tenant_id)
-    (job,) = queue.Queue(queue.QUEUE, connection=queue.redis()).jobs
+    (job,) = Queue(queue.QUEUE, connection=queue.redis()).jobs
     assert (job.func_name, job.args) == ("worker.tasks.commit_changes", (anna.tenant_id,))
 
 
@@ -70,10 +84,12 @@ def test_tasks_may_be_repeated(anna: Actor, forge: Forgejo, tenant_name: str) ->
 
 
 def test_the_sweep_finds_a_head_that_moved_without_a_word(anna: Actor, forge: Forgejo, tenant_name: str) -> None:
-    sweep = Sweep(forge)
-    sweep.once(clock.now())
+    sweeping = Sweep(forge)
+    sweeping.once(clock.now())
+    work()
     head = Repo(forge, "crontopus", f"job-manifests-{tenant_name}").commit({"production/x.yaml": b"x: 1\n"})
-    sweep.once(clock.now() + 2 * POLL)
+    sweeping.once(clock.now() + 2 * POLL)
+    work()
     with reading() as session:
         tenant = session.get(Tenant, anna.tenant_id)
     assert tenant is not None
@@ -138,7 +154,7 @@ def test_the_sweep_shuts_and_opens_git_as_the_tenant_is_suspended(
     for suspended, answer in ((True, 404), (False, 200)):
         with writing() as session:
             session.get_one(Tenant, anna.tenant_id).suspended = suspended
-        Sweep(forge).once(clock.now())
+        sweep(forge, clock.now())
         assert httpx.get(where, auth=("x", made.token or "")).status_code == answer
     with writing() as session:
         session.execute(update(GitCredential).values(state="ending"))
@@ -146,7 +162,7 @@ def test_the_sweep_shuts_and_opens_git_as_the_tenant_is_suspended(
         patch.setattr(tasks, "forge", lambda: away)
         tasks.settle_git_access(anna.tenant_id)
     assert "are settled later" in caplog.text
-    Sweep(forge).once(clock.now())
+    sweep(forge, clock.now())
     assert httpx.get(where, auth=("x", made.token or "")).status_code == 401
 
 
@@ -154,7 +170,7 @@ def test_the_sweep_finishes_what_a_deleted_account_has_left(anna: Actor, forge: 
     form = wire.AccountDeletion(anna.username, PASSWORD)
     tenant_deletion.leave(anna, form, clock.now())
     queue.redis().flushall()  # its ring is lost
-    Sweep(forge).once(clock.now())
+    sweep(forge, clock.now())
     with pytest.raises(ForgeNotFound):
         Repo(forge, "crontopus", f"job-manifests-{tenant_name}").commits()
     with writing() as session:
@@ -162,7 +178,7 @@ def test_the_sweep_finishes_what_a_deleted_account_has_left(anna: Actor, forge: 
         assert tenant.provisioning == "deleting"
         tenant.deleted_at = clock.now() - tenant_deletion.SETTLE
         session.add(tenant)
-    Sweep(forge).once(clock.now())
+    sweep(forge, clock.now())
     with reading() as session:
         assert session.get_one(Tenant, anna.tenant_id).provisioning == "deleted"
         assert sweeps.leaving(session) == []
