@@ -7,14 +7,16 @@ application behind, unread or read again: its own route documents this one and g
 from __future__ import annotations
 
 import asyncio
-import json
+import dataclasses
+from datetime import datetime
+from typing import Annotated, Any, get_type_hints
 
+import msgspec
 from fastapi import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contract import wire
-from crontopus_app.api import decode, limits, problems
+from crontopus_app.api import limits, problems
 from crontopus_app.api.checkins import one
 from crontopus_app.base.errors import CrontopusError, Forbidden, NotAuthenticated
 from crontopus_app.monitoring.intake import intake
@@ -41,34 +43,83 @@ class HotCheckins:
         try:
             caller = await self._caller(headers)
             body, whole = await _read(receive)
-            told = decode.checkin(body) if whole else None
+            told = decode(body) if whole else None
             if told is None:
                 await self._other(scope, _again(body, whole, receive), send)
                 return
             answer = await self._answer(caller, told)
+            await _send(send, *answer)
+            return
         except CrontopusError as error:
-            answer = problems.answer(error)
+            refusal = problems.answer(error)
         except _GoneError:
             return
         except Exception as error:
-            answer = await problems.unforeseen(Request(scope), error)
-        await answer(scope, receive, send)
+            refusal = await problems.unforeseen(Request(scope), error)
+        await refusal(scope, receive, send)
 
     async def _caller(self, headers: dict[bytes, bytes]) -> Caller:
         """Asked before the body is read. Raises NotAuthenticated, Forbidden, Unavailable."""
         token = endpoint_token(headers.get(b"authorization", b"").decode("latin-1"))
         return self._callers.known(token) or await asyncio.to_thread(self._callers.look_up, token)
 
-    async def _answer(self, caller: Caller, told: wire.Checkin) -> Response:
+    async def _answer(self, caller: Caller, told: wire.Checkin) -> tuple[bytes, dict[str, str]]:
+        """The answer's body and what is left of the rate, as headers."""
         try:
             outcome = await intake.take(caller, [told])
             answer = one(outcome.answers)
         except (NotAuthenticated, Forbidden):
             self._callers.forget(caller)
             raise
-        body = {"run_id": answer.run_id, "state": answer.state, "duplicate": answer.duplicate}
-        left = limits.headers(intake.RATE, outcome.spent)
-        return Response(json.dumps(body), headers=left, media_type="application/json")
+        return msgspec.json.encode(answer), limits.headers(intake.RATE, outcome.spent)
+
+
+async def _send(send: Send, body: bytes, left: dict[str, str]) -> None:
+    headers = [(b"content-length", str(len(body)).encode()), (b"content-type", JSON)]
+    headers += [(name.lower().encode(), value.encode()) for name, value in left.items()]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+# msgspec rounds what is finer than microseconds, FastAPI cuts it.
+Moment = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+        r"(?:Z|\+[0-9]{2}:[0-5][0-9]|-(?!00:00)[0-9]{2}:[0-5][0-9])\Z"
+    ),
+]
+
+
+def _strict(shape: type, **others: Any) -> type[msgspec.Struct]:
+    """A struct with the fields of a shape of the wire and no others: msgspec lets a dataclass have more.
+
+    ``others`` are fields that are read as another type.
+    """
+    hints, fields = get_type_hints(shape) | others, list[tuple[str, Any, Any]]()
+    for each in dataclasses.fields(shape):
+        kept = each.default if each.default is not dataclasses.MISSING else msgspec.NODEFAULT
+        default = kept if each.default_factory is dataclasses.MISSING else msgspec.field(default_factory=list)
+        fields.append((each.name, hints[each.name], default))
+    return msgspec.defstruct(shape.__name__, fields, forbid_unknown_fields=True)
+
+
+_Output: Any = _strict(wire.CheckinOutput)
+_Checkin = _strict(wire.Checkin, at=Moment, slot=Moment | None, started_at=Moment | None, output=_Output | None)
+_decoder = msgspec.json.Decoder(_Checkin)
+
+
+def decode(body: bytes) -> wire.Checkin | None:
+    """A check-in's body as FastAPI reads it; None where it is wrong or unusual, for FastAPI to read or to refuse."""
+    try:
+        told = msgspec.structs.asdict(_decoder.decode(body))
+        for name in ("at", "slot", "started_at"):
+            told[name] = told[name] and datetime.fromisoformat(told[name])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if told["output"] is not None:
+        told["output"] = wire.CheckinOutput(**msgspec.structs.asdict(told["output"]))
+    return wire.Checkin(**told)
 
 
 class _GoneError(Exception):
