@@ -12,9 +12,11 @@ from typing import Any, ParamSpec
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session, create_engine
 
+from crontopus_app.base import postgres
 from crontopus_app.base.errors import BadInput, Unavailable
 from crontopus_app.base.settings import settings
 
@@ -26,21 +28,33 @@ BUSY_TIMEOUT_S = 20
 BUSY_PAUSE_S = 0.01
 # PostgreSQL's "deadlock detected" and "could not serialize".
 RACES = frozenset({"40P01", "40001"})
+LOCK_TIMEOUT = "55P03"
 
 
 @lru_cache(maxsize=1)
 def engine() -> Engine:
     """This process's engine for the configured database."""
-    return make_engine(settings().database_url)
+    made = make_engine(settings().database_url)
+    if made.dialect.name == "postgresql":
+        postgres.give_up_on_silence(made)
+    return made
 
 
 def make_engine(url: str) -> Engine:
+    """An engine whose statements may take any time."""
     if url.startswith("sqlite"):
         made = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "begin", _begin_immediate)
         return made
-    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args={"connect_timeout": 5})
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=postgres.POOL_TIMEOUT_S,
+        connect_args=postgres.NETWORK,
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -143,11 +157,13 @@ def _do(acts: Sequence[Callable[[], object]]) -> None:
 @contextmanager
 def _translated() -> Iterator[None]:
     """A database that is away becomes an Unavailable that says so, a value that no column can hold a BadInput."""
+    if not postgres.silence.lets_through():
+        raise Unavailable("The database did not answer a moment ago: try again shortly.", part="database")
     try:
         yield
     except (DataError, OverflowError) as error:
         raise BadInput("This cannot be stored or looked for: leave out NUL characters and huge numbers.") from error
-    except OperationalError as error:
+    except (OperationalError, PoolTimeout) as error:
         raise Unavailable("The database does not answer: try again shortly.", part="database") from error
     except DBAPIError as error:
         if not error.connection_invalidated:
@@ -158,6 +174,13 @@ def _translated() -> Iterator[None]:
 def raced(error: Exception) -> bool:
     """Whether a transaction failed because another one was in its way: begun again it may succeed."""
     found = error.__cause__ if isinstance(error, Unavailable) else error
-    if isinstance(found, IntegrityError):
-        return True
-    return isinstance(found, DBAPIError) and getattr(found.orig, "sqlstate", None) in RACES
+    return isinstance(found, IntegrityError) or _sqlstate(found) in RACES
+
+
+def locked_out(error: Exception) -> bool:
+    """Whether a transaction failed because another one held a lock for longer than it waits."""
+    return _sqlstate(error.__cause__) == LOCK_TIMEOUT
+
+
+def _sqlstate(error: BaseException | None) -> str | None:
+    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None

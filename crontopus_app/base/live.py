@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 
+from redis import Redis
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
-from crontopus_app.base.queue import redis
+from crontopus_app.base.queue import quickly
 from crontopus_app.base.settings import settings
 
 log = logging.getLogger(__name__)
@@ -33,12 +34,16 @@ class Event:
 def publish(*events: Event) -> None:
     """Tells every web process, after the commit: see ``db.after_commit``. Never raises: a late page fails nobody."""
     try:
-        pipe = redis().pipeline(transaction=False)
-        for event in events:
-            pipe.publish(CHANNEL, json.dumps(asdict(event)))
-        pipe.execute()
+        quickly(lambda client: _publish(client, events))
     except RedisError as error:
         log.warning("Redis is away, %d events were not told: %s", len(events), error)
+
+
+def _publish(client: Redis, events: Sequence[Event]) -> None:
+    pipe = client.pipeline(transaction=False)
+    for event in events:
+        pipe.publish(CHANNEL, json.dumps(asdict(event)))
+    pipe.execute()
 
 
 async def subscribe() -> AsyncIterator[Event | None]:

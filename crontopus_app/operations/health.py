@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading
 from crontopus_app.base.errors import CrontopusError, Unavailable
 from crontopus_app.base.masking import masked
+from crontopus_app.base.postgres import patience
 from crontopus_app.base.probes import PATIENCE_S, Answer, ask
 from crontopus_app.base.queue import QUEUES, info, redis
 from crontopus_app.base.settings import settings
@@ -43,15 +45,25 @@ PARTS = ("database", "redis", "forge", "worker", "index", "repositories", "live"
 HEARTBEAT_S, QUEUE_LAG_S, INDEX_LAG_S = 90, 30, 300
 # So many repositories in trouble are told by name.
 NAMED = 3
+# Whoever asks whether to send us requests does not wait longer.
+READY_S = 2.5
 DISK_SHARE, DISK_FREE = 0.05, 1 << 30
 UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 def check() -> Health:
-    """Asks every part that is configured. ``workers`` is told, and does not make the installation unready."""
-    parts = [_part("database", _database), _part("redis", _redis), _part("forge", _forge)]
-    ready = all(part.ok for part in parts)
-    return Health(ok=ready, parts=[*parts, _part("workers", _workers)])
+    """Asks every part that is configured, none longer than ``READY_S``.
+
+    ``workers`` is told, and does not make the installation unready.
+    """
+    questions = {"database": _database, "redis": _redis, "forge": _forge, "workers": _workers}
+    answers = ask({f"ready: {name}": partial(_part, name, each) for name, each in questions.items()}, READY_S)
+    parts = [_answered(name, answers[f"ready: {name}"]) for name in questions]
+    return Health(ok=all(part.ok for part in parts if part.name != "workers"), parts=parts)
+
+
+def _answered(name: str, answer: Answer) -> Part:
+    return answer.value if isinstance(answer.value, Part) else Part(name=name, ok=False, detail="does not answer")
 
 
 def _part(name: str, ask: Callable[[], str]) -> Part:
@@ -66,7 +78,7 @@ def _part(name: str, ask: Callable[[], str]) -> Part:
 
 
 def _database() -> str:
-    with reading() as session:
+    with patience(READY_S), reading() as session:
         session.connection().execute(text("SELECT 1"))
     return "SQLite" if settings().embedded_database else "answers"
 
