@@ -10,6 +10,7 @@ CrontopusError
 ├── TooLarge             413
 ├── RateLimited          429   ``retry_after`` seconds; ``limit`` is how many there may be
 ├── Unavailable          503   a part of the installation is away; ``part`` names it
+│   └── Busy                   only for one tenant
 └── ConfigurationError         stops the start; never answers a request
 
 ``api/problems.py`` and ``ui/problems.py`` are the only places that translate them.
@@ -90,6 +91,13 @@ class Unavailable(CrontopusError):
         super().__init__(message, code=code)
         self.part = part
         self.retry_after = retry_after
+
+
+class Busy(Unavailable):
+    """Something long is being done to the tenant's rows; what others ask for is not held up by it."""
+
+    def __init__(self) -> None:
+        super().__init__("The jobs of this account are being changed: try again shortly.", part="database")
 
 
 class ConfigurationError(CrontopusError):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from redis import Redis
 from redis.exceptions import RedisError
 
 from crontopus_app.base import clock
 from crontopus_app.base.errors import RateLimited
-from crontopus_app.base.queue import redis
+from crontopus_app.base.queue import quickly
 
 log = logging.getLogger(__name__)
 
@@ -59,36 +59,28 @@ class Spent:
 
 def spend(rate: Rate, key: str) -> Spent | None:
     """Counts one request of ``key``; raises RateLimited past the rate. None where Redis is away: nothing is limited."""
-    (spent,) = spend_each(rate, [key])
-    if isinstance(spent, RateLimited):
-        raise spent
-    return spent
-
-
-def spend_each(rate: Rate, keys: Sequence[str]) -> list[Spent | RateLimited | None]:
-    """As ``spend``, for many requests with one question to Redis; a key that is there twice is counted twice."""
-    asked = Counter(keys)
     try:
-        pipe = redis().pipeline()
-        for key, count in asked.items():
-            bucket = _bucket(rate.name, key)
-            pipe.incrby(bucket, count)
-            pipe.expire(bucket, rate.seconds, nx=True)
-            pipe.ttl(bucket)
-        told = pipe.execute() if asked else []
+        ((used, left),) = add(rate, {key: 1}).values()
     except RedisError as error:
         _away(rate.name, error)
-        return [None] * len(keys)
-    used = {key: told[3 * place] - count for place, (key, count) in enumerate(asked.items())}
-    left = {key: told[3 * place + 2] for place, key in enumerate(asked)}
-    return [_spent(rate, used, key, left[key]) for key in keys]
+        return None
+    if used > rate.count:
+        raise refused(rate, left)
+    return Spent(used, left)
 
 
-def _spent(rate: Rate, used: dict[str, int], key: str, left: int) -> Spent | RateLimited:
-    used[key] += 1
-    if used[key] > rate.count:
-        return _refused(rate.refusal, rate.count, left)
-    return Spent(used[key], left)
+def add(rate: Rate, counts: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Counts requests of some keys; for each how many there were and the seconds left. Raises RedisError."""
+    commands: list[tuple[str | int, ...]] = []
+    for key, count in counts.items():
+        bucket = _bucket(rate.name, key)
+        commands += [("INCRBY", bucket, count), ("EXPIRE", bucket, rate.seconds, "NX"), ("TTL", bucket)]
+    told = _execute(*commands) if commands else []
+    return {key: (told[3 * place], told[3 * place + 2]) for place, key in enumerate(counts)}
+
+
+def refused(rate: Rate, left: int) -> RateLimited:
+    return _refused(rate.refusal, rate.count, left)
 
 
 def check(rate: Rate, key: str) -> None:
@@ -149,7 +141,11 @@ def _refused(refusal: str, limit: int, left: int) -> RateLimited:
 
 def _execute(*commands: tuple[str | int, ...]) -> list[int]:
     """The answers to some commands, sent together. Raises RedisError."""
-    pipe = redis().pipeline()
+    return quickly(lambda client: _pipelined(client, commands))
+
+
+def _pipelined(client: Redis, commands: Sequence[tuple[str | int, ...]]) -> list[int]:
+    pipe = client.pipeline()
     for command in commands:
         pipe.execute_command(*command)
     return pipe.execute()

@@ -15,8 +15,9 @@ from sqlmodel import Session
 
 from contract import wire
 from crontopus_app.base import bounds
-from crontopus_app.base.db import raced, writing
-from crontopus_app.base.errors import BadInput, CrontopusError, NotFound, Unavailable
+from crontopus_app.base.db import locked_out, raced, writing
+from crontopus_app.base.errors import BadInput, Busy, CrontopusError, NotFound, Unavailable
+from crontopus_app.base.postgres import patience
 from crontopus_app.monitoring.intake import ingest
 from crontopus_app.monitoring.intake import senders as callers
 from crontopus_app.monitoring.intake.rows import Rows, Sender, Told
@@ -35,7 +36,7 @@ MOMENTS, IDS = ("at", "slot", "started_at"), ("id", "job_id", "run_id")
 TEXTS = ("error", "commit", "line_hash", "boot_id")
 CANONICAL = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Whoever holds a lock of a check-in's for long holds up many.
-LOCK_MS = 2000
+LOCK_MS = 200
 LEGACY_KINDS = {"running": "start", "started": "start", "success": "success", "failure": "fail", "failed": "fail"}
 
 
@@ -53,19 +54,31 @@ Answer = wire.CheckinAnswer | Exception
 def record(asked: Sequence[Asked], now: datetime) -> list[Answer]:
     """Writes check-ins of any endpoints in one transaction; for each its answer, or why it is refused.
 
-    BadInput, NotFound, Conflict, and NotAuthenticated or Forbidden where the token has ended meanwhile harm no other;
-    Unavailable is everybody's, and nothing is written then. What the database cannot take is found by halves.
+    BadInput, NotFound, Conflict, NotAuthenticated or Forbidden where the token has ended meanwhile, and Busy where
+    somebody else holds the tenant's rows, harm no other; Unavailable is everybody's, and nothing is written then.
+    What the database cannot take is found by halves.
     """
     try:
         return _together(asked, now)
     except Unavailable as error:
-        return [error] * len(asked)
+        return _of_each_tenant(asked, now) if locked_out(error) else [error] * len(asked)
     except Exception as error:
         if len(asked) == 1:
             return [error]
         log.warning("%d check-ins cannot be written together: %s", len(asked), error)
         half = len(asked) // 2
         return record(asked[:half], now) + record(asked[half:], now)
+
+
+def _of_each_tenant(asked: Sequence[Asked], now: datetime) -> list[Answer]:
+    """As ``record``, where a lock of one of the tenants could not be had."""
+    tenants = [one.caller.tenant_id for one in asked]
+    if len(set(tenants)) == 1:
+        return [Busy()] * len(asked)
+    answers = {
+        tenant: iter(record([one for one in asked if one.caller.tenant_id == tenant], now)) for tenant in set(tenants)
+    }
+    return [next(answers[tenant]) for tenant in tenants]
 
 
 def _together(asked: Sequence[Asked], now: datetime) -> list[Answer]:
@@ -76,12 +89,15 @@ def _together(asked: Sequence[Asked], now: datetime) -> list[Answer]:
     """
     for _ in range(AGAIN):
         try:
-            with writing() as session:
-                return _write(session, asked, now)
+            return _once(asked, now)
         except (Unavailable, DBAPIError) as error:
             if not raced(error):
                 raise
-    with writing() as session:
+    return _once(asked, now)
+
+
+def _once(asked: Sequence[Asked], now: datetime) -> list[Answer]:
+    with patience(callers.PATIENCE_S), writing() as session:
         return _write(session, asked, now)
 
 

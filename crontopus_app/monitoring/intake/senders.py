@@ -16,13 +16,16 @@ from sqlalchemy import select
 
 from crontopus_app.base import security
 from crontopus_app.base.db import reading
-from crontopus_app.base.errors import CrontopusError, bad_endpoint_token, suspended_tenant
+from crontopus_app.base.errors import Busy, CrontopusError, bad_endpoint_token, suspended_tenant
+from crontopus_app.base.postgres import patience
 from crontopus_app.models import Endpoint, metadata
 from crontopus_app.monitoring.intake.rows import Sender
 from crontopus_app.monitoring.intake.statements import Statements
 
 ENDPOINT, TENANT = metadata.tables["endpoint"], metadata.tables["tenant"]
 KEPT_S = 60.0
+# A runner that waits longer spools.
+PATIENCE_S = 2.5
 MOST = 20_000
 
 
@@ -48,19 +51,27 @@ STANDING = (
     "SELECT endpoint.id, endpoint.tenant_id, endpoint.name, endpoint.token_hmac, endpoint.status, tenant.suspended "
     "FROM endpoint JOIN tenant ON tenant.id = endpoint.tenant_id WHERE endpoint.id {among} ORDER BY tenant.id"
 )
+EXISTING = "SELECT id FROM endpoint WHERE id {among}"
 
 
 def senders(statements: Statements, callers: Iterable[Caller]) -> Callable[[], dict[Caller, Sender | CrontopusError]]:
     """Each caller as it stands now, or why it may not write; no tenant goes before this transaction ends.
 
-    The tenants are locked first, as whoever changes names or monitors of a tenant does.
+    The tenants are locked first, as whoever changes names or monitors of a tenant does. One that somebody else has
+    locked is Busy: nobody waits for it.
     """
     wanted = set(callers)
-    found = statements.query(STANDING, [{caller.id for caller in wanted}], lock="FOR KEY SHARE OF tenant")
+    ids = {caller.id for caller in wanted}
+    found = statements.query(STANDING, [ids], lock="FOR KEY SHARE OF tenant SKIP LOCKED")
 
     def standing() -> dict[Caller, Sender | CrontopusError]:
         by_id = {row[0]: _Standing(*row) for row in found()}
-        return {caller: _sender(by_id.get(caller.id), caller.token_hmac) for caller in wanted}
+        missing = ids - by_id.keys()
+        locked = {row[0] for row in statements.query(EXISTING, [missing], lock="")()} if missing else set()
+        return {
+            caller: Busy() if caller.id in locked else _sender(by_id.get(caller.id), caller.token_hmac)
+            for caller in wanted
+        }
 
     return standing
 
@@ -94,7 +105,7 @@ class Callers:
     def look_up(self, token: str) -> Caller:
         """Asks the database. Raises NotAuthenticated; Forbidden where the tenant is suspended."""
         digest = security.token_hmac(token)
-        with reading() as session:
+        with patience(PATIENCE_S), reading() as session:
             row = session.execute(_standing().where(ENDPOINT.c.token_hmac == digest)).first()
         found = _sender(row, digest)
         if isinstance(found, CrontopusError):
