@@ -71,7 +71,7 @@
 
   // Signing in, registering, signing out: the API sets the HttpOnly cookie. A new visitor is a new client for Reflex too.
   const leave = (to) => { try { sessionStorage.removeItem("token"); } catch { /* private mode keeps nothing to remove */ } location.assign(to); };
-  const post = (path, body) => fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const post = (path, body, headers = {}) => fetch(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
   // The part of an address after # never reaches the server: the browser keeps it while one signs in.
   const here = () => (location.pathname.replace(/\/+$/, "") || "/") + location.search;
   const kept = "crontopus-hash";
@@ -91,7 +91,9 @@
     say.textContent = ""; button.disabled = true;
     try {
       if (register) {
-        const made = await post("/api/auth/register", fields);
+        // One for each opened form: whoever sends it again, since no answer came, is registered once.
+        form.dataset.once ||= Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+        const made = await post("/api/auth/register", fields, { "Idempotency-Key": form.dataset.once });
         if (!made.ok) return refuse(form, say, await made.json());
       }
       const opened = await post("/api/auth/session", { username: fields.username, password: fields.password });

@@ -12,9 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from contract import wire
 from crontopus_app.api import limits
 from crontopus_app.api.deps import CurrentActor, Now, headers_of
+from crontopus_app.api.idempotency import IdempotencyKey
 from crontopus_app.base import rates
 from crontopus_app.base.db import reading, writing
-from crontopus_app.base.errors import BadInput, Conflict, CrontopusError
+from crontopus_app.base.errors import BadInput, Conflict, CrontopusError, NotAuthenticated
 from crontopus_app.base.settings import settings
 from crontopus_app.operations import provisioning
 from crontopus_app.people import auth, http_auth, sign_in
@@ -25,11 +26,13 @@ DEVICE = "crontopus_device"
 
 
 @router.post("/auth/register", status_code=201)
-def register(form: wire.RegisterRequest, request: Request, response: Response, now: Now) -> wire.Me:
+def register(
+    form: wire.RegisterRequest, request: Request, response: Response, now: Now, key: IdempotencyKey = ""
+) -> wire.Me:
     """A new user and their tenant; a task makes the repository (see ``provisioning`` of ``/api/auth/me``)."""
     loopback = settings().loopback and limits.from_this_machine(request)
     with _counted_registration(limits.address_block(request), response):
-        user = auth.register(form, loopback=loopback, now=now)
+        user = auth.register(form, loopback=loopback, now=now, key=key)
     with reading() as session:
         return auth.me_of(session, user.id)
 
@@ -43,7 +46,7 @@ def _counted_registration(block: str, response: Response) -> Iterator[None]:
         yield
     except CrontopusError as error:
         rates.refund(limits.REGISTER, block)
-        if isinstance(error, (BadInput, Conflict)):
+        if isinstance(error, (BadInput, Conflict, NotAuthenticated)):
             rates.spend(limits.REGISTER_REFUSED, block)
         raise
 

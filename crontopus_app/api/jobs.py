@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from contract import wire
 from crontopus_app.api.bodies import DOCUMENTED, ManifestBody
 from crontopus_app.api.deps import CurrentActor, JobWriter, Now
+from crontopus_app.api.idempotency import IdempotencyKey
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading
 from crontopus_app.forge.configured import forge
@@ -48,13 +49,18 @@ def list_jobs(actor: CurrentActor, now: Now, namespace: str | None = None, text:
 
 @router.post("/jobs", status_code=201, openapi_extra=DOCUMENTED)
 def create_job(
-    body: ManifestBody, actor: JobWriter, now: Now, response: Response, namespace: str = ""
+    body: ManifestBody,
+    actor: JobWriter,
+    now: Now,
+    response: Response,
+    namespace: str = "",
+    key: IdempotencyKey = "",
 ) -> wire.JobSaved:
     """201 with its commit, or 202 and a change to ask for when the commit takes longer."""
     if isinstance(body, bytes):
-        change = changes.save(edits.create_yaml, actor, namespace, body, now)
+        change = changes.save(edits.create_yaml, actor, namespace, body, now, key=key)
     else:
-        change = changes.save(edits.create, actor, {"namespace": namespace} | body, now)
+        change = changes.save(edits.create, actor, {"namespace": namespace} | body, now, key=key)
     return _saved(change, actor, now, response)
 
 
@@ -146,8 +152,10 @@ def list_namespaces(actor: CurrentActor) -> list[wire.Namespace]:
 
 
 @router.post("/namespaces", status_code=201)
-def create_namespace(form: NewNamespace, actor: JobWriter, now: Now, response: Response) -> wire.JobSaved:
-    change = changes.save(edits.create_namespace, actor, form.name, now)
+def create_namespace(
+    form: NewNamespace, actor: JobWriter, now: Now, response: Response, key: IdempotencyKey = ""
+) -> wire.JobSaved:
+    change = changes.save(edits.create_namespace, actor, form.name, now, key=key)
     return _saved(change, actor, now, response)
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from contract import wire
 from crontopus_app.api.deps import CurrentActor, Now
+from crontopus_app.api.idempotency import IdempotencyKey
 from crontopus_app.base.db import reading
 from crontopus_app.forge.configured import forge
 from crontopus_app.jobs import repository
@@ -40,9 +41,11 @@ def list_credentials(actor: CurrentActor) -> list[wire.GitCredential]:
 
 
 @router.post("/repository/credentials", status_code=201)
-def create_credential(form: wire.GitCredentialRequest, actor: CurrentActor, now: Now) -> wire.GitCredential:
-    """User name and password for Git, for this repository; shown only now."""
-    return git_credentials.create(actor, form, forge(), now)
+def create_credential(
+    form: wire.GitCredentialRequest, actor: CurrentActor, now: Now, key: IdempotencyKey = ""
+) -> wire.GitCredential:
+    """User name and password for Git, for this repository; shown only now: sent again, the key is answered 409."""
+    return git_credentials.create(actor, form, forge(), now, key=key)
 
 
 @router.delete("/repository/credentials/{credential_id}", status_code=204)

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from contract import wire
 from crontopus_app.api.deps import CurrentActor, Now
+from crontopus_app.api.idempotency import IdempotencyKey
 from crontopus_app.base.db import reading, writing
 from crontopus_app.people import tokens
 
@@ -19,9 +20,11 @@ def list_enrollment(actor: CurrentActor) -> list[wire.EnrollmentToken]:
 
 
 @router.post("/enrollment-tokens", status_code=201)
-def create_enrollment(form: wire.EnrollmentTokenRequest, actor: CurrentActor, now: Now) -> wire.EnrollmentToken:
+def create_enrollment(
+    form: wire.EnrollmentTokenRequest, actor: CurrentActor, now: Now, key: IdempotencyKey = ""
+) -> wire.EnrollmentToken:
     with writing() as session:
-        return tokens.create_enrollment(session, actor, form, now)
+        return tokens.create_enrollment(session, actor, form, now, key=key)
 
 
 @router.delete("/enrollment-tokens/{token_id}", status_code=204)
@@ -37,9 +40,9 @@ def list_api(actor: CurrentActor) -> list[wire.ApiToken]:
 
 
 @router.post("/tokens", status_code=201)
-def create_api(form: wire.ApiTokenRequest, actor: CurrentActor, now: Now) -> wire.ApiToken:
+def create_api(form: wire.ApiTokenRequest, actor: CurrentActor, now: Now, key: IdempotencyKey = "") -> wire.ApiToken:
     with writing() as session:
-        return tokens.create_api(session, actor, form, now)
+        return tokens.create_api(session, actor, form, now, key=key)
 
 
 @router.delete("/tokens/{token_id}", status_code=204)

@@ -76,6 +76,12 @@ def new_token(prefix: str) -> str:
     return f"{prefix}_{secrets.token_urlsafe(32)}"
 
 
+def derived_secret(material: str) -> str:
+    """The secret part of a token, 256 bits, that the same material gives again under the installation's secret key."""
+    digest = hmac.new(settings().secret_key.encode(), f"derived\n{material}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
 def token_hmac(token: str) -> str:
     """What is stored of a token: HMAC-SHA256 under the installation's secret key, in hex."""
     return hmac.new(settings().secret_key.encode(), token.encode(), hashlib.sha256).hexdigest()

@@ -86,7 +86,16 @@ def submit(
     session.flush()
     after_commit(session, queue.ring, "commit_changes", change.tenant_id)
     after_commit(session, publish, Event(change.tenant_id, "change", change.id))
-    return Submitted(change.id, path, content, conditional=base_sha is not None)
+    return _submitted(change)
+
+
+def submitted(session: Session, change_id: str) -> Submitted:
+    """A change that was submitted before."""
+    return _submitted(session.get_one(Change, change_id))
+
+
+def _submitted(change: Change) -> Submitted:
+    return Submitted(change.id, change.path, change.content, conditional=change.base_sha is not None)
 
 
 def get(session: Session, actor: Actor, change_id: str) -> wire.ChangeStatus:

@@ -13,7 +13,7 @@ from contract import wire
 from contract.jobs_in_tree import MAX_BYTES
 from contract.manifest import Decoded, decode, from_fields, path_of
 from contract.manifest_fields import NAME_HINT
-from crontopus_app.base import audit
+from crontopus_app.base import audit, idempotency
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import BadInput, Conflict, CrontopusError, NotFound, PreconditionFailed, TooLarge
 from crontopus_app.forge.client import Forgejo
@@ -28,18 +28,38 @@ from crontopus_app.models.base import new_id
 KEEP = ".gitkeep"
 
 
-def create(session: Session, actor: Actor, form: Mapping[str, Any], now: datetime) -> Submitted:
-    """A new job from a job body. Raises BadInput with all errors, Conflict where it exists."""
+def create(session: Session, actor: Actor, form: Mapping[str, Any], now: datetime, *, key: str = "") -> Submitted:
+    """A new job from a job body; the change that made it already for a ``key`` that is sent again.
+
+    Raises BadInput with all errors, Conflict where it exists.
+    """
     actor.require("write:jobs")
+    claim = idempotency.claim(session, actor, "job", key, dict(form), now)
+    if claim.repeated:
+        return changes.submitted(session, claim.subject)
     data, decoded = from_fields(form, tenant=actor.tenant_id, given_id=new_id())
     _check(decoded)
-    return _create(session, actor, data, decoded, now)
+    change = _create(session, actor, data, decoded, now)
+    claim.made(change.id)
+    return change
 
 
-def create_yaml(session: Session, actor: Actor, namespace: str, yaml: bytes, now: datetime) -> Submitted:
-    """A new job from its manifest; without ``namespace`` it is the manifest's own. An id is written in."""
+def create_yaml(
+    session: Session, actor: Actor, namespace: str, yaml: bytes, now: datetime, *, key: str = ""
+) -> Submitted:
+    """As ``create``, from a manifest; without ``namespace`` it is the manifest's own. An id is written in."""
     actor.require("write:jobs")
     _check_size(yaml)
+    claim = idempotency.claim(session, actor, "job", key, [namespace, yaml.hex()], now)
+    if claim.repeated:
+        return changes.submitted(session, claim.subject)
+    change = _create(session, actor, *_new_file(session, actor, namespace, yaml), now)
+    claim.made(change.id)
+    return change
+
+
+def _new_file(session: Session, actor: Actor, namespace: str, yaml: bytes) -> tuple[bytes, Decoded]:
+    """The file of a new job, which has an id, and what it says."""
     defaults = policies.of_tenant(session, actor.tenant_id).defaults_for(namespace or "default")
     loose = decode(yaml, path_of(namespace or "default", "job"), actor.tenant_id, placed=False, defaults=defaults)
     _check(loose)
@@ -49,7 +69,7 @@ def create_yaml(session: Session, actor: Actor, namespace: str, yaml: bytes, now
     data = yaml if manifest.id_given else _edit(yaml, {"metadata.id": new_id()})
     decoded = _read(session, actor, data, path)
     _check(decoded)
-    return _create(session, actor, data, decoded, now)
+    return data, decoded
 
 
 def _read(session: Session, actor: Actor, yaml: bytes, path: str) -> Decoded:
@@ -185,16 +205,22 @@ def _revert(session: Session, actor: Actor, old: Version, now: datetime) -> Subm
     return changes.submit(session, actor, "create", old.path, message, now, content=old.content)
 
 
-def create_namespace(session: Session, actor: Actor, name: str, now: datetime) -> Submitted:
-    """A new folder. Raises BadInput, Conflict."""
+def create_namespace(session: Session, actor: Actor, name: str, now: datetime, *, key: str = "") -> Submitted:
+    """A new folder; the change that made it already for a ``key`` that is sent again. Raises BadInput, Conflict."""
     actor.require("write:jobs")
+    claim = idempotency.claim(session, actor, "namespace", key, name, now)
+    if claim.repeated:
+        return changes.submitted(session, claim.subject)
     if not is_name(name):
         raise _bad("name", f"{name[:80]!r} {NAME_HINT}.")
     tenant = session.get(Tenant, actor.tenant_id)
     if tenant is not None and name in tenant.namespaces:
         raise Conflict(f"The namespace {name} exists already.", code="exists")
     audit.record(session, actor, "namespace.create", name, now)
-    return changes.submit(session, actor, "create", f"{name}/{KEEP}", f"Create namespace {name}", now, content=b"")
+    message = f"Create namespace {name}"
+    change = changes.submit(session, actor, "create", f"{name}/{KEEP}", message, now, content=b"")
+    claim.made(change.id)
+    return change
 
 
 def delete_namespace(session: Session, actor: Actor, name: str, now: datetime) -> Submitted:

@@ -109,6 +109,18 @@ class GitCredential(Row, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class Creation(Row, table=True):
+    """What a request with an Idempotency-Key created: ``subject`` is its id. See ``services/idempotency.py``."""
+
+    key_hmac: str = Field(primary_key=True)
+    tenant_id: str = Field(index=True)
+    owner: str = Field(index=True)
+    request: str
+    salt: str
+    subject: str = ""
+    created_at: datetime = Field(sa_type=Instant)
+
+
 class Audit(Row, table=True):
     """Who did what to what, when."""
 

@@ -33,6 +33,7 @@ from crontopus_app.models import (
     Audit,
     Change,
     CheckIn,
+    Creation,
     Endpoint,
     EnrollmentToken,
     GitCredential,
@@ -131,7 +132,7 @@ def _purge(tenant_id: str, held: Held) -> None:
     while _purge_runs(tenant_id):
         held.renew()
     with writing() as session:
-        for table in (CheckIn, Monitor, JobIndex, Change, GitCredential, Endpoint):
+        for table in (CheckIn, Monitor, JobIndex, Change, GitCredential, Creation, Endpoint):
             session.execute(_of_tenant(table, tenant_id))
         session.execute(_of_tenant(Audit, tenant_id).where(col(Audit.action) != ACT))
 

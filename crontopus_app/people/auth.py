@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from contract import wire
-from crontopus_app.base import bounds, queue, security
+from crontopus_app.base import bounds, idempotency, queue, security
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.errors import Conflict, Forbidden, NotAuthenticated, NotFound
@@ -27,11 +27,12 @@ ORG = "crontopus"
 EMAIL = re.compile(r"[^@\s<>\x00-\x1f\x7f]{1,64}@[^@\s<>\x00-\x1f\x7f]{1,190}")
 
 
-def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime) -> User:
+def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime, key: str = "") -> User:
     """A new user with their tenant. The first one becomes operator where ``loopback`` says that server and caller are
     both on this machine; elsewhere the first stranger would.
 
-    A worker makes the tenant's repository. Raises BadInput, Conflict. bcrypt works before the transaction begins.
+    The same ``key`` with the same form, password included, gives the same user. A worker makes the tenant's repository.
+    Raises BadInput, Conflict. bcrypt works before the transaction begins.
     """
     username = security.clean_username(form.username)
     security.check_password(form.password, username)
@@ -46,10 +47,16 @@ def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime) -> Us
         created_at=now,
     )
     with writing() as session:
-        first = session.exec(select(func.count()).select_from(User)).one() == 0
-        user.role = "operator" if first and loopback else "user"
-        _insert(session, _new_tenant(username, now), user)
-        after_commit(session, queue.ring, "provision_tenant", user.tenant_id)
+        content = [username, form.email]
+        claim = idempotency.claim_for(session, username, f"register:{username}", "register", key, content, now)
+        if not claim.repeated:
+            first = session.exec(select(func.count()).select_from(User)).one() == 0
+            user.role = "operator" if first and loopback else "user"
+            _insert(session, _new_tenant(username, now), user)
+            claim.made(user.id)
+            after_commit(session, queue.ring, "provision_tenant", user.tenant_id)
+    if claim.repeated:
+        return check_login(username, form.password)
     return user
 
 

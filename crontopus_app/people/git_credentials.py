@@ -18,10 +18,10 @@ from sqlalchemy import ColumnElement, and_, delete, or_, update
 from sqlmodel import Session, col, select
 
 from contract import wire
-from crontopus_app.base import audit, bounds, clock, rates
+from crontopus_app.base import audit, bounds, clock, idempotency, rates
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading, writing
-from crontopus_app.base.errors import CrontopusError, Forbidden, NotAuthenticated, NotFound, Unavailable
+from crontopus_app.base.errors import Conflict, CrontopusError, Forbidden, NotAuthenticated, NotFound, Unavailable
 from crontopus_app.base.leases import lease
 from crontopus_app.base.settings import settings
 from crontopus_app.forge import addresses
@@ -42,17 +42,22 @@ MAKE = rates.Rate("git-credential", 20, 60)
 GIVEN_UP = timedelta(minutes=5)
 
 
-def create(actor: Actor, form: wire.GitCredentialRequest, forge: Forgejo, now: datetime) -> wire.GitCredential:
+def create(
+    actor: Actor, form: wire.GitCredentialRequest, forge: Forgejo, now: datetime, *, key: str = ""
+) -> wire.GitCredential:
     """A credential; the answer is the only place that shows its token.
 
-    Raises BadInput, Forbidden, NotFound (no repository yet), RateLimited, and Unavailable where the Git server does
-    not answer: then there is none.
+    Raises BadInput, Forbidden, NotFound (no repository yet), RateLimited, Conflict for a ``key`` that made one already,
+    and Unavailable where the Git server does not answer: then there is none.
     """
     access = _access(actor, form.access)
     name = clean_name(form.name, "A credential")
     rates.spend(MAKE, actor.tenant_id)
     with writing() as session:
         tenant = tenant_of(session, actor)
+        claim = idempotency.claim(session, actor, "git_credential", key, form, now)
+        if claim.repeated:
+            _check_unmade(session, claim.subject)
         row = GitCredential(
             tenant_id=tenant.id,
             user_id=actor.user_id,
@@ -62,14 +67,30 @@ def create(actor: Actor, form: wire.GitCredentialRequest, forge: Forgejo, now: d
             created_at=now,
         )
         session.add(row)
+        claim.made(row.id)
     try:
         secret = _make(forge, tenant, row.id, access)
         _confirm(actor, row, now)
     except BaseException:
         _take_back(forge, row)
+        with writing() as session:
+            idempotency.release(session, actor, row.id)
         raise
     row.state = "active"
     return _shape(row, tenant, secret)
+
+
+def _check_unmade(session: Session, credential_id: str) -> None:
+    """Raises Conflict where the credential was made, or is being made: nobody but the Git server has its token."""
+    row = session.get(GitCredential, credential_id)
+    if row is not None and row.state == "making":
+        raise Conflict("This credential is being created by an earlier request.", code="being_created")
+    if row is not None:
+        raise Conflict(
+            "This credential has been created already and its token was shown then. If the token is lost, revoke the "
+            "credential and create another.",
+            code="already_created",
+        )
 
 
 def _access(actor: Actor, wanted: str) -> Access:

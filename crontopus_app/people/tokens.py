@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 from contract import wire
-from crontopus_app.base import audit, security
+from crontopus_app.base import audit, idempotency, security
 from crontopus_app.base.actor import SCOPES, Actor
 from crontopus_app.base.errors import BadInput, Forbidden, NotFound
 from crontopus_app.models import ApiToken, EnrollmentToken
@@ -17,13 +17,16 @@ MOST_USES = 1_000_000
 
 
 def create_enrollment(
-    session: Session, actor: Actor, form: wire.EnrollmentTokenRequest, now: datetime
+    session: Session, actor: Actor, form: wire.EnrollmentTokenRequest, now: datetime, *, key: str = ""
 ) -> wire.EnrollmentToken:
-    """A token for ``crontopus-agent enroll``; the answer is the only place that shows it."""
+    """A token for ``crontopus-agent enroll``; only the answer shows it, and again that to the same ``key``."""
     actor.require("write:tokens")
-    token = security.new_token("cet")
     if form.max_uses is not None and not 1 <= form.max_uses <= MOST_USES:
         raise _bad("max_uses", f"max_uses is 1 to {MOST_USES}; leave it out for no limit.")
+    claim = idempotency.claim(session, actor, "enrollment_token", key, form, now)
+    token = claim.token("cet")
+    if claim.repeated:
+        return _enrollment(session.get_one(EnrollmentToken, claim.subject), token)
     row = EnrollmentToken(
         tenant_id=actor.tenant_id,
         name=clean_name(form.name),
@@ -33,6 +36,7 @@ def create_enrollment(
         expires_at=_expiry(form.expires_in_days, now),
     )
     session.add(row)
+    claim.made(row.id)
     audit.record(session, actor, "enrollment_token.create", row.name, now)
     return _enrollment(row, token)
 
@@ -54,15 +58,23 @@ def revoke_enrollment(session: Session, actor: Actor, token_id: str, now: dateti
     audit.record(session, actor, "enrollment_token.revoke", row.name, now)
 
 
-def create_api(session: Session, actor: Actor, form: wire.ApiTokenRequest, now: datetime) -> wire.ApiToken:
-    """An API token with the scopes asked for; raises Forbidden where they exceed the asking token's own."""
+def create_api(
+    session: Session, actor: Actor, form: wire.ApiTokenRequest, now: datetime, *, key: str = ""
+) -> wire.ApiToken:
+    """An API token with the scopes asked for, the same again for the same ``key``.
+
+    Raises Forbidden where they exceed the asking token's own.
+    """
     actor.require("write:tokens")
     unknown = [scope for scope in form.scopes if scope not in SCOPES]
     if unknown or not form.scopes:
         raise _bad("scopes", f"Choose scopes out of {', '.join(sorted(SCOPES))}.")
     if not all(actor.may(scope) for scope in form.scopes):
         raise Forbidden("A token cannot create a stronger one.", code="stronger_token")
-    token = security.new_token("ctp")
+    claim = idempotency.claim(session, actor, "api_token", key, form, now)
+    token = claim.token("ctp")
+    if claim.repeated:
+        return _api(session.get_one(ApiToken, claim.subject), token)
     row = ApiToken(
         tenant_id=actor.tenant_id,
         user_id=actor.user_id,
@@ -73,6 +85,7 @@ def create_api(session: Session, actor: Actor, form: wire.ApiTokenRequest, now: 
         expires_at=_expiry(form.expires_in_days, now),
     )
     session.add(row)
+    claim.made(row.id)
     audit.record(session, actor, "api_token.create", row.name, now, " ".join(row.scopes))
     return _api(row, token)
 

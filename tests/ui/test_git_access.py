@@ -63,6 +63,18 @@ async def test_one_is_shown_once_and_listed_until_it_is_revoked(cookie: str, mad
     assert page.access.credentials == []
 
 
+async def test_a_double_click_makes_one_and_goes_on_showing_it(cookie: str, made: None) -> None:
+    page = await opened(cookie)
+    clicked = {"name": "laptop", "access": "write", "once": page.once}
+    await run(page, "make_credential", clicked)
+    token = page.access.made.token
+    assert await run(page, "make_credential", clicked) is None
+    assert page.access.made.token == token != ""
+    assert len(page.access.credentials) == 1
+    with reading() as session:
+        assert len(session.exec(select(GitCredential)).all()) == 1
+
+
 async def test_a_form_of_nonsense_is_told_and_makes_nothing(cookie: str) -> None:
     page = await opened(cookie)
     for form, said in (

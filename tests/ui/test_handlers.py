@@ -70,6 +70,29 @@ async def test_a_host_has_joined_when_the_token_was_used_though_it_was_an_endpoi
     assert page.joined is False
 
 
+async def test_a_double_click_creates_one_enrolment_token(cookie: str) -> None:
+    page = await opened("/enrol", EnrolState, cookie)
+    clicked = {"name": "hosts", "once": page.once}
+    for _ in range(2):
+        await run(page, "create", clicked)
+        assert page.wrong == ""
+    assert len(page.tokens) == 1
+    assert page.once != clicked["once"]
+    await run(page, "create", {**clicked, "once": page.once})
+    assert len(page.tokens) == 2
+
+
+async def test_a_double_click_creates_one_api_token_and_shows_it(cookie: str) -> None:
+    page = await opened("/tokens", TokensState, cookie)
+    clicked = {"name": "ci", "read:runs": True, "once": page.once}
+    await run(page, "create", clicked)
+    shown = page.made
+    await run(page, "create", clicked)
+    assert page.made == shown != ""
+    assert len(page.tokens) == 1
+    assert page.once != clicked["once"]
+
+
 async def test_an_enrolment_token_can_be_revoked_by_its_owner_only(cookie: str, charlies: str) -> None:
     page = await opened("/enrol", EnrolState, cookie)
     await run(page, "create", {"name": "hosts"})

@@ -7,7 +7,7 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import dialog, parts, skeleton
+from crontopus_app.ui.kit import dialog, once, parts, skeleton
 from crontopus_app.ui.repository.rows import ACCESS, CommitRow, Credential, Folder, Invalid
 from crontopus_app.ui.repository.state import RepositoryState as State
 
@@ -144,6 +144,7 @@ def _step(label: str, text: Any) -> rx.Component:
 def _make() -> rx.Component:
     choices = [rx.el.option(said, value=access) for access, said in reversed(ACCESS.items())]
     body = rx.el.div(
+        once.hidden(State.once),
         parts.field("Name", rx.el.input(name="name", required=True, max_length=100), hint="such as laptop"),
         parts.field("It may", rx.el.select(*choices, name="access")),
         class_name="form",

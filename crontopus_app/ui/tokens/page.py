@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import dialog, host_tokens, parts, skeleton
+from crontopus_app.ui.kit import dialog, host_tokens, once, parts, skeleton
 from crontopus_app.ui.tokens.rows import SCOPES, TokenRow
 from crontopus_app.ui.tokens.state import TokensState as State
 
@@ -45,6 +45,7 @@ def _made() -> rx.Component:
 def _make() -> rx.Component:
     wrong = State.wrong
     form = rx.el.form(
+        once.hidden(State.once),
         rx.el.div(
             parts.field("Name", rx.el.input(name="name", required=True, max_length=100), wrong["name"]),
             parts.field(
