@@ -123,15 +123,17 @@ def test_a_push_that_nobody_told_of_is_indexed_at_once_after_a_start_and_when_th
             return session.get_one(Tenant, anna.tenant_id).indexed_head
 
     with Forgejo(forge.url, FORGE_USER, FORGE_PASSWORD, transport=line) as ours:
-        sweep = Sweep(ours)
+        sweeping = Sweep(ours)
         first = repo.commit({"production/x.yaml": b"x: 1\n"})
-        sweep.once(now)
+        sweeping.once(now)
+        work()
         assert indexed() == first
         line.cut = True
-        sweep.once(now)
+        sweeping.once(now)
         second = repo.commit({"production/x.yaml": b"x: 2\n"})
         line.cut = False
-        sweep.once(now)
+        sweeping.once(now)
+        work()
         assert indexed() == second
 
 
