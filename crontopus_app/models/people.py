@@ -110,7 +110,7 @@ class GitCredential(Row, table=True):
 
 
 class Creation(Row, table=True):
-    """What a request with an Idempotency-Key created: ``subject`` is its id. See ``services/idempotency.py``."""
+    """What a request with an Idempotency-Key created: ``subject`` is its id. See ``base/idempotency.py``."""
 
     key_hmac: str = Field(primary_key=True)
     tenant_id: str = Field(index=True)
