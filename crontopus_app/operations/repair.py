@@ -9,6 +9,7 @@ from crontopus_app.base.errors import ConfigurationError, NotFound
 from crontopus_app.base.settings import settings
 from crontopus_app.forge.embedded.forge import repositories_in
 from crontopus_app.forge.embedded.repair import repair as repair_repository
+from crontopus_app.forge.names import RepositoryName
 from crontopus_app.models import Tenant
 
 
@@ -23,8 +24,8 @@ def repair(tenant_id: str, now: datetime) -> list[str]:
             f"The repository {tenant.repository} lies on the Git server {settings().forgejo_url}: mend it there "
             f"(`git fsck`, `forgejo doctor check`), then run `crontopus-server reindex {tenant_id}`."
         )
-    owner, name = tenant.repository.split("/")
-    repositories = repositories_in(settings().home / "forge")  # as front.forge serves it
+    owner, name = RepositoryName.of(tenant.repository)
+    repositories = repositories_in(settings().home / "forge")  # as programs/asgi.py serves it
     if not repositories.path(owner, name).is_dir():
         raise NotFound(f"The folder {repositories.path(owner, name)} is gone: bring it back from a backup.")
     return repair_repository(repositories, owner, name, tenant.branch, now) or ["The repository is whole."]
