@@ -292,7 +292,7 @@ def test_a_genuine_push_rings(client: TestClient, anna: Member) -> None:
     queue.redis().flushall()
     headers = {"X-Forgejo-Event": "push", "X-Forgejo-Signature": signature}
     assert client.post("/api/git/webhook", content=body, headers=headers).json() == {"accepted": True}
-    assert queue.redis().llen(f"rq:queue:{queue.QUEUE}") == 1
+    assert queue.redis().llen(f"rq:queue:{queue.LONG_QUEUE}") == 1
     assert client.post("/api/git/webhook", content=body, headers={"X-Forgejo-Event": "push"}).status_code == 401
     assert client.post("/api/git/webhook", content=body + b" ", headers=headers).status_code == 401
     assert webhook.NOBODY != "whs_tests"

@@ -89,7 +89,7 @@ def test_without_the_git_server_the_page_is_whole_and_says_so(anna: Actor, forge
 
 
 def test_it_may_be_read_again_a_few_times_a_minute(anna: Actor) -> None:
-    tasks = Queue(queue.QUEUE, connection=queue.redis())
+    tasks = Queue(queue.LONG_QUEUE, connection=queue.redis())
     tasks.empty()
     for _ in range(repository.REINDEX.count):
         assert repository.read_again(anna)

@@ -19,7 +19,18 @@ from crontopus_app.forge.client import Forgejo, ForgeNotFound
 from crontopus_app.hosts import agent_api, enrolment
 from crontopus_app.jobs import edits
 from crontopus_app.jobs.index import index
-from crontopus_app.models import Audit, CheckIn, Endpoint, GitCredential, Run, RunOutput, Tenant, User, metadata
+from crontopus_app.models import (
+    Audit,
+    CheckIn,
+    Creation,
+    Endpoint,
+    GitCredential,
+    Run,
+    RunOutput,
+    Tenant,
+    User,
+    metadata,
+)
 from crontopus_app.operations import provisioning, sweeps, tenant_deletion
 from crontopus_app.people import auth, tokens
 from tests.cast import JOB_ID, NOON, PASSWORD, Member, add_endpoint, add_job, join, told_one
@@ -65,6 +76,8 @@ def furnish(actor: Actor) -> str:
         tokens.create_enrollment(session, actor, wire.EnrollmentTokenRequest("hosts"), NOON)
         git = {"name": "laptop", "access": "write", "state": "active", "made_by": actor.username, "created_at": NOON}
         session.add(GitCredential(tenant_id=actor.tenant_id, user_id=actor.user_id, **git))
+        sent = {"key_hmac": "0" * 64, "owner": actor.user_id, "request": "POST /api/tokens", "salt": "salt"}
+        session.add(Creation(tenant_id=actor.tenant_id, created_at=NOON, **sent))
     return token
 
 

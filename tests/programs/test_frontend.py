@@ -99,7 +99,7 @@ def test_a_new_and_a_renamed_source_ask_for_a_build(sources: Path) -> None:
 
 def test_what_is_no_source_asks_for_nothing(sources: Path) -> None:
     built(sources)
-    (sources / "crontopus_app/programs/server.py").write_text("changed")
+    (sources / "crontopus_app/server.py").write_text("changed")
     (sources / "crontopus_app/ui/kit/__pycache__").mkdir()
     (sources / "crontopus_app/ui/kit/__pycache__/button.pyc").write_bytes(b"compiled")
     assert frontend.is_current(sources)

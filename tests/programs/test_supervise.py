@@ -30,7 +30,7 @@ def supervised(home: Path, *programs: str) -> Iterator[tuple[subprocess.Popen[by
     names = ("one", "two", "three")
     children = [f"supervise.Program({name!r}, ('-c', {code!r}), 10)" for name, code in zip(names, programs)]
     script = (
-        "import pathlib\nfrom crontopus_app import processes, supervise\n"
+        "import pathlib\nfrom crontopus_app.programs import processes, supervise\n"
         f"supervise.run([{', '.join(children)}], pathlib.Path({str(home)!r}))\nprint('ended well')\n"
     )
     log = home / "log"
@@ -148,5 +148,5 @@ def test_what_is_configured_is_not_started(tmp_path: Path) -> None:
     home = {"CRONTOPUS_HOME": str(tmp_path)}
     embedded = [child.name for child in supervise.programs(read(home), demo=False)]
     configured = supervise.programs(read({**home, "CRONTOPUS_REDIS_URL": "redis://127.0.0.1:6379"}), demo=True)
-    assert embedded == ["redis", "worker", "web"]
-    assert [child.name for child in configured] == ["worker", "web", "demo"]
+    assert embedded == ["redis", "edits", "worker", "web"]
+    assert [child.name for child in configured] == ["edits", "worker", "web", "demo"]
