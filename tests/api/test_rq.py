@@ -79,7 +79,7 @@ async def test_an_operator_sees_the_queues(client: Client, operator: str) -> Non
         assert page.status_code == 200
         assert '<a href="/operator/tasks">Back to Crontopus</a>' in page.text
         listed = await browser.get(f"{PREFIX}/0/data/queues.json")
-    assert [found["name"] for found in listed.json()["queues"]] == [queue.QUEUE]
+    assert [found["name"] for found in listed.json()["queues"]] == list(queue.QUEUES)
 
 
 async def test_a_user_who_is_no_operator_is_refused(client: Client, user: str) -> None:
