@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import statistics
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.e2e.conftest import PASSWORD, Tenant
-from tests.fixtures.processes import wait_until
+from tests.fixtures.processes import children, wait_until
 from tests.fixtures.served import Served, answers
 
 # Words, next runs and plan after the last key, as the page itself sees it.
@@ -242,10 +241,3 @@ def test_drafts_are_their_users_alone_and_dropped_by_signing_out_if_one_says_so(
     page.wait_for_selector("form[data-door=session]")
     assert "1 job" in asked[0]
     assert "secret" not in page.evaluate("JSON.stringify(localStorage)")
-
-
-def children(parent: int, words: str) -> set[int]:
-    """Processes below ``parent`` whose command has these words."""
-    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()]
-    return {int(pid) for pid, above, args in rows if int(above) == parent and words in args}

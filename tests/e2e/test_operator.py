@@ -13,6 +13,7 @@ from redis import Redis
 from rq import Queue
 
 from crontopus_app.base.queue import QUEUE
+from crontopus_app.operations.health import PARTS
 from tests.e2e.visitors import PASSWORD, Visitor, allow, make
 from tests.fixtures.processes import wait_until
 from tests.fixtures.served import SERVER, Served
@@ -97,7 +98,7 @@ def test_health_is_measured_while_somebody_looks(
 ) -> None:
     page = opened(operator, "/operator")
     rows = page.locator("tbody tr")
-    expect(rows).to_have_count(8)
+    expect(rows).to_have_count(len(PARTS))
     # Those that no other test and no load of the machine can trouble.
     for part in ("Database", "Redis", "Git server", "Live events"):
         expect(rows.filter(has_text=part).locator(".tag")).to_have_text("ok")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_edit import children
 from tests.e2e.visitors import Visitor, check_in
+from tests.fixtures.processes import children
 from tests.fixtures.served import Served
 
 TRIES = 3
