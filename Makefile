@@ -26,7 +26,8 @@ test screenshots: export CONSOLE_DEVELOPMENT = 1
 test: install-dev build ## prove it all: units, both databases, real cron, real browser (under 15 minutes)
 	scripts/install-system-parts
 	@mkdir -p $(ARTEFACTS)
-	$(BIN)/pytest --junitxml=$(ARTEFACTS)/pytest.xml --durations=15
+	$(BIN)/pytest -m "not browser" --numprocesses 2 --dist loadfile --junitxml=$(ARTEFACTS)/pytest.xml --durations=15; \
+	    first=$$?; $(BIN)/pytest -m browser --junitxml=$(ARTEFACTS)/pytest-browser.xml --durations=15 && exit $$first
 
 check: install-dev ## style, types and who may import whom
 	$(BIN)/ruff format --check .

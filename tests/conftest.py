@@ -23,10 +23,15 @@ pytest_plugins = [
 ]
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests come last: Playwright keeps an event loop running in this thread, beside which no other can run."""
-    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+    """Marks the tests that drive a browser: they need a process of their own.
+
+    Playwright keeps an event loop running in the thread that started it, beside which no asynchronous test can run.
+    """
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
 
 
 def pytest_configure() -> None:
