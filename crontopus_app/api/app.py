@@ -18,6 +18,7 @@ from crontopus_app.api import (
     endpoints,
     git_webhook,
     jobs,
+    openapi,
     operator,
     problems,
     repository,
@@ -70,6 +71,7 @@ def build() -> FastAPI:
     made.include_router(under)
     made.include_router(system.router)
     problems.install(made)
+    openapi.install(made, [module.router for module in MODULES])
     made.add_middleware(BodyLimit)
     made.add_middleware(TrailingSlash)
     return made

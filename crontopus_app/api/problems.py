@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from crontopus_app.base.errors import CrontopusError, RateLimited, Unavailable
+from crontopus_app.base.errors import BadInput, CrontopusError, RateLimited, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,8 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 -- what the handler is registered for
+    if error.status_code == 400:  # FastAPI's and Starlette's for a body that is not what its type says
+        return answer(BadInput("The body cannot be read: it is not what its Content-Type says."))
     code = WORDS.get(error.status_code, "error")
     return JSONResponse({"detail": error.detail, "code": code}, error.status_code, error.headers)
 

@@ -19,7 +19,7 @@ def healthz() -> dict[str, bool]:
     return {"ok": True}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"model": Health}})
 def readyz(response: Response) -> Health:
     """200 only when all that is configured answers; else 503, naming the part."""
     found = health.check()
