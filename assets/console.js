@@ -40,7 +40,7 @@
     else if (kind === "day") write(e, at.toLocaleDateString("en-GB", { timeZone: own(), weekday: "short", day: "numeric", month: "short" }));
     else if (kind === "short") write(e, at.toLocaleString("en-GB", { timeZone: own(), ...(date(at) === date(new Date()) ? {} : { day: "numeric", month: "short" }), hour: "2-digit", minute: "2-digit" }));
     else if (kind === "exact") write(e, at.toLocaleString("en-GB", { timeZone: own(), day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }));
-    else if (kind !== "said") write(e, left > 0 ? `in ${span(left)}` : -left < 5 ? "just now" : `${span(-left)} ago`);
+    else if (kind !== "text") write(e, left > 0 ? `in ${span(left)}` : -left < 5 ? "just now" : `${span(-left)} ago`);
     // kit.js shows data-tip on hover and on focus; a moment within a link is reached with the link.
     const exact = zones(at, e.dataset.zone);
     if (e.dataset.tip !== exact) e.dataset.tip = exact;

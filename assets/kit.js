@@ -7,7 +7,7 @@
     return made;
   };
 
-  // Dialogs. An opener names its dialog (data-open) and gives words and values (data-give-…) to data-told and data-take.
+  // Dialogs. An opener names its dialog (data-open) and gives words and values (data-give-…) to data-given and data-take.
   const openers = new WeakMap();
   const given = (from, key) => from.dataset[`give${key[0].toUpperCase()}${key.slice(1)}`] ?? "";
   const open = (name, opener) => {
@@ -15,7 +15,7 @@
     if (!dialog || dialog.open) return;
     if (opener) {
       openers.set(dialog, opener);
-      dialog.querySelectorAll("[data-told]").forEach((e) => { e.textContent = given(opener, e.dataset.told); });
+      dialog.querySelectorAll("[data-given]").forEach((e) => { e.textContent = given(opener, e.dataset.given); });
       dialog.querySelectorAll("[data-take]").forEach((e) => { e.value = given(opener, e.dataset.take); });
     }
     dialog.showModal();

@@ -50,7 +50,7 @@
   const moment = (lane, minutes) => clock(new Date(new Date(day(lane).dataset.drawn).getTime() + (minutes - 720) * 60000));
   const going = (lane) => [...day(lane).querySelectorAll(".going")].filter((e) => e.dataset.key === lane.dataset.key).map((e) => {
     const begun = new Date(e.dataset.since), left = 720 + (begun - new Date(day(lane).dataset.drawn)) / 60000;
-    return { left, wide: (Date.now() - begun) / 60000, run: e.dataset.run, words: `${e.dataset.said} since ${clock(begun)}` };
+    return { left, wide: (Date.now() - begun) / 60000, run: e.dataset.run, words: `${e.dataset.label} since ${clock(begun)}` };
   });
   const runs = (lane) => [...settled(lane), ...going(lane)];
   const words = (lane, run) => run.run ? run.words : `${run.words} · began ${moment(lane, run.left)}`;

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from crontopus_app.queries.timeline import Day, Lane, Mark
-from crontopus_app.ui.kit import timeline as drawing
+from crontopus_app.ui.kit import day_chart
 
 LANES, EACH, TURNS = 30, 96, 50
 TARGET_MS = 50.0
@@ -31,15 +31,15 @@ def main() -> None:
     print(f"{LANES} lanes of {EACH} runs and {EACH} slots: drawn and made text, median of {TURNS}")
     took = [
         _told("every lane is sent", lambda: [asdict(row) for row in _rows(day)]),
-        _told("one lane changed", lambda: {k: asdict(row) for k, row in drawing.changed(base, _rows(after)).items()}),
-        _told("what runs, one a lane", lambda: [asdict(bar) for bar in drawing.going(_running(day), NOW)]),
+        _told("one lane changed", lambda: {k: asdict(row) for k, row in day_chart.changed(base, _rows(after)).items()}),
+        _told("what runs, one a lane", lambda: [asdict(bar) for bar in day_chart.going(_running(day), NOW)]),
     ]
     if max(took) > TARGET_MS:
         raise SystemExit(f"misses its target of {TARGET_MS:.0f} ms")
 
 
-def _rows(day: Day) -> list[drawing.LaneRow]:
-    return [drawing.lane_row(lane, NOW) for lane in day.lanes]
+def _rows(day: Day) -> list[day_chart.LaneRow]:
+    return [day_chart.lane_row(lane, NOW) for lane in day.lanes]
 
 
 def _lane(number: int) -> Lane:

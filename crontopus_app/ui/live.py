@@ -43,7 +43,7 @@ class Watch:
 
 Refill = Callable[[Set[str], rx.State, Watch], Awaitable[None]]
 Act = Callable[[rx.State, Watch], Awaitable[None]]
-Mark = Callable[[rx.State, datetime | None], Awaitable[None]]
+MarkStale = Callable[[rx.State, datetime | None], Awaitable[None]]
 
 
 class Watchers:
@@ -93,7 +93,7 @@ watchers = Watchers()
 class Follower:
     """The lifespan task. One for each web process."""
 
-    def __init__(self, app: rx.App, refill: Refill, mark: Mark) -> None:
+    def __init__(self, app: rx.App, refill: Refill, mark: MarkStale) -> None:
         self._app = app
         self._refill = refill
         self._mark = mark

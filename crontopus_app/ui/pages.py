@@ -10,7 +10,6 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.base.settings import DEVELOPMENT
-from crontopus_app.ui.doors.page import login, missing, register
 from crontopus_app.ui.edit.page import edit, new
 from crontopus_app.ui.edit.state import EditState
 from crontopus_app.ui.endpoints.page import endpoint, endpoints
@@ -33,6 +32,7 @@ from crontopus_app.ui.search.page import search
 from crontopus_app.ui.search.state import SearchState
 from crontopus_app.ui.settings.page import settings
 from crontopus_app.ui.settings.state import SettingsState
+from crontopus_app.ui.sign_in.page import login, missing, register
 from crontopus_app.ui.start.page import start
 from crontopus_app.ui.start.state import StartState
 from crontopus_app.ui.tokens.page import tokens

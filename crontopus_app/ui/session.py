@@ -40,7 +40,7 @@ class SessionState(rx.State):
     _user_id: str = ""
 
 
-class Page(Protocol):
+class PageState(Protocol):
     """A page's state: ``_fill`` sets all that the page shows, from the services."""
 
     ready: bool

@@ -10,7 +10,7 @@ from sqlmodel import select
 from contract.wire import Problem
 from crontopus_app.base.db import reading, writing
 from crontopus_app.models import Change, Endpoint, Tenant
-from crontopus_app.ui.edit import talk
+from crontopus_app.ui.edit import messages
 from crontopus_app.ui.kit.editor import marks
 from tests.cast import JOB_ID, Member, add_endpoint
 from tests.ui.editing import EDIT, FILE, NEW, host, opened, said, store
@@ -37,13 +37,15 @@ async def test_a_message_of_nonsense_is_refused_in_words(cookie: str, sent: str)
     for handler in ("sent", "save"):
         await run(page, handler, {"sent": sent})
         assert (page.saved.state, page.answer) == ("failed", before)
-        assert "load the page again" in page.saved.said
+        assert "load the page again" in page.saved.text
     with reading() as session:
         assert session.exec(select(Change)).all() == []
 
 
 def test_half_a_surrogate_pair_becomes_text() -> None:
-    said = talk.read({"sent": '{"seq":1,"side":"yaml","place":"new","yaml":"a\\ud800b","dirty":["x","env"]}'}, "new")
+    said = messages.read(
+        {"sent": '{"seq":1,"side":"yaml","place":"new","yaml":"a\\ud800b","dirty":["x","env"]}'}, "new"
+    )
     assert (said.yaml, said.dirty) == ("a?b", {"env"})
 
 
@@ -63,7 +65,7 @@ async def test_form_and_text_are_one_truth(cookie: str) -> None:
     assert "# a note" in json.loads(page.answer)["yaml"]
     assert page.check.errors == 0
     assert page.check.words.startswith("Every 5")
-    assert [len(zone.future.coming) for zone in page.check.zones] == [5]
+    assert [len(zone.forecast.next_runs) for zone in page.check.zones] == [5]
 
 
 async def test_a_field_that_is_emptied_and_filled_again_stands_where_it_stood(cookie: str) -> None:
@@ -98,13 +100,13 @@ async def test_what_is_not_filled_in_yet_is_no_error_until_one_saves(cookie: str
     page = await opened(NEW, cookie)
     assert (page.check.errors, page.check.marks, set(page.check.wrong.values())) == (0, (), {""})
     assert page.check.words
-    assert page.plan.said == "told when name and command are filled in"
+    assert page.plan.summary == "told when name and command are filled in"
     await run(page, "sent", said(page, "form", form={"name": "a"}))
-    assert (page.check.errors, page.plan.said) == (0, "told when command is filled in")
+    assert (page.check.errors, page.plan.summary) == (0, "told when command is filled in")
     await run(page, "sent", said(page, "form", form={"schedule": "x"}))
     assert page.check.wrong["schedule"]
     assert (page.check.wrong["name"], page.check.errors) == ("", 1)
-    assert page.plan.said == "told when the errors are mended"
+    assert page.plan.summary == "told when the errors are mended"
     await run(page, "save", said(page))
     assert page.check.wrong["command"] == "must not be empty"
 
@@ -118,7 +120,7 @@ async def test_errors_stand_at_their_lines_and_inputs(cookie: str) -> None:
         (6, "failed", 12),
     ]
     assert page.check.wrong["name"]
-    assert page.plan.said == "told when the errors are mended"
+    assert page.plan.summary == "told when the errors are mended"
 
 
 def test_a_line_has_one_mark_with_errors_first() -> None:
@@ -127,7 +129,7 @@ def test_a_line_has_one_mark_with_errors_first() -> None:
         Problem("b", "broken", line=2, column=3),
         Problem("c", "all"),
     ]
-    assert [(one.line, one.message, one.said) for one in marks("x\nyy", found)] == [
+    assert [(one.line, one.message, one.label) for one in marks("x\nyy", found)] == [
         (1, "all", "error"),
         (2, "broken · advice", "error"),
     ]
@@ -144,7 +146,7 @@ async def test_the_policys_defaults_count(cookie: str) -> None:
     text = "apiVersion: v1\nkind: Job\nmetadata: {name: a}\nspec: {command: x}\n"
     await run(page, "sent", said(page, yaml=text))
     assert page.check.errors == 0
-    assert page.check.zones[0].future.zone == "Asia/Tokyo"
+    assert page.check.zones[0].forecast.zone == "Asia/Tokyo"
     assert "04:05" in page.check.words
 
 
@@ -158,10 +160,10 @@ async def test_hosts_of_two_zones_are_told_apart(cookie: str, alice: Member) -> 
         session.add(row)
     page = await opened(NEW, cookie)
     await run(page, "sent", said(page, "form", form={"name": "a", "command": "x", "schedule": "30 2 * * *"}))
-    zones = {zone.future.zone: zone for zone in page.check.zones}
+    zones = {zone.forecast.zone: zone for zone in page.check.zones}
     assert {zone: told.hosts for zone, told in zones.items()} == {"Europe/Berlin": "alice-host", "Asia/Tokyo": "second"}
-    assert any("No run takes place" in night.text for night in zones["Europe/Berlin"].future.nights)
-    assert zones["Asia/Tokyo"].future.nights == ()
+    assert any("No run takes place" in night.text for night in zones["Europe/Berlin"].forecast.nights)
+    assert zones["Asia/Tokyo"].forecast.nights == ()
 
 
 async def test_the_plan_shows_lines_before_and_after(cookie: str, alice: Member) -> None:
@@ -175,7 +177,7 @@ async def test_the_plan_shows_lines_before_and_after(cookie: str, alice: Member)
     store(FILE)
     page = await opened(EDIT, cookie)
     await run(page, "sent", said(page, "form", form={"schedule": "0 3 * * *"}))
-    assert (page.plan.said, page.plan.unknown) == ("changes on 1 host", "")
+    assert (page.plan.summary, page.plan.unknown) == ("changes on 1 host", "")
     (one,) = page.plan.hosts
     assert [(shown.sign, shown.text) for shown in one.lines] == [("-", line), ("+", line.replace("2", "3", 1))]
     await run(page, "sent", said(page, yaml=FILE.replace("/opt/dump", "/opt/other")))

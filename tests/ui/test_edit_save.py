@@ -13,7 +13,7 @@ from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import BadInput
 from crontopus_app.jobs.batch import blob_sha
 from crontopus_app.models import Change, JobIndex, Tenant
-from crontopus_app.ui.edit import desk, rows, talk
+from crontopus_app.ui.edit import draft, messages, rows
 from crontopus_app.ui.edit.form import Form
 from crontopus_app.ui.edit.state import EditState
 from tests.cast import NOON, Member
@@ -107,9 +107,9 @@ async def test_a_save_that_git_takes_later_is_followed(cookie: str, alice: Membe
     store(FILE)
     page = await opened(EDIT, cookie)
     mine = FILE + "# mine\n"
-    typed = talk.Said(seq=3, yaml=mine, base=FILE, sha="1" * 40)
+    typed = messages.EditMessage(seq=3, yaml=mine, base=FILE, sha="1" * 40)
     with writing() as session:
-        page._desk, made = desk.submitted(session, alice.actor, page._desk, typed)
+        page._draft, made = draft.submitted(session, alice.actor, page._draft, typed)
     await follow(page)
     assert (page.saved.state, json.loads(page.answer)["why"]) == ("waiting", "load")
     with writing() as session:
@@ -120,7 +120,7 @@ async def test_a_save_that_git_takes_later_is_followed(cookie: str, alice: Membe
         assert tenant is not None
         tenant.head = row.commit_sha
         session.add_all([row, tenant])
-    store(mine, page._desk.sha)
+    store(mine, page._draft.sha)
     await follow(page)
     told = json.loads(page.answer)
     assert (page.saved.state, page.saved.commit, page.saved.hosts) == ("done", "4f1c2ab", "on 0 of 1 host")
@@ -132,16 +132,16 @@ async def test_a_save_that_git_refuses_is_told_and_nothing_is_lost(cookie: str, 
     store(FILE)
     page = await opened(EDIT, cookie)
     with writing() as session:
-        typed = talk.Said(seq=3, yaml=FILE + "# mine\n", base=FILE, sha="1" * 40)
-        page._desk, made = desk.submitted(session, alice.actor, page._desk, typed)
+        typed = messages.EditMessage(seq=3, yaml=FILE + "# mine\n", base=FILE, sha="1" * 40)
+        page._draft, made = draft.submitted(session, alice.actor, page._draft, typed)
         row = session.get(Change, made.id)
         assert row is not None
         row.state, row.error = "failed", "The Git server said no."
         session.add(row)
     await follow(page)
-    assert (page.saved.state, page.saved.said) == ("failed", "The Git server said no.")
+    assert (page.saved.state, page.saved.text) == ("failed", "The Git server said no.")
     assert json.loads(page.answer)["why"] == "load"
-    assert page._desk.base == FILE
+    assert page._draft.base == FILE
 
 
 async def test_a_file_that_leans_on_the_policy_is_accepted(cookie: str, alice: Member) -> None:
@@ -151,12 +151,12 @@ async def test_a_file_that_leans_on_the_policy_is_accepted(cookie: str, alice: M
         tenant.policy = b"defaults:\n  staging:\n    schedule: '5 4 * * *'\n"
         session.add(tenant)
     text = "apiVersion: v1\nkind: Job\nmetadata: {name: a}\nspec: {command: x}\n"
-    typed = talk.Said(yaml=text, form=Form(namespace="staging"))
+    typed = messages.EditMessage(yaml=text, form=Form(namespace="staging"))
     with writing() as session:
-        on, made = desk.submitted(session, alice.actor, desk.Desk(namespace="staging"), typed)
+        on, made = draft.submitted(session, alice.actor, draft.Draft(namespace="staging"), typed)
     assert (made.path, on.target) == ("staging/a.yaml", "staging/a")
     with writing() as session, pytest.raises(BadInput):
-        desk.submitted(session, alice.actor, desk.Desk(), replace(typed, form=Form()))
+        draft.submitted(session, alice.actor, draft.Draft(), replace(typed, form=Form()))
 
 
 async def test_what_is_wrong_is_not_saved_and_told_in_its_place(cookie: str) -> None:
@@ -172,9 +172,9 @@ async def test_a_stranger_cannot_save_into_anothers_job(cookie: str, charlies: s
     store(FILE)
     mine = await opened(EDIT, cookie)
     page = page_at(EDIT, EditState, charlies)
-    page._desk = mine._desk
+    page._draft = mine._draft
     await run(page, "save", said(mine, yaml=FILE + "# x\n"))
-    assert "There is no job" in page.saved.said
+    assert "There is no job" in page.saved.text
     with reading() as session:
         assert session.exec(select(Change)).all() == []
 
@@ -182,7 +182,7 @@ async def test_a_stranger_cannot_save_into_anothers_job(cookie: str, charlies: s
 async def test_without_a_session_what_is_typed_is_kept(cookie: str) -> None:
     page = await opened(NEW, cookie)
     message, page = said(page), page_at(NEW, EditState, "crontopus_session=forged")
-    page._desk = page._desk._replace(namespace="production")
+    page._draft = page._draft._replace(namespace="production")
     await run(page, "sent", message)
     assert (page.saved.href, page.saved.state) == ("/login", "failed")
 

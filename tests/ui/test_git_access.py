@@ -65,7 +65,7 @@ async def test_one_is_shown_once_and_listed_until_it_is_revoked(cookie: str, mad
 
 async def test_a_double_click_makes_one_and_goes_on_showing_it(cookie: str, made: None) -> None:
     page = await opened(cookie)
-    clicked = {"name": "laptop", "access": "write", "once": page.once}
+    clicked = {"name": "laptop", "access": "write", "form_key": page.form_key}
     await run(page, "make_credential", clicked)
     token = page.access.made.token
     assert await run(page, "make_credential", clicked) is None

@@ -72,25 +72,25 @@ async def test_a_host_has_joined_when_the_token_was_used_though_it_was_an_endpoi
 
 async def test_a_double_click_creates_one_enrolment_token(cookie: str) -> None:
     page = await opened("/enrol", EnrolState, cookie)
-    clicked = {"name": "hosts", "once": page.once}
+    clicked = {"name": "hosts", "form_key": page.form_key}
     for _ in range(2):
         await run(page, "create", clicked)
         assert page.wrong == ""
     assert len(page.tokens) == 1
-    assert page.once != clicked["once"]
-    await run(page, "create", {**clicked, "once": page.once})
+    assert page.form_key != clicked["form_key"]
+    await run(page, "create", {**clicked, "form_key": page.form_key})
     assert len(page.tokens) == 2
 
 
 async def test_a_double_click_creates_one_api_token_and_shows_it(cookie: str) -> None:
     page = await opened("/tokens", TokensState, cookie)
-    clicked = {"name": "ci", "read:runs": True, "once": page.once}
+    clicked = {"name": "ci", "read:runs": True, "form_key": page.form_key}
     await run(page, "create", clicked)
     shown = page.made
     await run(page, "create", clicked)
     assert page.made == shown != ""
     assert len(page.tokens) == 1
-    assert page.once != clicked["once"]
+    assert page.form_key != clicked["form_key"]
 
 
 async def test_an_enrolment_token_can_be_revoked_by_its_owner_only(cookie: str, charlies: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contract import wire
 from crontopus_app.ui.kit import code
-from crontopus_app.ui.kit.code import Line
+from crontopus_app.ui.kit.code import CodeLine
 
 DIFF = """diff --git a/production/backup.yaml b/production/backup.yaml
 index 1..2 100644
@@ -25,11 +25,11 @@ index 1..2 100644
 """
 
 
-def text(line: Line) -> str:
+def text(line: CodeLine) -> str:
     return "".join(piece.text for piece in line.pieces)
 
 
-def marked(line: Line) -> list[str]:
+def marked(line: CodeLine) -> list[str]:
     return [piece.text for piece in line.pieces if piece.css == "word"]
 
 

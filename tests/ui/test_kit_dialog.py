@@ -26,7 +26,7 @@ PAGE = """
   <button id="two" data-open="revoke" data-give-id="t2" data-give-name="<b>laptop</b>">Revoke</button>
 </main>
 <dialog id="revoke"><h2>Revoke</h2><form data-closes="">
-  <input type="hidden" name="id" data-take="id"><p><b data-told="name"></b></p>
+  <input type="hidden" name="id" data-take="id"><p><b data-given="name"></b></p>
   <button type="button" data-close="">Cancel</button><button type="submit">Revoke it</button></form></dialog>
 <div id="toasts" role="region" aria-live="polite"></div>
 <form data-undo=""><input type="hidden" name="key" data-take="key"></form>
@@ -72,7 +72,7 @@ def test_the_focus_stays_within_a_dialog(kit: Page) -> None:
 
 def test_one_dialog_serves_many_rows_and_their_names_stay_text(kit: Page) -> None:
     kit.locator("#two").click()
-    expect(kit.locator("[data-told=name]")).to_have_text("<b>laptop</b>")
+    expect(kit.locator("[data-given=name]")).to_have_text("<b>laptop</b>")
     kit.get_by_role("button", name="Cancel").click()
     expect(kit.locator("#two")).to_be_focused()
     kit.locator("#one").click()
@@ -146,11 +146,11 @@ def test_without_motion_nothing_moves(kit: Page) -> None:
 
 def test_the_components_draw_what_the_script_looks_for() -> None:
     asks = dialog.confirm(
-        "revoke", "Revoke", dialog.told("name"), act="Revoke", on_submit=UndoState.undo, takes=("id",)
+        "revoke", "Revoke", dialog.given("name"), act="Revoke", on_submit=UndoState.undo, takes=("id",)
     )
     drawn = json.dumps([asks.render(), dialog.opens("Revoke", "revoke", id="t1", name="ci").render()])
     drawn += json.dumps(toast.region(UndoState.undo).render())
-    for mark in ("data-closes", "data-close", "data-take", "data-told", "data-open", "data-give-id", "data-undo"):
+    for mark in ("data-closes", "data-close", "data-take", "data-given", "data-open", "data-give-id", "data-undo"):
         assert mark in drawn, mark
 
 

@@ -113,7 +113,7 @@ async def test_suspending_can_be_taken_back(olga: str, alice: Member) -> None:
     said = await run(page, "suspend", {"tenant": "alice"})
     assert "alice is suspended." in str(said)
     assert page.chosen.row.suspended
-    assert [one.said for one in page.tenants if one.id == "alice"] == ["suspended"]
+    assert [one.label for one in page.tenants if one.id == "alice"] == ["suspended"]
     held = await page.get_state(undo.UndoState)
     (key,) = held._offers
     assert "not suspended any more" in str(await run(held, "undo", {"key": key}))
@@ -193,7 +193,7 @@ async def test_the_address_filters_and_pages_tenants(olga: str, monkeypatch: pyt
     assert (second.pages.before, second.pages.after) == ("/operator/tenants?q=o", "")
     found = page_at("/operator/tenants?q=olg", TenantsState, olga)
     await run(found, "load")
-    assert ([one.id for one in found.tenants], found.pages) == (["olga"], Pages(said="1 tenant"))
+    assert ([one.id for one in found.tenants], found.pages) == (["olga"], Pages(summary="1 tenant"))
     wrong = page_at("/operator/tenants?standing=purple", TenantsState, olga)
     await run(wrong, "load")
     assert wrong.problem.startswith("standing is one of")
@@ -226,7 +226,7 @@ async def test_a_pending_change_is_rung_for(olga: str) -> None:
     with writing() as session:
         session.add(change)
     page = await opened("/operator/tasks", olga)
-    assert [(one.tenant, one.said, one.what, one.pending) for one in page.changes] == [
+    assert [(one.tenant, one.label, one.what, one.pending) for one in page.changes] == [
         ("alice", "pending", "create production/a.yaml", True)
     ]
     await run(page, "ring", "alice")
@@ -273,7 +273,7 @@ async def test_parts_are_measured_until_the_page_is_left(olga: str, monkeypatch:
     await run_behind(page, "follow")
     assert len(rounds) == 3
     # What came after somebody had left is not shown any more.
-    assert [(one.title, one.said, one.detail) for one in page.parts] == [("Disk", "failing", "round 2")]
+    assert [(one.title, one.label, one.detail) for one in page.parts] == [("Disk", "failing", "round 2")]
     assert (page.measured_at, page.paused) == (NOON.isoformat(), False)
 
 
@@ -315,7 +315,7 @@ async def test_really_measured(olga: str, monkeypatch: pytest.MonkeyPatch) -> No
     await run_behind(page, "follow")
     found = {one.title: one for one in page.parts}
     assert list(found) == list(rows.TITLES.values())
-    assert found["Redis"].said == found["Live events"].said == "ok"
+    assert found["Redis"].label == found["Live events"].label == "ok"
     assert found["Workers"].detail.startswith("no worker is running")
 
 

@@ -34,7 +34,7 @@ async def test_what_is_found_stands_under_its_kind(cookie: str) -> None:
     assert [group.head for group in page.groups] == ["Jobs", "Runs"]
     (job,) = page.groups[0].hits
     assert (job.title, job.href, job.state) == ("production/backup", "/jobs/production/backup", "")
-    assert (page.groups[1].hits[0].state, page.groups[1].hits[0].said) == ("failed", "failed")
+    assert (page.groups[1].hits[0].state, page.groups[1].hits[0].label) == ("failed", "failed")
 
 
 async def test_anothers_things_are_not_found(charlies: str) -> None:
@@ -92,7 +92,7 @@ async def test_reading_again_is_for_its_own_tenant_and_not_without_end(cookie: s
 )  # fmt: skip
 def test_how_far_the_index_is(known: Repository, log: Log, standing: tuple[str, str]) -> None:
     shown_as = rows.repo(known, log)
-    assert (shown_as.state, shown_as.said) == standing
+    assert (shown_as.state, shown_as.label) == standing
 
 
 def test_a_history_that_is_still_read_says_how_far() -> None:
@@ -177,4 +177,4 @@ async def test_a_run_leads_to_its_host_and_its_commit(cookie: str, alice: Member
 async def test_the_form_of_runs_shows_what_the_address_asks_for(cookie: str) -> None:
     page = page_at("/runs?job=backup&status=failed", RunsState, cookie)
     await run(page, "load")
-    assert (page.asked.job, page.asked.status, page.asked.endpoint, page.total) == ("backup", "failed", "", 1)
+    assert (page.query.job, page.query.status, page.query.endpoint, page.total) == ("backup", "failed", "", 1)

@@ -19,8 +19,7 @@ from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
 from crontopus_app.queries import overview, timeline
 from crontopus_app.queries.timeline import Day, Lane, Mark
 from crontopus_app.ui import call
-from crontopus_app.ui.kit import colours
-from crontopus_app.ui.kit import timeline as drawing
+from crontopus_app.ui.kit import colours, day_chart
 from crontopus_app.ui.overview import rows
 from crontopus_app.ui.overview.state import OverviewState
 from tests.cast import JOB_ID, NOON, Member, add_job
@@ -34,12 +33,12 @@ LANE = Lane("j1", "backup", "production", "ok", (MARK,), (NOON + HOUR,))
 
 
 def test_now_is_the_middle_of_the_day() -> None:
-    assert drawing.place(NOON, NOON) == 720
-    assert drawing.place(NOON - timedelta(hours=12), NOON) == 0
+    assert day_chart.place(NOON, NOON) == 720
+    assert day_chart.place(NOON - timedelta(hours=12), NOON) == 0
 
 
 def test_the_axis_names_full_hours() -> None:
-    made = drawing.grid(drawing.drawn_at(NOON + timedelta(minutes=14)))
+    made = day_chart.grid(day_chart.drawn_at(NOON + timedelta(minutes=14)))
     assert made.at == (NOON + timedelta(minutes=10)).isoformat()
     assert made.ticks[0].at == (NOON - timedelta(hours=12) + 3 * HOUR).isoformat()
     assert made.ticks[3].left == "49.31%"
@@ -47,17 +46,17 @@ def test_the_axis_names_full_hours() -> None:
 
 
 def test_a_run_is_as_wide_as_it_was_long() -> None:
-    assert drawing.lane_row(LANE, NOON).paths.ok == "M660.0 7h60.0v13h-60.0z"
+    assert day_chart.lane_row(LANE, NOON).paths.ok == "M660.0 7h60.0v13h-60.0z"
 
 
 def test_a_run_that_began_before_the_day_is_cut_at_its_left_edge() -> None:
-    made = drawing.lane_row(replace(LANE, marks=(replace(MARK, begun=NOON - 13 * HOUR, seconds=10800.0),)), NOON)
+    made = day_chart.lane_row(replace(LANE, marks=(replace(MARK, begun=NOON - 13 * HOUR, seconds=10800.0),)), NOON)
     assert made.paths.ok == "M-60.0 7h180.0v13h-180.0z"
     assert made.runs.startswith("-60,180,success,")
 
 
 def test_a_lane_tells_the_browser_its_runs() -> None:
-    made = drawing.lane_row(LANE, NOON)
+    made = day_chart.lane_row(LANE, NOON)
     assert made.runs == "660,60,success,0,3.6e+03,D4-tW9nLRp-hZXCGdyiVDg"
     assert (made.hosts, made.last_at, made.next_at) == ("db01", MARK.begun.isoformat(), (NOON + HOUR).isoformat())
 
@@ -72,43 +71,43 @@ def test_late_is_seen_on_what_is_not_worse(status: str, late: bool, colour: str)
 
 def test_what_runs_is_not_drawn_as_settled() -> None:
     lane = replace(LANE, marks=(replace(MARK, status="running", seconds=None),))
-    assert drawing.lane_row(lane, NOON).runs == ""
-    (bar,) = drawing.going(Day((LANE, lane), 2), NOON)
+    assert day_chart.lane_row(lane, NOON).runs == ""
+    (bar,) = day_chart.going(Day((LANE, lane), 2), NOON)
     assert (bar.left, bar.top, bar.run_id, bar.state) == ("45.833%", "56px", RUN_ID, "running")
 
 
 def test_of_hundreds_of_runs_in_one_minute_one_bar_is_drawn_and_the_newest_are_told() -> None:
     ids = [str(uuid.UUID(int=number)) for number in range(300)]
     lane = replace(LANE, marks=tuple(replace(MARK, run_id=one) for one in reversed(ids)))
-    row = drawing.lane_row(lane, NOON)
-    alone = drawing.lane_row(replace(LANE, marks=(replace(MARK, run_id=ids[-1]),)), NOON)
+    row = day_chart.lane_row(lane, NOON)
+    alone = day_chart.lane_row(replace(LANE, marks=(replace(MARK, run_id=ids[-1]),)), NOON)
     assert row.paths == alone.paths
     told = row.runs.split("\n")
-    assert len(told) == drawing.TOLD
+    assert len(told) == day_chart.TOLD
     assert told[-1] == alone.runs
 
 
 def test_of_a_job_that_hangs_in_hundreds_of_runs_the_newest_are_drawn() -> None:
     stuck = tuple(replace(MARK, run_id=f"run-{number}", status="running", seconds=None) for number in range(500))
-    drawn = drawing.going(Day((replace(LANE, marks=stuck), replace(LANE, marks=stuck[:1])), 2), NOON)
-    assert [bar.run_id for bar in drawn] == [f"run-{number}" for number in range(drawing.GOING)] + ["run-0"]
+    drawn = day_chart.going(Day((replace(LANE, marks=stuck), replace(LANE, marks=stuck[:1])), 2), NOON)
+    assert [bar.run_id for bar in drawn] == [f"run-{number}" for number in range(day_chart.GOING)] + ["run-0"]
 
 
 def test_every_quarter_of_an_hour_is_an_outline_of_its_own() -> None:
     quarters = [720.0 + 15 * each for each in range(48)]
-    assert drawing.outlines(quarters, 8.0).count("M") == 48
-    assert drawing.outlines(quarters, 60.0).startswith("M720.0 7h13.0")
+    assert day_chart.outlines(quarters, 8.0).count("M") == 48
+    assert day_chart.outlines(quarters, 60.0).startswith("M720.0 7h13.0")
 
 
 def test_a_slot_each_minute_is_a_band() -> None:
-    assert drawing.outlines([720.0 + each for each in range(60)], 8.0).count("M") == 1
-    assert drawing.outlines([720.0, 721.0, 800.0], 8.0).count("M") == 2
-    assert drawing.outlines([], 8.0) == ""
+    assert day_chart.outlines([720.0 + each for each in range(60)], 8.0).count("M") == 1
+    assert day_chart.outlines([720.0, 721.0, 800.0], 8.0).count("M") == 2
+    assert day_chart.outlines([], 8.0) == ""
 
 
 def test_only_lanes_that_differ_are_sent_again() -> None:
-    base = [drawing.lane_row(replace(LANE, name=name), NOON) for name in "ab"]
-    assert drawing.changed(base, [base[0], replace(base[1], state="failed")]) == {
+    base = [day_chart.lane_row(replace(LANE, name=name), NOON) for name in "ab"]
+    assert day_chart.changed(base, [base[0], replace(base[1], state="failed")]) == {
         "production/b": replace(base[1], state="failed")
     }
 
@@ -236,7 +235,7 @@ def test_a_failing_job_is_told_with_cause_and_since_when(alice: Member) -> None:
         (found,) = overview.overview(session, alice.actor, NOON).failing
     assert (found.times, found.since, found.last_good) == (2, NOON - HOUR, NOON - 2 * HOUR)
     told = rows.trouble(found)
-    assert (told.said, told.exit, told.line) == ("failed 2 times", "exit 2 · ", "the end")
+    assert (told.summary, told.exit, told.line) == ("failed 2 times", "exit 2 · ", "the end")
 
 
 def test_a_third_of_the_cron_lines_is_said_as_it_is(alice: Member) -> None:
@@ -253,12 +252,12 @@ CHANGE = wire.ChangeStatus("c", "done", "update", "production/backup.yaml", "4f1
 
 def test_a_change_says_what_was_and_what_is_and_breaks_no_expression() -> None:
     told = rows.change_row(replace(CHANGE, said="schedule 0 2 * * * → 15 3 * * 1, nice 5"))
-    assert told.said == "schedule 0\u00a02\u00a0*\u00a0*\u00a0* → 15\u00a03\u00a0*\u00a0*\u00a01, nice 5"
+    assert told.summary == "schedule 0\u00a02\u00a0*\u00a0*\u00a0* → 15\u00a03\u00a0*\u00a0*\u00a01, nice 5"
     assert (told.state, told.arrived, told.commit, told.pushed) == ("late", "on 1 of 3", "4f1c2ab", False)
 
 
 def test_a_change_without_words_says_what_was_done() -> None:
-    assert rows.change_row(replace(CHANGE, operation="delete")).said == "deleted"
+    assert rows.change_row(replace(CHANGE, operation="delete")).summary == "deleted"
 
 
 # What a page is sent.

@@ -6,7 +6,7 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app.ui.kit import coming, parts
+from crontopus_app.ui.kit import next_runs, parts
 
 
 def meaning(check: Any) -> rx.Component:
@@ -22,9 +22,9 @@ def meaning(check: Any) -> rx.Component:
 
 
 def _zone(one: Any) -> rx.Component:
-    where = rx.cond(one.hosts, rx.fragment(one.future.zone, " · ", one.hosts), one.future.zone)
-    head = rx.cond(one.future.coming, rx.el.h3(where))
-    return rx.el.div(head, coming.slots(one.future), coming.nights(one.future), class_name="zone")
+    where = rx.cond(one.hosts, rx.fragment(one.forecast.zone, " · ", one.hosts), one.forecast.zone)
+    head = rx.cond(one.forecast.next_runs, rx.el.h3(where))
+    return rx.el.div(head, next_runs.slots(one.forecast), next_runs.nights(one.forecast), class_name="zone")
 
 
 def plan(shown: Any) -> rx.Component:
@@ -36,12 +36,12 @@ def plan(shown: Any) -> rx.Component:
         rx.cond(shown.more, rx.el.p(shown.more, class_name="muted")),
         id="plan",
     )
-    return parts.card("Plan", body, note=shown.said)
+    return parts.card("Plan", body, note=shown.summary)
 
 
 def _host(host: Any) -> rx.Component:
     head = rx.el.div(
-        parts.dot(host.state), parts.link(host.name, host.href), " ", rx.el.span(host.said, class_name="muted")
+        parts.dot(host.state), parts.link(host.name, host.href), " ", rx.el.span(host.label, class_name="muted")
     )
     lines = rx.cond(host.lines, diff(host.lines))
     return rx.el.div(head, lines, rx.cond(host.note, rx.el.small(host.note)), class_name="plan-host")
@@ -59,7 +59,7 @@ def saved(told: Any) -> rx.Component:
     """In one place, so that nothing moves: saving, saved as, on how many hosts, or why not."""
     state = rx.match(told.state, ("done", "ok"), ("failed", "failed"), "running")
     said = rx.el.span(
-        told.said,
+        told.text,
         rx.cond(told.commit, rx.fragment(" ", rx.el.code(told.commit))),
         rx.cond(told.hosts, rx.fragment(" · ", told.hosts)),
     )

@@ -14,8 +14,8 @@ from crontopus_app.monitoring.slots import Clock, Timed
 from crontopus_app.queries.plans import EndpointPlan, Plan
 from crontopus_app.ui.edit.form import NAMES, Form, field_at
 from crontopus_app.ui.kit import colours, words
-from crontopus_app.ui.kit.editor import Mark, marks
-from crontopus_app.ui.kit.future import Future, future
+from crontopus_app.ui.kit.editor import LineMark, marks
+from crontopus_app.ui.kit.forecast import Forecast, forecast
 
 SHOWN = 8
 ZONES = 3
@@ -24,7 +24,7 @@ ACTIONS = {"create": "gets it", "update": "changes", "delete": "loses it", "none
 
 
 @dataclass(frozen=True)
-class Head:
+class EditHead:
     """What the page is about: a new job, or the one of this place."""
 
     new: bool = True
@@ -40,7 +40,7 @@ class Zoned:
     """What the schedule does on the hosts of one zone."""
 
     hosts: str
-    future: Future
+    forecast: Forecast
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Check:
     zones: tuple[Zoned, ...] = ()
     more: str = ""
     wrong: dict[str, str] = field(default_factory=dict)
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[LineMark, ...] = ()
     note: str = ""
     errors: int = 0
 
@@ -62,10 +62,10 @@ class DiffLine:
 
 
 @dataclass(frozen=True)
-class Host:
+class HostPlan:
     name: str
     href: str
-    said: str
+    label: str
     state: str
     lines: tuple[DiffLine, ...]
     note: str
@@ -73,19 +73,19 @@ class Host:
 
 @dataclass(frozen=True)
 class PlanShown:
-    said: str = ""
-    hosts: tuple[Host, ...] = ()
+    summary: str = ""
+    hosts: tuple[HostPlan, ...] = ()
     more: str = ""
     nobody: str = ""
     unknown: str = ""
 
 
 @dataclass(frozen=True)
-class Saved:
+class SaveStatus:
     """How far the last save is: ``state`` is saving, waiting, done or failed; ``place`` whose it is."""
 
     state: str = ""
-    said: str = ""
+    text: str = ""
     commit: str = ""
     hosts: str = ""
     href: str = ""
@@ -98,7 +98,7 @@ def check(plan: Plan, yaml: str, form: Form, clocks: Sequence[Clock], now: datet
     zones = _zoned(plan, form, clocks, now)
     rest = zones[ZONES:]
     more = f"and {words.plural(len(rest), 'more zone', 'more zones')}" if rest else ""
-    told = next((one.future.words for one in zones if one.future.words), "")
+    told = next((one.forecast.words for one in zones if one.forecast.words), "")
     marked = marks(yaml, [*plan.errors, *plan.lints])
     return Check(told, zones[:ZONES], more, _wrong(plan.errors), marked, note, len(plan.errors))
 
@@ -137,13 +137,13 @@ def _zoned(plan: Plan, form: Form, clocks: Sequence[Clock], now: datetime) -> tu
 
 
 def _of_hosts(job: Timed, zone: str, hosts: list[EndpointPlan], now: datetime) -> Zoned:
-    told = future(job, zone, {one.host for one in hosts}, now)
+    told = forecast(job, zone, {one.host for one in hosts}, now)
     return Zoned(words.hosts([host.endpoint_name for host in hosts]), told)
 
 
 def _of_clocks(job: Timed, zone: str, clocks: Sequence[Clock], now: datetime) -> Zoned:
     hosts = {slots.Host("", one) for one in clocks if job.timezone or one.zone == zone}
-    return Zoned("", future(job, zone, hosts, now))
+    return Zoned("", forecast(job, zone, hosts, now))
 
 
 def plan_shown(plan: Plan, waits: Sequence[str] = ()) -> PlanShown:
@@ -171,12 +171,12 @@ def _counted(plan: Plan, changing: list[EndpointPlan]) -> str:
     return ", ".join(told) or "no host"
 
 
-def _host(one: EndpointPlan) -> Host:
+def _host(one: EndpointPlan) -> HostPlan:
     lines = diff(one.before, one.after)
     same = one.action == "update" and not any(line.sign.strip() for line in lines)
     note = one.note or ("its line stays, what it runs changes" if same and lines else "")
     href = f"/endpoints/{one.endpoint_id}"
-    return Host(one.endpoint_name, href, ACTIONS[one.action], colours.ACTION[one.action], tuple(lines), note)
+    return HostPlan(one.endpoint_name, href, ACTIONS[one.action], colours.ACTION[one.action], tuple(lines), note)
 
 
 def diff(before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:
@@ -186,13 +186,13 @@ def diff(before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:
     return gone + stays + [DiffLine("+", text, "add") for text in after if text not in before]
 
 
-def saved(told: wire.ChangeStatus, place: str) -> Saved:
+def saved(told: wire.ChangeStatus, place: str) -> SaveStatus:
     """How far a change is: on its way, committed, and on how many hosts."""
     job: dict[str, Any] = {"href": f"/jobs/{place}", "link": "Open the job", "place": place}
     if told.state == "failed":
-        return Saved("failed", told.error or "The change was refused.", place=place)
+        return SaveStatus("failed", told.error or "The change was refused.", place=place)
     if told.state == "pending":
-        return Saved("waiting", f"On its way to Git. {told.error or ''}".strip(), **job)
+        return SaveStatus("waiting", f"On its way to Git. {told.error or ''}".strip(), **job)
     none = "no host takes it"
     hosts = f"on {told.applied} of {words.plural(told.expected, 'host')}" if told.expected else none
-    return Saved("done", "Saved as", (told.commit or "")[:7], hosts, **job)
+    return SaveStatus("done", "SaveStatus as", (told.commit or "")[:7], hosts, **job)

@@ -12,21 +12,21 @@ from crontopus_app.jobs import changes
 from crontopus_app.ui import session
 from crontopus_app.ui.call import change, outside
 from crontopus_app.ui.edit import conflict as conflicts
-from crontopus_app.ui.edit import desk, rows, steps, talk
+from crontopus_app.ui.edit import draft, messages, rows, transitions
 
 
 class EditState(rx.State):
-    """One manifest in the making; its text belongs to the browser, what is said of it is here."""
+    """One manifest in the making; its text belongs to the browser, what is message of it is here."""
 
     ready: bool = False
     problem: str = ""
-    head: rows.Head = rows.Head()
+    head: rows.EditHead = rows.EditHead()
     answer: str = ""
     check: rows.Check = rows.Check()
     plan: rows.PlanShown = rows.PlanShown()
-    saved: rows.Saved = rows.Saved()
+    saved: rows.SaveStatus = rows.SaveStatus()
     conflict: conflicts.Conflict = conflicts.Conflict()
-    _desk: desk.Desk = desk.Desk()
+    _draft: draft.Draft = draft.Draft()
     _opening: bool = False
 
     @rx.event
@@ -37,34 +37,34 @@ class EditState(rx.State):
 
     async def _fill(self, actor: Actor) -> None:
         if self._opening:
-            await steps.begin(self, actor)
+            await transitions.begin(self, actor)
             self._opening = False  # a job that is not there yet is opened as soon as it is
         else:
-            await steps.follow(self, actor)
+            await transitions.follow(self, actor)
 
     @rx.event
     async def sent(self, form: dict[str, Any]) -> None:
         """Something was typed, a draft is back, or a merge is asked for."""
         try:
-            said = talk.read(form, self._desk.place)
+            message = messages.read(form, self._draft.place)
             actor = await session.actor_of(self)
-            await (steps.merge if said.side == "merge" else steps.take)(self, actor, said)
+            await (transitions.merge if message.side == "merge" else transitions.take)(self, actor, message)
         except CrontopusError as error:
-            self.saved = steps.refused(error)
+            self.saved = transitions.refused(error)
 
     @rx.event
     async def choose(self, index: int, side: str) -> None:
         """Takes one side of one stretch that both changed."""
-        on = self._desk
+        on = self._draft
         known = on.theirs is not None and 0 <= index < len(on.pieces) and on.pieces[index].text is None
         if on.theirs is not None and known and side in conflicts.SIDES:
-            self._desk = on._replace(choices={**on.choices, index: side})
-            self.conflict = conflicts.opened(on.theirs.commit, on.pieces, self._desk.choices)
+            self._draft = on._replace(choices={**on.choices, index: side})
+            self.conflict = conflicts.opened(on.theirs.commit, on.pieces, self._draft.choices)
 
     @rx.event
     async def settle(self, side: str) -> None:
         """Ends the choosing: as ``chosen``, all ``mine``, all ``theirs``, or ``later``."""
-        on = self._desk
+        on = self._draft
         if on.theirs is None or side not in ("chosen", "later", *conflicts.SIDES):
             return
         if side == "later":
@@ -74,29 +74,29 @@ class EditState(rx.State):
         text = whole or conflicts.settled(on.pieces, on.choices)
         try:
             if text is not None:
-                await steps.merged(self, await session.actor_of(self), text)
+                await transitions.merged(self, await session.actor_of(self), text)
         except CrontopusError as error:
-            self.saved = steps.refused(error)
+            self.saved = transitions.refused(error)
 
     @rx.event(background=True)
     async def save(self, form: dict[str, Any]) -> Any:
         """Commits what was sent; while Git is asked one types on."""
         try:
             async with self:
-                said = talk.read(form, self._desk.place)
-                self.saved, on = rows.Saved("saving", "Saving"), self._desk
+                message = messages.read(form, self._draft.place)
+                self.saved, on = rows.SaveStatus("saving", "Saving"), self._draft
                 actor = await session.actor_of(self)
         except CrontopusError as error:
             async with self:
-                self.saved = steps.refused(error)
+                self.saved = transitions.refused(error)
             return None
         try:
-            on, made = await change(desk.submitted, actor, on, said)
+            on, made = await change(draft.submitted, actor, on, message)
             await outside(changes.wait, made.id)
         except CrontopusError as error:
             async with self:
-                await steps.refuse(self, actor, said, error)
+                await transitions.refuse(self, actor, message, error)
             return None
         async with self:
-            self._desk = on
-            return await steps.land(self, actor, said)
+            self._draft = on
+            return await transitions.land(self, actor, message)

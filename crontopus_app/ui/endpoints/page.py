@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.endpoints.rows import DriftRow, HostRow, InstanceRow, Line
+from crontopus_app.ui.endpoints.rows import CrontabRow, DriftRow, HostRow, InstanceRow
 from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
 from crontopus_app.ui.kit import dialog, parts, skeleton
 
@@ -66,9 +66,10 @@ def _none_here() -> rx.Component:
 
 
 def _host(host: HostRow) -> rx.Component:
+    state = rx.fragment(parts.tag(host.label, host.state), rx.cond(host.message, rx.el.small(host.message)))
     return rx.el.tr(
         rx.el.td(parts.dot(host.state), parts.link(host.name, host.href), rx.el.small(host.hostname)),
-        rx.el.td(parts.tag(host.said, host.state), rx.cond(host.message, rx.el.small(host.message)), class_name="wrap"),
+        rx.el.td(state, class_name="wrap"),
         rx.el.td(parts.when(host.seen), class_name="muted"),
         rx.el.td(host.jobs, class_name="num"),
         rx.el.td(host.head, class_name="mono"),
@@ -116,12 +117,12 @@ def _tiles() -> rx.Component:
     about = rx.el.span(host.clock, " · agent ", host.agent, rx.cond(host.old, ", older than the server", ""))
     return rx.el.section(
         rx.el.div(
-            rx.el.b(host.said),
+            rx.el.b(host.label),
             rx.el.span(rx.cond(host.head, host.head, "no commit"), " · seen ", parts.when(host.seen)),
             class_name=f"tile wide s-{host.state}",
         ),
         parts.tile(host.jobs, "jobs", "ok"),
-        parts.tile(coverage.said, "lines monitored", "accent", share=coverage.share, wide=True),
+        parts.tile(coverage.text, "lines monitored", "accent", share=coverage.share, wide=True),
         rx.el.div(
             rx.el.b(rx.cond(host.platform, host.platform, host.hostname)),
             about,
@@ -161,7 +162,7 @@ def _drifted(one: DriftRow) -> rx.Component:
     )
 
 
-def line(one: Line) -> rx.Component:
+def line(one: CrontabRow) -> rx.Component:
     """A line with its number and what is to be said of it."""
     return rx.el.div(
         rx.el.em(one.number), rx.el.code(one.text), rx.el.span(one.note), class_name=f"ln {one.css}", key=one.number
@@ -172,7 +173,7 @@ def _job(one: InstanceRow) -> rx.Component:
     return rx.el.tr(
         rx.el.td(parts.dot(one.state), parts.link(one.job, one.href)),
         rx.el.td(parts.namespace(one.namespace)),
-        rx.el.td(parts.tag(one.said, one.state)),
+        rx.el.td(parts.tag(one.label, one.state)),
         rx.el.td(one.outcome, rx.cond(one.reason, rx.el.small(one.reason)), class_name="wrap"),
         rx.el.td(one.commit, class_name="mono"),
         rx.el.td(rx.cond(one.last_href, parts.link(parts.when(one.last), one.last_href), "–")),

@@ -10,13 +10,13 @@ from typing import Any
 from contract import wire
 from crontopus_app.ui.kit import colours, filters, words
 from crontopus_app.ui.kit.filters import Pages, Pill
-from crontopus_app.ui.kit.future import CRONS
+from crontopus_app.ui.kit.forecast import CRONS
 
 # Agents are released with the server: one with a lower number is behind it.
 OURS = installed("crontopus")
 STANDINGS = {"managed": "ours", "ours": "mark", "foreign": "foreign", "adopted": "adopted", "drift": "drift"}
 DRIFTS = {"line_changed": "changed", "line_missing": "removed", "line_added": "added"}
-SAID = {"foreign": "not monitored", "environment": "variable"}
+STANDING_LABELS = {"foreign": "not monitored", "environment": "variable"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class HostRow:
     name: str
     hostname: str
     state: str
-    said: str
+    label: str
     message: str
     seen: str
     agent: str
@@ -49,7 +49,7 @@ class InstanceRow:
     host: str
     host_href: str
     state: str
-    said: str
+    label: str
     outcome: str
     reason: str
     commit: str
@@ -61,7 +61,7 @@ class InstanceRow:
 class Coverage:
     """How many of the lines that start something are from Git; ``share`` is a width."""
 
-    said: str = ""
+    text: str = ""
     share: str = "0%"
 
 
@@ -77,7 +77,7 @@ class DriftRow:
 
 
 @dataclass(frozen=True)
-class Line:
+class CrontabRow:
     number: int
     text: str
     css: str
@@ -91,7 +91,7 @@ def host(endpoint: wire.Endpoint) -> HostRow:
         name=endpoint.name,
         hostname=endpoint.hostname,
         state=colours.of_host(endpoint.state),
-        said=endpoint.state,
+        label=endpoint.state,
         message=endpoint.message,
         seen=words.iso(endpoint.last_seen_at),
         agent=endpoint.agent_version,
@@ -141,7 +141,7 @@ def instance(one: wire.InstanceStatus) -> InstanceRow:
         host=one.endpoint_name,
         host_href=f"/endpoints/{one.endpoint_id}",
         state=colours.of_job(one.state),
-        said=words.JOB_WORDS.get(one.state, one.state),
+        label=words.JOB_WORDS.get(one.state, one.state),
         outcome=one.outcome or "not yet reported",
         reason=one.reason,
         commit=one.commit[:7],
@@ -150,12 +150,12 @@ def instance(one: wire.InstanceStatus) -> InstanceRow:
     )
 
 
-def lines(crontab: Iterable[wire.CrontabLine], names: dict[str, str]) -> list[Line]:
+def lines(crontab: Iterable[wire.CrontabLine], names: dict[str, str]) -> list[CrontabRow]:
     """The host's crontab as its agent read it; ``names`` says which job a managed line is."""
     found = []
     for number, line in enumerate(crontab, start=1):
-        note = line.note or names.get(line.job_id, "") or SAID.get(line.standing, "")
-        found.append(Line(number, line.text, STANDINGS.get(line.standing, ""), note))
+        note = line.note or names.get(line.job_id, "") or STANDING_LABELS.get(line.standing, "")
+        found.append(CrontabRow(number, line.text, STANDINGS.get(line.standing, ""), note))
     return found
 
 

@@ -60,7 +60,7 @@ class EndpointState(rx.State):
     problem: str = ""
     host: rows.HostRow = NOBODY
     coverage: rows.Coverage = rows.Coverage()
-    lines: list[rows.Line] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    lines: list[rows.CrontabRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     drift: list[rows.DriftRow] = []  # noqa: RUF012
     jobs: list[rows.InstanceRow] = []  # noqa: RUF012
 

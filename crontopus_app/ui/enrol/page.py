@@ -7,7 +7,7 @@ import reflex as rx
 from crontopus_app.ui import shell
 from crontopus_app.ui.enrol.state import INSTALL
 from crontopus_app.ui.enrol.state import EnrolState as State
-from crontopus_app.ui.kit import host_tokens, once, parts, skeleton
+from crontopus_app.ui.kit import form_key, host_tokens, parts, skeleton
 
 
 def enrol() -> rx.Component:
@@ -33,7 +33,7 @@ def enrol() -> rx.Component:
 
 def _make() -> rx.Component:
     form = rx.el.form(
-        once.hidden(State.once),
+        form_key.hidden(State.form_key),
         parts.field("Name", rx.el.input(name="name", default_value="hosts", required=True, max_length=100)),
         rx.el.div(
             parts.field("Valid for days", rx.el.input(name="days", type="number", default_value="7", min=1, max=3650)),

@@ -16,7 +16,7 @@ from crontopus_app.forge import addresses
 from crontopus_app.people import tokens
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
-from crontopus_app.ui.kit import host_tokens, once, toast
+from crontopus_app.ui.kit import form_key, host_tokens, toast
 
 # In a clone of Crontopus on a host without the agent, with Python 3.9 or newer: what docs/agent.md says.
 INSTALL = (
@@ -43,15 +43,15 @@ class EnrolState(rx.State):
     unreachable: str = ""
     wrong: str = ""
     commands: list[str] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    tokens: list[host_tokens.TokenRow] = []  # noqa: RUF012
+    tokens: list[host_tokens.EnrolmentTokenRow] = []  # noqa: RUF012
     joined: bool = False
-    once: str = ""
+    form_key: str = ""
     _made: str = ""
 
     @rx.event
     async def load(self) -> Any:
         """Fills the page; a token shown before is not shown again."""
-        self.commands, self.wrong, self._made, self.once = [], "", "", once.new_key()
+        self.commands, self.wrong, self._made, self.form_key = [], "", "", form_key.new_key()
         self.unreachable = addresses.unreachable(settings())
         return await session.opened(self, "endpoint")
 
@@ -68,9 +68,9 @@ class EnrolState(rx.State):
         try:
             actor = await session.actor_of(self)
             wanted = wire.EnrollmentTokenRequest(str(form.get("name", "")), _count(form, "days"), _count(form, "uses"))
-            made = await change(tokens.create_enrollment, actor, wanted, clock.now(), key=once.key_of(form))
+            made = await change(tokens.create_enrollment, actor, wanted, clock.now(), key=form_key.key_of(form))
             self.commands, self.wrong = commands(made.token or "", addresses.console(settings())), ""
-            self._made, self.once = made.id, once.new_key()
+            self._made, self.form_key = made.id, form_key.new_key()
             await session.fill(self, actor)
         except CrontopusError as error:
             self.wrong = problems.sentence(error)

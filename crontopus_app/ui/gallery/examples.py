@@ -9,7 +9,7 @@ from contract import wire
 from crontopus_app.monitoring.slots import Timed
 from crontopus_app.queries.timeline import Day, Lane
 from crontopus_app.queries.timeline import Mark as Ran
-from crontopus_app.ui.kit import charts, code, editor, future, run_table, terminal, timeline
+from crontopus_app.ui.kit import charts, code, day_chart, editor, forecast, run_table, terminal
 from crontopus_app.ui.kit.durations import Durations, durations
 from crontopus_app.ui.kit.strip import Cell
 
@@ -47,7 +47,7 @@ DIFFERENCE = code.between(FILE, FILE.replace("30 1", "0 2").replace("1h", "2h"))
 PIECES = terminal.pieces(OUTPUT)
 TAIL = terminal.pieces("dumped 13 of 14 databases\n")
 TABLE = run_table.rows(RUNS[8:13])
-AHEAD = future.future(Timed("j", ("30 2 * * *",)), "Europe/Berlin", set(), AT)
+AHEAD = forecast.forecast(Timed("j", ("30 2 * * *",)), "Europe/Berlin", set(), AT)
 MARKS = list(editor.marks(FILE, [PROBLEMS[0], wire.Problem("x", "no such program on 2 of 3 hosts", line=3, column=12)]))
 
 
@@ -73,6 +73,6 @@ LANES = (
     Lane("6", "cert-renewal-of-every-host-in-the-fleet", "production", "ok", (_ran(9, 1), _ran(10, 1, "lost")), ()),
     Lane("7", "old-sync", "staging", "paused", (), ()),
 )  # fmt: skip
-DAY = [timeline.lane_row(lane, AT) for lane in LANES]
-GOING = timeline.going(Day(LANES, len(LANES)), AT)
-GRID = timeline.grid(AT)
+DAY = [day_chart.lane_row(lane, AT) for lane in LANES]
+GOING = day_chart.going(Day(LANES, len(LANES)), AT)
+GRID = day_chart.grid(AT)

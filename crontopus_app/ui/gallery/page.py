@@ -7,7 +7,7 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.ui.gallery import examples, pictures
-from crontopus_app.ui.kit import charts, code, coming, dialog, durations, parts, run_table, skeleton, strip
+from crontopus_app.ui.kit import charts, code, dialog, durations, next_runs, parts, run_table, skeleton, strip
 
 
 def gallery() -> rx.Component:
@@ -45,7 +45,7 @@ def _words() -> rx.Component:
     states = [rx.el.span(word, class_name=f"state s-{word}") for word in ("ok", "running", "failed", "missed")]
     at = examples.AT.isoformat()
     moments = [parts.when(at, kind, "Europe/Berlin") for kind in ("ago", "clock", "day", "short", "exact")]
-    more = [parts.said(at, "24 Mar 02:00", "Europe/Berlin"), parts.when("", "ago"), parts.copy("4f1c2ab")]
+    more = [parts.moment(at, "24 Mar 02:00", "Europe/Berlin"), parts.when("", "ago"), parts.copy("4f1c2ab")]
     keys = [rx.el.kbd(key) for key in ("/", "g j", "?")]
     rows = (marks, spaces, states, moments, more, keys)
     return parts.card(
@@ -94,7 +94,7 @@ def _charts() -> rx.Component:
     return parts.card(
         "30 days",
         strip.strip(examples.CELLS, 30, "an example of thirty days"),
-        rx.el.h2("Duration", rx.el.small(took.said), durations.key(took)),
+        rx.el.h2("Duration", rx.el.small(took.summary), durations.key(took)),
         durations.chart(took),
         aside=legend,
     )
@@ -103,7 +103,7 @@ def _charts() -> rx.Component:
 def _ahead() -> rx.Component:
     ahead: Any = rx.Var.create(examples.AHEAD)
     facts = rx.el.dl(parts.fact("Endpoint", "db01"), parts.fact("Exit", "0"), class_name="facts pad")
-    return parts.card("Next runs", coming.slots(ahead), coming.nights(ahead), facts, note="in Europe/Berlin")
+    return parts.card("Next runs", next_runs.slots(ahead), next_runs.nights(ahead), facts, note="in Europe/Berlin")
 
 
 def _text(theme: str) -> rx.Component:
@@ -154,7 +154,7 @@ def _asking() -> tuple[rx.Component, ...]:
         for state in ("ok", "late", "failed")
     ]
     shown = dialog.dialog(
-        "example", "Delete production/nightly-backup", rx.el.p("Removes 1 line on ", dialog.told("word"), "."),
+        "example", "Delete production/nightly-backup", rx.el.p("Removes 1 line on ", dialog.given("word"), "."),
         acts=(rx.el.button("Delete", type="button", class_name="danger solid", data_close=""),), close="Cancel",
     )  # fmt: skip
     return rx.el.p(opener, *says, class_name="flex"), shown

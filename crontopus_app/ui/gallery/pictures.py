@@ -7,8 +7,8 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.ui.gallery import examples
-from crontopus_app.ui.kit import dialog, parts, skeleton, timeline
-from crontopus_app.ui.kit.editor import Mark, editor
+from crontopus_app.ui.kit import day_chart, dialog, parts, skeleton
+from crontopus_app.ui.kit.editor import LineMark, editor
 
 
 def day() -> rx.Component:
@@ -16,7 +16,7 @@ def day() -> rx.Component:
     lanes: Any = rx.Var.create(examples.DAY)
     fresh: Any = rx.Var.create({examples.DAY[0].key: examples.DAY[0]})
     going: Any = rx.Var.create(examples.GOING)
-    drawn = timeline.timeline(lanes, fresh, going, rx.Var.create(examples.GRID))
+    drawn = day_chart.chart(lanes, fresh, going, rx.Var.create(examples.GRID))
     legend = parts.legend(*((f"s-{state}", state) for state in ("ok", "running", "late", "failed", "missed")))
     return rx.el.div(parts.card("24 hours", drawn, note="as of 24 Mar, 01:00 UTC", aside=legend), data_still="")
 
@@ -24,7 +24,7 @@ def day() -> rx.Component:
 def editors(theme: str) -> tuple[rx.Component, ...]:
     """With an error and advice at their lines, without any, not to be written in, empty."""
     marks: Any = rx.Var.create(examples.MARKS)
-    none: Any = rx.Var.create(examples.MARKS[:0]).to(list[Mark])
+    none: Any = rx.Var.create(examples.MARKS[:0]).to(list[LineMark])
     said = editor(f"marked-{theme}", f"a file with errors, {theme}", marks, error=True, text=examples.FILE)
     fine = editor(f"fine-{theme}", f"a file that is right, {theme}", none, read_only=True, text=examples.FILE)
     blank = editor(f"blank-{theme}", f"an empty file, {theme}", none)

@@ -7,7 +7,7 @@ import reflex as rx
 from crontopus_app.ui import shell
 from crontopus_app.ui.job import tabs
 from crontopus_app.ui.job.state import JobState as State
-from crontopus_app.ui.kit import code, coming, dialog, durations, parts, skeleton, strip
+from crontopus_app.ui.kit import code, dialog, durations, next_runs, parts, skeleton, strip
 
 
 def job() -> rx.Component:
@@ -46,7 +46,7 @@ def _head() -> rx.Component:
         ahead.utc,
     )
     return rx.el.section(
-        rx.el.span(head.said, class_name=f"state s-{head.state}"),
+        rx.el.span(head.label, class_name=f"state s-{head.state}"),
         rx.el.div(rx.el.b(head.explained, " "), rx.el.span(head.cron, class_name="mono muted"), _where()),
         rx.el.div(
             rx.el.b(rx.cond(head.paused, "paused", parts.when(ahead.next, "in", ahead.zone))),
@@ -78,7 +78,7 @@ def _month() -> rx.Component:
     cells = rx.cond(month.cells, strip.strip(month.cells, month.columns, "the last 30 days"), none)
     took = month.durations
     chart = rx.fragment(
-        rx.el.h2("Duration", rx.el.small(took.said), durations.key(took)),
+        rx.el.h2("Duration", rx.el.small(took.summary), durations.key(took)),
         rx.cond(took.bars, durations.chart(took), rx.el.p("No run has ended yet.", class_name="muted")),
     )
     share = rx.el.span(month.success, class_name="legend steadily")
@@ -93,8 +93,8 @@ def _coming() -> rx.Component:
         rx.cond(ahead.quieter, rx.fragment(" It is quieter at ", ahead.quieter, ".")),
     )
     crowd = rx.cond(ahead.crowd, parts.note(rx.el.b("Neighbours "), ahead.crowd, quieter))
-    note = rx.cond(ahead.future.coming, rx.fragment("in ", ahead.future.zone))
-    return parts.card("Next runs", coming.slots(ahead.future), coming.nights(ahead.future), crowd, note=note)
+    note = rx.cond(ahead.forecast.next_runs, rx.fragment("in ", ahead.forecast.zone))
+    return parts.card("Next runs", next_runs.slots(ahead.forecast), next_runs.nights(ahead.forecast), crowd, note=note)
 
 
 def _move() -> rx.Component:
@@ -134,9 +134,9 @@ def _restore() -> rx.Component:
     return dialog.confirm(
         "restore",
         "Restore this content",
-        rx.el.p("Makes a new commit with the content of ", dialog.told("short"), ", “", dialog.told("message"), "”."),
+        rx.el.p("Makes a new commit with the content of ", dialog.given("short"), ", “", dialog.given("message"), "”."),
         rx.cond(restoring.lines, code.block(restoring.lines, "what changes in the file")),
-        rx.el.p(rx.cond(restoring.said, restoring.said, "Looking what it would change …"), role="status"),
+        rx.el.p(rx.cond(restoring.text, restoring.text, "Looking what it would change …"), role="status"),
         act="Restore",
         on_submit=State.restore,
         takes=("sha",),

@@ -13,21 +13,21 @@ from crontopus_app.queries.calendar import Crowd
 from crontopus_app.queries.job_on_hosts import Installed
 from crontopus_app.queries.plans import Plan
 from crontopus_app.ui.kit import colours, run_table, terminal, words
-from crontopus_app.ui.kit.code import Line
-from crontopus_app.ui.kit.future import NOTHING, Future
+from crontopus_app.ui.kit.code import CodeLine
+from crontopus_app.ui.kit.forecast import NOTHING, Forecast
 
 SHOWN = 30
 
 
 @dataclass(frozen=True)
-class Head:
+class JobHead:
     """``lines`` is what its hosts would lose without it, ``installed`` says whether they have what Git says."""
 
     id: str = ""
     name: str = ""
     namespace: str = ""
     state: str = "unknown"
-    said: str = ""
+    label: str = ""
     explained: str = ""
     cron: str = ""
     hosts: str = ""
@@ -49,7 +49,7 @@ class Ahead:
     ``schedule`` is the expression that would move the job to ``quieter``; empty where it has no single minute.
     """
 
-    future: Future = NOTHING
+    forecast: Forecast = NOTHING
     zone: str = ""
     next: str = ""
     there: str = ""
@@ -82,7 +82,7 @@ class Instance:
     host: str
     href: str
     state: str
-    said: str
+    label: str
     outcome: str
     reason: str
     commit: str
@@ -95,7 +95,7 @@ class Instance:
 
 
 @dataclass(frozen=True)
-class CommitRow:
+class HistoryRow:
     sha: str
     short: str
     author: str
@@ -111,8 +111,8 @@ class Body:
     """What the open tab shows."""
 
     tab: str = "runs"
-    lines: tuple[Line, ...] = ()
-    commits: tuple[CommitRow, ...] = ()
+    lines: tuple[CodeLine, ...] = ()
+    commits: tuple[HistoryRow, ...] = ()
     instances: tuple[Instance, ...] = ()
 
 
@@ -121,21 +121,21 @@ class Restoring:
     """What restoring a version would do; ``sha`` says of which one."""
 
     sha: str = ""
-    lines: tuple[Line, ...] = ()
-    said: str = ""
+    lines: tuple[CodeLine, ...] = ()
+    text: str = ""
 
 
-def head(detail: wire.JobDetail, current: int, hosts: int) -> Head:
+def head(detail: wire.JobDetail, current: int, hosts: int) -> JobHead:
     """What stands on top of the page."""
     job = detail.job
     notes = (detail.manifest or {}).get("annotations", {})
     runbook = str(notes.get("runbook", ""))
-    return Head(
+    return JobHead(
         id=job.id,
         name=job.name,
         namespace=job.namespace,
         state=colours.of_job(job.state),
-        said=words.JOB_WORDS.get(job.state, job.state),
+        label=words.JOB_WORDS.get(job.state, job.state),
         explained=_explained(job.schedule, job.timezone) or job.words,
         cron=" · ".join(job.schedule),
         hosts=words.hosts(job.endpoints),
@@ -179,11 +179,11 @@ def limit_s(detail: wire.JobDetail) -> float | None:
         return None
 
 
-def ahead(job: wire.JobSummary, future: Future, zone: str, crowd: Crowd | None) -> Ahead:
+def ahead(job: wire.JobSummary, forecast: Forecast, zone: str, crowd: Crowd | None) -> Ahead:
     """``zone`` is empty while no host has told one."""
     at = job.next_run
     return Ahead(
-        future=future,
+        forecast=forecast,
         zone=zone,
         next=words.iso(at),
         there=f"{at.astimezone(ZoneInfo(zone)):%d %b %H:%M}" if at and zone else "",
@@ -238,7 +238,7 @@ def instance(found: Installed) -> Instance:
         host=one.endpoint_name,
         href=f"/endpoints/{one.endpoint_id}",
         state=colours.of_job(one.state),
-        said=words.JOB_WORDS.get(one.state, one.state),
+        label=words.JOB_WORDS.get(one.state, one.state),
         outcome=one.outcome or "not yet reported",
         reason=one.reason,
         commit=one.commit[:7],
@@ -251,9 +251,9 @@ def instance(found: Installed) -> Instance:
     )
 
 
-def commit(entry: wire.HistoryEntry, namespace: str, name: str, opened: str) -> CommitRow:
+def commit(entry: wire.HistoryEntry, namespace: str, name: str, opened: str) -> HistoryRow:
     found = entry.commit
-    return CommitRow(
+    return HistoryRow(
         sha=found.sha,
         short=found.sha[:7],
         author=found.author,

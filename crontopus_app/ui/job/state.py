@@ -14,7 +14,7 @@ from crontopus_app.base.errors import CrontopusError
 from crontopus_app.queries import job_on_hosts, jobs
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, moment, outside, shared
-from crontopus_app.ui.job import acts, ask, past, rows
+from crontopus_app.ui.job import actions, history_strip, queries, rows
 from crontopus_app.ui.kit import code, durations, toast
 
 TABS = ("runs", "definition", "history", "endpoints")
@@ -25,8 +25,8 @@ class JobState(rx.State):
 
     ready: bool = False
     problem: str = ""
-    head: rows.Head = rows.Head()
-    month: past.Past = past.EMPTY
+    head: rows.JobHead = rows.JobHead()
+    month: history_strip.HistoryStrip = history_strip.EMPTY
     ahead: rows.Ahead = rows.Ahead()
     runs: list[rows.RunLine] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     body: rows.Body = rows.Body()
@@ -49,8 +49,8 @@ class JobState(rx.State):
         await self._fill_ahead(actor, detail, now)
         zone = self.ahead.zone
         session.put(self, "head", rows.head(detail, *await shared(job_on_hosts.in_force, actor, *place)))
-        month = await shared(ask.happened, actor, *place, detail.job.id, zone or "UTC", now)
-        newest, outputs = await shared(ask.newest, actor, detail.job.id)
+        month = await shared(queries.happened, actor, *place, detail.job.id, zone or "UTC", now)
+        newest, outputs = await shared(queries.newest, actor, detail.job.id)
         taken = durations.durations(newest[::-1], rows.limit_s(detail))
         session.put(self, "month", replace(month, durations=taken))
         session.put(self, "runs", rows.run_lines(newest, outputs, zone))
@@ -61,7 +61,7 @@ class JobState(rx.State):
         job = detail.job
         known = (detail.sha, job.next_run, tuple(job.endpoints))
         if known != self._ahead_of:
-            self.ahead, self._ahead_of = await call(ask.ahead, actor, job, now), known
+            self.ahead, self._ahead_of = await call(queries.ahead, actor, job, now), known
 
     async def _tab(self, actor: Actor, detail: wire.JobDetail) -> rows.Body:
         asked, job = session.query_of(self, "tab"), detail.job
@@ -73,13 +73,13 @@ class JobState(rx.State):
             return rows.Body(tab, instances=tuple(rows.instance(one) for one in found))
         if tab == "history":
             commit = session.query_of(self, "commit")
-            return await shared(ask.history, actor, job.namespace, job.name, commit, through=outside)
+            return await shared(queries.history, actor, job.namespace, job.name, commit, through=outside)
         return rows.Body(tab)
 
     @rx.event
     async def set_paused(self, paused: bool) -> Any:
         """Pauses or resumes by a commit."""
-        return await self._act(acts.set_paused, bool(paused))
+        return await self._act(actions.set_paused, bool(paused))
 
     @rx.event
     async def look(self, sha: str) -> Any:
@@ -87,26 +87,26 @@ class JobState(rx.State):
         self.restoring = rows.Restoring(str(sha))
         yield
         try:
-            self.restoring = await outside(ask.restoring, await session.actor_of(self), *self._place(), str(sha))
+            self.restoring = await outside(queries.restoring, await session.actor_of(self), *self._place(), str(sha))
         except CrontopusError as error:
-            self.restoring = rows.Restoring(str(sha), said=problems.sentence(error))
+            self.restoring = rows.Restoring(str(sha), text=problems.sentence(error))
 
     @rx.event
     async def restore(self, form: dict[str, Any]) -> Any:
         """Gives the job the content it had in a commit, by a new commit."""
-        return await self._act(acts.restore, str(form.get("sha", "")))
+        return await self._act(actions.restore, str(form.get("sha", "")))
 
     @rx.event
     async def move(self, _form: dict[str, Any]) -> Any:
         """Gives the job the quieter slot that the page proposes."""
         if not self.ahead.schedule:
             return toast.say("There is no quieter slot any more.", "late")
-        return await self._act(acts.move, self.ahead.schedule)
+        return await self._act(actions.move, self.ahead.schedule)
 
     @rx.event
     async def delete(self, _form: dict[str, Any]) -> Any:
         """Deletes the file by a commit."""
-        return await self._act(acts.delete, then=rx.redirect("/jobs"))
+        return await self._act(actions.delete, then=rx.redirect("/jobs"))
 
     async def _act(self, act: Any, *args: Any, then: Any = None) -> Any:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app.ui.job.rows import CommitRow, Instance, RunLine
+from crontopus_app.ui.job.rows import HistoryRow, Instance, RunLine
 from crontopus_app.ui.job.state import JobState as State
 from crontopus_app.ui.kit import code, dialog, parts
 
@@ -41,7 +41,7 @@ def _runs() -> rx.Component:
 
 
 def _run(run: RunLine, place: int) -> rx.Component:
-    slot = parts.link(parts.said(run.at, run.slot, State.ahead.zone), run.href)
+    slot = parts.link(parts.moment(run.at, run.slot, State.ahead.zone), run.href)
     return rx.el.tr(
         rx.el.td(slot),
         rx.el.td(run.delay, class_name="muted"),
@@ -63,7 +63,7 @@ def _history() -> rx.Component:
     return rx.fragment(commits, rx.cond(State.body.lines, changed, choose))
 
 
-def _commit(commit: CommitRow, place: Any) -> rx.Component:
+def _commit(commit: HistoryRow, place: Any) -> rx.Component:
     """The newest is what the file says now: there is nothing to restore."""
     given = {"sha": commit.sha, "short": commit.short, "message": commit.message}
     restore = dialog.opens("Restore", "restore", on_click=State.look(commit.sha), **given)
@@ -91,7 +91,7 @@ def _instance(one: Instance) -> rx.Component:
     reason = rx.cond(one.reason, rx.el.small(one.outcome, ": ", one.reason))
     return rx.el.tr(
         rx.el.td(parts.dot(one.state), parts.link(one.host, one.href)),
-        rx.el.td(parts.tag(one.said, one.state)),
+        rx.el.td(parts.tag(one.label, one.state)),
         rx.el.td(rx.cond(one.lines, lines, none), reason, rx.cond(one.reported, read), drift, class_name="wrap"),
         rx.el.td(
             rx.el.span(one.commit, class_name="mono"), rx.el.small(rx.cond(one.current, "as in Git", "Git is ahead"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.jobs.rows import Invalid, JobRow
+from crontopus_app.ui.jobs.rows import InvalidJob, JobRow
 from crontopus_app.ui.jobs.state import JobsState as State
 from crontopus_app.ui.kit import charts, parts, skeleton
 
@@ -26,13 +26,13 @@ def jobs() -> rx.Component:
             rx.el.section(rows, class_name="card flush"),
             rx.cond(State.total == 0, _none(), _none_here()),
         ),
-        parts.pager(State.pages.before, State.pages.after, ("Before", "Next"), State.pages.said),
+        parts.pager(State.pages.before, State.pages.after, ("Before", "Next"), State.pages.summary),
         shape=skeleton.table(skeleton.TALL),
         right=(parts.link("New job", "/jobs/new", css="button primary"),),
     )
 
 
-def _invalid(file: Invalid) -> rx.Component:
+def _invalid(file: InvalidJob) -> rx.Component:
     return rx.el.div(
         rx.el.b("This file is not a job: "),
         parts.link(file.where, file.href, css="link mono"),
@@ -47,7 +47,9 @@ def _job(job: JobRow) -> rx.Component:
         job.state == "running", "running", rx.cond(job.state == "paused", "paused", parts.when(job.next, "in"))
     )
     return rx.el.tr(
-        rx.el.td(parts.dot(job.state, job.said), parts.link(job.name, job.href), rx.el.span(job.said, class_name="sr")),
+        rx.el.td(
+            parts.dot(job.state, job.label), parts.link(job.name, job.href), rx.el.span(job.label, class_name="sr")
+        ),
         rx.el.td(parts.namespace(job.namespace)),
         rx.el.td(job.words, rx.el.small(job.cron, class_name="mono"), class_name="wrap"),
         rx.el.td(coming),

@@ -22,7 +22,7 @@ class JobRow:
     namespace: str
     href: str
     state: str
-    said: str
+    label: str
     words: str
     cron: str
     next: str
@@ -34,14 +34,14 @@ class JobRow:
 
 
 @dataclass(frozen=True)
-class Invalid:
+class InvalidJob:
     path: str
     href: str
     where: str
     message: str
 
 
-def job_row(job: wire.JobSummary, runs: Sequence[charts.Ran]) -> JobRow:
+def job_row(job: wire.JobSummary, runs: Sequence[charts.HasDuration]) -> JobRow:
     """One line of the table."""
     newest = runs[-1].status if runs else ""
     durations = sorted(run.duration_s for run in runs if run.duration_s is not None)
@@ -52,7 +52,7 @@ def job_row(job: wire.JobSummary, runs: Sequence[charts.Ran]) -> JobRow:
         namespace=job.namespace,
         href=f"/jobs/{job.namespace}/{job.name}",
         state=state,
-        said="running" if newest == "running" else words.JOB_WORDS.get(job.state, job.state),
+        label="running" if newest == "running" else words.JOB_WORDS.get(job.state, job.state),
         words=job.words,
         cron=" · ".join(job.schedule),
         next=words.iso(job.next_run),
@@ -64,11 +64,11 @@ def job_row(job: wire.JobSummary, runs: Sequence[charts.Ran]) -> JobRow:
     )
 
 
-def invalid(job: wire.JobSummary) -> Invalid:
+def invalid(job: wire.JobSummary) -> InvalidJob:
     """A file that is no job, with its first error."""
     first = job.errors[0] if job.errors else wire.Problem("invalid", "This file is not a valid manifest.")
     where = f"{job.path}:{first.line}:{first.column}" if first.line else job.path
-    return Invalid(job.path, f"/jobs/{job.namespace}/{job.name}?tab=definition", where, first.message)
+    return InvalidJob(job.path, f"/jobs/{job.namespace}/{job.name}?tab=definition", where, first.message)
 
 
 def pills(jobs: Sequence[wire.JobSummary], namespace: str, state: str, text: str) -> list[Pill]:

@@ -29,7 +29,7 @@ class JobsState(rx.State):
     pages: Pages = Pages()
     text: str = ""
     jobs: list[rows.JobRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    invalid: list[rows.Invalid] = []  # noqa: RUF012
+    invalid: list[rows.InvalidJob] = []  # noqa: RUF012
     pills: list[Pill] = []  # noqa: RUF012
 
     @rx.event

@@ -31,7 +31,7 @@ def paths_of(drawn: Iterable[tuple[str, str]]) -> Paths:
     return Paths(**{state: "".join(paths) for state, paths in by_state.items()})
 
 
-class Ran(Protocol):
+class HasDuration(Protocol):
     """What a bar tells of a run."""
 
     @property
@@ -41,7 +41,7 @@ class Ran(Protocol):
     def duration_s(self) -> float | None: ...
 
 
-def bars(runs: Sequence[Ran], count: int, height: int = 20) -> Paths:
+def bars(runs: Sequence[HasDuration], count: int, height: int = 20) -> Paths:
     """A bar a run, as high as it was long, oldest first, right-aligned in ``count`` places of 6 units."""
     longest = max((run.duration_s or 0 for run in runs), default=0) or 1
     shown = runs[-count:]

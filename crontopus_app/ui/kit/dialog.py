@@ -40,7 +40,7 @@ def confirm(
 
 
 def opens(label: Any, name: str, /, *, css: Any = "", on_click: Any = None, **gives: Any) -> rx.Component:
-    """A button that opens the dialog ``name`` and gives it ``gives``: words for ``told``, values for ``takes``.
+    """A button that opens the dialog ``name`` and gives it ``gives``: words for ``given``, values for ``takes``.
 
     ``on_click`` may ask the server meanwhile for what the dialog shows.
     """
@@ -50,9 +50,9 @@ def opens(label: Any, name: str, /, *, css: Any = "", on_click: Any = None, **gi
     return rx.el.button(label, type="button", class_name=css, data_open=name, aria_haspopup="dialog", **given)
 
 
-def told(key: str) -> rx.Component:
+def given(key: str) -> rx.Component:
     """What the opener gave under this name, as text within the dialog."""
-    return rx.el.b(data_told=_word(key))
+    return rx.el.b(data_given=_word(key))
 
 
 def _frame(name: str, title: Any, *body: Any) -> rx.Component:

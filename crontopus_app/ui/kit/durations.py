@@ -30,7 +30,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Mark:
+class ReferenceLine:
     """A line across the chart: ``name`` is p50, p95 or limit, ``at`` its height as a CSS percentage."""
 
     name: str
@@ -40,11 +40,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Durations:
-    """Bars oldest first; ``said`` stands beside the heading, ``label`` tells the chart to who cannot see it."""
+    """Bars oldest first; ``summary`` stands beside the heading, ``label`` tells the chart to who cannot see it."""
 
     bars: tuple[Bar, ...] = ()
-    marks: tuple[Mark, ...] = ()
-    said: str = ""
+    marks: tuple[ReferenceLine, ...] = ()
+    summary: str = ""
     label: str = ""
 
 
@@ -59,7 +59,9 @@ def durations(runs: Sequence[wire.Run], limit_s: float | None = None) -> Duratio
     lines = [("p50", percentile(took, 0.5)), ("p95", percentile(took, 0.95)), ("limit", limit_s)]
     known = [(name, seconds) for name, seconds in lines if seconds is not None]
     marks = [
-        Mark(name, words.took(at), f"{100 * at / top:.1f}%") for name, at in known if not (far and name == "limit")
+        ReferenceLine(name, words.took(at), f"{100 * at / top:.1f}%")
+        for name, at in known
+        if not (far and name == "limit")
     ]
     bars = [
         Bar(
@@ -71,7 +73,7 @@ def durations(runs: Sequence[wire.Run], limit_s: float | None = None) -> Duratio
         for run in ended
     ]
     above = f"limit {words.took(limit_s)}, far above" if far else ""
-    return Durations(tuple(bars), tuple(marks), _said(len(ended), above), _label(len(ended), known, took[-1]))
+    return Durations(tuple(bars), tuple(marks), _summary(len(ended), above), _label(len(ended), known, took[-1]))
 
 
 def _href(run: wire.Run) -> str:
@@ -82,7 +84,7 @@ def _title(run: wire.Run) -> str:
     return f"{run.status} · took {words.took(run.duration_s)} on {run.endpoint_name}"
 
 
-def _said(count: int, above: str) -> str:
+def _summary(count: int, above: str) -> str:
     return " · ".join(filter(None, (f"last {words.plural(count, 'run')}", above)))
 
 
@@ -118,11 +120,11 @@ def _bar(bar: Bar) -> rx.Component:
     )
 
 
-def _mark(mark: Mark) -> rx.Component:
+def _mark(mark: ReferenceLine) -> rx.Component:
     return rx.el.u(class_name=f"mark {mark.name}", style={"bottom": mark.at}, custom_attrs={"aria-hidden": "true"})
 
 
-def _key(mark: Mark) -> rx.Component:
+def _key(mark: ReferenceLine) -> rx.Component:
     return rx.fragment(
         rx.el.i(class_name=f"mark {mark.name}"), mark.name, " ", rx.el.span(mark.text, class_name="value")
     )

@@ -16,7 +16,7 @@ from contract import wire
 
 
 @dataclass(frozen=True)
-class Mark:
+class LineMark:
     """What is said of one line; ``left`` is where its text ends, in characters."""
 
     line: int
@@ -24,10 +24,10 @@ class Mark:
     state: str
     message: str
     left: int
-    said: str
+    label: str
 
 
-def marks(text: str, problems: Iterable[wire.Problem]) -> tuple[Mark, ...]:
+def marks(text: str, problems: Iterable[wire.Problem]) -> tuple[LineMark, ...]:
     """A mark a line in order, an error before advice; what is of no line is said at the first."""
     found: dict[int, list[wire.Problem]] = {}
     lines = text.split("\n")
@@ -36,12 +36,12 @@ def marks(text: str, problems: Iterable[wire.Problem]) -> tuple[Mark, ...]:
     return tuple(_mark(number, lines[number - 1], here) for number, here in sorted(found.items()))
 
 
-def _mark(number: int, text: str, here: list[wire.Problem]) -> Mark:
+def _mark(number: int, text: str, here: list[wire.Problem]) -> LineMark:
     errors = [problem for problem in here if problem.severity == "error"]
     ordered = errors + [problem for problem in here if problem not in errors]
     message = " · ".join(problem.message for problem in ordered)
     said = "error" if errors else "advice"
-    return Mark(number, max(ordered[0].column, 1), "failed" if errors else "late", message, len(text), said)
+    return LineMark(number, max(ordered[0].column, 1), "failed" if errors else "late", message, len(text), said)
 
 
 def editor(
@@ -91,5 +91,5 @@ def _listed(mark: Any, name: str) -> rx.Component:
     go = rx.el.button(
         "line ", mark.line, type="button", data_ed_go=name, data_line=mark.line.to(str), data_column=mark.column.to(str)
     )
-    word = rx.el.span(mark.said, class_name=f"tag s-{mark.state}")
+    word = rx.el.span(mark.label, class_name=f"tag s-{mark.state}")
     return rx.el.li(go, word, rx.el.span(mark.message))

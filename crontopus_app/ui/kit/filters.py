@@ -19,11 +19,11 @@ class Pill:
 
 @dataclass(frozen=True)
 class Pages:
-    """Addresses of the page before and the next one, empty where there is none; ``said`` tells what is shown."""
+    """Addresses of the page before and the next one, empty where there is none; ``summary`` counts what is shown."""
 
     before: str = ""
     after: str = ""
-    said: str = ""
+    summary: str = ""
 
 
 def address(path: str, filters: Mapping[str, str]) -> str:

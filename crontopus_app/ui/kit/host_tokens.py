@@ -16,7 +16,7 @@ NAME = "revoke-enrolment"
 
 
 @dataclass(frozen=True)
-class TokenRow:
+class EnrolmentTokenRow:
     """``state`` is active, expired, revoked or used up."""
 
     id: str
@@ -26,12 +26,12 @@ class TokenRow:
     state: str
 
 
-def row(one: wire.EnrollmentToken, now: datetime) -> TokenRow:
+def row(one: wire.EnrollmentToken, now: datetime) -> EnrolmentTokenRow:
     left = None if one.max_uses is None else max(0, one.max_uses - one.uses)
     uses = f"{words.plural(one.uses, 'host')}, no limit" if left is None else f"{left} of {one.max_uses} left"
     state = state_of(one.revoked, one.expires_at, now)
     state = "used up" if state == "active" and left == 0 else state
-    return TokenRow(one.id, one.name, uses, words.iso(one.expires_at), state)
+    return EnrolmentTokenRow(one.id, one.name, uses, words.iso(one.expires_at), state)
 
 
 def state_of(revoked: bool, expires_at: datetime | None, now: datetime) -> str:
@@ -45,7 +45,7 @@ def table(tokens: Any) -> rx.Component:
     return parts.table(HEADS, rx.foreach(tokens, _row))
 
 
-def _row(token: TokenRow) -> rx.Component:
+def _row(token: EnrolmentTokenRow) -> rx.Component:
     return rx.el.tr(
         rx.el.td(token.name),
         rx.el.td(token.uses),
@@ -72,7 +72,7 @@ def confirmation(on_submit: Any) -> rx.Component:
     return dialog.confirm(
         NAME,
         "Revoke this enrolment token",
-        rx.el.p("No further host can join with ", dialog.told("name"), stays),
+        rx.el.p("No further host can join with ", dialog.given("name"), stays),
         act="Revoke it",
         on_submit=on_submit,
         takes=("id",),

@@ -43,9 +43,9 @@ def when(at: Any, kind: str = "ago", zone: Any = "") -> rx.Component:
     return rx.cond(at, rx.el.time("…", date_time=at, data_time=kind, data_zone=zone), rx.el.span("–"))
 
 
-def said(at: Any, text: Any, zone: Any = "") -> rx.Component:
+def moment(at: Any, text: Any, zone: Any = "") -> rx.Component:
     """A moment in words that are not the browser's, such as a wall clock elsewhere; the three zones as for ``when``."""
-    return rx.el.time(text, date_time=at, data_time="said", data_zone=zone)
+    return rx.el.time(text, date_time=at, data_time="text", data_zone=zone)
 
 
 def copy(text: Any, label: str = "copy") -> rx.Component:

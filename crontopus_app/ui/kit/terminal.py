@@ -19,16 +19,16 @@ PIECES = 4000
 
 
 @dataclass(frozen=True)
-class Piece:
+class AnsiSpan:
     """Text of one look."""
 
     text: str
     css: str
 
 
-def pieces(text: str) -> list[Piece]:
+def pieces(text: str) -> list[AnsiSpan]:
     """The output in pieces of one look each; never a control character, at most ``PIECES`` pieces."""
-    found: list[Piece] = []
+    found: list[AnsiSpan] = []
     codes: list[str] = []
     parts = _SGR.split(_last_of_lines(text))
     for index, part in enumerate(parts):
@@ -36,9 +36,9 @@ def pieces(text: str) -> list[Piece]:
             codes = _after(codes, part)
         elif len(found) == PIECES:
             rest = _SGR.sub("", "\x1b[m".join(parts[index::2]))
-            return [*found, Piece(_OTHER.sub("", rest), "")]
+            return [*found, AnsiSpan(_OTHER.sub("", rest), "")]
         elif clean := _OTHER.sub("", part):
-            found.append(Piece(clean, " ".join(f"a{code}" for code in codes)))
+            found.append(AnsiSpan(clean, " ".join(f"a{code}" for code in codes)))
     return found
 
 
@@ -81,5 +81,5 @@ def terminal(head: Any, left_out: Any, tail: Any) -> rx.Component:
     )
 
 
-def _piece(piece: Piece) -> rx.Component:
+def _piece(piece: AnsiSpan) -> rx.Component:
     return rx.el.span(piece.text, class_name=piece.css)

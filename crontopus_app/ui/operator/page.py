@@ -68,7 +68,7 @@ def _tile(tile: rows.Tile) -> rx.Component:
 def _part(part: rows.PartRow) -> rx.Component:
     return rx.el.tr(
         rx.el.td(parts.dot(part.state), part.title),
-        rx.el.td(parts.tag(part.said, part.state)),
+        rx.el.td(parts.tag(part.label, part.state)),
         rx.el.td(part.lag, rx.el.small(part.what), class_name="num"),
         rx.el.td(part.detail, class_name="wrap long"),
         key=part.title,
@@ -86,7 +86,7 @@ def tenants() -> rx.Component:
         rx.el.section(parts.pills(state.pills), _search(), class_name="filters", aria_label="filters"),
         rx.cond(state.chosen.row.id, _chosen()),
         rx.el.section(rx.cond(state.tenants, listed, none), class_name="card flush"),
-        parts.pager(state.pages.before, state.pages.after, ("Before", "Next"), state.pages.said),
+        parts.pager(state.pages.before, state.pages.after, ("Before", "Next"), state.pages.summary),
         _suspend_dialog(),
         _role_dialogs(),
     )
@@ -108,7 +108,7 @@ def _tenant(one: rows.TenantRow) -> rx.Component:
     operator = rx.cond(one.operators > 0, rx.el.small("operator"))
     return rx.el.tr(
         rx.el.td(parts.dot(one.state), parts.link(one.id, one.href), operator),
-        rx.el.td(parts.tag(one.said, one.state), rx.cond(one.error, rx.el.small(one.error)), class_name="wrap"),
+        rx.el.td(parts.tag(one.label, one.state), rx.cond(one.error, rx.el.small(one.error)), class_name="wrap"),
         rx.el.td(one.users, class_name="num"),
         rx.el.td(one.jobs, class_name="num"),
         rx.el.td(one.endpoints, class_name="num"),
@@ -129,7 +129,7 @@ def _chosen() -> rx.Component:
     close = parts.link("close", "/operator/tenants", css="link right")
     own = rx.el.span("This is your own tenant: it cannot be suspended by you.", class_name="muted")
     return rx.el.section(
-        rx.el.h2(row.id, parts.tag(row.said, row.state), close, class_name="flex"),
+        rx.el.h2(row.id, parts.tag(row.label, row.state), close, class_name="flex"),
         rx.cond(row.suspended, parts.note(SUSPENSION, state="late")),
         rx.cond(row.error, parts.note(row.error, state="failed")),
         rx.el.dl(rx.foreach(chosen.facts, _fact), class_name="facts"),
@@ -158,7 +158,7 @@ def _person(one: rows.PersonRow) -> rx.Component:
 
 
 def _role_dialogs() -> rx.Component:
-    name = dialog.told("name")
+    name = dialog.given("name")
     return rx.fragment(
         dialog.confirm(
             "grant",
@@ -183,7 +183,7 @@ def _role_dialogs() -> rx.Component:
 def _suspend_dialog() -> rx.Component:
     return dialog.confirm(
         "suspend",
-        rx.fragment("Suspend ", dialog.told("tenant")),
+        rx.fragment("Suspend ", dialog.given("tenant")),
         rx.el.p(SUSPENSION),
         act="Suspend",
         on_submit=TenantsState.suspend,
@@ -240,7 +240,7 @@ def _queue(one: rows.QueueRow) -> rx.Component:
 def _worker(one: rows.WorkerRow) -> rx.Component:
     return rx.el.tr(
         rx.el.td(parts.dot(one.state), rx.el.span(one.name, class_name="mono")),
-        rx.el.td(parts.tag(one.said, one.state)),
+        rx.el.td(parts.tag(one.label, one.state)),
         rx.el.td(one.task, class_name="mono wrap"),
         rx.el.td(one.heartbeat, class_name="muted"),
         rx.el.td(one.done, class_name="num"),
@@ -278,13 +278,13 @@ def _changes() -> rx.Component:
     )
 
 
-def _change(one: rows.ChangeRow) -> rx.Component:
+def _change(one: rows.OpenChangeRow) -> rx.Component:
     again = rx.el.button(
         "Commit now", on_click=TasksState.ring(one.tenant), aria_label=f"commit changes of {one.tenant}"
     )
     return rx.el.tr(
         rx.el.td(parts.link(one.tenant, one.href)),
-        rx.el.td(parts.tag(one.said, one.state)),
+        rx.el.td(parts.tag(one.label, one.state)),
         rx.el.td(one.what, class_name="mono"),
         rx.el.td(one.author),
         rx.el.td(one.error, class_name="wrap"),
@@ -312,7 +312,7 @@ def _stuck_row(one: rows.TenantRow) -> rx.Component:
 def _discard_dialog() -> rx.Component:
     return dialog.confirm(
         "discard",
-        rx.fragment("Discard ", dialog.told("words")),
+        rx.fragment("Discard ", dialog.given("words")),
         rx.el.p(
             "The task is deleted with its traceback. What it was to do stays in the rows: the sweep finds it again."
         ),

@@ -45,7 +45,7 @@ class Tile:
 class PartRow:
     title: str
     state: str
-    said: str
+    label: str
     lag: str
     what: str
     detail: str
@@ -56,7 +56,7 @@ class TenantRow:
     id: str = ""
     href: str = ""
     state: str = "ok"
-    said: str = ""
+    label: str = ""
     error: str = ""
     suspended: bool = False
     operators: int = 0
@@ -107,7 +107,7 @@ class QueueRow:
 class WorkerRow:
     name: str
     state: str
-    said: str
+    label: str
     task: str
     heartbeat: str
     done: int
@@ -134,11 +134,11 @@ class FailedRow:
 
 
 @dataclass(frozen=True)
-class ChangeRow:
+class OpenChangeRow:
     tenant: str
     href: str
     state: str
-    said: str
+    label: str
     what: str
     author: str
     error: str
@@ -231,7 +231,7 @@ def tenant(one: wire.OperatedTenant, query: dict[str, str]) -> TenantRow:
         id=one.id,
         href=address(query, tenant=one.id),
         state="late" if one.suspended else state,
-        said="suspended" if one.suspended else said,
+        label="suspended" if one.suspended else said,
         error=one.provisioning_error or one.index_error,
         suspended=one.suspended,
         operators=one.operators,
@@ -295,13 +295,13 @@ def failed(found: Iterable[wire.FailedTask]) -> list[FailedRow]:
     ]
 
 
-def changes(found: Iterable[wire.OpenChange]) -> list[ChangeRow]:
+def changes(found: Iterable[wire.OpenChange]) -> list[OpenChangeRow]:
     return [
-        ChangeRow(
+        OpenChangeRow(
             tenant=one.tenant_id,
             href=address({}, tenant=one.tenant_id),
             state=colours.of_change(one.state),
-            said=one.state,
+            label=one.state,
             what=f"{one.operation} {one.path}",
             author=one.author,
             error=one.error,

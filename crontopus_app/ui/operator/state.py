@@ -181,7 +181,7 @@ class TasksState(rx.State):
     problem: str = ""
     work: rows.Work = NO_WORK
     failed: list[rows.FailedRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    changes: list[rows.ChangeRow] = []  # noqa: RUF012
+    changes: list[rows.OpenChangeRow] = []  # noqa: RUF012
     stuck: list[rows.TenantRow] = []  # noqa: RUF012
     looked_at: str = ""
 

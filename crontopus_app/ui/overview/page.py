@@ -6,9 +6,8 @@ import reflex as rx
 
 from crontopus_app.queries.timeline import LANES
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import parts, run_table, skeleton
-from crontopus_app.ui.kit import timeline as drawing
-from crontopus_app.ui.overview.rows import ChangeRow, Trouble
+from crontopus_app.ui.kit import day_chart, parts, run_table, skeleton
+from crontopus_app.ui.overview.rows import RecentChange, TroubleRow
 from crontopus_app.ui.overview.state import OverviewState as State
 
 
@@ -55,7 +54,7 @@ def _day() -> rx.Component:
     words = rx.fragment(
         "each bar is a run as long as it took · outlines are slots to come · in ", rx.el.span("here", data_own_zone="")
     )
-    drawn = drawing.timeline(State.lanes, State.fresh, State.going, State.grid)
+    drawn = day_chart.chart(State.lanes, State.fresh, State.going, State.grid)
     rest = rx.el.p(parts.link(f"all {State.news.jobs} jobs", "/jobs"), class_name="rest")
     return parts.card("24 hours", drawn, rx.cond(State.news.jobs > LANES, rest), note=words, aside=legend)
 
@@ -85,10 +84,10 @@ def _attention() -> rx.Component:
     return parts.card("Needs attention", rx.cond(State.news.troubles, shown, calm))
 
 
-def _trouble(one: Trouble) -> rx.Component:
+def _trouble(one: TroubleRow) -> rx.Component:
     words = rx.el.div(
         parts.link(one.job, one.href),
-        f" on {one.host} {one.said}",
+        f" on {one.host} {one.summary}",
         rx.el.small(
             f"{one.exit}since ",
             parts.when(one.since, "short"),
@@ -110,10 +109,10 @@ def _changes() -> rx.Component:
     return parts.card("Changes", rx.cond(State.news.changes, rx.foreach(State.news.changes, _change), calm))
 
 
-def _change(one: ChangeRow) -> rx.Component:
+def _change(one: RecentChange) -> rx.Component:
     words = rx.el.div(
         parts.link(one.what, one.href),
-        f" {one.said}",
+        f" {one.summary}",
         rx.el.small(
             one.author,
             " · ",

@@ -30,11 +30,11 @@ class Tiles:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class TroubleRow:
     job: str
     href: str
     host: str
-    said: str
+    summary: str
     exit: str
     since: str
     good: str
@@ -43,13 +43,13 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class ChangeRow:
+class RecentChange:
     author: str
     initials: str
     pushed: bool
     what: str
     href: str
-    said: str
+    summary: str
     commit: str
     at: str
     state: str
@@ -80,14 +80,14 @@ def _share(part: int, whole: int) -> int:
     return 100 * part // whole if whole else 0
 
 
-def trouble(one: overview.Trouble) -> Trouble:
+def trouble(one: overview.Trouble) -> TroubleRow:
     times = f"{one.times}{'+' if one.more else ''} times" if one.times > 1 else ""
     status = one.what.last_run_status or one.what.state
-    return Trouble(
+    return TroubleRow(
         job=one.what.job_name,
         href=f"/jobs/{one.what.namespace}/{one.what.job_name}",
         host=one.what.endpoint_name,
-        said=f"{status} {times}".strip(),
+        summary=f"{status} {times}".strip(),
         exit="" if one.exit_code is None else f"exit {one.exit_code} · ",
         since=words.iso(one.since),
         good=words.iso(one.last_good),
@@ -96,20 +96,20 @@ def trouble(one: overview.Trouble) -> Trouble:
     )
 
 
-def change_row(change: wire.ChangeStatus) -> ChangeRow:
+def change_row(change: wire.ChangeStatus) -> RecentChange:
     arrived = {"pending": "on its way", "failed": "failed"}.get(change.state, "committed")
     state = colours.of_change(change.state)
     if change.state == "done" and change.expected:
         arrived = f"on {change.applied} of {change.expected}"
         state = "ok" if change.applied == change.expected else "late"
     what = change.path.removesuffix(".yaml")
-    return ChangeRow(
+    return RecentChange(
         author=change.author,
         initials=change.author[:2],
         pushed=change.pushed,
         what=what,
         href=f"/jobs/{what}" if change.operation != "delete" else "/jobs",
-        said=EXPRESSION_BLANK.sub("\u00a0", change.said) or OPERATIONS.get(change.operation, change.operation),
+        summary=EXPRESSION_BLANK.sub("\u00a0", change.said) or OPERATIONS.get(change.operation, change.operation),
         commit=(change.commit or "")[:7],
         at=words.iso(change.created_at),
         state=state,

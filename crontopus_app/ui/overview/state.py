@@ -13,8 +13,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.queries import overview, timeline
 from crontopus_app.ui import session
 from crontopus_app.ui.call import moment, shared
-from crontopus_app.ui.kit import run_table
-from crontopus_app.ui.kit import timeline as drawing
+from crontopus_app.ui.kit import day_chart, run_table
 from crontopus_app.ui.overview import rows
 
 # A field is sent whole: lanes that change within so many seconds are sent apart, in ``fresh``.
@@ -34,17 +33,17 @@ class Newest:
 class News:
     """What changes with people, and when something begins or ceases to fail."""
 
-    troubles: tuple[rows.Trouble, ...] = ()
+    troubles: tuple[rows.TroubleRow, ...] = ()
     more: int = 0
-    changes: tuple[rows.ChangeRow, ...] = ()
+    changes: tuple[rows.RecentChange, ...] = ()
     jobs: int = 0
 
 
 @dataclass(frozen=True)
 class _View:
-    grid: drawing.Grid
-    lanes: tuple[drawing.LaneRow, ...]
-    going: tuple[drawing.Going, ...]
+    grid: day_chart.Grid
+    lanes: tuple[day_chart.LaneRow, ...]
+    going: tuple[day_chart.RunningBar, ...]
     newest: Newest
     news: News
 
@@ -54,13 +53,13 @@ class OverviewState(rx.State):
 
     ready: bool = False
     problem: str = ""
-    grid: drawing.Grid = drawing.Grid()
-    lanes: list[drawing.LaneRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    fresh: dict[str, drawing.LaneRow] = {}  # noqa: RUF012
-    going: list[drawing.Going] = []  # noqa: RUF012
+    grid: day_chart.Grid = day_chart.Grid()
+    lanes: list[day_chart.LaneRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    fresh: dict[str, day_chart.LaneRow] = {}  # noqa: RUF012
+    going: list[day_chart.RunningBar] = []  # noqa: RUF012
     newest: Newest = Newest()
     news: News = News()
-    _base: tuple[drawing.LaneRow, ...] = ()
+    _base: tuple[day_chart.LaneRow, ...] = ()
     _sent: float = 0.0
 
     @rx.event
@@ -80,7 +79,7 @@ class OverviewState(rx.State):
     def _draw(self, view: _View, at: float) -> None:
         """All lanes at most every few seconds; until then the changed ones apart."""
         same_lanes = [row.key for row in self._base] == [row.key for row in view.lanes]
-        changed = drawing.changed(self._base, view.lanes) if same_lanes else {}
+        changed = day_chart.changed(self._base, view.lanes) if same_lanes else {}
         if same_lanes and (not changed or at < self._sent + KEPT_S):
             session.put(self, "fresh", changed)
             return
@@ -90,13 +89,13 @@ class OverviewState(rx.State):
 
 def _view(db: Session, actor: Actor, now: datetime) -> _View:
     """The page of everybody in the tenant, made once for all who look."""
-    at = drawing.drawn_at(now)
+    at = day_chart.drawn_at(now)
     day, seen = timeline.day(db, actor, now), overview.overview(db, actor, now)
     changes = tuple(rows.change_row(change) for change in seen.changes)
     return _View(
-        drawing.grid(at),
-        tuple(drawing.lane_row(lane, at) for lane in day.lanes),
-        tuple(drawing.going(day, at)),
+        day_chart.grid(at),
+        tuple(day_chart.lane_row(lane, at) for lane in day.lanes),
+        tuple(day_chart.going(day, at)),
         Newest(rows.tiles(seen), tuple(run_table.rows(seen.last))),
         News(tuple(rows.trouble(one) for one in seen.failing), seen.failing_more, changes, day.jobs),
     )

@@ -7,11 +7,11 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import dialog, once, parts, skeleton
-from crontopus_app.ui.repository.rows import ACCESS, CommitRow, Credential, Folder, Invalid
+from crontopus_app.ui.kit import dialog, form_key, parts, skeleton
+from crontopus_app.ui.repository.rows import ACCESS, Credential, Folder, InvalidFile, LogRow
 from crontopus_app.ui.repository.state import RepositoryState as State
 
-CREDENTIALS = ["Credential", "It may", "Made by", ""]
+CREDENTIALS = ["Credential", "It may", "NewCredential by", ""]
 HEADS = ["Commit", "Message", "Author", "When"]
 
 
@@ -49,7 +49,7 @@ def _facts() -> rx.Component:
         parts.fact("Repository", rx.el.span(repo.name, class_name="mono")),
         parts.fact("Branch", rx.el.span(repo.branch, class_name="mono")),
         parts.fact("Head", rx.el.span(repo.head, class_name="mono")),
-        parts.fact("Index", rx.fragment(parts.tag(repo.said, repo.state), _history())),
+        parts.fact("Index", rx.fragment(parts.tag(repo.label, repo.state), _history())),
         parts.fact(
             "Last read", rx.fragment(rx.el.span(repo.indexed, class_name="mono"), " ", parts.when(repo.indexed_at))
         ),
@@ -65,7 +65,7 @@ def _history() -> rx.Component:
     return rx.cond(history, rx.el.span(" ", history, class_name="muted", role="status"))
 
 
-def _invalid(file: Invalid) -> rx.Component:
+def _invalid(file: InvalidFile) -> rx.Component:
     return rx.el.div(
         rx.el.b("This file is not a job: "),
         parts.link(file.where, file.href, css="link mono"),
@@ -144,7 +144,7 @@ def _step(label: str, text: Any) -> rx.Component:
 def _make() -> rx.Component:
     choices = [rx.el.option(said, value=access) for access, said in reversed(ACCESS.items())]
     body = rx.el.div(
-        once.hidden(State.once),
+        form_key.hidden(State.form_key),
         parts.field("Name", rx.el.input(name="name", required=True, max_length=100), hint="such as laptop"),
         parts.field("It may", rx.el.select(*choices, name="access")),
         class_name="form",
@@ -163,7 +163,7 @@ def _revoke() -> rx.Component:
     return dialog.confirm(
         "revoke-credential",
         "Revoke this credential",
-        rx.el.p("Git is refused with ", dialog.told("name"), " at once. Clones stay; they need a new one to go on."),
+        rx.el.p("Git is refused with ", dialog.given("name"), " at once. Clones stay; they need a new one to go on."),
         act="Revoke it",
         on_submit=State.revoke_credential,
         takes=("id",),
@@ -178,7 +178,7 @@ def _commits() -> rx.Component:
     return parts.card("Commits", rx.cond(log.rows, table, none), rx.cond(log.paged, pager), flush=True)
 
 
-def _commit(one: CommitRow) -> rx.Component:
+def _commit(one: LogRow) -> rx.Component:
     sha = rx.cond(one.web, rx.el.a(one.short, href=one.web, target="_blank", rel="noopener"), one.short)
     return rx.el.tr(
         rx.el.td(sha, parts.copy(one.sha), class_name="mono"),

@@ -19,12 +19,12 @@ POLICIES = {
 
 @dataclass(frozen=True)
 class Repo:
-    """The facts; ``state`` is the colour of ``said``."""
+    """The facts; ``state`` is the colour of ``label``."""
 
     name: str = ""
     branch: str = ""
     state: str = "unknown"
-    said: str = ""
+    label: str = ""
     head: str = ""
     indexed: str = ""
     indexed_at: str = ""
@@ -46,7 +46,7 @@ class Folder:
 
 
 @dataclass(frozen=True)
-class Invalid:
+class InvalidFile:
     where: str
     href: str
     message: str
@@ -54,7 +54,7 @@ class Invalid:
 
 
 @dataclass(frozen=True)
-class CommitRow:
+class LogRow:
     sha: str
     short: str
     title: str
@@ -68,7 +68,7 @@ class CommitRow:
 class Commits:
     """A page of them, or why there is none; ``newer`` and ``older`` are addresses."""
 
-    rows: list[CommitRow] = field(default_factory=list)
+    rows: list[LogRow] = field(default_factory=list)
     problem: str = ""
     newer: str = ""
     older: str = ""
@@ -88,7 +88,7 @@ class Credential:
 
 
 @dataclass(frozen=True)
-class Made:
+class NewCredential:
     """What was made just now, with the token that is shown only now; empty otherwise."""
 
     name: str = ""
@@ -102,7 +102,7 @@ class Access:
     """The credentials that open something, and the one just made."""
 
     credentials: list[Credential] = field(default_factory=list)
-    made: Made = Made()
+    made: NewCredential = NewCredential()
 
 
 ACCESS = {"read": "read", "write": "read and push"}
@@ -117,18 +117,18 @@ def credentials(found: list[wire.GitCredential]) -> list[Credential]:
     ]
 
 
-def made(one: wire.GitCredential) -> Made:
-    return Made(one.name, ACCESS[one.access], one.username, one.token or "")
+def made(one: wire.GitCredential) -> NewCredential:
+    return NewCredential(one.name, ACCESS[one.access], one.username, one.token or "")
 
 
 def repo(found: Repository, log: Log) -> Repo:
     """The facts, with how far the index is behind where the Git server's log tells."""
-    state, said = _standing(found, log)
+    state, label = _standing(found, log)
     return Repo(
         name=found.name,
         branch=found.branch,
         state=state,
-        said=said,
+        label=label,
         head=found.head[:7],
         indexed=found.indexed_head[:7],
         indexed_at=words.iso(found.indexed_at),
@@ -166,17 +166,17 @@ def folders(found: Repository) -> list[Folder]:
     ]
 
 
-def invalid(file: BadFile) -> Invalid:
+def invalid(file: BadFile) -> InvalidFile:
     where = f"{file.path}:{file.line}:{file.column}" if file.line else file.path
     href = f"/jobs/{quote(file.namespace, safe='')}/{quote(file.name, safe='')}?tab=definition"
     more = f"and {words.plural(file.errors - 1, 'other error')}" if file.errors > 1 else ""
-    return Invalid(where, href, file.message, more)
+    return InvalidFile(where, href, file.message, more)
 
 
 def commits(log: Log, found: Repository) -> Commits:
     """The log's page; each commit is linked to the Git server where that has pages."""
     rows = [
-        CommitRow(
+        LogRow(
             sha=one.sha,
             short=one.sha[:7],
             title=one.message.split("\n", 1)[0],

@@ -18,7 +18,7 @@ from crontopus_app.jobs import repository
 from crontopus_app.people import git_credentials
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, outside
-from crontopus_app.ui.kit import once, toast
+from crontopus_app.ui.kit import form_key, toast
 from crontopus_app.ui.kit.filters import page_number
 from crontopus_app.ui.repository import rows
 
@@ -30,16 +30,16 @@ class RepositoryState(rx.State):
     problem: str = ""
     repo: rows.Repo = rows.Repo()
     folders: list[rows.Folder] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
-    invalid: list[rows.Invalid] = []  # noqa: RUF012
+    invalid: list[rows.InvalidFile] = []  # noqa: RUF012
     left_out: int = 0
     commits: rows.Commits = rows.Commits()
     access: rows.Access = rows.Access()
-    once: str = ""
+    form_key: str = ""
 
     @rx.event
     async def load(self) -> Any:
         """Fills the page and follows it; a token shown before is not shown again."""
-        self.access, self.once = rows.Access(), once.new_key()
+        self.access, self.form_key = rows.Access(), form_key.new_key()
         return await session.opened(self, "tenant", "change", "job")
 
     async def _fill(self, actor: Actor) -> None:
@@ -70,9 +70,9 @@ class RepositoryState(rx.State):
         wanted = wire.GitCredentialRequest(str(form.get("name") or ""), str(form.get("access") or ""))
         try:
             actor = await session.actor_of(self)
-            key = once.key_of(form)
+            key = form_key.key_of(form)
             made = await asyncio.to_thread(git_credentials.create, actor, wanted, forge(), clock.now(), key=key)
-            self.access, self.once = rows.Access(made=rows.made(made)), once.new_key()
+            self.access, self.form_key = rows.Access(made=rows.made(made)), form_key.new_key()
             await session.fill(self, actor)
         except CrontopusError as error:
             if error.code == "already_created" and self.access.made.token:

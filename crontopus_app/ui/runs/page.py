@@ -14,7 +14,7 @@ def runs() -> rx.Component:
     """``/runs``."""
     count = rx.cond(RunsState.total == 1, "1 run", f"{RunsState.total} runs")
     foot = parts.pager(RunsState.newest, RunsState.older, ("Newest", "Older"), count)
-    asked = RunsState.asked
+    asked = RunsState.query
     filtered = asked.job + asked.namespace + asked.endpoint + asked.status + asked.since
     none = rx.el.section(rx.cond(filtered, _none_here(), _none()), class_name="card")
     return shell.frame(
@@ -45,7 +45,7 @@ def _none_here() -> rx.Component:
 
 def _form() -> rx.Component:
     """Names to filter by; ``assets/search.js`` makes an address of them, which keeps outcome and time."""
-    asked = RunsState.asked
+    asked = RunsState.query
     typed = [
         rx.el.input(name=name, type="search", placeholder=name, default_value=value, key=f"{name}-{value}",
                     aria_label=f"filter by {name}", size="11")

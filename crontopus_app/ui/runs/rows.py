@@ -27,7 +27,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunQuery:
     """The filters as the address has them."""
 
     job: str = ""
@@ -38,12 +38,12 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Shown:
+class RunOutputView:
     """A run's output in pieces, and the whole as text for copying."""
 
-    head: list[terminal.Piece]
+    head: list[terminal.AnsiSpan]
     gap: str
-    tail: list[terminal.Piece]
+    tail: list[terminal.AnsiSpan]
     empty: bool
 
 
@@ -109,8 +109,8 @@ def took(duration: float | None, usual: Sequence[float]) -> str:
     return f"{said} · p95 {words.took(percentile(usual, 0.95))}" if len(usual) >= ENOUGH else said
 
 
-def shown(output: wire.Output) -> Shown:
-    return Shown(
+def shown(output: wire.Output) -> RunOutputView:
+    return RunOutputView(
         head=terminal.pieces(output.head),
         gap=terminal.gap(output),
         tail=terminal.pieces(output.tail),

@@ -15,11 +15,11 @@ from crontopus_app.ui.call import moment, shared
 from crontopus_app.ui.kit import run_table
 from crontopus_app.ui.kit.filters import Pill
 from crontopus_app.ui.runs import rows
-from crontopus_app.ui.runs.rows import Asked
+from crontopus_app.ui.runs.rows import RunQuery
 
 PAGE = 50
 AROUND = 3
-NONE = rows.Shown([], "", [], True)
+NONE = rows.RunOutputView([], "", [], True)
 
 
 class RunsState(rx.State):
@@ -30,7 +30,7 @@ class RunsState(rx.State):
     total: int = 0
     older: str = ""
     newest: str = ""
-    asked: Asked = Asked()
+    query: RunQuery = RunQuery()
     rows: list[run_table.RunRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     pills: list[Pill] = []  # noqa: RUF012
 
@@ -44,7 +44,7 @@ class RunsState(rx.State):
         cursor = session.query_of(self, "cursor")
         found = await shared(_page, actor, rows.filter_of(query, moment()), cursor)
         self.rows, self.total, self.pills = run_table.rows(found.runs), found.total, rows.pills(query)
-        self.asked = Asked(**query)
+        self.query = RunQuery(**query)
         here = rows.address(query)
         self.newest = here if cursor else ""
         sign = "&" if "?" in here else "?"
@@ -63,7 +63,7 @@ class RunState(rx.State):
     run: run_table.RunRow = run_table.RunRow()
     facts: list[rows.Fact] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     error: str = ""
-    output: rows.Shown = NONE
+    output: rows.RunOutputView = NONE
     around: list[run_table.RunRow] = []  # noqa: RUF012
 
     @rx.event

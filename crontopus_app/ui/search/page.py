@@ -33,9 +33,9 @@ def _group(group: GroupRow) -> rx.Component:
 
 def _hit(hit: HitRow) -> rx.Component:
     return rx.el.tr(
-        rx.el.td(rx.cond(hit.state, parts.dot(hit.state, hit.said)), parts.link(hit.title, hit.href)),
+        rx.el.td(rx.cond(hit.state, parts.dot(hit.state, hit.label)), parts.link(hit.title, hit.href)),
         rx.el.td(hit.detail, class_name="muted wrap"),
-        rx.el.td(rx.cond(hit.state, parts.tag(hit.said, hit.state))),
+        rx.el.td(rx.cond(hit.state, parts.tag(hit.label, hit.state))),
         rx.el.td(rx.cond(hit.at, parts.when(hit.at)), class_name="muted"),
         key=hit.href,
     )

@@ -16,7 +16,7 @@ class HitRow:
     detail: str
     href: str
     state: str
-    said: str
+    label: str
     at: str
 
 
@@ -45,6 +45,6 @@ def _hit(hit: Hit) -> HitRow:
         detail=hit.detail,
         href=hit.href,
         state=colour(hit.state) if colour and hit.state else "",
-        said=hit.state,
+        label=hit.state,
         at=words.iso(hit.at),
     )

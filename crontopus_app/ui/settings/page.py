@@ -177,7 +177,7 @@ def _confirmations() -> rx.Component:
         dialog.confirm(
             "end-session",
             "End this session",
-            rx.el.p("Signs out ", dialog.told("client"), ". Its open pages say so at once."),
+            rx.el.p("Signs out ", dialog.given("client"), ". Its open pages say so at once."),
             act="End it",
             on_submit=State.end_session,
             takes=("id",),

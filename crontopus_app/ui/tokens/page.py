@@ -5,8 +5,8 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.ui import shell
-from crontopus_app.ui.kit import dialog, host_tokens, once, parts, skeleton
-from crontopus_app.ui.tokens.rows import SCOPES, TokenRow
+from crontopus_app.ui.kit import dialog, form_key, host_tokens, parts, skeleton
+from crontopus_app.ui.tokens.rows import SCOPES, ApiTokenRow
 from crontopus_app.ui.tokens.state import TokensState as State
 
 HEADS = ["Name", "Scopes", "Last used", "Expires", ""]
@@ -45,7 +45,7 @@ def _made() -> rx.Component:
 def _make() -> rx.Component:
     wrong = State.wrong
     form = rx.el.form(
-        once.hidden(State.once),
+        form_key.hidden(State.form_key),
         rx.el.div(
             parts.field("Name", rx.el.input(name="name", required=True, max_length=100), wrong["name"]),
             parts.field(
@@ -73,7 +73,7 @@ def _scope(name: str, words: str) -> rx.Component:
     return rx.el.label(rx.el.input(type="checkbox", name=name), said, class_name="check")
 
 
-def _token(token: TokenRow) -> rx.Component:
+def _token(token: ApiTokenRow) -> rx.Component:
     return rx.el.tr(
         rx.el.td(token.name),
         rx.el.td(token.scopes, class_name="mono muted wrap"),
@@ -97,7 +97,7 @@ def _confirmations() -> rx.Component:
             "revoke",
             "Revoke this token",
             rx.el.p(
-                "Scripts with ", dialog.told("name"), " get 401 at once. This cannot be undone: they need a new one."
+                "Scripts with ", dialog.given("name"), " get 401 at once. This cannot be undone: they need a new one."
             ),
             act="Revoke it",
             on_submit=State.revoke,

@@ -23,7 +23,7 @@ SCOPES = (
 
 
 @dataclass(frozen=True)
-class TokenRow:
+class ApiTokenRow:
     """``state`` is active, expired or revoked."""
 
     id: str
@@ -34,6 +34,8 @@ class TokenRow:
     state: str
 
 
-def token(one: wire.ApiToken, now: datetime) -> TokenRow:
+def token(one: wire.ApiToken, now: datetime) -> ApiTokenRow:
     used, expires = words.iso(one.last_used_at), words.iso(one.expires_at)
-    return TokenRow(one.id, one.name, " ".join(one.scopes), used, expires, state_of(one.revoked, one.expires_at, now))
+    return ApiTokenRow(
+        one.id, one.name, " ".join(one.scopes), used, expires, state_of(one.revoked, one.expires_at, now)
+    )

@@ -14,7 +14,7 @@ from crontopus_app.base.errors import CrontopusError
 from crontopus_app.people import tokens
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
-from crontopus_app.ui.kit import host_tokens, once, toast
+from crontopus_app.ui.kit import form_key, host_tokens, toast
 from crontopus_app.ui.tokens import rows
 
 
@@ -26,14 +26,14 @@ class TokensState(rx.State):
     wrong: dict[str, str] = {}  # noqa: RUF012 -- Reflex copies the defaults of a state
     made: str = ""
     made_name: str = ""
-    once: str = ""
-    tokens: list[rows.TokenRow] = []  # noqa: RUF012
-    enrolment: list[host_tokens.TokenRow] = []  # noqa: RUF012
+    form_key: str = ""
+    tokens: list[rows.ApiTokenRow] = []  # noqa: RUF012
+    enrolment: list[host_tokens.EnrolmentTokenRow] = []  # noqa: RUF012
 
     @rx.event
     async def load(self) -> Any:
         """Fills the page; a token shown before is not shown again."""
-        self.made, self.wrong, self.once = "", {}, once.new_key()
+        self.made, self.wrong, self.form_key = "", {}, form_key.new_key()
         return await session.opened(self, "endpoint")
 
     async def _fill(self, actor: Actor) -> None:
@@ -49,8 +49,8 @@ class TokensState(rx.State):
             scopes = sorted(scope for scope in SCOPES if form.get(scope))
             days = str(form.get("days") or "").strip()
             wanted = wire.ApiTokenRequest(str(form.get("name") or ""), scopes, int(days) if days.isdecimal() else None)
-            made = await change(tokens.create_api, actor, wanted, clock.now(), key=once.key_of(form))
-            self.made, self.made_name, self.wrong, self.once = made.token or "", made.name, {}, once.new_key()
+            made = await change(tokens.create_api, actor, wanted, clock.now(), key=form_key.key_of(form))
+            self.made, self.made_name, self.wrong, self.form_key = made.token or "", made.name, {}, form_key.new_key()
             await session.fill(self, actor)
         except CrontopusError as error:
             self.wrong, self.made = problems.fields(error), ""

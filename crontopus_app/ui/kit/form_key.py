@@ -7,7 +7,7 @@ from typing import Any
 
 import reflex as rx
 
-NAME = "once"
+NAME = "form_key"
 
 
 def new_key() -> str:

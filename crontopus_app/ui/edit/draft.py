@@ -1,4 +1,4 @@
-"""What lies on the server's desk while a manifest is edited, and the steps from a message to what is shown."""
+"""What lies on the server's draft while a manifest is edited, and the steps from a message to what is shown."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from crontopus_app.queries import jobs, plans
 from crontopus_app.ui.edit import form as forms
 from crontopus_app.ui.edit import rows
 from crontopus_app.ui.edit.form import Form
-from crontopus_app.ui.edit.talk import Said
+from crontopus_app.ui.edit.messages import EditMessage
 
 BLANKS = ("name", "command")
 
 
-class Desk(NamedTuple):
+class Draft(NamedTuple):
     """A tuple, for Reflex wraps anything else that it keeps, and threads must have what they are given.
 
     ``base`` is the file (blob ``sha``) that the text began as; ``anchor`` the text as last typed by hand.
@@ -65,88 +65,88 @@ class Desk(NamedTuple):
         return "/".join(index_rows.place(self.path))
 
 
-def fresh(db: Session, actor: Actor, form: Form) -> tuple[Desk, rows.Head]:
-    """A desk for a new job."""
+def fresh(db: Session, actor: Actor, form: Form) -> tuple[Draft, rows.EditHead]:
+    """A draft for a new job."""
     text, clocks = forms.fresh(form, new_id()), endpoints.clocks_of(db, actor)
-    desk = Desk(namespace=form.namespace, base=text, anchor=text, clocks=clocks)
-    return desk, rows.Head(namespaces=tuple(jobs.namespace_names(db, actor)), zones=_zones(clocks))
+    draft = Draft(namespace=form.namespace, base=text, anchor=text, clocks=clocks)
+    return draft, rows.EditHead(namespaces=tuple(jobs.namespace_names(db, actor)), zones=_zones(clocks))
 
 
-def of_job(db: Session, actor: Actor, namespace: str, name: str) -> tuple[Desk, rows.Head]:
-    """A desk with the job's file; raises NotFound, Conflict."""
+def of_job(db: Session, actor: Actor, namespace: str, name: str) -> tuple[Draft, rows.EditHead]:
+    """A draft with the job's file; raises NotFound, Conflict."""
     detail = jobs.get(db, actor, namespace, name, clock.now())
     clocks = endpoints.clocks_of(db, actor)
-    desk = Desk(False, namespace, name, detail.yaml, detail.sha, detail.yaml, clocks=clocks)
-    return desk, rows.Head(False, namespace, name, f"/jobs/{namespace}/{name}", zones=_zones(clocks))
+    draft = Draft(False, namespace, name, detail.yaml, detail.sha, detail.yaml, clocks=clocks)
+    return draft, rows.EditHead(False, namespace, name, f"/jobs/{namespace}/{name}", zones=_zones(clocks))
 
 
 def _zones(clocks: tuple[Clock, ...]) -> tuple[str, ...]:
     return tuple(sorted({one.zone for one in clocks if one.zone} | {"UTC"}))
 
 
-def taken(desk: Desk, said: Said) -> tuple[Desk, str, Form, str]:
-    """The desk, the text, the form, and why the form cannot change the text, after what was typed.
+def taken(draft: Draft, message: EditMessage) -> tuple[Draft, str, Form, str]:
+    """The draft, the text, the form, and why the form cannot change the text, after what was typed.
 
     Typed in the form, the text is what was last typed by hand with the form's differences: a field that is emptied and
     filled again stands where it stood, with its comment. Typed in the text, the form follows.
     """
-    if said.side == "form":
-        text, note = forms.changed(desk.anchor, said.form)
-        return desk, text, said.form, note
-    text, note = forms.changed(said.yaml, said.form, said.dirty) if said.dirty else (said.yaml, "")
-    return desk._replace(anchor=text), text, forms.shown(text, said.form), note
+    if message.side == "form":
+        text, note = forms.changed(draft.anchor, message.form)
+        return draft, text, message.form, note
+    text, note = forms.changed(message.yaml, message.form, message.dirty) if message.dirty else (message.yaml, "")
+    return draft._replace(anchor=text), text, forms.shown(text, message.form), note
 
 
 def judged(
-    db: Session, actor: Actor, desk: Desk, text: str, form: Form, note: str
+    db: Session, actor: Actor, draft: Draft, text: str, form: Form, note: str
 ) -> tuple[rows.Check, rows.PlanShown]:
-    """What is said of the text, and its plan."""
-    now, space = clock.now(), form.namespace if desk.new else desk.namespace
+    """What is message of the text, and its plan."""
+    now, space = clock.now(), form.namespace if draft.new else draft.namespace
     found = plans.plan(db, actor, text.encode(), space or "default", now, rows.SHOWN)
-    found, waits = _without_blanks(desk, _placed(desk, found), form)
-    return rows.check(found, text, form, desk.clocks, now, note), rows.plan_shown(found, waits)
+    found, waits = _without_blanks(draft, _placed(draft, found), form)
+    return rows.check(found, text, form, draft.clocks, now, note), rows.plan_shown(found, waits)
 
 
-def _without_blanks(desk: Desk, found: plans.Plan, form: Form) -> tuple[plans.Plan, list[str]]:
+def _without_blanks(draft: Draft, found: plans.Plan, form: Form) -> tuple[plans.Plan, list[str]]:
     """In a new job that nobody tried to save, what is not filled in yet is no error; the plan waits for it."""
-    blank = [] if desk.tried or not desk.new else [name for name in BLANKS if not getattr(form, name)]
+    blank = [] if draft.tried or not draft.new else [name for name in BLANKS if not getattr(form, name)]
     errors = [error for error in found.errors if forms.field_at(error.field) not in blank]
     return replace(found, errors=errors), [] if errors or found.action != "invalid" else blank
 
 
-def _placed(desk: Desk, found: plans.Plan) -> plans.Plan:
+def _placed(draft: Draft, found: plans.Plan) -> plans.Plan:
     """The plan of the job that is edited: under another name it would be another job."""
-    if desk.new or found.action == "invalid" or found.name == desk.name:
+    if draft.new or found.action == "invalid" or found.name == draft.name:
         return found
-    told = f"`metadata.name` is {found.name!r}, but the file is named {desk.name!r}: make a new job for another name"
+    told = f"`metadata.name` is {found.name!r}, but the file is named {draft.name!r}: make a new job for another name"
     error = wire.Problem("identity", told, field="metadata.name")
     return replace(found, action="invalid", errors=[error], endpoints=[], nobody="")
 
 
-def submitted(db: Session, actor: Actor, desk: Desk, said: Said) -> tuple[Desk, Submitted]:
+def submitted(db: Session, actor: Actor, draft: Draft, message: EditMessage) -> tuple[Draft, Submitted]:
     """Asks for the commit of what was typed; raises BadInput, Conflict, PreconditionFailed."""
-    if not desk.new:
-        desk = desk._replace(base=said.base, sha=said.sha)
-    desk, text, form, note = taken(desk, said)
+    if not draft.new:
+        draft = draft._replace(base=message.base, sha=message.sha)
+    draft, text, form, note = taken(draft, message)
     if note:
         raise BadInput(f"The form cannot change the file: {note}")
     data, now = text.encode(), clock.now()
-    if desk.sha:
-        made = edits.update(db, actor, desk.namespace, desk.name, data, if_match=desk.sha, now=now)
+    if draft.sha:
+        made = edits.update(db, actor, draft.namespace, draft.name, data, if_match=draft.sha, now=now)
     else:
-        made = edits.create_yaml(db, actor, form.namespace if desk.new else desk.namespace, data, now)
-    return desk._replace(change=made.id, path=made.path, submitted=(made.content or data).decode()), made
+        made = edits.create_yaml(db, actor, form.namespace if draft.new else draft.namespace, data, now)
+    return draft._replace(change=made.id, path=made.path, submitted=(made.content or data).decode()), made
 
 
-def landed(desk: Desk) -> Desk:
-    """The desk once its change is committed: what is typed next stands on what was saved."""
-    namespace, _, name = desk.target.partition("/")
-    text, past = desk.submitted, desk.past | {desk.sha}
-    made = Desk(False, namespace, name, text, blob_sha(text.encode()), text, desk.change, past=past, path=desk.path)
-    return made._replace(clocks=desk.clocks)
+def landed(draft: Draft) -> Draft:
+    """The draft once its change is committed: what is typed next stands on what was saved."""
+    namespace, _, name = draft.target.partition("/")
+    text, past = draft.submitted, draft.past | {draft.sha}
+    made = Draft(False, namespace, name, text, blob_sha(text.encode()), text, draft.change, past=past, path=draft.path)
+    return made._replace(clocks=draft.clocks)
 
 
-def theirs(db: Session, actor: Actor, desk: Desk) -> wire.JobDetail | None:
+def theirs(db: Session, actor: Actor, draft: Draft) -> wire.JobDetail | None:
     """The job's file as it is, where somebody else made it so; raises NotFound where it is gone."""
-    detail = jobs.get(db, actor, desk.namespace, desk.name, clock.now())
-    return None if detail.sha in {desk.sha, *desk.past} else detail
+    detail = jobs.get(db, actor, draft.namespace, draft.name, clock.now())
+    return None if detail.sha in {draft.sha, *draft.past} else detail

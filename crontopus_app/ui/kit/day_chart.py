@@ -36,11 +36,11 @@ BESIDE = 60
 DRAWN_FOR = timedelta(minutes=10)
 TICK = timedelta(hours=3)
 # A run that ended: where it begins, how wide it is drawn.
-Bar = tuple[float, float, Mark]
+EndedBar = tuple[float, float, Mark]
 
 
 @dataclass(frozen=True)
-class Tick:
+class HourMark:
     """A full hour; ``mute`` where its words would lie under now's or over an edge."""
 
     at: str
@@ -53,7 +53,7 @@ class Grid:
     """The moment that is the middle of the drawing, and the full hours that the axis names."""
 
     at: str = ""
-    ticks: tuple[Tick, ...] = ()
+    ticks: tuple[HourMark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class LaneRow:
     namespace: str
     href: str
     state: str
-    said: str
+    label: str
     paths: Paths
     slots: str
     runs: str
@@ -78,7 +78,7 @@ class LaneRow:
 
 
 @dataclass(frozen=True)
-class Going:
+class RunningBar:
     """A running bar: its lane's place, where it begins, and what the pointer is told."""
 
     key: str
@@ -87,7 +87,7 @@ class Going:
     run_id: str
     since: str
     state: str
-    said: str
+    label: str
 
 
 def drawn_at(now: datetime) -> datetime:
@@ -104,9 +104,9 @@ def grid(at: datetime) -> Grid:
     return Grid(at.isoformat(), tuple(_hour(one, place(one, at)) for one in moments))
 
 
-def _hour(moment: datetime, minutes: float) -> Tick:
+def _hour(moment: datetime, minutes: float) -> HourMark:
     near = NEAR[0] < minutes - MINUTES / 2 < NEAR[1]
-    return Tick(moment.isoformat(), f"{minutes / 14.4:.2f}%", near or not BESIDE <= minutes <= MINUTES - BESIDE)
+    return HourMark(moment.isoformat(), f"{minutes / 14.4:.2f}%", near or not BESIDE <= minutes <= MINUTES - BESIDE)
 
 
 def place(moment: datetime, at: datetime) -> float:
@@ -122,7 +122,7 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
     hosts = list(dict.fromkeys(mark.host for mark in ended))
     bars = [(round(place(mark.begun, at), 1), round(_wide(mark), 1), mark) for mark in ended]
     drawn = dict.fromkeys((colours.of_run(mark.status, late=mark.late), left, wide) for left, wide, mark in bars)
-    told = defaultdict[int, deque[Bar]](lambda: deque(maxlen=TOLD))
+    told = defaultdict[int, deque[EndedBar]](lambda: deque(maxlen=TOLD))
     for bar in bars:
         told[round(bar[0])].append(bar)
     return LaneRow(
@@ -131,7 +131,7 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
         namespace=lane.namespace,
         href=f"/jobs/{lane.namespace}/{lane.name}",
         state=colours.of_job(lane.state),
-        said=words.JOB_WORDS.get(lane.state, lane.state),
+        label=words.JOB_WORDS.get(lane.state, lane.state),
         paths=paths_of((colour, f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z") for colour, left, wide in drawn),
         slots=outlines([place(slot, at) for slot in lane.slots], _usual(ended)),
         runs="\n".join(_told(bar, hosts) for minute in told.values() for bar in minute),
@@ -145,7 +145,7 @@ def _wide(mark: Mark) -> float:
     return max((mark.seconds or 0) / 60, SHORTEST)
 
 
-def _told(bar: Bar, hosts: Sequence[str]) -> str:
+def _told(bar: EndedBar, hosts: Sequence[str]) -> str:
     left, wide, mark = bar
     return f"{left:.0f},{wide:.0f},{mark.status},{hosts.index(mark.host)},{mark.seconds:.3g},{_short(mark.run_id)}"
 
@@ -177,17 +177,17 @@ def outlines(lefts: Sequence[float], usual: float) -> str:
     return "".join(f"M{left:.1f} 7h{right - left:.1f}v13h-{right - left:.1f}z" for left, right in bands)
 
 
-def going(day: Day, at: datetime) -> list[Going]:
+def going(day: Day, at: datetime) -> list[RunningBar]:
     """What runs now, lane after lane; of a job that hangs in hundreds of runs the newest."""
     return [
-        Going(
+        RunningBar(
             key=f"{lane.namespace}/{lane.name}",
             left=f"{max(0.0, place(mark.begun, at)) / 14.4:.3f}%",
             top=f"{row * 27 + 29}px",
             run_id=mark.run_id,
             since=mark.begun.isoformat(),
             state=colours.of_run(mark.status, late=mark.late),
-            said=f"{lane.name} · running on {mark.host or 'no host'}",
+            label=f"{lane.name} · running on {mark.host or 'no host'}",
         )
         for row, lane in enumerate(day.lanes)
         for mark in [mark for mark in lane.marks if mark.seconds is None][:GOING]
@@ -200,7 +200,7 @@ def changed(base: Sequence[LaneRow], rows: Iterable[LaneRow]) -> dict[str, LaneR
     return {row.key: row for row in rows if before[row.key] != row}
 
 
-def timeline(lanes: Any, fresh: Any, now: Any, axis: Any) -> rx.Component:
+def chart(lanes: Any, fresh: Any, now: Any, axis: Any) -> rx.Component:
     """``lanes`` in full, those of them in ``fresh`` as they are there, ``now`` what runs, ``axis`` a Grid."""
     moved = rx.el.div(rx.foreach(axis.ticks, _tick), rx.foreach(now, _bar), class_name="moved")
     return rx.el.div(
@@ -213,20 +213,20 @@ def timeline(lanes: Any, fresh: Any, now: Any, axis: Any) -> rx.Component:
     )
 
 
-def _tick(tick: Tick) -> rx.Component:
+def _tick(tick: HourMark) -> rx.Component:
     return rx.el.span(
         when(tick.at, "clock"), class_name=rx.cond(tick.mute, "tick mute", "tick"), style={"left": tick.left}
     )
 
 
-def _bar(one: Going) -> rx.Component:
+def _bar(one: RunningBar) -> rx.Component:
     return rx.el.i(
         class_name=f"going s-{one.state}",
         style={"--left": one.left, "top": one.top},
         data_run=one.run_id,
         data_key=one.key,
         data_since=one.since,
-        data_said=one.said,
+        data_label=one.label,
         key=one.run_id,
     )
 
@@ -240,7 +240,7 @@ def _row(lane: Any) -> rx.Component:
     )
     return rx.el.div(
         rx.el.div(
-            rx.el.s(class_name=f"dot s-{lane.state}", title=lane.said),
+            rx.el.s(class_name=f"dot s-{lane.state}", title=lane.label),
             link(lane.name, lane.href),
             rx.el.span(lane.namespace, class_name=f"ns {lane.namespace}"),
             class_name="who2",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crontopus_app.monitoring.slots import Clock, Host, Timed
-from crontopus_app.ui.kit.future import UNKNOWN, future, zone_of
+from crontopus_app.ui.kit.forecast import UNKNOWN, forecast, zone_of
 from tests.cast import NOON
 
 
@@ -23,27 +23,27 @@ def test_the_zone_is_the_jobs_or_what_all_hosts_reported() -> None:
 
 
 def test_without_a_zone_nothing_is_invented() -> None:
-    told = future(job("0 2 * * *"), "", set(), NOON)
-    assert (told.zone, told.coming, told.nights) == (UNKNOWN, (), ())
+    told = forecast(job("0 2 * * *"), "", set(), NOON)
+    assert (told.zone, told.next_runs, told.nights) == (UNKNOWN, (), ())
 
 
 def test_five_runs_and_both_clock_changes() -> None:
-    told = future(job("30 12 * * *"), "Europe/Berlin", hosts("debian"), NOON)
-    assert len(told.coming) == 5
-    assert all(slot.there.endswith("12:30") and slot.utc in ("10:30", "11:30") for slot in told.coming)
+    told = forecast(job("30 12 * * *"), "Europe/Berlin", hosts("debian"), NOON)
+    assert len(told.next_runs) == 5
+    assert all(slot.there.endswith("12:30") and slot.utc in ("10:30", "11:30") for slot in told.next_runs)
     assert [night.state for night in told.nights] == ["ok", "ok"]
 
 
 def test_crons_that_treat_a_night_differently_are_told_apart() -> None:
-    told = future(job("30 2 * * *"), "Europe/Berlin", hosts("debian", "busybox"), NOON)
+    told = forecast(job("30 2 * * *"), "Europe/Berlin", hosts("debian", "busybox"), NOON)
     spring = [night.text for night in told.nights if "02:30" in night.text]
     assert any(text.startswith("Debian's cron") and "runs once, at" in text for text in spring)
     assert any(text.startswith("BusyBox crond") and "No run takes place" in text for text in spring)
-    agreed = future(job("30 12 * * *"), "Europe/Berlin", hosts("debian", "busybox"), NOON)
+    agreed = forecast(job("30 12 * * *"), "Europe/Berlin", hosts("debian", "busybox"), NOON)
     assert len(agreed.nights) == 2
 
 
 def test_a_hash_gives_each_host_its_own_minute() -> None:
-    one = future(job("H 12 * * *"), "UTC", hosts("debian"), NOON)
-    both = future(job("H 12 * * *"), "UTC", hosts("debian", "debian"), NOON)
-    assert {slot.at for slot in one.coming[:2]} < {slot.at for slot in both.coming}
+    one = forecast(job("H 12 * * *"), "UTC", hosts("debian"), NOON)
+    both = forecast(job("H 12 * * *"), "UTC", hosts("debian", "debian"), NOON)
+    assert {slot.at for slot in one.next_runs[:2]} < {slot.at for slot in both.next_runs}

@@ -17,28 +17,34 @@ from crontopus_app.jobs import history as job_history
 from crontopus_app.monitoring import stats
 from crontopus_app.monitoring.slots import Host, Timed
 from crontopus_app.queries import calendar, jobs, plans
-from crontopus_app.ui.job import past, rows
+from crontopus_app.ui.job import history_strip, rows
 from crontopus_app.ui.kit import code, durations
-from crontopus_app.ui.kit.future import NEXT, Future, future, slot, zone_of
+from crontopus_app.ui.kit.forecast import NEXT, Forecast, forecast, slot, zone_of
 
 SPARSE = 4000  # runs of thirty days that are read one by one; of more the database counts
 
 
-def happened(db: Any, actor: Actor, namespace: str, name: str, job_id: str, zone: str, now: datetime) -> past.Past:
+def happened(
+    db: Any, actor: Actor, namespace: str, name: str, job_id: str, zone: str, now: datetime
+) -> history_strip.HistoryStrip:
     """The strip: slots where there are few, days where there are many."""
     due = calendar.past(db, actor, namespace, name, now)
-    bounds = past.days(now, zone)
+    bounds = history_strip.days(now, zone)
     found = [] if due.dense else stats.happened(db, actor, job_id, bounds[0], SPARSE)
-    if not due.dense and len({run.slot or run.at for run in found}) <= past.MOST:
-        cells = past.by_slot([at for at in due.slots if at >= bounds[0]], found, zone, now)
-        share = past.success(Counter(run.status for run in found))
-        return past.Past(tuple(cells), past.columns(due.expected, len(cells)), "one cell a slot", share)
+    if not due.dense and len({run.slot or run.at for run in found}) <= history_strip.MOST:
+        cells = history_strip.by_slot([at for at in due.slots if at >= bounds[0]], found, zone, now)
+        share = history_strip.success(Counter(run.status for run in found))
+        return history_strip.HistoryStrip(
+            tuple(cells), history_strip.columns(due.expected, len(cells)), "one cell a slot", share
+        )
     counted = stats.tallies(db, actor, job_id, bounds)
     count: Counter[str] = Counter()
     for tally in counted:
         count[tally.status] += tally.count
-    cells = past.by_day(counted, bounds, zone, rows.runs_of(namespace, name))
-    return past.Past(tuple(cells), past.DAYS, "one cell a day, the worst of its runs", past.success(count))
+    cells = history_strip.by_day(counted, bounds, zone, rows.runs_of(namespace, name))
+    return history_strip.HistoryStrip(
+        tuple(cells), history_strip.DAYS, "one cell a day, the worst of its runs", history_strip.success(count)
+    )
 
 
 def newest(db: Any, actor: Actor, job_id: str) -> tuple[list[wire.Run], dict[str, str]]:
@@ -52,22 +58,22 @@ def ahead(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> rows.Ah
     clocks = endpoints.clocks_of(db, actor, job.id)
     zone = zone_of(job.timezone, (clock.zone for clock in clocks))
     hosts = {Host("", clock) for clock in clocks}
-    told = future(Timed(job.id, tuple(job.schedule)), zone, hosts, now)
+    told = forecast(Timed(job.id, tuple(job.schedule)), zone, hosts, now)
     crowd = calendar.crowd(db, actor, job.namespace, job.name, now)
-    return rows.ahead(job, _coming(db, actor, job, told, now), zone, crowd)
+    return rows.ahead(job, _next_runs(db, actor, job, told, now), zone, crowd)
 
 
-def _coming(db: Any, actor: Actor, job: wire.JobSummary, told: Future, now: datetime) -> Future:
+def _next_runs(db: Any, actor: Actor, job: wire.JobSummary, told: Forecast, now: datetime) -> Forecast:
     """The next runs over all its hosts, each by its own zone and minute; told in UTC where their zones differ.
 
     None of what is not on.
     """
     if not (job.valid and job.enabled and not job.paused):
         why = "its file is not valid" if not job.valid else "it is paused" if job.paused else "it is not enabled"
-        return replace(told, coming=(), zone=f"none, {why}")
+        return replace(told, next_runs=(), zone=f"none, {why}")
     runs = jobs.next_runs(db, actor, job.namespace, job.name, NEXT, now)
-    zone = told.zone if told.coming else "UTC"
-    return replace(told, zone=zone, coming=tuple(slot(at, zone) for at in runs)) if runs else told
+    zone = told.zone if told.next_runs else "UTC"
+    return replace(told, zone=zone, next_runs=tuple(slot(at, zone) for at in runs)) if runs else told
 
 
 def history(actor: Actor, namespace: str, name: str, sha: str) -> rows.Body:
@@ -86,5 +92,5 @@ def restoring(actor: Actor, namespace: str, name: str, sha: str) -> rows.Restori
         present = jobs.get(db, actor, namespace, name, now)
         lines = code.between(present.yaml, data.decode("utf-8", "replace"))
         if not lines:
-            return rows.Restoring(sha, said="It is the content that the file has now: nothing would change.")
+            return rows.Restoring(sha, text="It is the content that the file has now: nothing would change.")
         return rows.Restoring(sha, tuple(lines), rows.planned(plans.plan(db, actor, data, namespace, now)))

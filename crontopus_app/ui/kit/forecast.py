@@ -40,14 +40,14 @@ class Night:
 
 
 @dataclass(frozen=True)
-class Future:
+class Forecast:
     words: str = ""
     zone: str = UNKNOWN
-    coming: tuple[Slot, ...] = ()
+    next_runs: tuple[Slot, ...] = ()
     nights: tuple[Night, ...] = ()
 
 
-NOTHING = Future()
+NOTHING = Forecast()
 
 
 def zone_of(wanted: str | None, reported: Iterable[str]) -> str:
@@ -56,7 +56,7 @@ def zone_of(wanted: str | None, reported: Iterable[str]) -> str:
     return wanted or (known.pop() if len(known) == 1 else "")
 
 
-def future(job: Timed, zone: str, hosts: Set[Host], now: datetime) -> Future:
+def forecast(job: Timed, zone: str, hosts: Set[Host], now: datetime) -> Forecast:
     """What the job does on these hosts, which all keep time by ``zone``; without any, as Debian's cron would.
 
     Nothing but words without a zone; an empty future of a schedule that cannot be read.
@@ -65,13 +65,13 @@ def future(job: Timed, zone: str, hosts: Set[Host], now: datetime) -> Future:
     crons = sorted({host.clock.policy for host in hosts}) or [DEBIAN]
     try:
         if not zone:
-            return Future(schedule.words(expressions))
-        coming = tuple(slot(at, zone) for at in slots.coming(there, hosts, now, NEXT))
+            return Forecast(schedule.words(expressions))
+        runs = tuple(slot(at, zone) for at in slots.coming(there, hosts, now, NEXT))
         line = slots.line(there, min(hosts, default=NOWHERE))
-        told = nights(line.plain, zone, now, crons) if line else ()
-        return Future(schedule.explain(expressions, zone), zone, coming, told)
+        found = nights(line.plain, zone, now, crons) if line else ()
+        return Forecast(schedule.explain(expressions, zone), zone, runs, found)
     except (schedule.ScheduleError, ValueError, KeyError, OSError):
-        return Future()
+        return Forecast()
 
 
 def slot(at: datetime, zone: str) -> Slot:

@@ -23,7 +23,7 @@ COUNTED = ("success", "failed", "timeout", "lost", "missed")
 
 
 @dataclass(frozen=True)
-class Past:
+class HistoryStrip:
     """``unit`` says what a cell is; ``columns`` how many places there are; ``success`` the share of what ended well."""
 
     cells: tuple[Cell, ...] = ()
@@ -33,7 +33,7 @@ class Past:
     durations: Durations = field(default_factory=Durations)
 
 
-EMPTY = Past()
+EMPTY = HistoryStrip()
 
 
 def by_slot(slots: Sequence[datetime], runs: Sequence[Happened], zone: str, now: datetime) -> list[Cell]:

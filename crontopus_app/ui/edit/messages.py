@@ -21,7 +21,7 @@ LONGEST_FIELD = 20_000
 
 
 @dataclass(frozen=True)
-class Said:
+class EditMessage:
     """``side`` is where was typed last; ``dirty`` are the form's fields that the YAML does not say yet.
 
     A draft (kept in the browser) and a save say on what they stand: ``base`` and its blob's ``sha``, so that a server
@@ -37,7 +37,7 @@ class Said:
     sha: str = ""
 
 
-def read(form: Mapping[str, Any], place: str) -> Said:
+def read(form: Mapping[str, Any], place: str) -> EditMessage:
     """The message in a submitted form; raises BadInput for anything that our script does not send for this place."""
     try:
         told = json.loads(str(form.get("sent", ""))[: 4 * MAX_BYTES])
@@ -47,7 +47,7 @@ def read(form: Mapping[str, Any], place: str) -> Said:
             raise ValueError(told["side"])
         texts = {name: _text(told.get(name, ""), MAX_BYTES) for name in ("yaml", "base", "sha")}
         known = frozenset(str(name) for name in dirty) & set(NAMES)
-        return Said(seq=int(told["seq"]), side=told["side"], form=Form(**fields), dirty=known, **texts)
+        return EditMessage(seq=int(told["seq"]), side=told["side"], form=Form(**fields), dirty=known, **texts)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise BadInput("The editor's message cannot be read: load the page again.") from error
 
@@ -57,9 +57,9 @@ def _text(value: Any, longest: int) -> str:
     return str(value)[:longest].encode("utf-8", "replace").decode()
 
 
-def answer(why: str, said: Said, **more: Any) -> str:
+def answer(why: str, message: EditMessage, **more: Any) -> str:
     """``why`` is load, form, yaml, base, saved or merged. ``yaml`` or ``form`` None: what is typed there stays."""
-    told = {"why": why, "seq": said.seq, "serial": secrets.token_hex(6), "yaml": None, "form": None, **more}
+    told = {"why": why, "seq": message.seq, "serial": secrets.token_hex(6), "yaml": None, "form": None, **more}
     if isinstance(told["form"], Form):
         told["form"] = asdict(told["form"])
     return json.dumps(told)
