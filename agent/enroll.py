@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 import click
 
-from agent import VERSION, crontab
+from agent import VERSION
 from agent.control import Control
 from agent.errors import Busy, Refused, Revoked, ServerAway
 from agent.host import machine_id, this_host
 from agent.install import check_runner_path, install_runner
 from agent.schedulers import Scheduler, scheduler_for
-from agent.state import Identity, Memory, State, backups, keep_backup
+from agent.state import Identity, State, backups, keep_backup
 from contract.wire import Enrolled, EnrollRequest, PassReport
 
 log = logging.getLogger("crontopus.agent")
@@ -51,8 +51,8 @@ def enroll(
     check_runner_path(state)
     crontab_file = str(Path(crontab_file).absolute()) if crontab_file else None
     scheduler = scheduler_for(crontab_file)
-    scheduler.read()
-    host = this_host(scheduler.name)
+    scheduler.observe(None)
+    host = this_host(scheduler.capabilities())
     mid = machine_id(machine, crontab_file or ("" if host.root else host.user))
     now = datetime.now(timezone.utc)
     request = EnrollRequest(
@@ -105,21 +105,11 @@ def leave(state: State, scheduler: Scheduler) -> list[str]:
     """
     with state.lock():
         memory = state.memory()
-        restore_crontab(state, scheduler, memory)
+        scheduler.leave(
+            lambda content: keep_backup(state.backups, content, "leave"), remove_empty=memory.had_crontab is False
+        )
         state.remove()
     return [line.rstrip("\n") for _, line in sorted(memory.migrated.items())]
-
-
-def restore_crontab(state: State, scheduler: Scheduler, memory: Memory) -> None:
-    data = scheduler.read()
-    if data is None or not crontab.spans(data):
-        return
-    rest = crontab.without(data)
-    keep_backup(state.backups, data, "leave")
-    if not rest and memory.had_crontab is False:
-        scheduler.clear()
-    else:
-        scheduler.write(rest)
 
 
 def say_goodbye(identity: Identity) -> None:
@@ -145,5 +135,4 @@ def roll_back(state: State, scheduler: Scheduler, number: int) -> None:
         if not found:
             raise Refused(f"There is no backup {number}; crontopus-agent backups lists them")
         data = found[0].read_bytes()
-        keep_backup(state.backups, scheduler.read() or b"", "rollback")
-        scheduler.write(data)
+        scheduler.restore(data, lambda content: keep_backup(state.backups, content, "rollback"))

@@ -9,6 +9,7 @@ import platform
 import shutil
 import socket
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -38,16 +39,11 @@ class Host:
         return int(delta.total_seconds()) if delta else 0
 
 
-def this_host(scheduler: str) -> Host:
+def this_host(scheduler: Mapping[str, object]) -> Host:
+    """This machine, with what its ``scheduler`` can do."""
     root = os.geteuid() == 0
     policy = dst_policy()
-    capabilities: dict[str, object] = {
-        "scheduler": scheduler,
-        "reboot": True,
-        "zones": "cover",
-        "user": root,
-        "dst_policy": policy,
-    }
+    capabilities = {**scheduler, "dst_policy": policy}
     system = f"{platform.system().lower()}-{platform.machine()}"
     return Host(socket.gethostname(), system, zone_name(), root, getpass.getuser(), policy, capabilities)
 

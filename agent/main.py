@@ -127,15 +127,15 @@ def plan(obj: tuple[State, str | None]) -> None:
     from agent.plan import show_diff
 
     with assembled(*obj) as agent:
-        steps, before, after, stopped = agent.preview()
+        steps, prepared, stopped = agent.preview()
     for action in steps.actions:
         click.echo(
             f"{action.kind:8} {action.entry.title} {action.entry.job_id}{'  ' + action.reason if action.reason else ''}"
         )
-    click.echo(show_diff(before, after, "crontab"), nl=False)
+    click.echo(show_diff(prepared.before.content, prepared.content, "crontab"), nl=False)
     if stopped:
         click.echo(f"Would not be applied: {stopped}")
-    elif before == after:
+    elif not prepared.changes:
         click.echo("Nothing to do.")
 
 
@@ -225,7 +225,7 @@ def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
     state.create()
     install_runner(state, identity)
     scheduler = scheduler_for(crontab or identity.crontab)
-    agent = Agent(state, scheduler, connect(identity), this_host(scheduler.name))
+    agent = Agent(state, scheduler, connect(identity), this_host(scheduler.capabilities()))
     try:
         yield agent
     except Revoked as problem:

@@ -10,20 +10,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Callable
 
-from agent import VERSION, crontab
+from agent import VERSION
 from agent.control import Control
 from agent.errors import AgentError, FetchFailed, Revoked, SchedulerFailed, ServerAway, Stop
-from agent.host import Host, logged_in, owner_of
+from agent.host import Host
 from agent.install import drop_jobs, missing_jobs, write_jobs
-from agent.observe import drift_between, lines_for_report
 from agent.plan import BLOCKED, CREATE, DELETE, KEEP, UPDATE, Plan, body, brake, confirms_prune, make_plan
 from agent.policy import NO_POLICY, HostPolicy, policy_of
 from agent.render import Context
-from agent.schedulers import Scheduler
+from agent.schedulers import Observed, Prepared, Scheduler
 from agent.source import Access, Source
 from agent.state import Entry, Identity, Memory, State, keep_backup
 from agent.wanted import POLICY, Wanted, build, decoder_for, fingerprint
-from contract.wire import Drift, EntryOutcome, GitAccess, PassReport
+from contract.wire import EntryOutcome, GitAccess, PassReport
+
+NOTHING = Observed(b"", False, {})
 
 
 @dataclass
@@ -41,10 +42,8 @@ class Pass:
     mark: str = ""
     wanted: Wanted = field(default_factory=Wanted)
     plan: Plan = field(default_factory=lambda: Plan(()))
-    data: bytes = b""
-    missing: bool = False
-    drift: list[Drift] = field(default_factory=list)
-    after: bytes = b""
+    before: Observed = NOTHING
+    prepared: Prepared = field(default_factory=lambda: Prepared(NOTHING, b"", None))
 
 
 class Agent:
@@ -101,11 +100,11 @@ class Agent:
         if not self.state.enrolled:
             raise Stop
 
-    def preview(self) -> tuple[Plan, bytes, bytes, str]:
-        """What a pass would do now: plan, crontab before and after, why it would not be applied. Changes nothing."""
+    def preview(self) -> tuple[Plan, Prepared, str]:
+        """What a pass would do now: plan, content before and after, why it would not be applied. Changes nothing."""
         current = Pass(self.state.memory(), self._clock(), time.perf_counter())
         self._steps(current, fetch=True, dry=True)
-        return current.plan, current.data, current.after, current.message
+        return current.plan, current.prepared, current.message
 
     def learn(self, git: GitAccess) -> None:
         """Use the repository address that the server told last; the credential stays when none comes along."""
@@ -171,33 +170,24 @@ class Agent:
         )
 
     def _observe(self, current: Pass) -> None:
-        data = self.scheduler.read()
-        current.missing = data is None
-        current.data = data or b""
-        if current.memory.block is not None:
-            written = current.memory.block.encode("utf-8", "surrogateescape")
-            if crontab.block(current.data) != written or len(crontab.spans(current.data)) > 1:
-                owner, modified = owner_of(self.scheduler.path)
-                current.drift = drift_between(current.memory.block, current.data, owner, modified, logged_in())
+        current.before = self.scheduler.observe(current.memory.block)
 
     def _plan(self, current: Pass) -> None:
-        memory = current.memory
-        rest, taken = crontab.take_first_crontopus(current.data)
-        for job, line in taken.items():
-            memory.migrated[job] = line.decode("utf-8", "surrogateescape")
-        current.plan = make_plan(current.wanted.entries, memory.entries, crontab.entries(current.data))
-        current.after = crontab.splice(rest, body(current.wanted.entries.values(), memory.migrated))
+        memory, before = current.memory, current.before
+        memory.migrated.update(before.legacy)
+        current.plan = make_plan(current.wanted.entries, memory.entries, before.entries)
+        current.prepared = self.scheduler.prepare(before, body(current.wanted.entries.values(), memory.migrated))
 
     def _stopped(self, current: Pass) -> tuple[str, str] | None:
         """Why this plan may not be applied now: a freeze, the prune brake, or a policy that only reports drift."""
         frozen = current.policy.frozen(current.started)
-        if frozen and (current.plan.changes or current.drift):
+        if frozen and (current.plan.changes or current.before.drift):
             return "Waiting", frozen
         managed = len({e.job_id for e in current.memory.entries.values() if e.lines})
         reason = brake(current.plan, managed, current.policy.prune_max_share)
         if reason and not self._prune_allowed(current):
             return "Blocked", reason
-        if current.drift and not current.policy.heal and current.head == current.memory.applied:
+        if current.before.drift and not current.policy.heal and current.head == current.memory.applied:
             return "Blocked", "the block was edited on the host, and the policy is to report drift, not to heal it"
         return None
 
@@ -211,37 +201,27 @@ class Agent:
         memory = current.memory
         ids = {entry.job_id for entry in current.wanted.entries.values() if entry.lines}
         write_jobs(self.state, current.wanted.jobs)
-        changed = current.after != current.data
+        changed = current.prepared.changes
         if changed:
-            self._write(current)
+            self.scheduler.apply(current.prepared, lambda content: self._back_up(current, content))
         current.status = "Applied" if changed or current.wanted.jobs else "Kept"
-        current.message = "the block was changed on the host and is healed" if current.drift else ""
+        current.message = "the block was changed on the host and is healed" if current.before.drift else ""
         self._remember(memory, current, ids)
         drop_jobs(self.state, ids)
 
-    def _write(self, current: Pass) -> None:
-        """Read again, stop when it changed since, back up, write whole, read back and compare."""
-        again = self.scheduler.read()
-        if (again or b"") != current.data:
-            raise SchedulerFailed("the crontab was changed while this pass looked at it; the next pass starts over")
+    def _back_up(self, current: Pass, content: bytes) -> None:
         if current.memory.had_crontab is None:
-            current.memory.had_crontab = not current.missing
-            self.state.save_memory(replace(self.state.memory(), had_crontab=not current.missing))
-        keep_backup(self.state.backups, current.data, current.started.strftime("%Y%m%dT%H%M%SZ"))
-        self.scheduler.write(current.after)
-        if (self.scheduler.read() or b"") != current.after:
-            raise SchedulerFailed(
-                "the crontab read back is not the one written: something else changes it at the same time"
-            )
+            current.memory.had_crontab = current.before.exists
+            self.state.save_memory(replace(self.state.memory(), had_crontab=current.before.exists))
+        keep_backup(self.state.backups, content, current.started.strftime("%Y%m%dT%H%M%SZ"))
 
     def _remember(self, memory: Memory, current: Pass, ids: set[str]) -> None:
-        block = crontab.block(current.after)
         known = (memory.applied, memory.block, memory.entries, memory.fingerprint)
         memory.fingerprint, memory.policy_blob, memory.policy = current.mark, current.policy_blob, current.policy.text
         memory.applied = current.head
         memory.entries = current.wanted.entries
         memory.migrated = {job: line for job, line in memory.migrated.items() if job not in ids}
-        memory.block = block.decode("utf-8", "surrogateescape") if block is not None else None
+        memory.block = current.prepared.ours
         if known != (memory.applied, memory.block, memory.entries, memory.fingerprint) or current.wanted.jobs:
             self.state.save_memory(memory)
 
@@ -249,7 +229,7 @@ class Agent:
 
     def _report(self, current: Pass) -> PassReport:
         known = {entry.job_id: entry.title for entry in current.memory.entries.values()}
-        shown = current.after if current.status == "Applied" else current.data
+        shown = current.prepared.content if current.status == "Applied" else current.before.content
         return PassReport(
             status=current.status,
             head=current.head,
@@ -258,8 +238,8 @@ class Agent:
             duration_s=round(time.perf_counter() - current.clock, 4),
             message=current.message,
             entries=self._outcomes(current),
-            drift=current.drift,
-            crontab=lines_for_report(shown, known),
+            drift=current.before.drift,
+            crontab=self.scheduler.discover(shown, known),
             agent_version=VERSION,
             timezone=self.host.zone,
             utc_offset=self.host.utc_offset(current.started),

@@ -24,7 +24,7 @@ from agent.enroll import enroll
 from agent.host import this_host
 from agent.loop import Daemon
 from agent.reconcile import Agent
-from agent.schedulers import CrontabFile
+from agent.schedulers import Crontab, CrontabFile
 from agent.state import State
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,7 +57,8 @@ def row(name: str, wall: float, cpu: float | None, target: str) -> None:
 def host(twin: Any, folder: Path) -> Iterator[Agent]:
     state = State(folder / "state")
     enroll(state, twin.url, twins.ENROLLMENT, str(folder / "crontab"), "bench", {}, "bench")
-    agent = Agent(state, CrontabFile(folder / "crontab"), connect(state.identity()), this_host("file"))
+    scheduler = Crontab(CrontabFile(folder / "crontab"))
+    agent = Agent(state, scheduler, connect(state.identity()), this_host(scheduler.capabilities()))
     try:
         yield agent
     finally:

@@ -14,7 +14,7 @@ from agent import enroll as enrolment
 from agent.control import connect
 from agent.host import Host
 from agent.reconcile import Agent
-from agent.schedulers import CrontabFile
+from agent.schedulers import Crontab, CrontabFile
 from agent.state import State
 from contract.wire import PassReport
 from tests.agent.twin import ENROLLMENT, Twin, running
@@ -87,7 +87,7 @@ def make_box(twin: Twin, tmp_path: Path) -> Iterator[Callable[..., Box]]:
         state = State(folder / "state")
         enrolment.enroll(state, twin.url, ENROLLMENT, str(crontab), name, labels or {}, "machine-1")
         host = make_host(**facts)
-        agent = Agent(state, CrontabFile(crontab), connect(state.identity()), host, lambda: NOW)
+        agent = Agent(state, Crontab(CrontabFile(crontab)), connect(state.identity()), host, lambda: NOW)
         made.append(agent)
         return Box(twin, folder, state, crontab, host, agent)
 

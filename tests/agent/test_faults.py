@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agent import crontab
 from agent import enroll as enrolment
 from agent.control import Control
 from agent.errors import Refused, Revoked, SchedulerFailed
 from agent.reconcile import Agent
-from agent.schedulers import CrontabFile
+from agent.schedulers import Crontab, CrontabFile, crontab_text
 from agent.schedulers.memory import MemoryCrontab
 from agent.state import State, backups
 from tests.agent.conftest import NOW, Box, make_host
@@ -164,8 +163,8 @@ class Flaky(MemoryCrontab):
         return seen
 
 
-def with_crontab(box: Box, scheduler: MemoryCrontab) -> Agent:
-    return Agent(box.state, scheduler, box.agent.control, box.host, lambda: NOW)
+def with_crontab(box: Box, store: MemoryCrontab) -> Agent:
+    return Agent(box.state, Crontab(store), box.agent.control, box.host, lambda: NOW)
 
 
 def test_an_unreadable_crontab_is_not_an_empty_one(box: Box) -> None:
@@ -212,10 +211,10 @@ def test_a_backup_is_kept_before_each_write_and_at_most_twenty(box: Box) -> None
 def test_a_rollback_brings_the_bytes_back(box: Box) -> None:
     box.crontab.write_bytes(b"0 1 * * * mine\n")
     box.push({A: manifest("a")})
-    enrolment.roll_back(box.state, CrontabFile(box.crontab), 1)
+    enrolment.roll_back(box.state, Crontab(CrontabFile(box.crontab)), 1)
     assert box.crontab.read_bytes() == b"0 1 * * * mine\n"
     with pytest.raises(Refused, match="no backup 99"):
-        enrolment.roll_back(box.state, CrontabFile(box.crontab), 99)
+        enrolment.roll_back(box.state, Crontab(CrontabFile(box.crontab)), 99)
 
 
 def test_mode_and_links_of_a_crontab_file_survive(make_box: Make, tmp_path: Path) -> None:
@@ -224,7 +223,7 @@ def test_mode_and_links_of_a_crontab_file_survive(make_box: Make, tmp_path: Path
     os.replace(box.crontab, real)
     real.chmod(0o640)
     box.crontab.symlink_to(real)
-    box.agent.scheduler = CrontabFile(box.crontab)
+    box.agent.scheduler = Crontab(CrontabFile(box.crontab))
     box.push({A: manifest("a")})
     assert box.crontab.is_symlink()
     assert real.stat().st_mode & 0o777 == 0o640
@@ -261,14 +260,16 @@ def test_a_changed_line_is_reported_with_both_texts_and_healed(box: Box) -> None
 
 def test_a_missing_line_is_reported_and_healed(box: Box) -> None:
     box.push({A: manifest("a"), B: manifest("b")})
-    good, told = drifted(box, lambda data: b"".join(crontab.lines(data)[:2] + crontab.lines(data)[3:]))
+    good, told = drifted(box, lambda data: b"".join(crontab_text.lines(data)[:2] + crontab_text.lines(data)[3:]))
     assert [kind for kind, _, _ in told] == ["line_missing"]
     assert box.crontab.read_bytes() == good
 
 
 def test_a_line_written_into_our_block_is_reported_masked_and_taken_out(box: Box) -> None:
     box.push({A: manifest("a")})
-    good, told = drifted(box, lambda data: data.replace(crontab.END, b"0 5 * * * x --password=hunter2\n" + crontab.END))
+    good, told = drifted(
+        box, lambda data: data.replace(crontab_text.END, b"0 5 * * * x --password=hunter2\n" + crontab_text.END)
+    )
     assert told == [("line_added", "", "0 5 * * * x --password=•••")]
     assert box.crontab.read_bytes() == good
     assert b"hunter2" in backups(box.state.backups)[-1].read_bytes()
@@ -290,7 +291,7 @@ def test_a_doubled_block_becomes_one(box: Box) -> None:
 
 def test_lines_in_another_order_are_drift_too(box: Box) -> None:
     box.push({A: manifest("a"), B: manifest("b")})
-    good, told = drifted(box, lambda data: b"".join(crontab.lines(data)[i] for i in (0, 3, 4, 1, 2, 5)))
+    good, told = drifted(box, lambda data: b"".join(crontab_text.lines(data)[i] for i in (0, 3, 4, 1, 2, 5)))
     assert [kind for kind, _, _ in told] == ["block_edited"]
     assert box.crontab.read_bytes() == good
 
@@ -338,7 +339,7 @@ def test_a_report_that_does_not_arrive_stops_nothing(tmp_path: Path) -> None:
         enrolment.enroll(state, twin.url, ENROLLMENT, str(tmp_path / "crontab"), "db01", {}, "m")
         twin.push({A: manifest("a")})
         away = Control("http://127.0.0.1:9", "ep_secret")
-        agent = Agent(state, CrontabFile(tmp_path / "crontab"), away, make_host())
+        agent = Agent(state, Crontab(CrontabFile(tmp_path / "crontab")), away, make_host())
         assert agent.once().status == "Applied"
         agent.close()
 

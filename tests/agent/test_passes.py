@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent import crontab
 from agent.enroll import leave
-from agent.schedulers import CrontabFile
+from agent.schedulers import Crontab, CrontabFile, crontab_text
 from agent.state import backups
 from tests.agent.conftest import Box
 from tests.agent.twin import manifest
@@ -25,15 +24,15 @@ Make = Callable[..., Box]
 @pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
 def test_every_crontab_survives_enrol_sync_change_and_leave(path: Path, make_box: Make) -> None:
     original = path.read_bytes()
-    foreign, _ = crontab.take_first_crontopus(original)
+    foreign, _ = crontab_text.take_first_crontopus(original)
     box = make_box(original)
     assert box.crontab.read_bytes() == original
     box.push({A: manifest("a"), B: manifest("b")})
-    assert crontab.without(box.crontab.read_bytes()) == foreign
+    assert crontab_text.without(box.crontab.read_bytes()) == foreign
     box.push({A: manifest("a", schedule="5 5 * * 1")})
-    assert crontab.without(box.crontab.read_bytes()) == foreign
+    assert crontab_text.without(box.crontab.read_bytes()) == foreign
     assert "5 5 * * 1 " in box.crontab.read_bytes().decode("latin-1")
-    leave(box.state, CrontabFile(box.crontab))
+    leave(box.state, Crontab(CrontabFile(box.crontab)))
     assert box.crontab.read_bytes() == foreign
     assert not box.state.folder.exists()
 
@@ -41,8 +40,8 @@ def test_every_crontab_survives_enrol_sync_change_and_leave(path: Path, make_box
 def test_the_block_looks_as_documented(box: Box) -> None:
     report = box.push({A: manifest("a", id=ID)})
     assert box.text() == (
-        f"{crontab.BEGIN.decode()}# production/a {report.head[:8]}\n"
-        f"0 2 * * * {box.state.runner} {ID}\n{crontab.END.decode()}"
+        f"{crontab_text.BEGIN.decode()}# production/a {report.head[:8]}\n"
+        f"0 2 * * * {box.state.runner} {ID}\n{crontab_text.END.decode()}"
     )
     assert (report.status, report.applied, box.outcomes(report)) == ("Applied", report.head, {A: "Applied"})
 
@@ -180,13 +179,13 @@ def test_another_user_is_blocked_unless_the_agent_is_root(make_box: Make) -> Non
 
 def test_a_hashed_schedule_is_the_same_at_every_pass(box: Box) -> None:
     box.push({A: manifest("a", schedule="H H * * *")})
-    line = crontab.lines(box.crontab.read_bytes())[2]
+    line = crontab_text.lines(box.crontab.read_bytes())[2]
     minute, hour = line.split()[:2]
     assert 0 <= int(minute) < 60
     assert 0 <= int(hour) < 24
     (box.state.folder / "memory.json").unlink()
     box.once()
-    assert crontab.lines(box.crontab.read_bytes())[2] == line
+    assert crontab_text.lines(box.crontab.read_bytes())[2] == line
 
 
 def test_losing_the_memory_costs_one_pass_and_no_byte(box: Box) -> None:
@@ -208,7 +207,7 @@ def test_a_job_file_taken_away_comes_back(box: Box) -> None:
 def test_lines_of_the_first_crontopus_move_into_the_block_and_are_taken_over(make_box: Make) -> None:
     box = make_box((VECTORS[0].parent / "old_crontopus.crontab").read_bytes())
     box.push({A: manifest("a", id=ID)})
-    inside = crontab.block(box.crontab.read_bytes()) or b""
+    inside = crontab_text.block(box.crontab.read_bytes()) or b""
     assert b"CRONTOPUS:" + ID.encode() not in box.crontab.read_bytes()
     assert f"{box.state.runner} {ID}\n".encode() in inside
     assert b"\n15 4 * * * /opt/x.sh # CRONTOPUS:1f0e2d3c-4b5a-4978-8675-645342312011\n" in inside
@@ -221,7 +220,7 @@ def test_a_host_without_crontab_has_none_again_after_leaving(make_box: Make) -> 
     box = make_box(None)
     box.push({A: manifest("a")})
     assert box.crontab.exists()
-    leave(box.state, CrontabFile(box.crontab))
+    leave(box.state, Crontab(CrontabFile(box.crontab)))
     assert not box.crontab.exists()
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import SchedulerFailed
-from agent.schedulers import CrontabFile, UserCrontab, scheduler_for
+from agent.schedulers import Crontab, CrontabFile, UserCrontab, scheduler_for
+from agent.schedulers.memory import MemoryCrontab
 
 Fake = Callable[[str], UserCrontab]
 
@@ -90,8 +91,9 @@ def test_a_host_without_crontab_is_told_so(tmp_path: Path) -> None:
 
 
 def test_a_file_is_a_crontab_too(tmp_path: Path) -> None:
-    crontab = scheduler_for(str(tmp_path / "c"))
-    assert isinstance(crontab, CrontabFile)
+    scheduler = scheduler_for(str(tmp_path / "c"))
+    assert (scheduler.name, scheduler.observe(None).exists) == ("file", False)
+    crontab = CrontabFile(tmp_path / "c")
     assert (crontab.read(), crontab.mark()) == (None, None)
     crontab.write(b"a\n")
     assert (crontab.read(), (tmp_path / "c").stat().st_mode & 0o777) == (b"a\n", 0o600)
@@ -103,4 +105,72 @@ def test_a_file_is_a_crontab_too(tmp_path: Path) -> None:
 
 
 def test_without_a_file_it_is_the_users_crontab() -> None:
-    assert isinstance(scheduler_for(None), UserCrontab)
+    assert scheduler_for(None).name == "crontab"
+
+
+@pytest.fixture
+def crontab() -> Crontab:
+    return Crontab(MemoryCrontab(b"0 1 * * * mine"))
+
+
+ENTRY = b"0 2 * * * /s/bin/run-job 00000000-0000-4000-8000-000000000001\n"
+JOB = "00000000-0000-4000-8000-000000000001"
+
+
+def kept(_: bytes) -> None:
+    """A backup that nobody looks at."""
+
+
+def test_what_was_applied_is_observed_without_drift(crontab: Crontab) -> None:
+    prepared = crontab.prepare(crontab.observe(None), [ENTRY])
+    backups: list[bytes] = []
+    crontab.apply(prepared, backups.append)
+    observed = crontab.observe(prepared.ours)
+    assert backups == [b"0 1 * * * mine"]
+    assert (dict(observed.entries), observed.drift) == ({JOB: [ENTRY]}, [])
+    assert not crontab.prepare(observed, [ENTRY]).changes
+
+
+def test_a_preparation_writes_nothing(crontab: Crontab) -> None:
+    prepared = crontab.prepare(crontab.observe(None), [ENTRY])
+    assert prepared.changes
+    assert crontab.observe(None).content == b"0 1 * * * mine"
+
+
+def test_what_changed_since_it_was_observed_is_not_overwritten(crontab: Crontab) -> None:
+    prepared = crontab.prepare(crontab.observe(None), [ENTRY])
+    crontab.store.write(b"0 1 * * * just typed\n")
+    backups: list[bytes] = []
+    with pytest.raises(SchedulerFailed, match="changed while"):
+        crontab.apply(prepared, backups.append)
+    assert (crontab.observe(None).content, backups) == (b"0 1 * * * just typed\n", [])
+
+
+def test_an_edited_entry_is_drift(crontab: Crontab) -> None:
+    prepared = crontab.prepare(crontab.observe(None), [ENTRY])
+    crontab.store.write(prepared.content.replace(b"0 2", b"0 3"))
+    assert [drift.kind for drift in crontab.observe(prepared.ours).drift] == ["line_changed"]
+    assert crontab.observe(None).drift == []
+
+
+def test_each_entry_is_discovered_with_its_standing(crontab: Crontab) -> None:
+    prepared = crontab.prepare(crontab.observe(None), [ENTRY])
+    discovered = crontab.discover(prepared.content, {JOB: "production/a"})
+    standings = [(line.standing, line.note) for line in discovered]
+    assert standings == [("foreign", ""), ("ours", ""), ("ours", ""), ("managed", "production/a"), ("ours", "")]
+
+
+@pytest.mark.parametrize(
+    ("before", "remove_empty", "after"), [(None, True, None), (None, False, b""), (b"x", True, b"x")]
+)
+def test_leaving_restores_what_was_there(before: bytes | None, remove_empty: bool, after: bytes | None) -> None:
+    crontab = Crontab(MemoryCrontab(before))
+    crontab.apply(crontab.prepare(crontab.observe(None), [ENTRY]), kept)
+    crontab.leave(kept, remove_empty=remove_empty)
+    assert crontab.store.read() == after
+
+
+def test_a_restored_backup_replaces_everything_and_keeps_what_it_replaces(crontab: Crontab) -> None:
+    backups: list[bytes] = []
+    crontab.restore(b"0 5 * * * old\n", backups.append)
+    assert (crontab.store.read(), backups) == (b"0 5 * * * old\n", [b"0 1 * * * mine"])

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from agent import crontab as block
+from agent.schedulers import crontab_text
 from tests.agent.twin import ENROLLMENT, Twin, manifest, running
 from tests.fixtures.machines import Machine
 
@@ -82,7 +82,7 @@ def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(machine: M
         assert machine.run("crontab", "-l") == original
         machine.run(*agent, "once")
         installed = machine.run("crontab", "-l")
-        assert block.without(installed) == original
+        assert crontab_text.without(installed) == original
         ids = {entry["path"]: entry["job_id"] for entry in twin.reports[-1]["entries"]}
 
     # The server is gone. Cron and the agent work on.

@@ -5,29 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from agent import crontab
 from agent.mask import mask
+from agent.schedulers import crontab_text
 from contract.wire import CrontabLine, Drift
 
 MOST_LINES = 2_000
 MOST_DRIFT = 50
 
 
-def drift_between(
-    written: str | None, data: bytes, owner: str, modified: datetime | None, who: list[str]
-) -> list[Drift]:
-    """How our block differs from what the agent wrote last; nothing before the first write."""
-    if written is None:
+def differs(written: str, data: bytes) -> bool:
+    """Whether our block is another one than the agent wrote last, or there is more than one."""
+    return crontab_text.block(data) != _bytes(written) or len(crontab_text.spans(data)) > 1
+
+
+def drift_between(written: str, data: bytes, owner: str, modified: datetime | None, who: list[str]) -> list[Drift]:
+    """How our block differs from what the agent wrote last."""
+    if not differs(written, data):
         return []
-    expected, found = written.encode("utf-8", "surrogateescape"), crontab.block(data) or b""
-    extra = len(crontab.spans(data)) > 1
-    if expected == found and not extra:
-        return []
+    expected, found = _bytes(written), crontab_text.block(data) or b""
+    extra = len(crontab_text.spans(data)) > 1
     if not found and expected:
         pairs = [("block_removed", "the block as written", "no block")]
     else:
         pairs = _pairs(expected, found) + ([("block_doubled", "one block", "several blocks")] if extra else [])
     return [Drift(kind, mask(a), mask(b), owner, modified, who) for kind, a, b in pairs[:MOST_DRIFT]]
+
+
+def _bytes(block: str) -> bytes:
+    return block.encode("utf-8", "surrogateescape")
 
 
 def _pairs(expected: bytes, found: bytes) -> list[tuple[str, str, str]]:
@@ -46,19 +51,19 @@ def _pairs(expected: bytes, found: bytes) -> list[tuple[str, str, str]]:
 
 
 def _texts(block: bytes) -> list[str]:
-    return [line.decode("utf-8", "replace").rstrip("\n") for line in crontab.lines(block)]
+    return [line.decode("utf-8", "replace").rstrip("\n") for line in crontab_text.lines(block)]
 
 
 def _job(line: str) -> str | None:
-    return crontab.job_of(line.encode())
+    return crontab_text.job_of(line.encode())
 
 
 def lines_for_report(data: bytes, known: Mapping[str, str]) -> list[CrontabLine]:
     """Every line with its standing: managed, ours (the rest of the block), foreign, environment, comment or blank."""
     found: list[CrontabLine] = []
-    inside = crontab.spans(data)
+    inside = crontab_text.spans(data)
     offset = 0
-    for raw in crontab.lines(data)[:MOST_LINES]:
+    for raw in crontab_text.lines(data)[:MOST_LINES]:
         ours = any(span.start <= offset < span.end for span in inside)
         offset += len(raw)
         found.append(_seen(raw, ours, known))
@@ -68,7 +73,7 @@ def lines_for_report(data: bytes, known: Mapping[str, str]) -> list[CrontabLine]
 def _seen(raw: bytes, ours: bool, known: Mapping[str, str]) -> CrontabLine:
     text = raw.decode("utf-8", "replace").rstrip("\r\n")
     if ours:
-        job = crontab.job_of(raw) or ""
+        job = crontab_text.job_of(raw) or ""
         return CrontabLine(text if job else mask(text), "managed" if job else "ours", job, known.get(job, ""))
     return CrontabLine(mask(text), _foreign(text.strip()))
 

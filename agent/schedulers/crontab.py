@@ -1,0 +1,109 @@
+"""A crontab as a scheduler: our entries are a block between two markers, and every other byte stays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from agent.errors import SchedulerFailed
+from agent.host import logged_in, owner_of
+from agent.schedulers import crontab_lines, crontab_text
+from agent.schedulers.base import Observed, Prepared
+from contract.wire import CrontabLine, Drift
+
+
+class CrontabStore(Protocol):
+    """Where a crontab is kept. ``read`` gives None when there is none; every other trouble is SchedulerFailed."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def path(self) -> Path | None:
+        """The file behind it, where it can be seen."""
+        ...
+
+    def read(self) -> bytes | None: ...
+
+    def write(self, data: bytes) -> None:
+        """Replace all of it, atomically; afterwards ``read`` gives ``data``."""
+        ...
+
+    def clear(self) -> None:
+        """Back to having none."""
+        ...
+
+    def mark(self) -> Hashable:
+        """Cheap to ask; differs after anybody changed the crontab."""
+        ...
+
+
+class Crontab:
+    """The scheduler over a crontab in ``store``."""
+
+    def __init__(self, store: CrontabStore) -> None:
+        self.store = store
+
+    @property
+    def name(self) -> str:
+        return self.store.name
+
+    def capabilities(self) -> dict[str, object]:
+        return {"scheduler": self.name, "reboot": True, "zones": "cover", "user": os.geteuid() == 0}
+
+    def observe(self, ours: str | None) -> Observed:
+        data = self.store.read()
+        content = data or b""
+        _, legacy = crontab_text.take_first_crontopus(content)
+        return Observed(
+            content,
+            data is not None,
+            crontab_text.entries(content),
+            {job: line.decode("utf-8", "surrogateescape") for job, line in legacy.items()},
+            self._drift(ours, content),
+        )
+
+    def _drift(self, ours: str | None, content: bytes) -> list[Drift]:
+        if ours is None or not crontab_lines.differs(ours, content):
+            return []
+        owner, modified = owner_of(self.store.path)
+        return crontab_lines.drift_between(ours, content, owner, modified, logged_in())
+
+    def prepare(self, before: Observed, lines: Iterable[bytes]) -> Prepared:
+        rest, _ = crontab_text.take_first_crontopus(before.content)
+        content = crontab_text.splice(rest, lines)
+        block = crontab_text.block(content)
+        return Prepared(before, content, None if block is None else block.decode("utf-8", "surrogateescape"))
+
+    def apply(self, prepared: Prepared, backup: Callable[[bytes], object]) -> None:
+        if (self.store.read() or b"") != prepared.before.content:
+            raise SchedulerFailed("the crontab was changed while this pass looked at it; the next pass starts over")
+        backup(prepared.before.content)
+        self.store.write(prepared.content)
+        if (self.store.read() or b"") != prepared.content:
+            raise SchedulerFailed(
+                "the crontab read back is not the one written: something else changes it at the same time"
+            )
+
+    def discover(self, content: bytes, titles: Mapping[str, str]) -> list[CrontabLine]:
+        return crontab_lines.lines_for_report(content, titles)
+
+    def leave(self, backup: Callable[[bytes], object], *, remove_empty: bool) -> None:
+        data = self.store.read()
+        if data is None or not crontab_text.spans(data):
+            return
+        rest = crontab_text.without(data)
+        backup(data)
+        if not rest and remove_empty:
+            self.store.clear()
+        else:
+            self.store.write(rest)
+
+    def restore(self, content: bytes, backup: Callable[[bytes], object]) -> None:
+        backup(self.store.read() or b"")
+        self.store.write(content)
+
+    def mark(self) -> Hashable:
+        return self.store.mark()
