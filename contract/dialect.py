@@ -157,11 +157,10 @@ def _every(text: str) -> str:
 
 
 def _step_fields(minutes: int) -> str:
-    if minutes == 1440:
-        return "0 0 * * *"
-    if minutes >= 60:
-        return f"0 */{minutes // 60} * * *" if minutes > 60 else "0 * * * *"
-    return f"*/{minutes} * * * *" if minutes > 1 else "* * * * *"
+    named = {1: "* * * * *", 60: "0 * * * *", 1440: "0 0 * * *"}
+    if minutes in named:
+        return named[minutes]
+    return f"*/{minutes} * * * *" if minutes < 60 else f"0 */{minutes // 60} * * *"
 
 
 def _nearest(minutes: float) -> str:

@@ -185,3 +185,19 @@ def test_manifests_can_be_compared_and_are_frozen() -> None:
     assert isinstance(job, Manifest)
     with pytest.raises(AttributeError):
         job.name = "x"  # pyright: ignore[reportAttributeAccessIssue] - that it is refused is the test
+
+
+def test_a_namespace_may_have_63_characters_and_no_more() -> None:
+    longest = from_fields({**BODY, "namespace": "n" * 63}, tenant="acme")[1]
+    assert errors(longest) == ""
+    assert "namespace" in errors(from_fields({**BODY, "namespace": "n" * 64}, tenant="acme")[1])
+
+
+def test_a_size_may_have_20_characters_and_no_more() -> None:
+    assert parse_size("4096".zfill(20)) == 4096
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_size("4096".zfill(21))
+
+
+def test_lists_in_lists_are_indented_by_two_spaces_a_level() -> None:
+    assert emit({"a": [["x", ["w"]], "z"]}).decode() == "a:\n  -\n    - x\n    -\n      - w\n  - z\n"

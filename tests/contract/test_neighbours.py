@@ -88,3 +88,7 @@ def test_a_moved_expression_can_be_read(minute: int) -> None:
     moved = at_minute("0 2 * * *", minute)
     assert moved is not None
     assert parse(moved).times == (2 * 3600 + minute * 60,)
+
+
+def test_only_a_minute_of_the_hour_itself_is_proposed() -> None:
+    assert neighbours(planned("* 2 * * *"), TWO, "UTC").quieter is None

@@ -156,3 +156,13 @@ def _understood_or_refused(text: str) -> None:
         return
     assert parse(resolve(text, "seed")).plain == resolve(text, "seed")
     assert schedule.on_boot or len(schedule.fields) == 5
+
+
+@pytest.mark.parametrize(
+    ("expression", "hint"),
+    [("0 2 * *", False), ("0 0 2 * * *", True), ("0 0 2 * * * 2027", True), ("0 0 2 * * * 2027 1", False)],
+)
+def test_six_or_seven_fields_are_explained_by_seconds_and_years(expression: str, hint: bool) -> None:
+    with pytest.raises(ScheduleError, match="cron has five") as raised:
+        parse(expression)
+    assert ("neither seconds nor years" in str(raised.value)) == hint

@@ -210,3 +210,8 @@ def test_a_tab_is_named() -> None:
     (fault,) = load(b"spec:\n\tschedule: x\n").faults
     assert "tab" in fault.message
     assert fault.line == 2
+
+
+def test_data_that_stand_nowhere_are_placed_at_the_first_line() -> None:
+    node = from_plain({"a": [1]})
+    assert (node.line, node.column, node.value[0][1].line) == (1, 1, 1)
