@@ -195,4 +195,4 @@ def saved(told: wire.ChangeStatus, place: str) -> SaveStatus:
         return SaveStatus("waiting", f"On its way to Git. {told.error or ''}".strip(), **job)
     none = "no host takes it"
     hosts = f"on {told.applied} of {words.plural(told.expected, 'host')}" if told.expected else none
-    return SaveStatus("done", "SaveStatus as", (told.commit or "")[:7], hosts, **job)
+    return SaveStatus("done", "Saved as", (told.commit or "")[:7], hosts, **job)
