@@ -298,13 +298,13 @@ def _visit(browser: Any, url: str, session: Any, address: str) -> tuple[float, f
 def _scripts() -> None:
     """Prints the bytes of all scripts of the built console, of which a page loads a part."""
     client = Path(__file__).resolve().parents[1] / ".web" / "build" / "client"
-    found = [*(client / "assets").glob("*.js"), *client.glob("*.js")]
+    found = [*(client / "assets").glob("*.js"), *(client / "js").glob("*.js")]
     theirs = [path for path in found if path.name.startswith(THEIRS)]
     ours = [path for path in found if path not in theirs]
     print(f"\n{'script':<48}{'files':>6}{'kB':>8}{'gzip kB':>9}")
     for name, paths in (
         ("Reflex: " + ", ".join(FRAMEWORK[:3]) + ", …", theirs),
-        ("ours: every page and assets/*.js", ours),
+        ("ours: every page and assets/js/*.js", ours),
     ):
         print(f"{name:<48}{len(paths):>6}{_kb(paths):>8.0f}{_kb(paths, gzip.compress):>9.0f}")
 

@@ -61,7 +61,7 @@ def live_mark() -> rx.Component:
             rx.el.span(rx.el.i(), rx.el.span("live", class_name="t-state s-ok"), class_name="live s-ok"),
         ),
     )
-    # Shown by assets/live.js in place of the other when the server has not been heard for four seconds.
+    # Shown by assets/js/connection.js in place of the other when the server has not been heard for four seconds.
     lost = rx.el.span(rx.el.i(), "stale since ", rx.el.span("…", data_heard=""), class_name="live s-late lost")
     return rx.el.div(rx.el.div(said, class_name="told"), lost, role="status", id="live")
 
@@ -101,7 +101,7 @@ def rail(active: str) -> rx.Component:
 
 
 def _search() -> rx.Component:
-    """A combobox; ``assets/search.js`` draws what is found under it."""
+    """A combobox; ``assets/js/search-list.js`` draws what is found under it."""
     box = rx.el.input(
         id="search",
         name="q",

@@ -39,11 +39,32 @@ LIGHT = {
     "unknown": "#8a918c",
 }
 
+# Those of assets/js that do something by themselves; the browser loads what they import.
+SCRIPTS = (
+    "theme",
+    "times",
+    "rail",
+    "connection",
+    "timeline",
+    "lanes",
+    "dialogs",
+    "toasts",
+    "hints",
+    "roving",
+    "copying",
+    "sign-in",
+    "search",
+    "keys",
+    "filters",
+    "find",
+    "editor",
+)
+
 # Before the first paint, so that the page never flashes in the other theme, and before the websocket is opened.
 _EARLY = (
     "try{const t=localStorage.getItem('crontopus-theme');"
     "if(t==='light'||t==='dark')document.documentElement.dataset.theme=t}catch{}"
-    # When the pages' websocket was heard last, pings included, which nothing else tells: see assets/live.js.
+    # When the pages' websocket was heard last, pings included, which nothing else tells: see assets/js/connection.js.
     "window.WebSocket=class extends WebSocket{constructor(...a){super(...a);"
     "if(String(a[0]).includes('/_event'))this.addEventListener('message',()=>{"
     "window.crontopusHeard=Date.now();"
@@ -75,9 +96,5 @@ def head() -> list[rx.Component]:
         rx.el.link(
             rel="preload", href="/fonts/Inter-Regular.woff2", custom_attrs={"as": "font"}, cross_origin="anonymous"
         ),
-        rx.el.script(src="/console.js", defer=True),
-        rx.el.script(src="/search.js", defer=True),
-        rx.el.script(src="/live.js", defer=True),
-        rx.el.script(src="/kit.js", defer=True),
-        rx.el.script(src="/edit.js", defer=True),
+        *[rx.el.script(src=f"/js/{name}.js", type="module") for name in SCRIPTS],
     ]

@@ -21,7 +21,7 @@ ANSWERS = [
     ("GET", "/jobs", 200),
     ("GET", "/jobs/production/greet", 200),
     ("GET", "/no/such/page", 404),
-    ("GET", "/console.js", 200),
+    ("GET", "/js/theme.js", 200),
     ("GET", "/healthz", 200),
     ("GET", "/readyz", 200),
     ("GET", "/api/docs", 200),
@@ -84,9 +84,9 @@ def test_a_deep_link_is_answered_without_a_redirect(http: httpx.Client) -> None:
 def test_hashed_files_are_kept_for_ever_and_others_asked_for_again(http: httpx.Client) -> None:
     (hashed, *_) = re.findall(r"/assets/[^\"']+\.js", http.get("/").text)
     assert http.get(hashed).headers["cache-control"].encode() == FOR_EVER
-    again = http.get("/console.js").headers
+    again = http.get("/js/theme.js").headers
     assert again["cache-control"] == "no-cache"
-    assert http.get("/console.js", headers={"If-None-Match": again["etag"]}).status_code == 304
+    assert http.get("/js/theme.js", headers={"If-None-Match": again["etag"]}).status_code == 304
     assert http.get("/api/auth/me").headers["cache-control"] == "no-store"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import NotFound
@@ -18,6 +18,7 @@ from crontopus_app.ui.kit import dialog, toast
 from crontopus_app.ui.undo import UndoState
 from tests.ui.states import page_at, run, shown
 
+ORIGIN = "http://kit.example"
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 # What the components draw, by hand: the journeys use them through React.
 PAGE = """
@@ -40,12 +41,22 @@ PAGE = """
 
 @pytest.fixture
 def kit(page: Page) -> Page:
-    """A page with the kit's script, its looks and a clock that stands still."""
+    """A page with the kit's scripts, its looks and a clock that stands still."""
     page.clock.install()
-    page.set_content(PAGE)
+    page.route(f"{ORIGIN}/**", _serve)
+    page.goto(ORIGIN)
     page.add_style_tag(path=ASSETS / "console.css")
-    page.add_script_tag(path=ASSETS / "kit.js")
+    for name in ("dialogs", "toasts"):
+        page.add_script_tag(url=f"/js/{name}.js", type="module")
     return page
+
+
+def _serve(route: Route) -> None:
+    path = route.request.url.removeprefix(ORIGIN).strip("/")
+    if path:
+        route.fulfill(path=ASSETS / path)
+    else:
+        route.fulfill(body=PAGE, content_type="text/html; charset=utf-8")
 
 
 def say(page: Page, **told: str) -> None:

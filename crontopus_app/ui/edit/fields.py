@@ -1,4 +1,4 @@
-"""The form's inputs. Their texts belong to the browser (``assets/edit.js``); errors come from the state."""
+"""The form's inputs. Their texts belong to the browser (``assets/js/editor.js``); errors come from the state."""
 
 from __future__ import annotations
 

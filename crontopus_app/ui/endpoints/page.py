@@ -37,7 +37,7 @@ def endpoints() -> rx.Component:
 
 
 def _filters() -> rx.Component:
-    """States as links, words as a form; ``assets/search.js`` makes an address of it."""
+    """States as links, words as a form; ``assets/js/filters.js`` makes an address of it."""
     state = EndpointsState
     box = rx.el.input(
         name="q", type="search", placeholder="Name, label, platform", default_value=state.text,

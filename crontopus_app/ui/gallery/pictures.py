@@ -59,7 +59,7 @@ _SAID = (
 
 
 def _toast(state: str, words: str) -> rx.Component:
-    """As ``assets/kit.js`` draws it."""
+    """As ``assets/js/toasts.js`` draws it."""
     undo = (rx.el.button("Undo", type="button", class_name="small"),) if state == "accent" else ()
     close = rx.el.button("×", type="button", class_name="bare", aria_label="close")
     return rx.el.div(parts.dot(state), rx.el.span(words), *undo, close, class_name=f"toast s-{state}")

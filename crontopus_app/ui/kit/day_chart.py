@@ -1,7 +1,7 @@
 """24 hours with *now* in the middle: one lane a job, one SVG path an outcome for what is settled.
 
 What runs is a small field of its own. A lane is drawn for the moment of its ``Grid``; the browser moves it on
-from there and lets running bars grow (assets/live.js), without a word from the server.
+from there and lets running bars grow (assets/js/timeline.js), without a word from the server.
 """
 
 from __future__ import annotations

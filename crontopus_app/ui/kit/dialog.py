@@ -1,4 +1,4 @@
-"""Dialogs: the browser's own <dialog>, opened by ``assets/kit.js`` without asking the server.
+"""Dialogs: the browser's own <dialog>, opened by ``assets/js/dialogs.js`` without asking the server.
 
 The browser keeps the focus inside, closes on Esc and makes the rest inert; the script gives the focus back to what
 opened it.

@@ -1,7 +1,7 @@
 """A text editor with line numbers and what is to be said of a line, at that line.
 
 The numbers, the textarea and the marks lie in one box that scrolls, so nothing has to follow anything. The browser
-keeps the numbers while one types (``assets/edit.js``); the marks come from the server.
+keeps the numbers while one types (``assets/js/editor-boxes.js``); the marks come from the server.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def _none_here() -> rx.Component:
 
 
 def _form() -> rx.Component:
-    """Names to filter by; ``assets/search.js`` makes an address of them, which keeps outcome and time."""
+    """Names to filter by; ``assets/js/filters.js`` makes an address of them, which keeps outcome and time."""
     asked = RunsState.query
     typed = [
         rx.el.input(name=name, type="search", placeholder=name, default_value=value, key=f"{name}-{value}",
@@ -102,7 +102,7 @@ def _output() -> rx.Component:
 
 
 def _tools() -> rx.Component:
-    """Find within the output (drawn by ``assets/search.js``), copy it, take it as a file."""
+    """Find within the output (drawn by ``assets/js/find.js``), copy it, take it as a file."""
     find = rx.el.input(type="search", placeholder="Find", aria_label="find in the output", data_find="output")
     step = lambda label, by: rx.el.button(label, type="button", class_name="copy", data_find_step=by)  # noqa: E731 -- twice
     return rx.el.span(

@@ -1,4 +1,4 @@
-"""Sign in and register, which the browser sends to the API (assets/console.js); and where no page is."""
+"""Sign in and register, which the browser sends to the API (assets/js/sign-in.js); and where no page is."""
 
 from __future__ import annotations
 

@@ -1,0 +1,20 @@
+// The live mark: the server speaks at least every two seconds. Silence, however it came (server stopped, cable out,
+// laptop asleep), is shown; the script in the page's head (ui/theme.py) notes when the server was heard last.
+import { writeText } from "./dom.js";
+
+const SILENCE_MS = 4000;
+
+const clock = (at) => at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+const update = () => {
+  const heard = window.crontopusHeard, root = document.documentElement;
+  if (!heard) return;
+  const lost = !navigator.onLine || Date.now() - heard > SILENCE_MS;
+  if (lost === (root.dataset.link === "lost")) return;
+  if (!lost) { delete root.dataset.link; return; }
+  document.querySelectorAll("[data-heard]").forEach((element) => writeText(element, clock(new Date(heard))));
+  root.dataset.link = "lost";
+};
+
+setInterval(update, 500);
+for (const kind of ["offline", "online", "focus", "pageshow", "visibilitychange", "crontopus-heard"]) addEventListener(kind, update);

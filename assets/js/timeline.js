@@ -1,0 +1,21 @@
+// The day moves on from the moment it was drawn for, without asking the server. An example's stands still.
+import { inNextFrame, onChange } from "./dom.js";
+
+const DAY_MS = 86_400_000;
+
+/** --drift is percent of a day. */
+const move = (day) => {
+  const now = new Date(), drawn = new Date(day.dataset.drawn);
+  if (isNaN(drawn)) return;
+  day.style.setProperty("--drift", `${((now - drawn) / DAY_MS * 100).toFixed(4)}%`);
+  const time = day.querySelector("time[data-time=now]");
+  if (time) time.dateTime = now.toISOString();
+};
+
+const moveAll = () => document.querySelectorAll(".timeline[data-drawn]:not([data-still] *)").forEach(move);
+
+const soon = inNextFrame(moveAll);
+setInterval(moveAll, 2000);
+addEventListener("visibilitychange", moveAll);
+onChange(soon, "data-drawn");
+soon();

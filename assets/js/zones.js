@@ -1,0 +1,37 @@
+// Time zones: the account's, else the browser's; and the names that an input offers.
+
+const EVERYTHING = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const usable = new Map();
+
+/** Whether this browser knows the zone: its list may be older than the server's. */
+const isUsable = (zone) => {
+  if (!usable.has(zone)) {
+    try { Intl.DateTimeFormat("en-GB", { timeZone: zone }); usable.set(zone, true); } catch { usable.set(zone, false); }
+  }
+  return usable.get(zone);
+};
+
+/** The account's zone; undefined, which Intl takes for the browser's, where it has none or one unknown here. */
+export const ownZone = () => {
+  const zone = document.querySelector(".app")?.dataset.zone;
+  return zone && isUsable(zone) ? zone : undefined;
+};
+
+export const ownZoneName = () => ownZone() || Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** The moment in the account's zone, the browser's, UTC and `zone`: a line each, none twice. */
+export const inZones = (at, zone) => {
+  const own = ownZone(), lines = new Map();
+  if (own) lines.set(own, own);
+  lines.set(undefined, "here");
+  lines.set("UTC", "UTC");
+  if (zone && isUsable(zone)) lines.set(zone, zone);
+  return [...lines].map(([timeZone, name]) => `${at.toLocaleString("en-GB", { timeZone, ...EVERYTHING })} ${name}`).join("\n");
+};
+
+// The page itself need not carry six hundred names.
+addEventListener("focusin", (event) => {
+  const list = document.getElementById(event.target.dataset?.zones ?? "");
+  if (!list || list.firstChild || !Intl.supportedValuesOf) return;
+  list.append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => new Option("", zone)));
+});
