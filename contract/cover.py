@@ -1,8 +1,8 @@
-"""Cron lines in the host's zone for a job of another zone, or of a day that cron cannot say, for the gate to thin out.
+"""Host-zone cron lines that fire at least at every due slot; the runner's gate skips the rest.
 
-A host's cron knows one zone. So the agent writes host-zone lines that fire at every true slot, perhaps at more minutes,
-and the gate lets only the true slots through. A line must fire **once** at each slot, or the job would run twice:
-what a set of lines does is therefore tried out with the same prediction as everything else before it is returned.
+A host's cron knows one zone, and no days such as ``L`` or ``MON#2``. For other schedules the agent writes lines that
+fire at each slot and perhaps at more minutes. Exactly one line must fire at each slot, or the job would run twice, so
+each candidate set of lines is simulated with ``epochs`` before it is returned.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from contract.schedule_slots import epochs, matching_days
 from contract.schedule_zones import DAY, load, stretches
 
 _EVERY_MINUTE = "* * * * *"
-_WASTE = 2  # one line may fire up to this many times as often as exact lines would
+_WASTE = 2  # a single line may fire up to this many times as often as exact lines
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def needs_gate(expressions: Expressions, job_zone: str | None, host_zone: str) -> bool:
-    """Whether the host's cron cannot keep this schedule alone.
+    """Whether the host's cron cannot run this schedule on its own.
 
-    That is so in another zone, for ``L``, ``LW``, ``5L`` and ``MON#2``, and where two expressions of a list meet: as
-    two lines of a crontab they would run the job twice at that moment.
+    True for another zone than the host's, for ``L``, ``LW``, ``5L`` and ``MON#2``, and if two expressions share a
+    slot: two crontab lines would run the job twice at that moment.
     """
     schedules = set(parse_all(expressions))
-    if job_zone not in (None, host_zone) or not all(_cron_can_say(item) for item in schedules):
+    if job_zone not in (None, host_zone) or not all(_is_plain_cron(item) for item in schedules):
         return True
-    return any(_meet(one, other) for one, other in combinations(schedules, 2))
+    return any(_share_a_slot(one, other) for one, other in combinations(schedules, 2))
 
 
 @lru_cache(maxsize=2048)
-def _meet(one: Schedule, other: Schedule) -> bool:
-    """Whether there is a day and a time that both name; the calendar repeats itself after 28 years."""
+def _share_a_slot(one: Schedule, other: Schedule) -> bool:
+    """Whether both have a day and a time in common. The calendar repeats after 28 years."""
     if set(one.times).isdisjoint(other.times):
         return False
     first, last = date(2001, 1, 1).toordinal() - _EPOCH, date(2029, 1, 1).toordinal() - _EPOCH
@@ -46,11 +46,11 @@ def _meet(one: Schedule, other: Schedule) -> bool:
 def cover(
     expressions: Expressions, job_zone: str, host_zone: str, policy: str, start: datetime, days: int = 400
 ) -> list[str]:
-    """The fewest host-zone lines that fire once at each slot of the ``days`` from ``start``'s day on.
+    """The fewest host-zone lines of which exactly one fires at each slot of ``days`` days from ``start``'s day on.
 
-    ``job_zone`` and ``policy`` say what the true slots are; ``policy`` is also the cron that will read the lines.
-    Where no gate is needed these are the expressions themselves. ``@reboot`` stays ``@reboot``. A schedule without a
-    slot in that time (29 February) has no line yet: ask again as time passes. Raises ``ScheduleError``.
+    ``job_zone`` and ``policy`` define the slots; ``policy`` is also the cron that reads the lines. If no gate is
+    needed, the lines are the expressions. ``@reboot`` stays ``@reboot``. A schedule without a slot in that period
+    (29 February) has no line yet, so callers repeat the call as time passes. Raises ``ScheduleError``.
     """
     schedules = parse_all(expressions)
     if not needs_gate(schedules, job_zone, host_zone):
@@ -58,35 +58,39 @@ def cover(
     load(host_zone)
     plain = tuple(dict.fromkeys(schedule.plain for schedule in schedules if not schedule.on_boot))
     first_day = int(start.timestamp()) // DAY
-    lines = _timed(plain, job_zone, host_zone, policy, first_day, days) if plain else ()
+    lines = _timed_lines(plain, job_zone, host_zone, policy, first_day, days) if plain else ()
     return [*lines, *(["@reboot"] if any(schedule.on_boot for schedule in schedules) else [])]
 
 
-def _cron_can_say(schedule: Schedule) -> bool:
+def _is_plain_cron(schedule: Schedule) -> bool:
     return schedule.on_boot or not any(mark in schedule.fields[2] + schedule.fields[4] for mark in "L#")
 
 
 @lru_cache(maxsize=2048)
-def _timed(
+def _timed_lines(
     plain: tuple[str, ...], job_zone: str, host_zone: str, policy: str, first_day: int, days: int
 ) -> tuple[str, ...]:
     span = (first_day * DAY, (first_day + days) * DAY)
     true_slots = set(epochs(plain, job_zone, policy, *span))
-    for lines in _attempts(plain, true_slots, job_zone, host_zone, policy, span):
+    for lines in _candidates(plain, true_slots, job_zone, host_zone, policy, span):
         if _fire_once(lines, true_slots, host_zone, policy, span):
             return tuple(lines)
-    raise ScheduleError(f"No lines in {host_zone} run `{', '.join(plain)}` of {job_zone} exactly once.")
+    expressions = ", ".join(plain)
+    raise ScheduleError(f'No cron lines in {host_zone} run "{expressions}" of {job_zone} exactly once per slot.')
 
 
-def _attempts(
+def _candidates(
     plain: tuple[str, ...], true_slots: set[int], job_zone: str, host_zone: str, policy: str, span: tuple[int, int]
 ) -> Iterator[list[str]]:
-    """From the leanest set of lines to the one that always holds: fixed before following, each expression by itself."""
+    """Sets of lines to try, fewest firings first; the last one, every minute, always works.
+
+    ``follow`` makes cron treat the lines as wildcard jobs, which follow the wall clock over a clock change (cron(8)).
+    """
     together = _Pattern.of(true_slots, host_zone, span)
-    each = [_Pattern.of(epochs(one, job_zone, policy, *span), host_zone, span) for one in plain]
+    separate = [_Pattern.of(epochs(one, job_zone, policy, *span), host_zone, span) for one in plain]
     for follow in (False, True):
         if len(plain) > 1:
-            yield [line for pattern in each for line in pattern.lines(follow)]
+            yield [line for pattern in separate for line in pattern.lines(follow)]
         yield together.lines(follow)
         yield together.single(follow)
     yield [_EVERY_MINUTE]
@@ -103,7 +107,7 @@ def _fire_once(lines: list[str], true_slots: set[int], host_zone: str, policy: s
 
 
 class _Pattern(NamedTuple):
-    """What slots look like on the host's wall clock: minutes of the day, and the last three cron fields."""
+    """Slots on the host's wall clock: ``times`` as (hour, minute), ``days`` as the last three cron fields."""
 
     times: frozenset[tuple[int, int]]
     days: str
@@ -117,7 +121,7 @@ class _Pattern(NamedTuple):
         return cls(frozenset(divmod(minute, 60) for minute in minutes), _day_fields(days))
 
     def lines(self, follow: bool) -> list[str]:
-        """Exact lines, or one line where that wastes little."""
+        """One line if it fires at most ``_WASTE`` times too often, else exact lines."""
         boxes = _boxes(self.times)
         hull = _hull(self.times)
         if len(hull) <= _WASTE * len(self.times):
@@ -159,7 +163,8 @@ def _hull(times: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
 
 
 def _boxes(times: Iterable[tuple[int, int]]) -> list[tuple[frozenset[int], frozenset[int]]]:
-    """(minutes, hours) pairs whose products are the times, each time in one: whichever way of grouping gives fewer."""
+    """Pairs (minutes, hours) whose products are the times, each time in exactly one pair; as few pairs as grouping
+    by minute or by hour gives."""
     by_minute = _grouped((minute, hour) for hour, minute in times)
     by_hour = [(minutes, hours) for hours, minutes in _grouped(times)]
     return min(by_minute, by_hour, key=len)
@@ -176,15 +181,15 @@ def _grouped(pairs: Iterable[tuple[int, int]]) -> list[tuple[frozenset[int], fro
 
 
 def _field(numbers: Iterable[int], low: int, high: int) -> str:
-    """The shortest way any cron reads: ``*``, ``*/15``, ``1-5`` or a list."""
+    """The shortest form that every cron reads: ``*``, ``*/15``, ``1-5`` or a list."""
     ordered = sorted(set(numbers))
     step = ordered[1] - ordered[0] if len(ordered) > 1 else 0
     if step and ordered == list(range(low, high + 1, step)):
         return "*" if step == 1 else f"*/{step}"
-    return ",".join(_runs(ordered))
+    return ",".join(_ranges(ordered))
 
 
-def _runs(ordered: list[int]) -> Iterator[str]:
+def _ranges(ordered: list[int]) -> Iterator[str]:
     while ordered:
         length = 1
         while length < len(ordered) and ordered[length] == ordered[0] + length:
@@ -195,7 +200,7 @@ def _runs(ordered: list[int]) -> Iterator[str]:
 
 
 def _starred(hours: frozenset[int]) -> str:
-    """Hours behind a star, so that cron follows the wall clock over a change; with the fewest hours too many."""
+    """An hour field that begins with a star, so that cron follows the wall clock, with as few extra hours as can be."""
     step = min(range(1, 24), key=lambda step: (len(hours.union(range(0, 24, step))), -step))
     if step == 1:
         return "*"

@@ -1,4 +1,4 @@
-"""The schedule dialect: five cron fields, nicknames, ``H`` and ``every``, and errors that name the remedy."""
+"""The schedule syntax: five cron fields, nicknames, ``H`` and ``every``. Each error says what to write instead."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _UNITS = {
     **dict.fromkeys(("d", "day", "days"), 86400),
     **dict.fromkeys(("w", "week", "weeks"), 604800),
 }
-# The steps one cron line can keep: divisors of the hour, then of the day. In minutes.
+# Intervals that one cron line can express, in minutes: divisors of the hour, then of the day.
 _STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)
 
 
 class ScheduleError(ValueError):
-    """A schedule that no cron can keep; the text says why, and what works instead."""
+    """An invalid schedule. The text says why, and what to write instead."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A parsed expression. Two schedules are equal if their five fields are.
+    """A parsed expression. Schedules with equal fields are equal.
 
-    ``fields`` are plain cron (upper case), or hold ``H`` while ``hashed``, or are empty for ``@reboot``.
-    ``times`` are the seconds after midnight of a day that matches, ascending.
-    ``follows`` is cron(8)'s wildcard rule: such a job follows the wall clock over a clock change.
+    ``fields``: five upper-case cron fields; they contain ``H`` while ``hashed``; empty for ``@reboot``.
+    ``times``: seconds after midnight, ascending, on a day that matches.
+    ``follows``: cron(8)'s wildcard rule, by which the job follows the wall clock over a clock change.
     """
 
     expression: str = field(compare=False)
@@ -72,7 +72,7 @@ class Schedule:
 
     @property
     def plain(self) -> str:
-        """The expression as any cron reads it: ``@reboot`` or five fields."""
+        """The expression as every cron reads it: ``@reboot`` or five fields."""
         return " ".join(self.fields) or "@reboot"
 
 
@@ -81,11 +81,11 @@ Expressions = Union[str, Schedule, Sequence[Union[str, Schedule]]]
 
 @lru_cache(maxsize=16384)
 def parse(expression: str) -> Schedule:
-    """Parses an expression. Raises ``ScheduleError`` with the reason and, where there is one, the remedy."""
-    text = _normal(expression)
+    """Parses an expression. Raises ``ScheduleError`` with the reason and what to write instead."""
+    text = _normalised(expression)
     if text == "@reboot":
         return Schedule(expression, ())
-    fields = tuple(_from_anywhere(index, part) for index, part in enumerate(_five(text)))
+    fields = tuple(_open_steps(index, part) for index, part in enumerate(_five_fields(text)))
     schedule = Schedule(expression, fields)
     if schedule.hashed:
         _expand(fields, "any")
@@ -96,7 +96,7 @@ def parse(expression: str) -> Schedule:
 
 
 def parse_all(expressions: Expressions) -> tuple[Schedule, ...]:
-    """The schedules of one expression or of a list; raises ``ScheduleError`` for the first that is refused."""
+    """The schedules of one expression or of a list. Raises ``ScheduleError`` for the first invalid one."""
     if isinstance(expressions, Schedule):
         return (expressions,)
     if isinstance(expressions, str):
@@ -107,9 +107,9 @@ def parse_all(expressions: Expressions) -> tuple[Schedule, ...]:
 
 
 def resolve(expression: str, seed: str) -> str:
-    """Plain cron for one instance: replaces ``H`` by numbers that depend on ``seed`` alone, and nicknames by fields.
+    """Five cron fields for one instance: ``H`` becomes numbers that depend only on ``seed``, a nickname its fields.
 
-    Use ``seed(job_id, endpoint_id)``, so that agent and server arrive at the same minute. Raises ``ScheduleError``.
+    Pass ``seed(job_id, endpoint_id)``: then agent and server compute the same minute. Raises ``ScheduleError``.
     """
     schedule = parse(expression)
     if not schedule.hashed:
@@ -122,7 +122,7 @@ def seed(job_id: str, endpoint_id: str) -> str:
     return f"{job_id}/{endpoint_id}"
 
 
-def _normal(expression: str) -> str:
+def _normalised(expression: str) -> str:
     text = " ".join(expression.split())
     if not text:
         raise ScheduleError('The schedule is empty: give five fields, such as "0 2 * * *".')
@@ -138,21 +138,23 @@ def _normal(expression: str) -> str:
 
 
 def _nickname(text: str) -> str:
-    known = NICKNAMES.get(text.lower())
-    if known is None:
-        raise ScheduleError(f'"{text}" is no nickname of cron. Use {", ".join(NICKNAMES)} or @reboot.')
-    return known
+    fields = NICKNAMES.get(text.lower())
+    if fields is None:
+        raise ScheduleError(f'"{text}" is not a cron nickname. Use {", ".join(NICKNAMES)} or @reboot.')
+    return fields
 
 
 def _every(text: str) -> str:
     match = _EVERY.fullmatch(text)
     parts = _PART.findall(match.group(1)) if match and match.group(1) else []
     if not parts or any(unit.lower() not in _UNITS for _, unit in parts):
-        raise ScheduleError(f'"{text}" is not an interval: write "every 15m", "every 2h" or "every 1d".')
+        raise ScheduleError(f'"{text}" is not an interval. Write "every 15m", "every 2h" or "every 1d".')
     seconds = sum(int(number) * _UNITS[unit.lower()] for number, unit in parts)
     minutes = seconds / 60
     if minutes not in _STEPS:
-        raise ScheduleError(f'"{text}" divides neither an hour nor a day, so cron cannot keep it. {_nearest(minutes)}.')
+        raise ScheduleError(
+            f'"{text}" is not possible in cron: it divides neither an hour nor a day. {_nearest(minutes)}.'
+        )
     return _step_fields(int(minutes))
 
 
@@ -170,12 +172,12 @@ def _nearest(minutes: float) -> str:
     return f"Nearest: {' or '.join(choices)}"
 
 
-def _five(text: str) -> list[str]:
+def _five_fields(text: str) -> list[str]:
     parts = text.split()
     if "?" in text:
-        raise ScheduleError('"?" belongs to Quartz, not to cron: write "*".')
+        raise ScheduleError('"?" is Quartz syntax. Write "*".')
     if any(_is_zone(part) for part in parts):
-        raise ScheduleError("Put the zone in the time zone field (`timezone`), not in the schedule.")
+        raise ScheduleError("Put the zone in the time zone field (timezone), not in the schedule.")
     if len(parts) != 5:
         more = " Cron has neither seconds nor years." if len(parts) in (6, 7) else ""
         number = f"{len(parts)} field{'s' * (len(parts) != 1)}"
@@ -188,8 +190,8 @@ def _is_zone(part: str) -> bool:
     return re.match(r"(CRON_)?TZ=|[A-Z_]{3,}/[A-Z_/+-]+\Z|(UTC|GMT)\Z", part) is not None
 
 
-def _from_anywhere(index: int, text: str) -> str:
-    """``5/15`` as ``5-59/15``: cron(8) itself does not know the short form."""
+def _open_steps(index: int, text: str) -> str:
+    """``5/15`` becomes ``5-59/15``: cron(8) does not support the short form."""
     return ",".join(
         re.sub(r"^(\w+)/", rf"\1-{_LAST[index]}/", term) if term[:1] not in "LH" else term for term in text.split(",")
     )
@@ -205,7 +207,7 @@ def _simulator(text: str, fields: tuple[str, ...]) -> CronSim:
 
 
 def _missing_day(fields: tuple[str, ...]) -> str:
-    """Why no month of the schedule has its day: `February has no day 31`."""
+    """Why the schedule never runs: `February has no day 31`."""
     months = sorted(int(month) for month in CronSim(f"0 0 * {fields[3]} *", _ANY_DAY).months)
     names = [calendar.month_name[month] for month in months]
     several = len(names) > 1
@@ -227,11 +229,11 @@ def _reason(index: int, text: str) -> str:
     if index == 1 and "24" in re.findall(r"\d+", text):
         return "24 is not an hour: midnight is 0."
     if re.search(r"/0+(?!\d)", text):
-        return f'"{text}" has a step of 0: a step is at least 1.'
+        return f'"{text}" has a step of 0. A step must be 1 or more.'
     backwards = re.search(r"(\w+)-(\w+)", text)
     if backwards and all(_is_valid(index, end) for end in backwards.groups()):
         first, last = backwards.groups()
-        return f'"{text}" runs backwards, which cron refuses: write two ranges, from {first} up and up to {last}.'
+        return f'"{text}" runs backwards. Write two ranges: one from {first} up, one up to {last}.'
     article = "an" if name == "hour" else "a"
     return f'"{text}" is not {article} {name}: use {allowed}, *, lists, ranges or steps.'
 
@@ -246,15 +248,13 @@ def _is_valid(index: int, text: str) -> bool:
 
 def _expand(fields: tuple[str, ...], seed: str) -> list[str]:
     """The fields with each ``H`` replaced by numbers, by croniter's hash rules."""
-    from croniter import CroniterError, croniter  # only `H` needs it, and the command line starts faster without
+    from croniter import CroniterError, croniter  # imported here: only `H` needs it, and the CLI starts faster
 
     masked = [text if _HASH.search(text) else "*" for text in fields]
     try:
         expanded, *_ = croniter.expand(" ".join(masked), hash_id=seed.encode())
     except CroniterError:
-        raise ScheduleError(
-            f'"{" ".join(fields)}" uses H in a form that is not known: write H, H/15 or H(0-29).'
-        ) from None
+        raise ScheduleError(f'"{" ".join(fields)}" uses H in an unknown form. Write H, H/15 or H(0-29).') from None
     pairs = zip(fields, masked, expanded)
     result = [text if mask == "*" else ",".join(str(number) for number in numbers) for text, mask, numbers in pairs]
     for index, text in enumerate(result):

@@ -1,7 +1,7 @@
 """Which files of a repository are job manifests, and which of them claim the same identity.
 
-The server's index, the agent and the CLI all ask here: where their rules differ, a host installs a job that the server
-refuses, and nobody monitors it.
+The server's index, the agent and the CLI share these rules: if they differed, a host could install a job that the
+server rejects and does not monitor.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SUFFIXES = (".yaml", ".yml")
-# Of a manifest, and of crontopus.yaml; what is larger is not read.
+# The size limit of a manifest and of crontopus.yaml. Larger files are not read.
 MAX_BYTES = 256 * 1024
 
 
@@ -27,7 +27,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Clash:
-    """``kind`` ("id" or "name") and ``value`` of what a manifest shares with the manifests at ``others``."""
+    """The ``kind`` ("id" or "name") and ``value`` that a manifest shares with the manifests at ``others``."""
 
     kind: str
     value: str
@@ -35,7 +35,7 @@ class Clash:
 
     @property
     def message(self) -> str:
-        return f"{self.kind} {self.value} is also used by {', '.join(self.others)}; none of them runs until they differ"
+        return f"{self.kind} {self.value} is also used by {', '.join(self.others)}; change one, or none of them runs"
 
 
 def is_hidden(path: str) -> bool:
@@ -44,24 +44,24 @@ def is_hidden(path: str) -> bool:
 
 
 def is_manifest(path: str) -> bool:
-    """Whether the file is meant as a job: YAML in a namespace's folder, nothing hidden. ``path`` is from the root."""
+    """Whether the file is a job manifest: YAML in a namespace's folder, not hidden. ``path`` starts at the root."""
     return "/" in path and path.endswith(SUFFIXES) and not is_hidden(path)
 
 
 def clashes(claims: Iterable[Claim]) -> dict[str, Clash]:
-    """The clash of each path whose id, or namespace and name, another path claims too."""
+    """Path to clash, for each path whose id, or namespace and name, another path claims too."""
     claims = list(claims)
     paths: dict[tuple[str, str], list[str]] = defaultdict(list)
     for claim in claims:
         for key in _keys(claim):
             paths[key].append(claim.path)
-    found: dict[str, Clash] = {}
+    by_path: dict[str, Clash] = {}
     for claim in claims:
         for kind, value in _keys(claim):
             others = tuple(sorted(path for path in paths[kind, value] if path != claim.path))
             if others:
-                found.setdefault(claim.path, Clash(kind, value, others))
-    return found
+                by_path.setdefault(claim.path, Clash(kind, value, others))
+    return by_path
 
 
 def _keys(claim: Claim) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Lints: things in a manifest that are allowed and probably not meant. Each has a code, a sentence and a place."""
+"""Lints: warnings about a valid manifest that is probably not what its author intends."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ from datetime import datetime, timedelta, timezone
 
 from contract.manifest_types import Manifest, Problem
 from contract.manifest_values import format_duration
-from contract.schedule import Schedule, next_slots, parse, resolve, seed, slots
-from contract.schedule_slots import walls
-from contract.schedule_words import MONTHS
-from contract.schedule_zones import changes
+from contract.schedule import Schedule, change_nights, next_slots, parse, resolve, seed, slots
 
 Finding = tuple[str, str, str]
-"""Code, field, sentence."""
+"""Code, field, message."""
 
-_YEAR = 366 * 86400
-# Enough slots to meet every distance between two runs of an ordinary day.
-_LOOKED_AT = 64
-# Characters of a command that are searched for secrets: the patterns are slow on hostile text.
-_LOOKED_INTO = 4096
+# Enough slots to contain the shortest distance between two runs of an ordinary day.
+_SLOTS_COMPARED = 64
+# Only this many characters of a command are searched for secrets: the patterns are slow on hostile text.
+_CHARACTERS_SEARCHED = 4096
 
-_GIVEAWAY = r"(pass(word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?)"
+_NAMES_OF_SECRETS = r"(pass(word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?)"
 _SECRETS = (
-    re.compile(rf"(?i)(^|[^a-z]){_GIVEAWAY}\s*[=:]\s*['\"]?(?![$'\"\s]|%[A-Z])\S{{3,}}"),
-    re.compile(rf"(?i)--?{_GIVEAWAY}\s+['\"]?(?![-$'\"\s/])\S{{3,}}"),
+    re.compile(rf"(?i)(^|[^a-z]){_NAMES_OF_SECRETS}\s*[=:]\s*['\"]?(?![$'\"\s]|%[A-Z])\S{{3,}}"),
+    re.compile(rf"(?i)--?{_NAMES_OF_SECRETS}\s+['\"]?(?![-$'\"\s/])\S{{3,}}"),
     re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://[^\s/:@$]+:[^\s/@$]{3,}@"),
     re.compile(r"\b(AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|xox[abpr]-[A-Za-z0-9-]{10,}|glpat-[A-Za-z0-9_-]{20,})"),
     re.compile(r"(?i)\bauthorization:\s*(bearer|basic)\s+(?!\$)\S{6,}"),
@@ -40,12 +36,11 @@ _SHELL_WORDS = re.compile(
 def lint(
     manifest: Manifest, places: Mapping[str, tuple[int, int]] | None = None, *, now: datetime | None = None
 ) -> tuple[Problem, ...]:
-    """Every lint of one manifest, in the order of their places."""
-    known = places or {}
+    """All lints of one manifest, ordered by line and column. ``places`` maps each field to its line and column."""
     instant = now or datetime.now(timezone.utc)
-    found = [*_owner(manifest), *_command(manifest), *_timing(manifest, instant)]
-    made = [_problem(manifest, known, *finding) for finding in found]
-    return tuple(sorted(made, key=lambda each: (each.line, each.column)))
+    findings = [*_owner(manifest), *_command(manifest), *_timing(manifest, instant)]
+    problems = [_problem(manifest, places or {}, *finding) for finding in findings]
+    return tuple(sorted(problems, key=lambda each: (each.line, each.column)))
 
 
 def _problem(manifest: Manifest, places: Mapping[str, tuple[int, int]], code: str, field: str, message: str) -> Problem:
@@ -58,7 +53,7 @@ def _owner(manifest: Manifest) -> Iterator[Finding]:
         yield (
             "no-owner",
             "metadata.annotations.owner",
-            "No owner set. Add the annotation `owner`.",
+            "No owner set. Add the annotation `owner` so that people know whom to ask.",
         )
 
 
@@ -68,15 +63,15 @@ def _command(manifest: Manifest) -> Iterator[Finding]:
         yield (
             "percent",
             "spec.command",
-            "The command has a `%`: cron would end it there, the runner passes it on.",
+            "The command contains `%`. In a crontab, cron would cut it there; the runner passes it to the shell.",
         )
     if _is_relative(command):
         word = command.split()[0]
-        message = f"`{word}` may not be found: cron's PATH is short. Write the whole path."
+        message = f"`{word}` may not be found, as cron's PATH is short. Write the absolute path."
         yield "relative-command", "spec.command", message
     for field, text in _texts(manifest):
-        if any(pattern.search(text[:_LOOKED_INTO]) for pattern in _SECRETS):
-            message = f"`{field}` looks like a password or token. Put secrets in `envFile`, which stays on the host."
+        if any(pattern.search(text[:_CHARACTERS_SEARCHED]) for pattern in _SECRETS):
+            message = f"`{field}` seems to contain a secret. Move it to `envFile`, a file that stays on the host."
             yield "secret", field, message
 
 
@@ -87,7 +82,7 @@ def _texts(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _is_relative(command: str) -> bool:
-    """The first word is a program without a folder, and no word of the shell's own or an assignment."""
+    """Whether the first word is a program name without a folder, and neither a shell word nor an assignment."""
     text = command.strip()
     if _SHELL_WORDS.match(text) or re.match(r"[A-Za-z_][A-Za-z0-9_]*=", text):
         return False
@@ -108,45 +103,38 @@ def _timing(manifest: Manifest, now: datetime) -> Iterator[Finding]:
 def _every_minute(schedule: Schedule) -> Iterator[Finding]:
     minute, hour = schedule.fields[:2]
     if minute in ("*", "*/1") and not hour.startswith("*"):
-        message = f"`{schedule.expression}` runs {len(schedule.times)} times a day: every minute of hour `{hour}`."
-        yield "every-minute", "spec.schedule", f"{message} For once an hour write `0 {hour} …`."
+        message = f'"{schedule.expression}" runs {len(schedule.times)} times a day: every minute of hour {hour}.'
+        yield "every-minute", "spec.schedule", f'{message} For one run an hour write "0 {hour} …".'
 
 
 def _two_days(schedule: Schedule) -> Iterator[Finding]:
     if not schedule.fields[2].startswith("*") and not schedule.fields[4].startswith("*"):
-        message = f"`{schedule.expression}` sets both day of the month and weekday: cron runs when either matches."
+        message = f'"{schedule.expression}" sets a day of the month and a weekday. Cron runs it when either matches.'
         yield "either-day", "spec.schedule", message
 
 
 def _clock_changes(schedule: Schedule, zone: str, now: datetime) -> Iterator[Finding]:
-    """The coming year's clock changes that hit a fixed time; wildcard times follow the clock and get no lint."""
+    """The clock changes of the next year that affect a fixed time. Wildcard times follow the clock: no lint."""
     if schedule.follows:
         return
-    begin = int(now.timestamp())
-    for change in changes(zone, begin, begin + _YEAR):
-        low, high = sorted((change.at + change.before, change.at + change.after))
-        hit = next(walls(schedule, "debian", low, high), None)
-        if hit is not None:
-            yield _clock_change(schedule.expression, zone, hit, change.after > change.before)
-
-
-def _clock_change(expression: str, zone: str, wall: int, forward: bool) -> Finding:
-    moment = datetime.fromtimestamp(wall, timezone.utc)
-    what, code = ("does not exist", "clock-gap") if forward else ("happens twice", "clock-fold")
-    when = f"{moment:%H:%M} on {moment.day} {MONTHS[moment.month]} {moment.year}"
-    message = f"{when} {what} in {zone} (clock change). Whether `{expression}` runs then depends on each host's cron."
-    return code, "spec.schedule", message
+    nights = (change_nights(schedule, zone, policy, now) for policy in ("debian", "busybox"))
+    for debian, busybox in zip(*nights):
+        if debian.walls:
+            message = f"{zone}, {debian.text}"
+            if busybox.outcome != debian.outcome:
+                message += f" With BusyBox crond: {busybox.text.rpartition('. ')[2]}"
+            yield "clock-gap" if debian.is_gap else "clock-fold", "spec.schedule", message
 
 
 def _overlap(manifest: Manifest, timed: list[Schedule], now: datetime) -> Iterator[Finding]:
     limit = manifest.checkin.max_runtime
     if limit is None or manifest.concurrency != "allow" or not timed:
         return
-    coming = next_slots(timed, "UTC", "busybox", now, _LOOKED_AT)
-    interval = min((after - before for before, after in zip(coming, coming[1:])), default=limit)
+    upcoming = next_slots(timed, "UTC", "busybox", now, _SLOTS_COMPARED)
+    interval = min((after - before for before, after in zip(upcoming, upcoming[1:])), default=limit)
     if limit > interval:
-        message = f"`maxRuntime` {format_duration(limit)} exceeds the {format_duration(interval)} between two runs."
-        yield "overlap", "spec.checkin.maxRuntime", f"{message} Runs may overlap: see `concurrency`."
+        message = f"`maxRuntime` is {format_duration(limit)}, but a run starts every {format_duration(interval)}."
+        yield "overlap", "spec.checkin.maxRuntime", f"{message} Runs may overlap: set `concurrency`."
 
 
 def crowded(
@@ -159,9 +147,9 @@ def crowded(
     hours: int = 24,
     limit: int = 20,
 ) -> tuple[Problem, ...]:
-    """More than ``limit`` jobs of one endpoint in the same minute: one lint for each such minute of the window.
+    """One lint for each minute of the next ``hours`` in which more than ``limit`` jobs of the endpoint start.
 
-    ``manifests`` are those that run on the endpoint, ``zone`` is the endpoint's own.
+    ``manifests``: those that run on the endpoint. ``zone``: the endpoint's time zone.
     """
     starts: dict[datetime, list[Manifest]] = {}
     end = start + timedelta(hours=hours)
@@ -170,10 +158,10 @@ def crowded(
         if manifest.enabled and not manifest.paused:
             for slot in slots(plain, manifest.timezone or zone, policy, start, end):
                 starts.setdefault(slot, []).append(manifest)
-    return tuple(_crowd(slot, found) for slot, found in sorted(starts.items()) if len(found) > limit)
+    return tuple(_crowd(slot, group) for slot, group in sorted(starts.items()) if len(group) > limit)
 
 
-def _crowd(slot: datetime, found: list[Manifest]) -> Problem:
+def _crowd(slot: datetime, manifests: list[Manifest]) -> Problem:
     start = f"{slot:%Y-%m-%d %H:%M} UTC"
-    message = f"{len(found)} jobs of this endpoint start at {start}. Write `H` as the minute to spread them."
-    return Problem("crowded", message, found[0].path, 1, 1, "spec.schedule", "warning")
+    message = f"{len(manifests)} jobs of this endpoint start at {start}. Write `H` as the minute to spread them."
+    return Problem("crowded", message, manifests[0].path, 1, 1, "spec.schedule", "warning")

@@ -1,4 +1,4 @@
-"""The one table of a manifest's fields. Decoder, forms, JSON Schema and documentation are made from it."""
+"""The table of a manifest's fields, from which decoder, forms, JSON Schema and documentation are generated."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from contract.schedule import ScheduleError, parse
 from contract.yaml_nodes import Node
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
-NAME_HINT = "is not a name: lower-case letters, digits and `-`, a letter or digit first and last"
+NAME_HINT = "is not a valid name; use lower-case letters, digits and hyphens, not a hyphen at the start or end"
 UUID_PATTERN = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 _ABSOLUTE = r"^(/|[A-Za-z]:[\\/])"
 _LABEL = r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?\Z"
@@ -36,13 +36,13 @@ _LABEL = r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?\Z"
 
 @lru_cache(maxsize=1024)
 def check_zone(name: str) -> str | None:
-    """What is wrong with a time zone's name, or None when it is one of IANA's."""
+    """What is wrong with a time zone's name; None for an IANA time zone."""
     if re.match(r"[A-Za-z0-9][A-Za-z0-9_+/-]*\Z", name) and name not in ("localtime", "posixrules", "Factory"):
         try:
             ZoneInfo(name)
             return None
         except (KeyError, ValueError, OSError):
-            pass  # told below: unknown, malformed, or a folder of zones
+            pass  # unknown, malformed, or a folder of zones: the message below
     return f"{name!r} is not an IANA time zone{did_you_mean(name, available_timezones())}"
 
 
@@ -50,44 +50,47 @@ def check_zone(name: str) -> str | None:
 def _check_schedule(expression: str) -> str | None:
     try:
         parse(expression)
-    except ScheduleError as wrong:
-        # Some reasons name the whole expression themselves.
-        return str(wrong) if str(wrong).startswith(f'"{expression}"') else f'"{expression}": {wrong}'
+    except ScheduleError as error:
+        # Some messages begin with the expression.
+        return str(error) if str(error).startswith(f'"{expression}"') else f'"{expression}": {error}'
     return None
 
 
 def _check_variables(text: str) -> str | None:
-    """Every `$` is `$$` or `${NAME}`: a bare one would be read differently by different people."""
+    """Every `$` must be `$$` or `${NAME}`, because the meaning of a single `$` is ambiguous."""
     if "$" in re.sub(r"\$\$|\$\{[A-Za-z_][A-Za-z0-9_]*\}", "", text):
-        return "has a `$` that is neither `${NAME}` (read on the host) nor `$$` (a dollar)"
+        return "has a single `$`; write `${NAME}` for a variable of the host, or `$$` for a dollar sign"
     return None
 
 
-def _checkin_convert(made: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:
-    """The first Crontopus' `secret` is dropped and its `timeout` becomes ``max_runtime``; both are told."""
-    if made.pop("secret", None) is not None:
-        told = f"`{where}.secret` does nothing: endpoint tokens authenticate check-ins now; remove it"
-        reader.note(nodes["secret"], f"{where}.secret", told, "legacy-secret")
-    timeout = made.pop("timeout", None)
+def _checkin_convert(values: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:
+    """Fields of the first Crontopus: ignores `secret`, converts `timeout` to ``max_runtime``, and warns about both."""
+    if values.pop("secret", None) is not None:
+        message = f"`{where}.secret` has no effect: endpoint tokens authenticate check-ins; remove it"
+        reader.note(nodes["secret"], f"{where}.secret", message, "legacy-secret")
+    timeout = values.pop("timeout", None)
     if timeout is None:
         return
     place = f"{where}.timeout"
     if "maxRuntime" in nodes:
-        reader.error(
-            nodes["timeout"], place, f"`{place}` is the old name of `maxRuntime`, which is given too; remove it"
-        )
-    made["max_runtime"] = timeout
-    reader.note(nodes["timeout"], place, f"`{place}` is the old name of `{where}.maxRuntime`", "legacy-timeout")
+        reader.error(nodes["timeout"], place, f"`{place}` is the old name of `maxRuntime`, which is set too; remove it")
+    values["max_runtime"] = timeout
+    reader.note(
+        nodes["timeout"],
+        place,
+        f"`{place}` is the old name of `{where}.maxRuntime`; rename it",
+        "legacy-timeout",
+    )
 
 
-def _retry_convert(made: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:
-    """The first Crontopus' `retry.enabled`: false means no attempts, true without a number meant three."""
-    enabled = made.pop("enabled", None)
+def _retry_convert(values: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:
+    """The first Crontopus' `retry.enabled`: false means no retries, true without `attempts` means three."""
+    enabled = values.pop("enabled", None)
     if enabled is None:
         return
-    made["attempts"] = made.get("attempts", 3) if enabled else 0
-    told = f"`{where}.enabled` is not needed: `attempts: 0` means no retry"
-    reader.note(nodes["enabled"], f"{where}.enabled", told, "legacy-retry-enabled")
+    values["attempts"] = values.get("attempts", 3) if enabled else 0
+    message = f"`{where}.enabled` is not needed; write `attempts: 0` for no retries"
+    reader.note(nodes["enabled"], f"{where}.enabled", message, "legacy-retry-enabled")
 
 
 _LINE = Text("text", loose=True, longest=1024, empty=True)
@@ -107,18 +110,18 @@ _SHELL = Text("a path", pattern=r"^(/\S+|[A-Za-z]:[\\/].+|[\w.-]+\.exe|pwsh)\Z",
 METADATA = Object(
     (
         Field(
-            "id", "id", Text("a UUID", UUID_PATTERN, "is not a lower-case UUID"), "Identity, written once by Crontopus"
+            "id", "id", Text("a UUID", UUID_PATTERN, "is not a lower-case UUID"), "Identity; Crontopus writes it once"
         ),
         Field(
             "name",
             "name",
             Text("a name", NAME_PATTERN, NAME_HINT, 63),
-            "The file's name without its ending",
+            "File name without extension",
             True,
             "backup",
         ),
-        Field("tenant", "tenant", Text("a name", longest=63), "If given, this repository's tenant"),
-        Field("namespace", "namespace", Text("a name", longest=63), "If given, the first folder's name", legacy=True),
+        Field("tenant", "tenant", Text("a name", longest=63), "If set, must be the repository's tenant"),
+        Field("namespace", "namespace", Text("a name", longest=63), "If set, must be the first folder", legacy=True),
         Field("labels", "labels", _LABELS, "For filtering and grouping"),
         Field("annotations", "annotations", _ANNOTATIONS, "Notes for people: owner, runbook, …"),
     ),
@@ -129,36 +132,36 @@ METADATA = Object(
 
 OUTPUT = Object(
     (
-        Field("head", "head", size(1024**2), "How much of the first output is kept"),
-        Field("tail", "tail", size(1024**2), "How much of the last output is kept"),
-        Field("mail", "mail", Choice(("keep", "drop")), "`keep`: cron's MAILTO still gets the output"),
+        Field("head", "head", size(1024**2), "Bytes kept from the start of the output"),
+        Field("tail", "tail", size(1024**2), "Bytes kept from the end of the output"),
+        Field("mail", "mail", Choice(("keep", "drop")), "`keep`: cron also mails the output to MAILTO"),
     ),
     Output,
 )
 
 CHECKIN = Object(
     (
-        Field("enabled", "enabled", Boolean(), "`false`: scheduled, not monitored"),
-        Field("startGrace", "start_grace", duration(timedelta(0)), "How late a start may be"),
-        Field("maxRuntime", "max_runtime", duration(), "Then TERM to the process group, KILL after `killGrace`"),
+        Field("enabled", "enabled", Boolean(), "`false`: scheduled but not monitored"),
+        Field("startGrace", "start_grace", duration(timedelta(0)), "Delay after which a start is late"),
+        Field("maxRuntime", "max_runtime", duration(), "Time limit; then TERM, and KILL after `killGrace`"),
         Field("killGrace", "kill_grace", duration(timedelta(0), timedelta(hours=1)), "Time between TERM and KILL"),
         Field(
             "finishBy",
             "finish_by",
             Text("a time of day", r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z", "is not a time of day; write HH:MM"),
-            "Deadline on the clock in the job's zone",
+            "Deadline as a time of day in the job's zone",
         ),
-        Field("minRuntime", "min_runtime", duration(timedelta(0)), "A faster run is suspicious"),
-        Field("minOutputBytes", "min_output_bytes", size(1024**3), "A quieter run is suspicious"),
+        Field("minRuntime", "min_runtime", duration(timedelta(0)), "A shorter run is flagged"),
+        Field("minOutputBytes", "min_output_bytes", size(1024**3), "A run with less output is flagged"),
         Field(
             "successExitCodes",
             "success_exit_codes",
             ListOf(_CODE, least=1, most=256, unique=True),
             "Exit codes that count as success",
         ),
-        Field("output", "output", OUTPUT, "What is kept of the output"),
-        Field("secret", "secret", Text("text", empty=True), "Of the first Crontopus; does nothing", legacy=True),
-        Field("timeout", "timeout", duration(), "Of the first Crontopus: `maxRuntime` in seconds", legacy=True),
+        Field("output", "output", OUTPUT, "How much output is kept"),
+        Field("secret", "secret", Text("text", empty=True), "First Crontopus; has no effect", legacy=True),
+        Field("timeout", "timeout", duration(), "First Crontopus: `maxRuntime` in seconds", legacy=True),
     ),
     Checkin,
     moved={
@@ -170,10 +173,10 @@ CHECKIN = Object(
 
 RETRY = Object(
     (
-        Field("attempts", "attempts", Integer(0, 100), "Attempts after the first"),
+        Field("attempts", "attempts", Integer(0, 100), "Retries after the first attempt"),
         Field("backoff", "backoff", Choice(("fixed", "exponential")), "`exponential` doubles the delay each time"),
-        Field("delay", "delay", duration(timedelta(0), timedelta(days=1)), "Before the next attempt"),
-        Field("enabled", "enabled", Boolean(), "Of the first Crontopus: `false` is `attempts: 0`", legacy=True),
+        Field("delay", "delay", duration(timedelta(0), timedelta(days=1)), "Delay before the next attempt"),
+        Field("enabled", "enabled", Boolean(), "First Crontopus: `false` is `attempts: 0`", legacy=True),
     ),
     Retry,
     moved={"maxAttempts": "write `attempts`", "max": "write `attempts`"},
@@ -186,13 +189,13 @@ AGENT = Object(
             "selector",
             "selector",
             MapOf(_LABELS.key, ListOf(_SELECTED, single=True, least=1, most=200), most=20),
-            "Labels an endpoint must have, every key; a list means any of; `hostname` is the host's name",
+            "Labels an endpoint must have, all keys; a list allows any of its values; `hostname`: host name",
         ),
         Field(
             "endpoints",
             "endpoints",
             ListOf(_ENDPOINT, most=1000, unique=True),
-            "Endpoints by name, besides those selected; `[]` alone: no endpoint, the job only pings",
+            "Further endpoints by name; `[]` without `selector`: none, the job only sends pings",
         ),
     ),
     AgentTarget,
@@ -202,8 +205,8 @@ AGENT = Object(
 ALERTS = Object(
     (
         Field("after", "after", Integer(1, 1000), "Failures in a row before an incident"),
-        Field("route", "route", Text("a route", NAME_PATTERN, NAME_HINT, 63), "A route of crontopus.yaml"),
-        Field("remind", "remind", duration(timedelta(minutes=1)), "Repeat while the incident is open"),
+        Field("route", "route", Text("a route", NAME_PATTERN, NAME_HINT, 63), "Route from crontopus.yaml"),
+        Field("remind", "remind", duration(timedelta(minutes=1)), "Interval of reminders while the incident is open"),
     ),
     Alerts,
 )
@@ -214,7 +217,7 @@ SPEC = Object(
             "schedule",
             "schedule",
             ListOf(_EXPRESSION, single=True, least=1, most=50, unique=True),
-            "When: five cron fields, `@daily` and the like, `every 15m`; or a list of them",
+            "Five cron fields, a nickname such as `@daily`, or `every 15m`; or a list of these",
             True,
             '"0 2 * * *"',
         ),
@@ -222,13 +225,13 @@ SPEC = Object(
             "timezone",
             "timezone",
             Text("a time zone", longest=64, check=check_zone),
-            "IANA name; absent: the host's zone",
+            "IANA time zone; default: the host's",
         ),
         Field(
             "command",
             "command",
             Text("a command", longest=32_768, lines=True),
-            "Run by `shell`",
+            "Command line, run by `shell`",
             True,
             "/opt/backup.sh",
         ),
@@ -236,33 +239,33 @@ SPEC = Object(
             "args",
             "args",
             ListOf(Text("text", loose=True, longest=32_768, lines=True, empty=True)),
-            "One argument each",
+            "Arguments appended to the command, quoted",
         ),
-        Field("shell", "shell", _SHELL, "Runs the command with the quoted arguments"),
-        Field("user", "user", _USER, "Only where the agent runs as root"),
-        Field("workingDir", "working_dir", _PATH, "Absent: the user's home"),
-        Field("env", "env", MapOf(_VARIABLE, _VALUE), "`${VAR}` is read on the host, `$$` is a dollar"),
-        Field("envFile", "env_file", _PATH, "KEY=value lines on the host, for secrets"),
+        Field("shell", "shell", _SHELL, "Shell that runs the command"),
+        Field("user", "user", _USER, "User who runs the job; only if the agent runs as root"),
+        Field("workingDir", "working_dir", _PATH, "Working directory; default: the user's home"),
+        Field("env", "env", MapOf(_VARIABLE, _VALUE), "Variables; `${VAR}`: from the host, `$$`: a dollar sign"),
+        Field("envFile", "env_file", _PATH, "File of KEY=value lines on the host, for secrets"),
         Field("umask", "umask", Text("octal text", r"^0?[0-7]{3}\Z", 'is not a umask; write "0027"'), "File mode mask"),
-        Field("nice", "nice", Integer(-20, 19), "Priority"),
+        Field("nice", "nice", Integer(-20, 19), "CPU priority; 19 is the lowest"),
         Field(
             "concurrency",
             "concurrency",
             Choice(("allow", "forbid", "replace")),
-            "What a run does while the one before is running; held with a lock on the host",
+            "What a run does if the previous one is still going; uses a lock on the host",
         ),
-        Field("retry", "retry", RETRY, "Attempts of one run"),
-        Field("checkin", "checkin", CHECKIN, "What is watched and when it is late"),
-        Field("agent", "agent", AGENT, "Where; absent: every endpoint of the tenant"),
+        Field("retry", "retry", RETRY, "Retries within one run"),
+        Field("checkin", "checkin", CHECKIN, "Monitoring: deadlines, limits, output"),
+        Field("agent", "agent", AGENT, "Endpoints; default: all of the tenant"),
         Field(
             "expect",
             "expect",
             Either(Integer(1, 100_000), ("integer",), Choice(("all", "any"))),
-            "How many of its endpoints must succeed per slot",
+            "How many endpoints must succeed in each slot",
         ),
-        Field("alerts", "alerts", ALERTS, "When and where to tell"),
-        Field("enabled", "enabled", Boolean(), "`false`: on no host, monitor paused"),
-        Field("paused", "paused", Boolean(), "`true`: the line stays, commented out; monitor paused"),
+        Field("alerts", "alerts", ALERTS, "When to open an incident and whom to notify"),
+        Field("enabled", "enabled", Boolean(), "`false`: removed from all hosts, monitor paused"),
+        Field("paused", "paused", Boolean(), "`true`: line commented out on the hosts, monitor paused"),
     ),
     dict,
     moved={
@@ -287,8 +290,8 @@ JOB = Object(
     (
         Field("apiVersion", "api_version", Choice(("v1",)), "Always `v1`", True, "v1"),
         Field("kind", "kind", Choice(("Job",)), "Always `Job`", True, "Job"),
-        Field("metadata", "metadata", METADATA, "Who it is", True),
-        Field("spec", "spec", SPEC, "What it does", True),
+        Field("metadata", "metadata", METADATA, "Name and labels", True),
+        Field("spec", "spec", SPEC, "Schedule, command and options", True),
     ),
     dict,
 )

@@ -1,7 +1,7 @@
-"""Kinds of values: each reads a node, writes the value back as plain data, and describes itself as JSON Schema.
+"""Kinds of field values. Each kind reads a node, writes its value as plain data, and describes itself as JSON Schema.
 
-The tables of fields (``manifest_fields``, ``policy_fields``) are made of these, so that decoder, forms, schema and
-documentation cannot disagree. A reader keeps going after an error: all errors of a file are told at once.
+The tables of fields (``manifest_fields``, ``policy_fields``) use these kinds; decoder, forms, schema and documentation
+come from the tables. Reading continues after an error, so that a file reports all its errors.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Callable, Optional
@@ -19,7 +19,7 @@ from contract.manifest_values import format_duration, format_size, parse_duratio
 from contract.yaml_nodes import Fault, Node
 
 BAD: Any = object()
-"""What a kind returns after it has told the reader an error."""
+"""What ``Kind.read`` returns after it has reported an error to the reader."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _MANY = 100
@@ -27,7 +27,7 @@ _A = {"integer": "an integer", "map": "a map", "list": "a list", "null": "empty"
 
 
 class Reader:
-    """Collects problems and where each field stands."""
+    """Collects the problems of a file and the line and column of each field."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -37,11 +37,11 @@ class Reader:
 
     @property
     def full(self) -> bool:
-        """So many errors that suggestions for more help nobody."""
+        """Whether there are too many errors to add suggestions to further ones."""
         return len(self.errors) >= _MANY
 
     def error(self, at: Node, where: str, message: str, code: str = "value") -> Any:
-        """Tells an error and returns ``BAD``."""
+        """Reports an error and returns ``BAD``."""
         self.errors.append(self._problem(at, where, message, code, "error"))
         return BAD
 
@@ -49,12 +49,12 @@ class Reader:
         self.notes.append(self._problem(at, where, message, code, "warning"))
 
     def fault(self, fault: Fault) -> None:
-        """An error of the document itself."""
+        """Reports a fault of the document."""
         at = Node("scalar", "", fault.line, fault.column)
         self.errors.append(self._problem(at, "", fault.message, fault.code, "error"))
 
-    def told(self) -> tuple[Problem, ...]:
-        """The errors in the order of their places; after the first hundred only how many more there are."""
+    def problems(self) -> tuple[Problem, ...]:
+        """The errors ordered by line and column. After the first hundred, one error with the number of the rest."""
         ordered = sorted(self.errors, key=lambda each: (each.line, each.column))
         if len(ordered) <= _MANY:
             return tuple(ordered)
@@ -65,14 +65,14 @@ class Reader:
     def _problem(self, at: Node, where: str, message: str, code: str, severity: str) -> Problem:
         return Problem(code, _clip(message, 600), self.path, at.line, at.column, _clip(where, 200), severity)
 
-    def wrong_type(self, at: Node, where: str, wanted: str) -> Any:
+    def wrong_type(self, at: Node, where: str, expected: str) -> Any:
         kind = _A.get(at.type, f"a {at.type}")
-        hint = f"; put it in quotes: '{at.value}'" if wanted == "text" and at.kind == "scalar" and at.value else ""
-        return self.error(at, where, f"`{where}` must be {wanted}, this is {kind}{hint}", "type")
+        hint = f"; put it in quotes: '{at.value}'" if expected == "text" and at.kind == "scalar" and at.value else ""
+        return self.error(at, where, f"`{where}` must be {expected}, not {kind}{hint}", "type")
 
 
 class Kind(ABC):
-    """Base: ``read`` returns the value or ``BAD``; ``plain`` is its inverse; ``schema`` describes what is accepted."""
+    """``read`` returns the value or ``BAD``; ``plain`` is its inverse; ``schema`` describes the accepted values."""
 
     words: str
 
@@ -91,7 +91,7 @@ Check = Callable[[str], Optional[str]]
 
 @dataclass(frozen=True)
 class Text(Kind):
-    """A string. ``loose``: plain numbers and booleans count as their text. ``check`` answers with what is wrong."""
+    """A string. ``loose`` accepts unquoted numbers and booleans as text. ``check`` returns what is wrong, or None."""
 
     words: str = "text"
     pattern: str = ""
@@ -105,13 +105,13 @@ class Text(Kind):
     def read(self, node: Node, where: str, reader: Reader) -> Any:
         if node.kind != "scalar" or not (node.type == "string" or (self.loose and node.type != "null")):
             return reader.wrong_type(node, where, "text")
-        wrong = self._wrong(node.value)
-        return reader.error(node, where, f"`{where}` {wrong}") if wrong else node.value
+        message = self._error(node.value)
+        return reader.error(node, where, f"`{where}` {message}") if message else node.value
 
-    def _wrong(self, text: str) -> str | None:
-        found = _CONTROL.search(text)
-        if found:
-            return f"contains the control character U+{ord(found.group()):04X}"
+    def _error(self, text: str) -> str | None:
+        control = _CONTROL.search(text)
+        if control:
+            return f"contains the control character U+{ord(control.group()):04X}"
         if not self.lines and "\n" in text:
             return "must be a single line"
         if not text.strip() and not self.empty:
@@ -123,12 +123,12 @@ class Text(Kind):
         return self.check(text) if self.check else None
 
     def schema(self) -> dict[str, Any]:
-        made: dict[str, Any] = {"type": ["string", "number", "boolean"] if self.loose else "string"}
+        result: dict[str, Any] = {"type": ["string", "number", "boolean"] if self.loose else "string"}
         if self.pattern:
-            made["pattern"] = self.pattern.replace(r"\Z", "$")
+            result["pattern"] = self.pattern.replace(r"\Z", "$")
         elif not self.empty:
-            made["pattern"] = r"\S"
-        return {**made, "maxLength": self.longest}
+            result["pattern"] = r"\S"
+        return {**result, "maxLength": self.longest}
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Integer(Kind):
 
 @dataclass(frozen=True)
 class Number(Kind):
-    """A share between 0 and 1."""
+    """A number from 0 to 1."""
 
     words: str = "a number from 0 to 1"
 
@@ -203,7 +203,7 @@ class Choice(Kind):
 
 @dataclass(frozen=True)
 class Measured(Kind):
-    """A number with a unit, text or bare integer; bounds are in the parsed unit."""
+    """A duration or a size: text with a unit, or an integer. ``least`` and ``most`` bound the parsed value."""
 
     words: str
     parse: Callable[[str], Any]
@@ -217,8 +217,8 @@ class Measured(Kind):
             return reader.wrong_type(node, where, self.words)
         try:
             value = self.parse(node.value)
-        except ValueError as wrong:
-            return reader.error(node, where, f"`{where}` {wrong}")
+        except ValueError as error:
+            return reader.error(node, where, f"`{where}` {error}")
         if not self.least <= value <= self.most:
             bounds = f"from {self.show(self.least)} to {self.show(self.most)}"
             return reader.error(node, where, f"`{where}` must be {bounds}, not {node.value}")
@@ -243,7 +243,7 @@ def size(most: int) -> Measured:
 
 @dataclass(frozen=True)
 class ListOf(Kind):
-    """A list; ``single``: one bare value is a list of it."""
+    """A list. ``single`` also accepts one value in place of a list."""
 
     item: Kind
     single: bool = False
@@ -267,7 +267,7 @@ class ListOf(Kind):
         if any(value is BAD for value in values):
             return BAD
         if self.unique and len(set(values)) < len(values):
-            return reader.error(node, where, f"`{where}` has an entry twice")
+            return reader.error(node, where, f"`{where}` contains an entry twice; remove one")
         return values
 
     def plain(self, value: Any) -> Any:
@@ -276,9 +276,9 @@ class ListOf(Kind):
         return [self.item.plain(item) for item in value]
 
     def schema(self) -> dict[str, Any]:
-        made: dict[str, Any] = {"type": "array", "items": self.item.schema(), "maxItems": self.most}
-        made.update({"minItems": self.least} if self.least else {}, **({"uniqueItems": True} if self.unique else {}))
-        return {"anyOf": [self.item.schema(), made]} if self.single else made
+        result: dict[str, Any] = {"type": "array", "items": self.item.schema(), "maxItems": self.most}
+        result.update({"minItems": self.least} if self.least else {}, **({"uniqueItems": True} if self.unique else {}))
+        return {"anyOf": [self.item.schema(), result]} if self.single else result
 
 
 @dataclass(frozen=True)
@@ -298,14 +298,14 @@ class MapOf(Kind):
             return reader.wrong_type(node, where, "a map")
         if len(node.value) > self.most:
             return reader.error(node, where, f"`{where}` has more than {self.most} entries")
-        made = {}
+        result = {}
         for key, item in node.value:
             name = Text.read(self.key, Node("scalar", key.value, key.line, key.column), f"{where} key", reader)
-            made[key.value] = self.item.read(item, f"{where}.{key.value}", reader)
+            result[key.value] = self.item.read(item, f"{where}.{key.value}", reader)
             if name is BAD:
-                made[key.value] = BAD
+                result[key.value] = BAD
             reader.places[f"{where}.{key.value}"] = (item.line, item.column)
-        return BAD if any(value is BAD for value in made.values()) else made
+        return BAD if any(value is BAD for value in result.values()) else result
 
     def plain(self, value: Any) -> Any:
         return {key: self.item.plain(item) for key, item in value.items()}
@@ -322,7 +322,7 @@ class MapOf(Kind):
 
 @dataclass(frozen=True)
 class Either(Kind):
-    """The first kind whose scalar type fits; the last one tells the error."""
+    """``first`` for scalars of ``types``, else ``other``."""
 
     first: Kind
     types: tuple[str, ...]
@@ -340,7 +340,6 @@ class Either(Kind):
 
 
 def _clip(text: str, most: int) -> str:
-    """What is told stays readable, whatever was written in the file."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -348,9 +347,8 @@ def join(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
-def did_you_mean(text: str, known: Iterable[str]) -> str:
-    """`; did you mean `x`?`, or nothing when no name is near."""
-    names: Sequence[str] = list(known)
+def did_you_mean(text: str, names: Iterable[str]) -> str:
+    """A suggestion such as "; did you mean `x`?"; empty if no name is similar."""
     lower = {name.lower(): name for name in names}
-    found = difflib.get_close_matches(text[:64].lower(), lower, n=1, cutoff=0.6)
-    return f"; did you mean `{lower[found[0]]}`?" if found else ""
+    matches = difflib.get_close_matches(text[:64].lower(), lower, n=1, cutoff=0.6)
+    return f"; did you mean `{lower[matches[0]]}`?" if matches else ""

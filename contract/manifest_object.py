@@ -1,4 +1,4 @@
-"""Maps with known fields: the tables that decoder, forms, schema and documentation are made from."""
+"""Maps with a fixed set of fields, as a table for decoder, forms, schema and documentation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contract.yaml_nodes import Node
 
 @dataclass(frozen=True)
 class Field:
-    """One field: its name in the manifest, the attribute it becomes, and the sentence that documents it."""
+    """One field: its name in the manifest, its attribute in the dataclass, and its documentation."""
 
     name: str
     attr: str
@@ -25,10 +25,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Object(Kind):
-    """A map with known fields. ``build`` makes the value from the attributes that were given.
+    """A map with a fixed set of fields. ``build`` creates the value from the attributes that are set.
 
-    ``moved``: names that people try, with what to do instead. ``convert`` looks at all attributes together.
-    ``shape`` is the dataclass that knows the defaults, where ``build`` is none.
+    ``moved``: field names that do not exist, with what to write instead. ``convert`` checks and changes all attributes
+    together. ``shape``: the dataclass with the defaults, if ``build`` is no dataclass.
     """
 
     fields: tuple[Field, ...]
@@ -39,26 +39,26 @@ class Object(Kind):
     words: str = "a map"
 
     def read(self, node: Node, where: str, reader: Reader) -> Any:
-        given = self.read_fields(node, where, reader)
-        return given if given is BAD else self.build(**given)
+        values = self.read_fields(node, where, reader)
+        return values if values is BAD else self.build(**values)
 
     def read_fields(self, node: Node, where: str, reader: Reader, partial: bool = False) -> Any:
-        """Attributes that are given and good; ``BAD`` when any is not. ``partial``: nothing is required."""
+        """The attributes that are set; ``BAD`` if any is invalid. ``partial``: no field is required."""
         if node.kind != "map":
             return reader.wrong_type(node, where or "the document", "a map")
         nodes: dict[str, Node] = {}
         before = len(reader.errors)
         for key, value in node.value:
             self._take(key, value, nodes, where, reader)
-        known = {entry.name: entry for entry in self.fields}
-        made = {known[name].attr: self._value(known[name], value, where, reader) for name, value in nodes.items()}
+        entries = {entry.name: entry for entry in self.fields}
+        values = {entries[name].attr: self._value(entries[name], value, where, reader) for name, value in nodes.items()}
         if not partial:
             self._check_missing(node, nodes, where, reader)
         if len(reader.errors) > before:
             return BAD
         if self.convert:
-            self.convert(made, nodes, where, reader)
-        return made if len(reader.errors) == before else BAD
+            self.convert(values, nodes, where, reader)
+        return values if len(reader.errors) == before else BAD
 
     def _take(self, key: Node, value: Node, nodes: dict[str, Node], where: str, reader: Reader) -> None:
         names = [entry.name for entry in self.fields]
@@ -70,8 +70,8 @@ class Object(Kind):
         elif key.value in self.moved:
             reader.error(key, path, f"`{path}` is not a field: {self.moved[key.value]}", "moved-field")
         else:
-            shown = [entry.name for entry in self.fields if not entry.legacy]
-            hint = "" if reader.full else did_you_mean(key.value, shown) or f"; known here: {', '.join(shown)}"
+            current = [entry.name for entry in self.fields if not entry.legacy]
+            hint = "" if reader.full else did_you_mean(key.value, current) or f"; fields here: {', '.join(current)}"
             reader.error(key, path, f"`{path}` is not a field{hint}", "unknown-field")
 
     def _value(self, entry: Field, node: Node, where: str, reader: Reader) -> Any:
@@ -85,46 +85,46 @@ class Object(Kind):
                 reader.error(node, path, f"`{path}` is missing{example}", "missing")
 
     def plain(self, value: Any) -> Any:
-        """Fields whose value is not what ``build`` gives by default."""
-        made = {}
+        """The fields whose value differs from the default."""
+        result = {}
         for entry in self.fields:
             current = getattr(value, entry.attr, None)
             if not entry.legacy and current is not None and current != self.default(entry):
-                made[entry.name] = entry.kind.plain(current)
-        return made
+                result[entry.name] = entry.kind.plain(current)
+        return result
 
     def default(self, entry: Field) -> Any:
-        """What the field is when absent; ``BAD`` where there is no such value."""
-        made = getattr(self.shape or self.build, "__dataclass_fields__", {}).get(entry.attr)
-        if made is None or entry.required:
+        """The default of the field; ``BAD`` if it has none."""
+        attribute = getattr(self.shape or self.build, "__dataclass_fields__", {}).get(entry.attr)
+        if attribute is None or entry.required:
             return BAD
-        if made.default_factory is not MISSING:
-            return made.default_factory()
-        return BAD if made.default is MISSING else made.default
+        if attribute.default_factory is not MISSING:
+            return attribute.default_factory()
+        return BAD if attribute.default is MISSING else attribute.default
 
     def schema(self) -> dict[str, Any]:
-        made: dict[str, Any] = {
+        result: dict[str, Any] = {
             "type": "object",
             "properties": {entry.name: _property(self, entry) for entry in self.fields},
             "additionalProperties": False,
         }
         required = [entry.name for entry in self.fields if entry.required]
-        return {**made, "required": required} if required else made
+        return {**result, "required": required} if required else result
 
 
 def _property(owner: Object, entry: Field) -> dict[str, Any]:
-    made = entry.kind.schema()
+    result = entry.kind.schema()
     if not entry.required:
-        made = {"anyOf": [*made["anyOf"], {"type": "null"}]} if set(made) == {"anyOf"} else _or_null(made)
-    made = {"description": entry.doc, **made}
+        result = {"anyOf": [*result["anyOf"], {"type": "null"}]} if set(result) == {"anyOf"} else _or_null(result)
+    result = {"description": entry.doc, **result}
     default = owner.default(entry)
     if default is not BAD and default not in (None, {}, ()) and not isinstance(entry.kind, Object):
-        made["default"] = entry.kind.plain(default)
-    return {**made, "deprecated": True} if entry.legacy else made
+        result["default"] = entry.kind.plain(default)
+    return {**result, "deprecated": True} if entry.legacy else result
 
 
-def _or_null(made: dict[str, Any]) -> dict[str, Any]:
-    kind = made.get("type")
+def _or_null(result: dict[str, Any]) -> dict[str, Any]:
+    kind = result.get("type")
     if kind is None:
-        return {"enum": [*made["enum"], None]} if "enum" in made else {"anyOf": [made, {"type": "null"}]}
-    return {**made, "type": [*(kind if isinstance(kind, list) else [kind]), "null"]}
+        return {"enum": [*result["enum"], None]} if "enum" in result else {"anyOf": [result, {"type": "null"}]}
+    return {**result, "type": [*(kind if isinstance(kind, list) else [kind]), "null"]}

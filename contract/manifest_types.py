@@ -1,4 +1,4 @@
-"""What a decoded manifest is: plain, frozen, with durations as ``timedelta`` and sizes in bytes."""
+"""The decoded manifest: frozen dataclasses, durations as ``timedelta``, sizes in bytes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from contract import wire
 
 @dataclass(frozen=True)
 class Problem(wire.Problem):
-    """An error or a lint; as text `path:line:column: message`."""
+    """An error or a lint. Its text is `path:line:column: message`, without the backticks of the message."""
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}: {self.message}"
+        return f"{self.path}:{self.line}:{self.column}: {self.message.replace('`', '')}"
 
 
 @dataclass(frozen=True)
 class Output:
-    """How much of the first and last bytes a check-in carries, and whether cron mails the output too."""
+    """How many of the first and last bytes of output a check-in contains, and whether cron still mails the output."""
 
     head: int = 16 * 1024
     tail: int = 48 * 1024
@@ -42,7 +42,7 @@ class Checkin:
 
 @dataclass(frozen=True)
 class Retry:
-    """``attempts`` after the first; ``delay`` before the next, doubled each time when exponential."""
+    """``attempts``: further ones after the first. ``delay``: wait before the next, doubled each time if exponential."""
 
     attempts: int = 0
     backoff: str = "fixed"
@@ -51,7 +51,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class AgentTarget:
-    """``endpoints`` None: not given. An empty list and no selector: no endpoint at all, the job only pings."""
+    """The endpoints of a job. ``endpoints`` None: not set. Empty and without selector: no endpoint, a job of pings."""
 
     selector: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     endpoints: tuple[str, ...] | None = None
@@ -96,27 +96,27 @@ class Manifest:
     paused: bool = False
 
     def runs_on(self, name: str, hostname: str, labels: Mapping[str, str]) -> bool:
-        """This endpoint is meant: named in ``endpoints``, or matched by every key of ``selector``, or neither is given.
+        """Whether the job runs on this endpoint: ``endpoints`` names it, ``selector`` matches it, or neither is set.
 
-        A list in the selector means any of. ``hostname`` compares with the host's own name whatever the letters' case.
+        Every key of the selector must match; a list matches any of its values. ``hostname`` ignores case.
         """
         target = self.agent
         if target.endpoints is not None and name in target.endpoints:
             return True
         if not target.selector:
             return target.endpoints is None
-        return all(_matches(key, wanted, hostname, labels) for key, wanted in target.selector.items())
+        return all(_matches(key, values, hostname, labels) for key, values in target.selector.items())
 
 
-def _matches(key: str, wanted: tuple[str, ...], hostname: str, labels: Mapping[str, str]) -> bool:
+def _matches(key: str, values: tuple[str, ...], hostname: str, labels: Mapping[str, str]) -> bool:
     if key == "hostname":
-        return hostname.lower() in {value.lower() for value in wanted}
-    return labels.get(key) in wanted
+        return hostname.lower() in {value.lower() for value in values}
+    return labels.get(key) in values
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A manifest, or the errors that prevent one; ``lints`` are worked out when somebody asks."""
+    """A manifest, or the errors of its file. ``lints`` are computed on access."""
 
     manifest: Manifest | None
     errors: tuple[Problem, ...] = ()

@@ -1,4 +1,4 @@
-"""Durations, sizes and the like as text: read, and written back in their shortest form."""
+"""Parses durations and sizes, and formats them in their shortest form."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ MAX_DURATION = timedelta(days=4000)
 
 
 def parse_duration(text: str) -> timedelta:
-    """`90` (seconds), `90s`, `5m`, `1h30m`, `2d`; ``ValueError`` says what is wrong otherwise."""
+    """Parses `90` (seconds), `90s`, `5m`, `1h30m` or `2d`. Raises ``ValueError`` with what is wrong."""
     if not text.isascii() or len(text) > 40:
         raise ValueError("is not a duration; write 90s, 5m, 1h30m or 2d")
     if text.isdigit():
         return _bounded(0, 0, 0, int(text))
-    found = _DURATION.match(text)
-    if not text or not found:
+    match = _DURATION.match(text)
+    if not text or not match:
         raise ValueError(f"{text!r} is not a duration; write 90s, 5m, 1h30m or 2d")
-    return _bounded(*(int(part or 0) for part in found.groups()))
+    return _bounded(*(int(part or 0) for part in match.groups()))
 
 
 def _bounded(days: int, hours: int, minutes: int, seconds: int) -> timedelta:
@@ -31,7 +31,7 @@ def _bounded(days: int, hours: int, minutes: int, seconds: int) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """The shortest text that ``parse_duration`` reads as the same."""
+    """The shortest text that ``parse_duration`` parses to the same duration."""
     total = int(duration.total_seconds())
     parts = []
     for unit, seconds in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
@@ -42,15 +42,15 @@ def format_duration(duration: timedelta) -> str:
 
 
 def parse_size(text: str) -> int:
-    """`4096` bytes, `16KiB`, `1MiB`; ``ValueError`` says what is wrong otherwise."""
-    found = _SIZE.match(text) if text.isascii() and len(text) <= 20 else None
-    if not found:
+    """Parses `4096` (bytes), `16KiB` or `1MiB`. Raises ``ValueError`` with what is wrong."""
+    match = _SIZE.match(text) if text.isascii() and len(text) <= 20 else None
+    if not match:
         raise ValueError("is not a size; write 4096 (bytes), 16KiB or 1MiB")
-    return int(found.group(1)) * _UNITS[found.group(2) or "B"]
+    return int(match.group(1)) * _UNITS[match.group(2) or "B"]
 
 
 def format_size(size: int) -> str:
-    """The shortest text that ``parse_size`` reads as the same."""
+    """The shortest text that ``parse_size`` parses to the same size."""
     for unit in ("GiB", "MiB", "KiB"):
         if size and size % _UNITS[unit] == 0:
             return f"{size // _UNITS[unit]}{unit}"

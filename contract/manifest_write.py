@@ -1,4 +1,4 @@
-"""Manifests as YAML text with one fixed layout, and the flat view that forms and the API use."""
+"""Writes manifests as YAML in one fixed layout, and converts them to REST job bodies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contract.yaml_nodes import MAX_DEPTH, plain_type
 
 _METADATA = ("name", "tenant", "labels", "annotations")
 _SPEC = tuple(entry.name for entry in SPEC.fields)
-# Text that YAML 1.1 and 1.2 both read as the same string without quotes.
+# Text that YAML 1.1 and 1.2 both parse as the same string without quotes.
 _BARE = re.compile(
     r"(?!.*:( |\Z))[A-Za-z_/.][A-Za-z0-9_/.@+=:-]*( [A-Za-z0-9_/.@+=:-]+)*\Z"
     r"|(\d+[dhms])+\Z|\d+[KMG]iB\Z|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
@@ -23,16 +23,16 @@ _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 def to_fields(manifest: Manifest) -> dict[str, Any]:
-    """The REST job body of ``manifest``, JSON-able: its name, namespace and every field that is not its default."""
-    made: dict[str, Any] = {"name": manifest.name, "namespace": manifest.namespace}
+    """The REST job body of ``manifest``: name, namespace and every field that differs from its default."""
+    body: dict[str, Any] = {"name": manifest.name, "namespace": manifest.namespace}
     for name in ("labels", "annotations"):
         if getattr(manifest, name):
-            made[name] = dict(getattr(manifest, name))
-    return {**made, **SPEC.plain(manifest)}
+            body[name] = dict(getattr(manifest, name))
+    return {**body, **SPEC.plain(manifest)}
 
 
 def document(body: Mapping[str, Any], given_id: str | None) -> dict[str, Any]:
-    """The manifest's document for a REST job body, in the order of the manual; what is unknown goes to the spec."""
+    """The manifest document of a REST job body, in the order of the manual. Unknown fields go to the spec."""
     metadata = {"id": given_id} if given_id else {}
     metadata.update((name, body[name]) for name in _METADATA if name in body)
     spec = {name: body[name] for name in _SPEC if name in body}
@@ -41,12 +41,12 @@ def document(body: Mapping[str, Any], given_id: str | None) -> dict[str, Any]:
 
 
 def emit(data: Mapping[str, Any]) -> bytes:
-    """YAML text of JSON-able data; ``ValueError`` for what YAML cannot carry."""
+    """The YAML text of JSON-able data. Raises ``ValueError`` for text that YAML cannot represent."""
     return ("\n".join(lines_of(data)) + "\n").encode()
 
 
 def lines_of(value: Any) -> list[str]:
-    """The lines of a map or list that is not empty, in block style."""
+    """The lines of a non-empty map or list in block style."""
     return [*(_map(value, 0) if isinstance(value, Mapping) else _list(value, 0))]
 
 
@@ -83,7 +83,7 @@ def _list(items: Any, depth: int) -> Iterator[str]:
 
 
 def scalar(value: Any) -> str:
-    """One value on one line: bare where every YAML reader agrees, else quoted as JSON, which is YAML too."""
+    """A scalar on one line: unquoted if every YAML parser agrees on it, else quoted as JSON, which is valid YAML."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):
@@ -101,6 +101,6 @@ def _text(text: str) -> str:
     if _BARE.match(text) and text.lower() not in _WORDS and plain_type(text) == "string" and len(text) < 4096:
         return text
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ValueError("text with half a surrogate pair cannot be written")
+        raise ValueError("the text contains half of a UTF-16 surrogate pair, which is no character")
     quoted = json.dumps(text, ensure_ascii=False)
-    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found.group()):04x}", quoted)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda match: f"\\u{ord(match.group()):04x}", quoted)

@@ -1,4 +1,4 @@
-"""``crontopus.yaml``: a tenant's policy as code. A file with errors gives no policy, so the last good one stays."""
+"""Decodes ``crontopus.yaml``, a tenant's policy. A file with errors gives none; callers keep the last valid one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Policy", "PolicyDecoded", "decode"]
 
 @dataclass(frozen=True)
 class PolicyDecoded:
-    """A policy, or the errors that prevent one."""
+    """A policy, or the errors of its file."""
 
     policy: Policy | None
     errors: tuple[Problem, ...] = ()
 
 
 def decode(data: bytes, path: str = "crontopus.yaml") -> PolicyDecoded:
-    """The policy in ``data``, or all its errors at once. An empty file is the policy of no file. Never raises."""
+    """The policy in ``data``, or all its errors. An empty file gives the default policy. Never raises."""
     loaded = load(data)
     reader = Reader(path)
     for fault in loaded.faults:
@@ -30,13 +30,13 @@ def decode(data: bytes, path: str = "crontopus.yaml") -> PolicyDecoded:
             return PolicyDecoded(Policy())
         reader.fault(fault)
     if loaded.root is None:
-        return PolicyDecoded(None, reader.told())
-    made = POLICY.read_fields(_not_null(loaded.root), "", reader)
-    if reader.errors or made is BAD:
-        return PolicyDecoded(None, reader.told())
-    return PolicyDecoded(Policy(**made))
+        return PolicyDecoded(None, reader.problems())
+    values = POLICY.read_fields(_not_null(loaded.root), "", reader)
+    if reader.errors or values is BAD:
+        return PolicyDecoded(None, reader.problems())
+    return PolicyDecoded(Policy(**values))
 
 
 def _not_null(root: Node) -> Node:
-    """A file of comments only is an empty map."""
+    """The root; an empty map for a file of comments only."""
     return Node("map", [], 1, 1) if root.type == "null" else root

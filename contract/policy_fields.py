@@ -1,4 +1,4 @@
-"""The table of crontopus.yaml's fields, made of the same kinds as a manifest's."""
+"""The table of crontopus.yaml's fields."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z"
 
 
 def instant(text: str) -> datetime:
-    """An ISO 8601 moment with its zone; ``ValueError`` says what is wrong otherwise."""
-    wrong = f"{text!r} is not a moment with its zone; write 2027-01-31T18:00:00+01:00, or Z for UTC"
+    """An ISO 8601 date and time with its zone. Raises ``ValueError`` with what is wrong."""
+    message = f"{text!r} is not a date and time with a zone; write 2027-01-31T18:00:00+01:00, or Z for UTC"
     try:
         moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
     except ValueError:
-        raise ValueError(wrong) from None
+        raise ValueError(message) from None
     if moment.tzinfo is None:
-        raise ValueError(wrong)
+        raise ValueError(message)
     return moment
 
 
 @dataclass(frozen=True)
 class Instant(Kind):
-    words: str = "a moment, ISO 8601 with its zone"
+    words: str = "a date and time, ISO 8601 with zone"
 
     def read(self, node: Node, where: str, reader: Reader) -> Any:
         if node.type != "string":
             return reader.wrong_type(node, where, self.words)
         try:
             return instant(node.value)
-        except ValueError as wrong:
-            return reader.error(node, where, f"`{where}` {wrong}")
+        except ValueError as error:
+            return reader.error(node, where, f"`{where}` {error}")
 
     def plain(self, value: Any) -> Any:
         return value.isoformat()
@@ -49,9 +49,9 @@ class Instant(Kind):
 
 @dataclass(frozen=True)
 class ClockOrInstant(Kind):
-    """`18:00` of a weekly window, or a moment of one that comes once."""
+    """The edge of a freeze window: `18:00` if it is weekly, a date and time if it is a single one."""
 
-    words: str = "a time of day or a moment"
+    words: str = "a time of day, or a date and time"
 
     def read(self, node: Node, where: str, reader: Reader) -> Any:
         clock = node.kind == "scalar" and len(node.value) == 5
@@ -63,25 +63,25 @@ class ClockOrInstant(Kind):
 
 @dataclass(frozen=True)
 class Defaults(Kind):
-    """Spec fields, checked as a manifest's are, none required; kept as they are written."""
+    """Fields of a manifest's spec, none required. The value keeps them as plain data."""
 
     words: str = "fields of `spec`"
 
     def read(self, node: Node, where: str, reader: Reader) -> Any:
-        made = SPEC.read_fields(node, where, reader, partial=True)
-        return made if made is BAD else _plain_defaults(node)
+        values = SPEC.read_fields(node, where, reader, partial=True)
+        return values if values is BAD else _plain_defaults(node)
 
     def schema(self) -> dict[str, Any]:
         return {**SPEC.schema(), "required": []}
 
 
 def _plain_defaults(node: Node) -> dict[str, Any]:
-    """A namespace's defaults as plain data, as ``Policy.defaults`` keeps them."""
+    """A namespace's defaults as plain data."""
     return {key.value: _plain(value) for key, value in node.value}
 
 
 def _plain(node: Node) -> Any:
-    """As ``to_plain``, but `0080` stays text: an environment's values are kept as they are written."""
+    """Like ``to_plain``, but `0080` stays text, because an environment variable's value must not change."""
     if node.kind == "map":
         return _plain_defaults(node)
     if node.kind == "list":
@@ -94,28 +94,30 @@ def _plain(node: Node) -> Any:
     )
 
 
-def _check_silence(made: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:
-    if made.get("starts") is not None and made["starts"] >= made["until"]:
-        reader.error(nodes["until"], f"{where}.until", f"`{where}.until` is not after `from`")
+def _check_silence(values: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:
+    if values.get("starts") is not None and values["starts"] >= values["until"]:
+        reader.error(nodes["until"], f"{where}.until", f"`{where}.until` must be later than `from`")
 
 
-def _check_freeze(made: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:
-    starts, until = made["starts"], made["until"]
+def _check_freeze(values: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:
+    starts, until = values["starts"], values["until"]
     if type(starts) is not type(until):
         reader.error(
-            nodes["until"], f"{where}.until", f"`{where}`: `from` and `until` are both times of day or both moments"
+            nodes["until"],
+            f"{where}.until",
+            f"`{where}` mixes two forms: write `from` and `until` both as times of day, or both with a date",
         )
     elif isinstance(starts, datetime):
-        _check_silence(made, nodes, where, reader)
+        _check_silence(values, nodes, where, reader)
         for name in ("days", "timezone"):
             if name in nodes:
-                reader.error(nodes[name], f"{where}.{name}", f"`{where}.{name}` belongs to a window of times of day")
-    elif "timezone" not in made:
-        reader.error(
-            nodes["from"], f"{where}.timezone", f"`{where}.timezone` is missing: whose clock is meant?", "missing"
-        )
+                message = f"`{where}.{name}` is only for windows of times of day; remove it"
+                reader.error(nodes[name], f"{where}.{name}", message)
+    elif "timezone" not in values:
+        message = f"`{where}.timezone` is missing; times of day need a zone, such as Europe/Berlin"
+        reader.error(nodes["from"], f"{where}.timezone", message, "missing")
     elif starts == until:
-        reader.error(nodes["until"], f"{where}.until", f"`{where}` is empty: `from` equals `until`")
+        reader.error(nodes["until"], f"{where}.until", f"`{where}.until` must differ from `from`")
 
 
 _NAME = Text("a name", pattern=NAME_PATTERN, hint=NAME_HINT, longest=63)
@@ -128,7 +130,7 @@ WHEN = Object(
     (
         Field("namespaces", "namespaces", ListOf(_NAME, single=True), "Any of these namespaces"),
         Field("jobs", "jobs", ListOf(_PATTERN, single=True), "Patterns of `namespace/name`"),
-        Field("endpoints", "endpoints", ListOf(_PATTERN, single=True), "Patterns of endpoints' names"),
+        Field("endpoints", "endpoints", ListOf(_PATTERN, single=True), "Patterns of endpoint names"),
         Field(
             "labels", "labels", MapOf(Text("a name", longest=63), ListOf(_PATTERN, single=True)), "Labels of the job"
         ),
@@ -138,20 +140,18 @@ WHEN = Object(
 
 ROUTE = Object(
     (
-        Field(
-            "channels", "channels", ListOf(_PATTERN, least=1, most=20, unique=True), "Channels by name", True, "[mail]"
-        ),
-        Field("when", "when", WHEN, "Conditions; absent: always"),
+        Field("channels", "channels", ListOf(_PATTERN, least=1, most=20, unique=True), "Channel names", True, "[mail]"),
+        Field("when", "when", WHEN, "Conditions; default: always"),
     ),
     Route,
 )
 
 SILENCE = Object(
     (
-        Field("until", "until", Instant(), "Its end; every silence has one", True, '"2027-01-31T18:00:00Z"'),
-        Field("from", "starts", Instant(), "Absent: since always"),
-        Field("when", "when", WHEN, "What is silenced; absent: everything"),
-        Field("reason", "reason", _REASON, "For people"),
+        Field("until", "until", Instant(), "End", True, '"2027-01-31T18:00:00Z"'),
+        Field("from", "starts", Instant(), "Start; default: in force already"),
+        Field("when", "when", WHEN, "What is silenced; default: everything"),
+        Field("reason", "reason", _REASON, "Note for people"),
     ),
     Silence,
     convert=_check_silence,
@@ -159,28 +159,31 @@ SILENCE = Object(
 
 FREEZE = Object(
     (
-        Field("from", "starts", ClockOrInstant(), "A moment, or a time of day", True, '"18:00"'),
-        Field("until", "until", ClockOrInstant(), "A moment, or a time of day", True, '"06:00"'),
+        Field("from", "starts", ClockOrInstant(), "Start: a time of day, or a date and time", True, '"18:00"'),
+        Field("until", "until", ClockOrInstant(), "End: a time of day, or a date and time", True, '"06:00"'),
         Field(
-            "days", "days", ListOf(Choice(DAYS), single=True, unique=True), "Days on which it begins; absent: every day"
+            "days",
+            "days",
+            ListOf(Choice(DAYS), single=True, unique=True),
+            "Days on which it starts; default: every day",
         ),
-        Field("timezone", "timezone", Text("a time zone", longest=64, check=check_zone), "Whose time of day"),
-        Field("reason", "reason", _REASON, "For people"),
+        Field("timezone", "timezone", Text("a time zone", longest=64, check=check_zone), "Zone of the times of day"),
+        Field("reason", "reason", _REASON, "Note for people"),
     ),
     Freeze,
     convert=_check_freeze,
 )
 
 PRUNE = Object(
-    (Field("maxShare", "max_share", Number(), "A pass that would remove more of a host's jobs than this is blocked"),),
+    (Field("maxShare", "max_share", Number(), "Largest share of a host's jobs that one pass may remove"),),
     Prune,
 )
 
 RETENTION = Object(
     (
-        Field("runs", "runs", duration(_DAY, timedelta(days=4000)), "Rows of runs"),
-        Field("successOutput", "success_output", duration(_DAY, timedelta(days=4000)), "Outputs of good runs"),
-        Field("failureOutput", "failure_output", duration(_DAY, timedelta(days=4000)), "Outputs of all others"),
+        Field("runs", "runs", duration(_DAY, timedelta(days=4000)), "Runs"),
+        Field("successOutput", "success_output", duration(_DAY, timedelta(days=4000)), "Output of successful runs"),
+        Field("failureOutput", "failure_output", duration(_DAY, timedelta(days=4000)), "Output of all other runs"),
     ),
     Retention,
 )
@@ -188,12 +191,12 @@ RETENTION = Object(
 POLICY = Object(
     (
         Field("defaults", "defaults", MapOf(_NAMESPACE, Defaults()), "Fields of `spec` per namespace, `*` for all"),
-        Field("routes", "routes", MapOf(_NAME, ROUTE), "Where problems go, by name"),
-        Field("silences", "silences", ListOf(SILENCE), "Mutes with an end"),
+        Field("routes", "routes", MapOf(_NAME, ROUTE), "Named sets of channels that receive problems"),
+        Field("silences", "silences", ListOf(SILENCE), "Periods without notifications"),
         Field("freeze", "freeze", ListOf(FREEZE), "Windows in which agents apply nothing"),
-        Field("prune", "prune", PRUNE, "The brake on removals"),
-        Field("drift", "drift", Choice(("heal", "report")), "What an agent does about foreign edits of its block"),
-        Field("retention", "retention", RETENTION, "How long things are kept"),
+        Field("prune", "prune", PRUNE, "Limit on removals"),
+        Field("drift", "drift", Choice(("heal", "report")), "What the agent does about manual edits of its block"),
+        Field("retention", "retention", RETENTION, "How long runs and their output are kept"),
     ),
     dict,
 )

@@ -1,4 +1,4 @@
-"""What a tenant's policy says, decoded."""
+"""A tenant's decoded policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 @dataclass(frozen=True)
 class When:
-    """Conditions; every one that is given must hold. Patterns are shell patterns, a job is `namespace/name`."""
+    """Conditions that must all hold; an empty one always holds. Patterns are shell patterns on `namespace/name`."""
 
     namespaces: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class When:
             (not self.namespaces or namespace in self.namespaces)
             and _any(self.jobs, f"{namespace}/{name}")
             and _any(self.endpoints, endpoint)
-            and all(labels.get(key) in wanted for key, wanted in self.labels.items())
+            and all(labels.get(key) in values for key, values in self.labels.items())
         )
 
 
@@ -37,7 +37,7 @@ def _any(patterns: tuple[str, ...], text: str) -> bool:
 
 @dataclass(frozen=True)
 class Route:
-    """Where problems go: the channels by name, if the conditions hold."""
+    """The channels that receive problems of the jobs for which the conditions hold."""
 
     channels: tuple[str, ...]
     when: When = When()
@@ -45,7 +45,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Silence:
-    """From ``starts`` (always, if None) to ``until``, nothing that matches is told."""
+    """From ``starts`` (None: since ever) to ``until``, matching jobs send no notifications."""
 
     until: datetime
     starts: datetime | None = None
@@ -58,7 +58,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class Freeze:
-    """A window in which agents apply nothing: once (two instants), or on days of every week (two times of day)."""
+    """A window in which agents apply nothing: a single one (two datetimes), or a weekly one (two times of day)."""
 
     starts: Any
     until: Any
@@ -70,19 +70,19 @@ class Freeze:
         if isinstance(self.starts, datetime):
             return bool(self.starts <= now < self.until)
         local = now.astimezone(ZoneInfo(self.timezone))
-        return self._on(local) if self.starts < self.until else self._overnight(local)
+        return self._within_day(local) if self.starts < self.until else self._overnight(local)
 
-    def _on(self, local: datetime) -> bool:
-        return self._means(local) and self.starts <= f"{local:%H:%M}" < self.until
+    def _within_day(self, local: datetime) -> bool:
+        return self._starts_on(local) and self.starts <= f"{local:%H:%M}" < self.until
 
     def _overnight(self, local: datetime) -> bool:
-        """The window of a day ends on the next one."""
+        """Whether ``local`` is in a window that ends on the day after its start."""
         clock = f"{local:%H:%M}"
         if clock >= self.starts:
-            return self._means(local)
-        return clock < self.until and self._means(local - timedelta(days=1))
+            return self._starts_on(local)
+        return clock < self.until and self._starts_on(local - timedelta(days=1))
 
-    def _means(self, local: datetime) -> bool:
+    def _starts_on(self, local: datetime) -> bool:
         return not self.days or DAYS[local.weekday()] in self.days
 
     def __str__(self) -> str:
@@ -100,7 +100,7 @@ class Prune:
 
 @dataclass(frozen=True)
 class Retention:
-    """How long things are kept; None: the installation's setting."""
+    """How long runs and their output are kept; None: the installation's setting."""
 
     runs: timedelta | None = None
     success_output: timedelta | None = None
@@ -109,7 +109,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class Policy:
-    """What a tenant decided for all its jobs; ``Policy()`` is what holds without a file."""
+    """A tenant's settings for all its jobs. ``Policy()`` holds the defaults."""
 
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
@@ -124,17 +124,17 @@ class Policy:
         return self.prune.max_share
 
     def defaults_for(self, namespace: str) -> dict[str, Any]:
-        """Spec fields by their manifest names for ``decode(…, defaults=…)``: those for `*`, then the namespace's."""
+        """The spec fields for ``decode(…, defaults=…)``: those of `*`, overridden by those of the namespace."""
         return merged(self.defaults.get("*", {}), self.defaults.get(namespace, {}))
 
     def frozen(self, now: datetime) -> str:
-        """The freeze window that holds at ``now``, in words, or nothing."""
+        """The freeze window that holds at ``now``, in words; empty if none does."""
         return next((str(window) for window in self.freeze if window.holds(now)), "")
 
     def silenced(
         self, now: datetime, namespace: str, name: str, labels: Mapping[str, str], endpoint: str = ""
     ) -> Silence | None:
-        """The first silence that covers this job (on this endpoint) at ``now``."""
+        """The first silence that covers the job (on the endpoint) at ``now``, or None."""
         covering = (
             each for each in self.silences if each.holds(now) and each.when.holds(namespace, name, labels, endpoint)
         )
@@ -143,20 +143,20 @@ class Policy:
     def channels_for(
         self, route: str | None, namespace: str, name: str, labels: Mapping[str, str], endpoint: str = ""
     ) -> tuple[str, ...]:
-        """The channels of the route a manifest names, or of every route whose conditions hold; each once."""
+        """The channels of the manifest's route, or of every route whose conditions hold if it names none; each once."""
         named = self.routes.get(route or "")
         routes = [named] if named else list(self.routes.values())
-        meant = [each for each in routes if each.when.holds(namespace, name, labels, endpoint)]
-        return tuple(dict.fromkeys(channel for each in meant for channel in each.channels))
+        matching = [each for each in routes if each.when.holds(namespace, name, labels, endpoint)]
+        return tuple(dict.fromkeys(channel for each in matching for channel in each.channels))
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Both maps, ``above`` winning; maps in them are merged likewise. Neither is changed."""
-    made = copy.deepcopy(dict(below))
+    """A new map of both; ``above`` wins, and nested maps are merged recursively."""
+    result = copy.deepcopy(dict(below))
     for name, value in above.items():
-        known = made.get(name)
-        if isinstance(known, Mapping) and isinstance(value, Mapping):
-            made[name] = merged(known, value)
+        current = result.get(name)
+        if isinstance(current, Mapping) and isinstance(value, Mapping):
+            result[name] = merged(current, value)
         else:
-            made[name] = copy.deepcopy(value)
-    return made
+            result[name] = copy.deepcopy(value)
+    return result

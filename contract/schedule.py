@@ -1,4 +1,4 @@
-"""Schedules and time, the whole of it: understand, predict, explain. Everything here is pure and needs no network."""
+"""Schedules: parse them, list their slots, explain them in words. Pure functions; other packages import from here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fleet will do: every slot of many jobs, and the minutes where they pile up."""
+"""The slots of many jobs together, and the moments at which several start at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contract.schedule_slots import epochs
 
 @dataclass(frozen=True)
 class Planned:
-    """A job on its host: ``key`` names it to the caller, ``expressions`` are resolved (no ``H``)."""
+    """A job on a host. ``key`` identifies it to the caller; ``expressions`` must be resolved (no ``H``)."""
 
     key: str
     expressions: Expressions
@@ -24,16 +24,16 @@ class Planned:
 
 @dataclass(frozen=True)
 class Due:
-    """The keys of all jobs that are due at one moment, in the order they were given."""
+    """The keys of all jobs that are due at one moment, in the order of the input."""
 
     at: datetime
     keys: tuple[str, ...]
 
 
 def forecast(jobs: Iterable[Planned], start: datetime, end: datetime) -> list[Due]:
-    """Each moment in ``start`` ≤ moment < ``end`` at which something is due, ascending. Raises ``ScheduleError``."""
+    """Each moment in ``start`` ≤ moment < ``end`` at which a job is due, ascending. Raises ``ScheduleError``."""
     if start.tzinfo is None or end.tzinfo is None:
-        raise ScheduleError("A moment without a time zone does not say when it is.")
+        raise ScheduleError("The start and the end of a forecast need a time zone.")
     begin, stop = int(start.timestamp()), int(end.timestamp())
     due = [(at, job.key) for job in jobs for at in epochs(job.expressions, job.zone, job.policy, begin, stop)]
     due.sort(key=itemgetter(0))
@@ -42,6 +42,6 @@ def forecast(jobs: Iterable[Planned], start: datetime, end: datetime) -> list[Du
 
 
 def collisions(dues: Iterable[Due], at_least: int = 2) -> list[Due]:
-    """The moments with ``at_least`` jobs at once, the fullest first, then the earliest."""
+    """The moments with ``at_least`` jobs or more: most jobs first, then by time."""
     crowded = [due for due in dues if len(due.keys) >= at_least]
     return sorted(crowded, key=lambda due: (-len(due.keys), due.at))

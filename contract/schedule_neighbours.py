@@ -1,4 +1,4 @@
-"""Jobs that start together, and the minute of the same hour where there is more room."""
+"""Jobs that start at the same minute, and the quietest minute of that hour."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 from contract.schedule_forecast import Planned, forecast
 
-_NEAR = 2  # minutes before and after that count where two minutes are equally quiet
+_NEAR = 2  # minutes before and after, which decide between two equally quiet minutes
 _PLAIN = re.compile(r"(\d{1,2})(\s.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """``keys`` are the other jobs due at ``at``; ``quieter`` is a moment of the same hour with the fewest, if fewer."""
+    """``keys``: the other jobs due at ``at``. ``quieter``: the quietest moment of that hour, None if ``at`` is it."""
 
     at: datetime
     keys: tuple[str, ...]
@@ -25,9 +25,10 @@ class Neighbours:
 
 
 def neighbours(others: Iterable[Planned], at: datetime, zone: str) -> Neighbours:
-    """What the other jobs of a host do in the hour (by ``zone``'s clock) of the slot ``at``. Raises ``ScheduleError``.
+    """The other jobs of a host that start with the slot ``at``, and the quietest minute of that hour of ``zone``.
 
-    Of minutes with equally few starts the one with fewer around it is taken, then the one nearest to ``at``.
+    Between equally quiet minutes, the one with fewer starts around it wins, then the one nearest to ``at``.
+    Raises ``ScheduleError``.
     """
     at = at.replace(second=0, microsecond=0)
     begin = at - timedelta(minutes=at.astimezone(ZoneInfo(zone)).minute)
@@ -39,15 +40,15 @@ def neighbours(others: Iterable[Planned], at: datetime, zone: str) -> Neighbours
         if due.at <= at < due.at + timedelta(minutes=1):
             keys += due.keys
     own = round((at - begin).total_seconds()) // 60
-    best = min(range(60), key=lambda minute: (starts[minute], _around(starts, minute), abs(minute - own), minute))
+    best = min(range(60), key=lambda minute: (starts[minute], _starts_near(starts, minute), abs(minute - own), minute))
     return Neighbours(at, keys, begin + timedelta(minutes=best) if starts[best] < starts[own] else None)
 
 
-def _around(starts: Counter[int], minute: int) -> int:
+def _starts_near(starts: Counter[int], minute: int) -> int:
     return sum(starts[near] for near in range(minute - _NEAR, minute + _NEAR + 1))
 
 
 def at_minute(expression: str, minute: int) -> str | None:
-    """The expression with another minute; None where its minute field is not one plain number."""
-    found = _PLAIN.fullmatch(expression.strip())
-    return f"{minute}{found[2]}" if found else None
+    """The expression with another minute; None if its minute field is not a single number."""
+    match = _PLAIN.fullmatch(expression.strip())
+    return f"{minute}{match[2]}" if match else None

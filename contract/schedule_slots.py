@@ -1,7 +1,7 @@
-"""When a host's scheduler will run a schedule: the slots, over clock changes too.
+"""The slots of a schedule: when a host's scheduler runs it, clock changes included.
 
-cronsim says which days match and reads the fields; what follows here is how each scheduler treats the clock changes
-(cron(8): "time changes of less than 3 hours"), which differ by policy.
+cronsim parses the fields and decides which days match. This module adds how each scheduler (policy) treats a clock
+change; for Debian's cron the source is cron(8), "time changes of less than 3 hours".
 """
 
 from __future__ import annotations
@@ -20,49 +20,49 @@ from contract.schedule_zones import DAY, Change, Stretch, stretches
 
 POLICIES = ("debian", "busybox", "systemd", "windows")
 _EPOCH = date(1970, 1, 1).toordinal()
-_HORIZON = 50 * 366 * DAY  # as cronsim: what does not come in 50 years never comes
-_CLOCK_WAS_SET = 3 * 3600  # cron(8): a larger jump is a new clock, nothing is made up for
+_HORIZON = 50 * 366 * DAY  # as in cronsim: a schedule without a slot in 50 years has none
+_CORRECTED_CLOCK = 3 * 3600  # cron(8): a larger jump is a corrected clock; cron does not catch up on skipped runs
 
 
 def slots(schedule: Expressions, zone: str, policy: str, start: datetime, end: datetime) -> Iterator[datetime]:
-    """The moments in ``start`` ≤ moment < ``end``, aware UTC, ascending, each once. ``@reboot`` has none.
+    """The slots in ``start`` ≤ slot < ``end``: aware UTC, ascending, each once. ``@reboot`` has none.
 
-    Raises ``ScheduleError``: expression, zone or policy unknown, or ``H`` not yet resolved for an endpoint.
+    Raises ``ScheduleError`` for an unknown expression, zone or policy, and for an ``H`` that is not resolved.
     """
     return map(_moment, epochs(schedule, zone, policy, _instant(start), _instant(end)))
 
 
 def next_slots(expressions: Expressions, zone: str, policy: str, start: datetime, count: int) -> list[datetime]:
-    """The next ``count`` moments after (not at) ``start``; fewer where a schedule has no more in 50 years."""
+    """The next ``count`` slots after (not at) ``start``; fewer if the schedule has no more within 50 years."""
     begin = _instant(start + timedelta(seconds=1)) if start.microsecond == 0 else _instant(start)
     return [_moment(at) for at in islice(epochs(expressions, zone, policy, begin, begin + _HORIZON), count)]
 
 
 def count(expressions: Expressions, zone: str, policy: str, start: datetime, end: datetime) -> int:
-    """How many slots there are in ``start`` ≤ slot < ``end``."""
+    """The number of slots in ``start`` ≤ slot < ``end``."""
     return sum(1 for _ in epochs(expressions, zone, policy, _instant(start), _instant(end)))
 
 
 def is_slot(expressions: Expressions, zone: str, policy: str, instant: datetime) -> bool:
-    """Whether the minute of ``instant`` is a slot: the gate's question."""
+    """Whether a slot lies in the minute of ``instant``. The runner's gate asks this."""
     minute = _instant(instant.replace(second=0, microsecond=0))
     return any(True for _ in epochs(expressions, zone, policy, minute, minute + 60))
 
 
 def epochs(expressions: Expressions, zone: str, policy: str, begin: int, end: int) -> Iterator[int]:
-    """As ``slots``, in epoch seconds: what to use for many."""
+    """``slots`` in epoch seconds, which is faster for many slots."""
     if policy not in POLICIES:
-        raise ScheduleError(f"`{policy}` is not a scheduler policy; there are {', '.join(POLICIES)}.")
+        raise ScheduleError(f'"{policy}" is not a scheduler policy. Use {", ".join(POLICIES)}.')
     schedules = [schedule for schedule in parse_all(expressions) if not schedule.on_boot]
     for schedule in schedules:
         if schedule.hashed:
-            raise ScheduleError(f"`{schedule.expression}` has its own time on each endpoint; resolve it for one first.")
-    streams = [_of_one(schedule, zone, policy, begin, end) for schedule in schedules]
-    return streams[0] if len(streams) == 1 else _each_once(heapq.merge(*streams))
+            raise ScheduleError(f'"{schedule.expression}" has H, whose time differs per host. Resolve it for a host.')
+    streams = [_epochs_of(schedule, zone, policy, begin, end) for schedule in schedules]
+    return streams[0] if len(streams) == 1 else _distinct(heapq.merge(*streams))
 
 
 def walls(schedule: Schedule, policy: str, low: int, high: int) -> Iterator[int]:
-    """Wall-clock matches in ``low`` ≤ wall < ``high``, counted as if the wall clock were UTC."""
+    """The wall-clock times in ``low`` ≤ wall < ``high`` that match, in epoch seconds as if the wall clock were UTC."""
     for day in matching_days(schedule, policy, low // DAY, -(-high // DAY)):
         midnight = day * DAY
         first = bisect_left(schedule.times, low - midnight)
@@ -71,24 +71,24 @@ def walls(schedule: Schedule, policy: str, low: int, high: int) -> Iterator[int]
             yield midnight + seconds
 
 
-def _of_one(schedule: Schedule, zone: str, policy: str, begin: int, end: int) -> Iterator[int]:
+def _epochs_of(schedule: Schedule, zone: str, policy: str, begin: int, end: int) -> Iterator[int]:
     for stretch in stretches(zone, begin, end):
         first = max(stretch.begin, begin)
-        if stretch.change is not None and _is_made_up_for(schedule, policy, stretch.change):
-            yield from _once(schedule, policy, stretch, stretch.change, first)
+        if stretch.change is not None and _runs_once(schedule, policy, stretch.change):
+            yield from _once_over_change(schedule, policy, stretch, stretch.change, first)
         else:
-            yield from _following(schedule, policy, stretch, first + stretch.offset)
+            yield from _by_wall_clock(schedule, policy, stretch, first + stretch.offset)
 
 
-def _is_made_up_for(schedule: Schedule, policy: str, change: Change) -> bool:
-    """Whether this scheduler runs this job once over that change, instead of following the wall clock."""
+def _runs_once(schedule: Schedule, policy: str, change: Change) -> bool:
+    """Whether this scheduler runs the job once over the clock change, instead of following the wall clock."""
     if policy == "busybox" or schedule.follows:
         return False
-    return policy != "debian" or abs(change.after - change.before) < _CLOCK_WAS_SET
+    return policy != "debian" or abs(change.after - change.before) < _CORRECTED_CLOCK
 
 
-def _once(schedule: Schedule, policy: str, stretch: Stretch, change: Change, first: int) -> Iterator[int]:
-    """After a gap: one run at the jump for all that it swallowed. After a fold: nothing that already ran before it."""
+def _once_over_change(schedule: Schedule, policy: str, stretch: Stretch, change: Change, first: int) -> Iterator[int]:
+    """After a gap: one run at the jump for all skipped times. After a fold: no second run of a repeated time."""
     old_wall, new_wall = change.at + change.before, change.at + change.after
     first_wall = max(first + stretch.offset, old_wall)
     if old_wall < new_wall:
@@ -96,16 +96,16 @@ def _once(schedule: Schedule, policy: str, stretch: Stretch, change: Change, fir
         if first == change.at and any(True for _ in walls(schedule, policy, old_wall, new_wall)):
             yield change.at
             first_wall += 1
-    yield from _following(schedule, policy, stretch, first_wall)
+    yield from _by_wall_clock(schedule, policy, stretch, first_wall)
 
 
-def _following(schedule: Schedule, policy: str, stretch: Stretch, first_wall: int) -> Iterator[int]:
+def _by_wall_clock(schedule: Schedule, policy: str, stretch: Stretch, first_wall: int) -> Iterator[int]:
     for wall in walls(schedule, policy, first_wall, stretch.end + stretch.offset):
         yield wall - stretch.offset
 
 
 def matching_days(schedule: Schedule, policy: str, first: int, last: int) -> Iterator[int]:
-    """The days (since 1970) in ``first`` ≤ day < ``last`` whose month, day and weekday match."""
+    """The days in ``first`` ≤ day < ``last``, counted from 1970-01-01, whose month, day and weekday match."""
     sim = schedule.sim
     if sim is None:
         return
@@ -122,7 +122,11 @@ def matching_days(schedule: Schedule, policy: str, first: int, last: int) -> Ite
 
 
 def _day_rule(sim: CronSim, policy: str) -> Callable[[date], bool]:
-    """Day and weekday must both match where one begins with a star; for busybox, where one names every day."""
+    """The predicate for a day.
+
+    crontab(5): day and weekday must both match if one field begins with a star, else either is enough. BusyBox looks
+    at the values instead: both must match if one field contains all days.
+    """
     if policy != "busybox":
         return sim.match_day
     if len(sim.days) == 31 or len({day % 7 for day in sim.weekdays if isinstance(day, int)}) == 7:
@@ -130,14 +134,14 @@ def _day_rule(sim: CronSim, policy: str) -> Callable[[date], bool]:
     return lambda today: sim.match_dom(today) or sim.match_dow(today)
 
 
-def _each_once(ordered: Iterable[int]) -> Iterator[int]:
+def _distinct(ordered: Iterable[int]) -> Iterator[int]:
     return (at for at, _ in groupby(ordered))
 
 
 def _instant(moment: datetime) -> int:
-    """The first whole second at or after a moment, which must be aware."""
+    """The first whole second at or after ``moment``. Raises ``ScheduleError`` if it has no time zone."""
     if moment.tzinfo is None:
-        raise ScheduleError("A moment without a time zone does not say when it is.")
+        raise ScheduleError("A time needs a time zone.")
     return math.ceil(moment.timestamp())
 
 

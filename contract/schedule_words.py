@@ -1,4 +1,4 @@
-"""Schedules in words: "at 02:00", "every 30 minutes", "at 07:00 on weekdays"."""
+"""Schedules in English: "at 02:00", "every 30 minutes", "at 07:00 on weekdays"."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from cronsim import CronSim
 
 from contract.dialect import Expressions, Schedule, parse_all
 
-_MOST_TIMES = 6  # more times than that are told as a rule
-# Not the calendar module's: its names follow the process's locale.
+_MOST_TIMES = 6  # list up to this many times; describe more of them as a rule
+# Not those of the calendar module, which follow the process's locale.
 MONTHS = (
     "",
     "January",
@@ -34,7 +34,7 @@ def words(expressions: Expressions) -> str:
 
 
 def explain(expressions: Expressions, zone: str | None = None) -> str:
-    """The long form: `At 02:00, every day, Europe/Berlin`. Without a zone it names none. Raises ``ScheduleError``."""
+    """The long form: `At 02:00, every day, Europe/Berlin`. Raises ``ScheduleError``."""
     phrases = "; ".join(dict.fromkeys(_long(schedule) for schedule in parse_all(expressions)))
     return phrases[0].upper() + phrases[1:] + (f", {zone}" if zone else "")
 
@@ -54,7 +54,7 @@ def _time(schedule: Schedule) -> str:
     if schedule.on_boot:
         return "at every start of the host"
     if schedule.sim is None:
-        return _own_time(schedule)
+        return _hashed_time(schedule)
     minutes, hours = sorted(schedule.sim.minutes), sorted(schedule.sim.hours)
     by_rule = len(minutes) == 1 and len(hours) > 3 and _is_regular(hours)
     if len(minutes) * len(hours) <= _MOST_TIMES and not by_rule:
@@ -62,17 +62,17 @@ def _time(schedule: Schedule) -> str:
     return f"{_minutes(minutes, hours)}{_hours(minutes, hours)}"
 
 
-def _own_time(schedule: Schedule) -> str:
-    """``H`` before it is resolved for an endpoint."""
+def _hashed_time(schedule: Schedule) -> str:
+    """The time of a schedule with ``H``, which is not resolved for an endpoint."""
     if schedule.fields[1] == "*" and schedule.fields[0] == "H":
         return "once an hour, at each endpoint's own minute"
     if schedule.fields == ("H", "H", "*", "*", "*"):
         return "once a day, at each endpoint's own time"
-    return f"at each endpoint's own time of `{schedule.plain}`"
+    return f'at a time of "{schedule.plain}" that differs per endpoint'
 
 
 def _minutes(minutes: list[int], hours: list[int]) -> str:
-    """What happens within an hour, and "every hour" with it where the hours are not told apart from it."""
+    """The minutes of an hour in words; "every hour" too if the phrase needs it."""
     if len(minutes) == 60:
         return "every minute"
     step = _step(minutes)
@@ -97,13 +97,13 @@ def _which_hour(hours: list[int]) -> str:
 
 
 def _is_regular(hours: list[int]) -> bool:
-    """Whether the same distance lies between any two runs, over midnight too."""
+    """Whether the hours are evenly spaced, also over midnight."""
     step = _step(hours)
     return step > 0 and 24 % step == 0 and hours == list(range(0, 24, step))
 
 
 def _hours(minutes: list[int], hours: list[int]) -> str:
-    """Which part of the day, or nothing where it is the whole."""
+    """The part of the day in words; empty for the whole day."""
     step = _step(hours)
     if _is_regular(hours) and (step == 1 or len(minutes) == 1):
         return ""
@@ -132,7 +132,7 @@ def _day(schedule: Schedule) -> str:
 
 
 def _either_matches(schedule: Schedule) -> bool:
-    """Whether one matching day field is enough: so it is unless one of them begins with a star (crontab(5))."""
+    """Whether one matching day field is enough: crontab(5) says so unless one of them begins with a star."""
     return not schedule.fields[2].startswith("*") and not schedule.fields[4].startswith("*")
 
 
@@ -172,7 +172,7 @@ def _nth(item: tuple[int, int]) -> str:
 
 
 def _weekday(item: int | tuple[int, int]) -> int:
-    """Monday is 0; a tuple (the second Monday) stands for no whole weekday."""
+    """Monday is 0; -1 for a tuple such as "the second Monday"."""
     return (item - 1) % 7 if isinstance(item, int) else -1
 
 
@@ -186,7 +186,7 @@ def _month(months: list[int]) -> str:
 
 
 def _step(numbers: Sequence[int]) -> int:
-    """The distance of evenly spaced numbers, else 0."""
+    """The distance between evenly spaced numbers, else 0."""
     distances = {later - earlier for earlier, later in zip(numbers, numbers[1:])}
     return distances.pop() if len(distances) == 1 else 0
 

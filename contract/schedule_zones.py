@@ -1,4 +1,4 @@
-"""Stretches of time in which a zone's clock keeps one offset, and the changes between them. All in epoch seconds."""
+"""The clock changes of a time zone and the stretches of constant offset between them, in epoch seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY = 86400
 
 
 class Change(NamedTuple):
-    """At ``at`` the clock goes from ``before`` to ``after`` seconds east of UTC: forward is a gap, back is a fold."""
+    """At ``at`` the offset goes from ``before`` to ``after`` seconds east of UTC: a rise is a gap, a fall is a fold."""
 
     at: int
     before: int
@@ -22,7 +22,7 @@ class Change(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """``begin`` ≤ instant < ``end`` with one offset; ``change`` is what happened at ``begin``, if known."""
+    """``begin`` ≤ instant < ``end`` with one offset. ``change``: the clock change at ``begin``, or None."""
 
     begin: int
     end: int
@@ -32,11 +32,11 @@ class Stretch(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def load(name: str) -> ZoneInfo:
-    """The zone, or ``ScheduleError`` where the IANA database has none of that name."""
+    """The IANA time zone of that name. Raises ``ScheduleError`` if there is none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ScheduleError(f"`{name}` is not a time zone of the IANA database, such as Europe/Berlin.") from None
+        raise ScheduleError(f'"{name}" is not an IANA time zone. Use a name such as Europe/Berlin.') from None
 
 
 def offset_at(zone: str, instant: int) -> int:
@@ -48,17 +48,17 @@ def offset_at(zone: str, instant: int) -> int:
 
 @lru_cache(maxsize=8192)
 def changes_of_year(zone: str, year: int) -> tuple[Change, ...]:
-    """Every clock change of a (UTC) year, in order, to the second. Finds any two that are a day apart."""
+    """Every clock change of a UTC year, in order, to the second. Changes must be at least a day apart."""
     begin = round(datetime(year, 1, 1, tzinfo=timezone.utc).timestamp())
     end = round(datetime(year + 1, 1, 1, tzinfo=timezone.utc).timestamp())
-    found = []
+    all_changes = []
     before = offset_at(zone, begin - 1)
     for day_end in range(begin + DAY - 1, end, DAY):
         after = offset_at(zone, day_end)
         if after != before:
-            found.append(_exactly(zone, day_end - DAY, day_end, before, after))
+            all_changes.append(_bisect(zone, day_end - DAY, day_end, before, after))
         before = after
-    return tuple(found)
+    return tuple(all_changes)
 
 
 def changes(zone: str, begin: int, end: int) -> Iterator[Change]:
@@ -68,7 +68,7 @@ def changes(zone: str, begin: int, end: int) -> Iterator[Change]:
 
 
 def stretches(zone: str, begin: int, end: int) -> Iterator[Stretch]:
-    """What lies between ``begin`` and ``end``, lazily; the first starts at a change up to a day earlier."""
+    """The stretches between ``begin`` and ``end``, lazily. The first may start at a change up to a day earlier."""
     at, change, offset = begin, None, None
     for upcoming in changes(zone, begin - DAY, end):
         if upcoming.at > begin:
@@ -77,7 +77,7 @@ def stretches(zone: str, begin: int, end: int) -> Iterator[Stretch]:
     yield Stretch(at, end, offset_at(zone, begin) if offset is None else offset, change)
 
 
-def _exactly(zone: str, low: int, high: int, before: int, after: int) -> Change:
+def _bisect(zone: str, low: int, high: int, before: int, after: int) -> Change:
     while high - low > 1:
         middle = (low + high) // 2
         if offset_at(zone, middle) == before:

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 of manifests and of crontopus.yaml, from the tables that the decoder reads by."""
+"""JSON Schema 2020-12 of manifests and of crontopus.yaml, generated from the decoder's tables of fields."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema() -> dict[str, Any]:
-    """What editors complete and check job manifests with (`/schemas/job-v1.json`)."""
+    """The schema of job manifests, which editors use to complete and check them (`/schemas/job-v1.json`)."""
     return {"$schema": _DIALECT, "$id": "urn:crontopus:job-v1", "title": "Crontopus job manifest v1", **JOB.schema()}
 
 
 def policy_schema() -> dict[str, Any]:
-    """The same for crontopus.yaml."""
+    """The schema of crontopus.yaml."""
     return {"$schema": _DIALECT, "$id": "urn:crontopus:policy-v1", "title": "Crontopus policy v1", **POLICY.schema()}

@@ -1,7 +1,7 @@
-"""Shapes of the REST API that the server serves and the agent and the CLI read.
+"""Request and response bodies of the REST API, shared by server, agent and CLI.
 
-Times are aware datetimes (ISO 8601 with a zone on the wire), durations are seconds, ids are lower-case UUID strings.
-FastAPI checks and documents these same classes: a request with an unknown field is refused (``__pydantic_config__``).
+Times are aware datetimes (ISO 8601 with a zone in JSON), durations are seconds, ids are lower-case UUID strings.
+FastAPI validates and documents with these classes; ``__pydantic_config__`` rejects requests with unknown fields.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STRICT = {"extra": "forbid"}
 
 @dataclass(frozen=True)
 class Problem:
-    """One error or lint of a manifest: where it is, what is wrong, what to do."""
+    """An error or lint of a manifest. In ``message``, backticks mark code, as in Markdown."""
 
     code: str
     message: str
@@ -36,7 +36,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class JobSummary:
-    """A job as the index knows it; ``state`` is the worst monitor state over its endpoints."""
+    """A job from the index. ``state`` is the worst monitor state of its endpoints."""
 
     id: str
     name: str
@@ -67,7 +67,7 @@ class JobList:
 
 @dataclass(frozen=True)
 class JobDetail:
-    """One job with its file as it is in Git: ``yaml`` is the text, ``sha`` the blob's sha for ``If-Match``."""
+    """A job with its file in Git: ``yaml`` is the file's text, ``sha`` the blob's sha for ``If-Match``."""
 
     job: JobSummary
     manifest: dict[str, Any] | None
@@ -81,7 +81,7 @@ class JobDetail:
 
 @dataclass(frozen=True)
 class InstanceStatus:
-    """A job on one endpoint: what the agent reported for it last, and where its monitor stands."""
+    """A job on one endpoint: the outcome of the agent's latest pass, and the state of its monitor."""
 
     job_id: str
     job_name: str
@@ -99,10 +99,10 @@ class InstanceStatus:
 
 @dataclass(frozen=True)
 class ChangeStatus:
-    """A change on its way: ``pending`` → ``done`` (with its commit) or ``failed`` (with its reason).
+    """A change of the repository: ``pending``, then ``done`` (with its commit) or ``failed`` (with its error).
 
-    ``said`` is what it changes in words, such as ``schedule 30 1 * * * → 0 2 * * *``; empty until it is committed, for
-    jobs that are new or deleted, and where a file could not be read. ``pushed``: it came by Git, not through Crontopus.
+    ``said`` describes the edit, such as ``schedule 30 1 * * * → 0 2 * * *``. It is empty before the commit, for new
+    and deleted jobs, and if a file could not be parsed. ``pushed``: it came with a Git push, not through Crontopus.
     """
 
     id: str
@@ -140,7 +140,7 @@ class Namespace:
 
 @dataclass(frozen=True)
 class Output:
-    """What a run printed: its first and last bytes (decoded, bad bytes replaced) and how many fell out between."""
+    """The output of a run: its first and last bytes, decoded as UTF-8, and the number of bytes left out between."""
 
     head: str = ""
     tail: str = ""
@@ -186,7 +186,8 @@ class RunList:
 
 @dataclass(frozen=True)
 class RunAggregate:
-    """Runs of one job or endpoint over a window; ``health`` is healthy (≥ 0.95), degraded (≥ 0.70) or warning."""
+    """The runs of one job or endpoint in a period. ``health``: healthy (success rate ≥ 0.95), degraded (≥ 0.70),
+    else warning."""
 
     id: str
     name: str
@@ -229,7 +230,7 @@ class EndpointList:
 
 @dataclass(frozen=True)
 class AgentList:
-    """The same rows under the first Crontopus' name."""
+    """``EndpointList`` under the first Crontopus' name."""
 
     agents: list[Endpoint]
     total: int
@@ -253,10 +254,7 @@ class EnrollRequest:
 
 @dataclass(frozen=True)
 class GitAccess:
-    """Where the tenant's repository is and a credential that can only read it.
-
-    ``token`` is given once, at enrolment.
-    """
+    """The address of the tenant's repository and a read-only credential. Only the answer to enrolment has ``token``."""
 
     url: str
     branch: str
@@ -277,8 +275,8 @@ class Enrolled:
 class WatchAnswer:
     """Answer of ``GET /api/endpoints/me/watch?head=SHA&timeout=S``.
 
-    It comes when the tenant's head differs from ``head``, somebody asked for a pass (``wake``), or the time is up.
-    ``prune_confirmed`` names the head for which somebody confirmed a pass that deletes much.
+    The server answers when the tenant's head differs from ``head``, when a user requests a pass (``wake``), or after
+    ``timeout`` seconds. ``prune_confirmed``: the head for which a user has confirmed a pass that removes many jobs.
     """
 
     head: str
@@ -290,7 +288,7 @@ class WatchAnswer:
 
 @dataclass(frozen=True)
 class EntryOutcome:
-    """What one pass did to one entry: outcome is Applied, Kept, Waiting, Blocked or Failed."""
+    """The result of a pass for one job. ``outcome``: Applied, Kept, Waiting, Blocked or Failed."""
 
     __pydantic_config__ = STRICT
     job_id: str
@@ -303,7 +301,7 @@ class EntryOutcome:
 
 @dataclass(frozen=True)
 class CrontabLine:
-    """One line of the host's crontab with its standing; secrets are masked before they leave the host."""
+    """A line of the host's crontab and what it is (``standing``). The agent masks secrets before it sends the line."""
 
     __pydantic_config__ = STRICT
     text: str
@@ -325,9 +323,10 @@ class Drift:
 
 @dataclass(frozen=True)
 class PassReport:
-    """Body of ``POST /api/endpoints/me/report``: always sent at the end of a pass.
+    """Body of ``POST /api/endpoints/me/report``, which the agent sends at the end of every pass.
 
-    ``status`` is Applied, Kept, Waiting, Blocked or Failed; ``head`` was looked at, ``applied`` is in force.
+    ``status``: Applied, Kept, Waiting, Blocked or Failed. ``head``: the commit of this pass. ``applied``: the commit
+    that the crontab now matches.
     """
 
     __pydantic_config__ = STRICT
@@ -358,9 +357,9 @@ class CheckinOutput:
 
 @dataclass(frozen=True)
 class Checkin:
-    """One message about a run; ``id`` makes it idempotent.
+    """One message about a run. ``kind``: start, success, fail, log, heartbeat or skipped.
 
-    ``kind`` is start, success, fail, log, heartbeat or skipped.
+    A check-in with an ``id`` that the server has received before changes nothing.
     """
 
     __pydantic_config__ = STRICT
@@ -444,7 +443,7 @@ class Me:
 
 @dataclass(frozen=True)
 class AccountUpdate:
-    """Body of ``PATCH /api/auth/me``; what is left out stays. Another e-mail address asks for the password."""
+    """Body of ``PATCH /api/auth/me``. A field left out stays as it is; a new e-mail address needs the password."""
 
     __pydantic_config__ = STRICT
     email: str | None = None
@@ -461,14 +460,14 @@ class PasswordChange:
 
 @dataclass(frozen=True)
 class EndedSessions:
-    """How many other sessions an act has ended."""
+    """How many other sessions the request has ended."""
 
     ended: int
 
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """One sign-in of the asking user; ``client`` is the user agent in words, ``current`` the one that asks."""
+    """A session of the requesting user. ``client``: the user agent in words. ``current``: the request's own session."""
 
     id: str
     client: str
@@ -482,7 +481,7 @@ class SessionInfo:
 
 @dataclass(frozen=True)
 class AccountDeletion:
-    """Body of ``POST /api/auth/delete``: the name typed out, and the password."""
+    """Body of ``POST /api/auth/delete``: the user name and the password, as a confirmation."""
 
     __pydantic_config__ = STRICT
     username: str
@@ -491,7 +490,7 @@ class AccountDeletion:
 
 @dataclass(frozen=True)
 class Leaving:
-    """What goes with an account; ``endpoints`` names the hosts whose agents lose their token and keep their jobs."""
+    """What the deletion of an account removes. ``endpoints``: hosts whose agents lose access; their crontabs stay."""
 
     username: str
     repository: str
@@ -512,7 +511,7 @@ class EnrollmentTokenRequest:
 
 @dataclass(frozen=True)
 class EnrollmentToken:
-    """``token`` is only in the answer to its creation."""
+    """An enrolment token. Only the answer to its creation has ``token``."""
 
     id: str
     name: str
@@ -555,9 +554,9 @@ class GitCredentialRequest:
 
 @dataclass(frozen=True)
 class GitCredential:
-    """``username`` and ``token`` are what Git asks for; ``token`` is only in the answer to its creation.
+    """A credential for Git: user name ``username``, password ``token`` (only in the answer to its creation).
 
-    ``state`` is active, ending (revoked, and the Git server has yet to say that it did so) or revoked.
+    ``state``: active, ending (revoked here, not yet confirmed by the Git server) or revoked.
     """
 
     id: str
@@ -573,7 +572,7 @@ class GitCredential:
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the installation on the health page."""
+    """One component of the installation on the health page."""
 
     name: str
     ok: bool

@@ -1,4 +1,4 @@
-"""Shapes of ``/api/operator``: what the operator of an installation sees. As in ``wire``: aware datetimes, seconds."""
+"""Request and response bodies of ``/api/operator``. Times and durations are as in ``wire``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Usage:
-    """What a tenant uses.
+    """A tenant's use of the installation.
 
-    ``runs`` are those of the last 30 days, counted up to ``runs_counted_to``; ``output_bytes`` is what they printed as
-    far as it is kept, about: from the size of the tenant's latest outputs.
+    ``runs``: those of the last 30 days; counting stops at ``runs_counted_to``. ``output_bytes``: an estimate of the
+    kept output, from the size of the tenant's newest outputs.
     """
 
     users: int = 0
@@ -25,7 +25,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class OperatedTenant:
-    """A tenant as its operator sees it; ``operators`` of its users are operators themselves."""
+    """A tenant. ``operators``: how many of its users are operators."""
 
     id: str
     suspended: bool
@@ -48,7 +48,7 @@ class OperatedTenantList:
 
 @dataclass(frozen=True)
 class Person:
-    """A user who can sign in; ``role`` is user or operator."""
+    """A user account. ``role``: user or operator."""
 
     username: str
     tenant_id: str
@@ -59,7 +59,7 @@ class Person:
 
 @dataclass(frozen=True)
 class TenantDetail:
-    """One tenant; ``repository_bytes`` is None where the Git server does not tell."""
+    """One tenant. ``repository_bytes``: None if the Git server does not report it."""
 
     tenant: OperatedTenant
     people: list[Person]
@@ -72,7 +72,7 @@ class TenantDetail:
 
 @dataclass(frozen=True)
 class Figures:
-    """The installation in numbers; ages are seconds, None where nothing waits."""
+    """The installation in numbers. ``changes_oldest_s``: age of the oldest pending change, None if there is none."""
 
     tenants: int
     suspended: int
@@ -85,7 +85,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class TaskQueue:
-    """A queue; ``oldest_s`` is how long its next task has waited."""
+    """A queue. ``oldest_s``: how long its next task has waited, None if it is empty."""
 
     name: str
     waiting: int
@@ -97,7 +97,7 @@ class TaskQueue:
 
 @dataclass(frozen=True)
 class TaskWorker:
-    """A worker process; ``task`` is what it does now, empty when it waits."""
+    """A worker process. ``task``: the task that it runs, empty if it is idle."""
 
     name: str
     state: str
@@ -110,7 +110,7 @@ class TaskWorker:
 
 @dataclass(frozen=True)
 class FailedTask:
-    """A task that ended with an error; arguments are shortened, secrets masked in all texts."""
+    """A task that ended with an error. Arguments are shortened, and secrets are masked in all texts."""
 
     id: str
     queue: str
@@ -124,7 +124,7 @@ class FailedTask:
 
 @dataclass(frozen=True)
 class Tasks:
-    """Queues, workers and the latest failed tasks; ``problem`` says what is wrong where Redis does not tell."""
+    """Queues, workers and the latest failed tasks. ``problem``: why they are missing, if Redis does not answer."""
 
     queues: list[TaskQueue] = field(default_factory=list)
     workers: list[TaskWorker] = field(default_factory=list)
@@ -134,7 +134,7 @@ class Tasks:
 
 @dataclass(frozen=True)
 class OpenChange:
-    """A change that is not a commit: still pending, or failed in the last week."""
+    """An uncommitted change: pending, or failed within the last week."""
 
     id: str
     tenant_id: str
@@ -154,10 +154,11 @@ class Retried:
 
 @dataclass(frozen=True)
 class MeasuredPart:
-    """A part of the installation, measured now.
+    """A component of the installation, measured now.
 
-    ``lag_ms`` is its round trip, or how far it is behind (worker: the oldest waiting task; index: the repository that
-    was indexed longest ago of those that are behind; live: publishing to the own subscriber); None where nothing lags.
+    ``lag_ms`` is its round trip, or its delay. Worker: age of the oldest waiting task. Index: time since the last
+    indexing of the outdated repository that waits longest. Live: time from publishing an event to receiving it. None
+    if nothing waits.
     """
 
     name: str
@@ -175,7 +176,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Version:
-    """``ok`` is False where it is not what this release wants, or the part does not answer."""
+    """A component's version. ``ok`` is False if this release needs another one, or the component does not answer."""
 
     name: str
     version: str
@@ -190,7 +191,7 @@ class AgentVersion:
 
 @dataclass(frozen=True)
 class Versions:
-    """``schema`` is the database's revision, ``schema_head`` this release's."""
+    """``schema``: the database's revision. ``schema_head``: the revision that this release needs."""
 
     parts: list[Version]
     agents: list[AgentVersion]
@@ -200,7 +201,7 @@ class Versions:
 
 @dataclass(frozen=True)
 class SettingInForce:
-    """A setting; ``source`` is environment, the file that held it, or default. Secrets are masked."""
+    """A setting. ``source``: environment, the path of the file with it, or default. Secrets are masked."""
 
     name: str
     value: str

@@ -1,7 +1,6 @@
-"""YAML with positions, from events: no recursion, no object is built from a tag, no input is too hostile.
+"""A YAML document as a tree of ``Node``s with line and column, built from parser events without recursion or tags.
 
-A document becomes a tree of ``Node``s that know their line and column. Scalars keep their text: what a plain `no`,
-`0027` or `06:00` means is decided by the field that reads it, not by YAML's guesses.
+Scalars keep their text: the field that reads a scalar decides what a plain `no`, `0027` or `06:00` means.
 """
 
 from __future__ import annotations
@@ -15,11 +14,24 @@ import yaml
 from contract.jobs_in_tree import MAX_BYTES
 
 MAX_DEPTH = 32
-# Nodes after all aliases are followed: a manifest has some dozens, ten thousand is a bomb.
+# Nodes after all aliases are expanded. A manifest has some dozens; more than ten thousand is a "billion laughs" attack.
 MAX_NODES = 10_000
 
-# The commonest slip: a value such as `*/30 * * * *` or `@daily` begins with a character that YAML reads as its own.
+# The most common error: a value such as `*/30 * * * *` or `@daily` begins with a character that is YAML syntax.
 _NEEDS_QUOTES = re.compile(r"\s*(?:- )?(?P<key>[\w.-]+):\s+(?P<value>[*@%&!`].*?)\s*(?:\s#.*)?\Z")
+
+# What a parser's message means for the author of the file. Patterns fit libyaml's and PyYAML's own messages.
+_CAUSES = (
+    (r"mapping values are not allowed", "a second `: ` in one value; put the value in quotes, or start a new line"),
+    (r"unexpected end of stream", "a quote is not closed"),
+    (r"expected ',' or", "a comma or a closing bracket is missing"),
+    (r"expected key|expected <block end>|'-' indicator", "the indentation differs from the lines above"),
+    (r"could not find expected ':'", "a `:` is missing after the name"),
+    (r"unknown escape", r"an unknown escape after `\`; write `\\`, or use single quotes"),
+    (r"alphabetic or numeric", "`*` or `&` needs quotes around the value"),
+    (r"cannot start any token", "a character here needs quotes around the value"),
+    (r"indentation", "the line is indented with a tab; use spaces"),
+)
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
@@ -52,7 +64,7 @@ class Node:
 
 
 def plain_type(text: str) -> str:
-    """What unquoted text is in YAML 1.2: `no`, `on` and `12:30` are strings."""
+    """The type of unquoted text by YAML 1.2's core schema: `no`, `on` and `12:30` are strings."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.match(text):
@@ -62,7 +74,7 @@ def plain_type(text: str) -> str:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong with the document itself."""
+    """A fault of the document, as opposed to one of its fields."""
 
     code: str
     message: str
@@ -78,7 +90,7 @@ class _Stop(Exception):
 
 @dataclass(frozen=True)
 class Document:
-    """The root (None when there is none to speak of) and every fault found."""
+    """The root, None if the document cannot be parsed, and all faults."""
 
     root: Node | None
     faults: tuple[Fault, ...]
@@ -96,22 +108,22 @@ def load(data: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         return Document(None, (_syntax(error, text),))
     except yaml.YAMLError as error:
-        return Document(None, (Fault("yaml", f"this is not YAML: {error}".replace("\n", " ")),))
+        return Document(None, (Fault("yaml", f"this is not valid YAML: {error}".replace("\n", " ")),))
     return Document(builder.root, tuple(builder.faults))
 
 
 def _text(data: bytes) -> str:
     if len(data) > MAX_BYTES:
-        raise _Stop(Fault("too-large", f"the file has {len(data)} bytes; at most {MAX_BYTES} (256 KiB) are read"))
+        raise _Stop(Fault("too-large", f"the file has {len(data)} bytes; the limit is {MAX_BYTES} (256 KiB)"))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line, column = _place(data[: error.start].decode("utf-8", "replace"))
-        raise _Stop(Fault("encoding", "the file is not UTF-8 text here", line, column)) from None
-    found = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
-    if found:
-        line, column = _place(text[: found.start()])
-        message = f"control character U+{ord(found.group()):04X} in the file; only tabs and line ends are allowed"
+        raise _Stop(Fault("encoding", "this byte is not UTF-8; save the file as UTF-8", line, column)) from None
+    control = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
+    if control:
+        line, column = _place(text[: control.start()])
+        message = f"control character U+{ord(control.group()):04X}; only tabs and line ends are allowed"
         raise _Stop(Fault("control-character", message, line, column))
     return text
 
@@ -127,16 +139,17 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> Fault:
     if unquoted := _NEEDS_QUOTES.match(wrong):
         quoted = unquoted["value"].strip().replace("\\", r"\\").replace('"', r"\"")
         start = unquoted["value"][0]
-        hint = f'put the value in quotes, for `{start}` has a meaning of its own in YAML: {unquoted["key"]}: "{quoted}"'
+        hint = f'put the value in quotes, because `{start}` is YAML syntax: {unquoted["key"]}: "{quoted}"'
         return Fault("yaml", hint, line, unquoted.start("value") + 1)
     if "\t" in wrong[: len(wrong) - len(wrong.lstrip())]:
-        return Fault("yaml", "this line is indented with a tab: YAML allows only spaces", line, 1)
-    problem = " ".join(part for part in (error.problem, error.context) if part)
-    return Fault("yaml", f"this is not YAML: {problem}", line, column)
+        return Fault("yaml", "this line is indented with a tab; use spaces", line, 1)
+    problem = error.problem or ""
+    causes = (cause for pattern, cause in _CAUSES if re.search(pattern, problem))
+    return Fault("yaml", f"this is not valid YAML: {next(causes, problem)}", line, column)
 
 
 class _Builder:
-    """Builds the tree from the parser's events with a stack of its own."""
+    """Builds the tree from the parser's events with an explicit stack."""
 
     def __init__(self) -> None:
         self.root: Node | None = None
@@ -167,7 +180,7 @@ class _Builder:
         elif kind is yaml.AliasEvent:
             self._alias(event)
         elif kind is yaml.DocumentStartEvent and self.root is not None:
-            raise _Stop(_at(event, "documents", "a second document starts here; a file holds one document, one job"))
+            raise _Stop(_at(event, "documents", "a second document starts here; put each job in its own file"))
 
     def _anchored(self, event: Any, kind: str, value: Any, plain: bool = False) -> Node:
         mark = event.start_mark
@@ -178,12 +191,12 @@ class _Builder:
 
     def _check_tag(self, event: Any) -> None:
         if event.tag:
-            self.faults.append(_at(event, "tag", f"the tag {event.tag} is not allowed; write the plain value"))
+            self.faults.append(_at(event, "tag", f"the tag {event.tag} is not allowed; write the value without it"))
 
     def _open(self, event: Any, kind: str) -> None:
         self._check_tag(event)
         if len(self._stack) >= MAX_DEPTH:
-            raise _Stop(_at(event, "depth", f"more than {MAX_DEPTH} levels of nesting"))
+            raise _Stop(_at(event, "depth", f"the nesting is deeper than {MAX_DEPTH} levels"))
         self._stack.append(self._anchored(event, kind, []))
         self._keys.append(None)
 
@@ -197,7 +210,7 @@ class _Builder:
     def _alias(self, event: Any) -> None:
         node = self._anchors.get(event.anchor)
         if node is None or any(node is outer for outer in self._stack):
-            raise _Stop(_at(event, "alias", f"*{event.anchor} names no finished value above it"))
+            raise _Stop(_at(event, "alias", f"the alias *{event.anchor} has no anchor &{event.anchor} above it"))
         self._add(node)
 
     def _add(self, node: Node) -> None:
@@ -207,7 +220,8 @@ class _Builder:
         parent = self._stack[-1]
         parent.weight += node.weight
         if parent.weight > MAX_NODES:
-            raise _Stop(Fault("bomb", f"more than {MAX_NODES} values, aliases followed", node.line, node.column))
+            message = f"the file has more than {MAX_NODES} values when its aliases are expanded"
+            raise _Stop(Fault("bomb", message, node.line, node.column))
         if parent.kind == "list":
             parent.value.append(node)
         elif self._keys[-1] is None:
@@ -231,11 +245,11 @@ class _Builder:
 
 def _key_fault(key: Node, first: dict[str, Node]) -> Fault | None:
     if key.kind != "scalar":
-        return Fault("key", f"a {key.kind} cannot be a key here", key.line, key.column)
+        return Fault("key", f"a {key.kind} cannot be a name; write text before the `:`", key.line, key.column)
     if key.plain and key.value == "<<":
-        return Fault("merge-key", "merge keys (`<<`) are not supported; write the fields out", key.line, key.column)
+        return Fault("merge-key", "merge keys (`<<`) are not supported; write each field", key.line, key.column)
     if key.value in first:
-        message = f"`{key.value}` is here twice; the first is in line {first[key.value].line}"
+        message = f"`{key.value}` is set twice; the first is in line {first[key.value].line}"
         return Fault("duplicate-key", message, key.line, key.column)
     return None
 
@@ -245,7 +259,7 @@ def _at(event: Any, code: str, message: str) -> Fault:
 
 
 def from_plain(value: Any, at: Node | None = None) -> Node:
-    """The node of JSON-able data; it stands where ``at`` stands."""
+    """The node of JSON-able data, at the position of ``at``."""
     line, column = (at.line, at.column) if at else (1, 1)
     if isinstance(value, dict):
         pairs = [(Node("scalar", str(key), line, column), from_plain(item, at)) for key, item in value.items()]
@@ -259,7 +273,7 @@ def from_plain(value: Any, at: Node | None = None) -> Node:
 
 
 def to_plain(node: Node) -> Any:
-    """The node as JSON-able data, scalars read by YAML 1.2's core schema."""
+    """The node as JSON-able data; scalars are converted by YAML 1.2's core schema."""
     if node.kind == "map":
         return {key.value: to_plain(value) for key, value in node.value}
     if node.kind == "list":

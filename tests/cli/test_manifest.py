@@ -168,8 +168,8 @@ def test_next_gives_utc_and_local(start: str) -> None:
     ("arguments", "status", "says"),
     [
         (("0 24 * * *",), 1, "midnight is 0"),
-        (("0 2 * * *", "--tz", "Mars/Olympus"), 1, "not a time zone"),
-        (("H 2 * * *",), 1, "resolve"),
+        (("0 2 * * *", "--tz", "Mars/Olympus"), 1, "not an IANA time zone"),
+        (("H 2 * * *",), 1, "Resolve it"),
         (("0 2 * * *", "--from", "soon"), 2, "ISO 8601"),
         (("0 2 * * *", "--count", "0"), 2, "--count"),
         (("0 2 * * *", "--policy", "launchd"), 2, "--policy"),

@@ -36,10 +36,10 @@ def test_lints_stand_at_their_field_and_are_warnings() -> None:
     decoded = with_spec("schedule: '* 9 * * *'\ncommand: backup.sh")
     told = [str(problem) for problem in decoded.lints]
     assert told == [
-        "production/a.yaml:1:1: No owner set. Add the annotation `owner`.",
-        "production/a.yaml:5:13: `* 9 * * *` runs 60 times a day: every minute of hour `9`. "
-        "For once an hour write `0 9 …`.",
-        "production/a.yaml:6:12: `backup.sh` may not be found: cron's PATH is short. Write the whole path.",
+        "production/a.yaml:1:1: No owner set. Add the annotation owner so that people know whom to ask.",
+        'production/a.yaml:5:13: "* 9 * * *" runs 60 times a day: every minute of hour 9. '
+        'For one run an hour write "0 9 …".',
+        "production/a.yaml:6:12: backup.sh may not be found, as cron's PATH is short. Write the absolute path.",
     ]
     assert {problem.severity for problem in decoded.lints} == {"warning"}
     assert decoded.errors == ()
@@ -67,19 +67,25 @@ def test_every_minute_of_an_hour_is_probably_a_slip(schedule: str, odd: bool) ->
         ("@reboot", "Europe/Berlin", set()),
     ],
 )
-def test_a_time_in_a_clock_change_is_told_before_it_comes(schedule: str, zone: str, codes: set[str]) -> None:
+def test_a_fixed_time_in_a_clock_change_gives_a_lint(schedule: str, zone: str, codes: set[str]) -> None:
     found = lints(f"schedule: '{schedule}'\ntimezone: {zone}\ncommand: /x")
     assert set(found) == codes
 
 
-def test_the_clock_change_is_named() -> None:
+def test_a_clock_lint_names_the_night_and_what_each_cron_does() -> None:
     found = lints("schedule: '30 2 * * *'\ntimezone: Europe/Berlin\ncommand: /x")
-    assert "02:30 on 28 March 2027 does not exist in Europe/Berlin" in found["clock-gap"].message
-    assert "02:30 on 31 October 2027 happens twice" in found["clock-fold"].message
+    assert found["clock-gap"].message == (
+        "Europe/Berlin, 28 March 2027: 02:30 does not exist that night. The job runs once, at 03:00. "
+        "With BusyBox crond: No run takes place."
+    )
+    assert found["clock-fold"].message == (
+        "Europe/Berlin, 31 October 2027: 02:30 happens twice that night. The job runs once, at the first. "
+        "With BusyBox crond: The job runs both times."
+    )
     assert (found["clock-gap"].line, found["clock-gap"].column) == (5, 13)
 
 
-def test_without_a_zone_of_its_own_nobody_can_tell() -> None:
+def test_without_a_time_zone_there_is_no_clock_lint() -> None:
     assert lints("schedule: '30 2 * * *'\ncommand: /x") == {}
 
 

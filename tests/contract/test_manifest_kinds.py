@@ -30,7 +30,7 @@ from contract.manifest_types import Output
 from contract.policy_fields import Instant, instant
 from contract.yaml_nodes import from_plain
 
-NAME = Text("a name", r"^[a-z]+\Z", "is not a name", 8)
+NAME = Text("a name", r"^[a-z]+\Z", "is not a valid name", 8)
 PAIR = Object(
     (
         Field("first", "head", Integer(0, 9), "one", required=True, example="3"),
@@ -87,32 +87,32 @@ def test_a_good_value_is_read_written_back_and_in_the_schema(kind: Kind, data: A
 @pytest.mark.parametrize(
     ("kind", "data", "told"),
     [
-        (NAME, "ABC", "`x` 'ABC' is not a name"),
+        (NAME, "ABC", "`x` 'ABC' is not a valid name"),
         (NAME, "abcdefghi", "`x` is longer than 8 characters"),
-        (NAME, 5, "`x` must be text, this is an integer; put it in quotes: '5'"),
-        (NAME, None, "`x` must be text, this is empty; put it in quotes: 'null'"),
-        (NAME, {}, "`x` must be text, this is a map"),
+        (NAME, 5, "`x` must be text, not an integer; put it in quotes: '5'"),
+        (NAME, None, "`x` must be text, not empty; put it in quotes: 'null'"),
+        (NAME, {}, "`x` must be text, not a map"),
         (Text(), "a\nb", "`x` must be a single line"),
         (Text(), "\t", "`x` must not be empty"),
         (Text(), "\x7f", "`x` contains the control character U+007F"),
         (Text(check=lambda _: "is odd"), "a", "`x` is odd"),
         (Integer(1, 9), 0, "`x` must be from 1 to 9, not 0"),
-        (Integer(1, 9), 10**12, "`x` must be a decimal integer of at most nine digits, this is an integer"),
-        (Integer(1, 9), "5", "`x` must be an integer, this is a string"),
+        (Integer(1, 9), 10**12, "`x` must be a decimal integer of at most nine digits, not an integer"),
+        (Integer(1, 9), "5", "`x` must be an integer, not a string"),
         (Number(), 1.5, "`x` must be from 0 to 1, not 1.5"),
         (Boolean(), "yes", "`x` must be true or false, not 'yes'"),
         (Boolean(), [], "`x` must be true or false"),
         (Choice(("allow", "forbid")), "alow", "`x` must be allow or forbid, not 'alow'; did you mean `allow`?"),
-        (Choice(("a", "b")), [], "`x` must be a or b, this is a list"),
-        (duration(), True, "`x` must be a duration, this is a boolean"),
+        (Choice(("a", "b")), [], "`x` must be a or b, not a list"),
+        (duration(), True, "`x` must be a duration, not a boolean"),
         (duration(most=timedelta(hours=1)), "2h", "`x` must be from 1s to 1h, not 2h"),
         (size(1024), "2KiB", "`x` must be from 0 to 1KiB, not 2KiB"),
         (size(1024), "2 kB", "`x` is not a size; write 4096 (bytes), 16KiB or 1MiB"),
         (ListOf(NAME, least=1), [], "`x` must have 1 to 1000 entries"),
-        (ListOf(NAME, unique=True), ["a", "a"], "`x` has an entry twice"),
-        (ListOf(NAME), ["a", "B"], "`x[1]` 'B' is not a name"),
-        (MapOf(NAME, Integer(0, 9)), [], "`x` must be a map, this is a list"),
-        (MapOf(NAME, Integer(0, 9)), {"A": 1}, "`x key` 'A' is not a name"),
+        (ListOf(NAME, unique=True), ["a", "a"], "`x` contains an entry twice"),
+        (ListOf(NAME), ["a", "B"], "`x[1]` 'B' is not a valid name"),
+        (MapOf(NAME, Integer(0, 9)), [], "`x` must be a map, not a list"),
+        (MapOf(NAME, Integer(0, 9)), {"A": 1}, "`x key` 'A' is not a valid name"),
         (MapOf(NAME, Integer(0, 9)), {"a": 11}, "`x.a` must be from 0 to 9, not 11"),
         (MapOf(NAME, Integer(0, 9), most=1), {"a": 1, "b": 2}, "`x` has more than 1 entries"),
         (Either(Integer(1, 9), ("integer",), Choice(("all",))), "most", "`x` must be all, not 'most'"),
@@ -120,10 +120,10 @@ def test_a_good_value_is_read_written_back_and_in_the_schema(kind: Kind, data: A
         (PAIR, {"first": None}, "`x.first` is missing, for example `first: 3`"),
         (PAIR, {"first": 1, "third": 2}, "`x.third` is not a field: write `second`"),
         (PAIR, {"first": 1, "secnd": 2}, "`x.secnd` is not a field; did you mean `second`?"),
-        (PAIR, {"first": 1, "zzz": 2}, "`x.zzz` is not a field; known here: first, second"),
-        (PAIR, [], "`x` must be a map, this is a list"),
-        (Instant(), "2026-11-23T10:00:00", "is not a moment with its zone"),
-        (Instant(), 5, "`x` must be a moment, ISO 8601 with its zone, this is an integer"),
+        (PAIR, {"first": 1, "zzz": 2}, "`x.zzz` is not a field; fields here: first, second"),
+        (PAIR, [], "`x` must be a map, not a list"),
+        (Instant(), "2026-11-23T10:00:00", "is not a date and time with a zone"),
+        (Instant(), 5, "`x` must be a date and time, ISO 8601 with zone, not an integer"),
     ],
 )
 def test_a_bad_value_is_told_and_marked(kind: Kind, data: Any, told: str) -> None:

@@ -59,7 +59,7 @@ from tests.contract.schedule_oracle import expressions
         ("@reboot", "at every start of the host"),
         ("H H * * *", "once a day, at each endpoint's own time"),
         ("H * * * *", "once an hour, at each endpoint's own minute"),
-        ("H/15 * * * *", "at each endpoint's own time of `H/15 * * * *`"),
+        ("H/15 * * * *", 'at a time of "H/15 * * * *" that differs per endpoint'),
         (["0 2 * * *", "0 7 * * 1-5"], "at 02:00; at 07:00 on weekdays"),
         (["@daily", "0 0 * * *"], "at 00:00"),
         ("0 0 1-31 * 4", "at 00:00"),
@@ -81,7 +81,7 @@ def test_the_short_form(expression: str, expected: str) -> None:
         ("0 7 * * 1-5", "UTC", "At 07:00, on weekdays, UTC"),
         ("*/30 * * * *", "UTC", "Every 30 minutes, UTC"),
         ("@reboot", None, "At every start of the host"),
-        ("H/15 * * * *", None, "At each endpoint's own time of `H/15 * * * *`"),
+        ("H/15 * * * *", None, 'At a time of "H/15 * * * *" that differs per endpoint'),
         (["0 2 * * *", "0 7 * * 1-5"], "UTC", "At 02:00, every day; at 07:00, on weekdays, UTC"),
     ],
 )

@@ -206,6 +206,29 @@ def test_a_value_that_needs_quotes_is_shown_in_quotes(line: str, hint: str) -> N
     assert (fault.line, fault.column) == (2, line.index(": ") + 5)
 
 
+@pytest.mark.parametrize("parser", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("a: b: c", "a second `: ` in one value"),
+        ("a: 'x", "a quote is not closed"),
+        ("a: [1, 2", "a comma or a closing bracket is missing"),
+        ("a:\n  b: 1\n c: 2", "the indentation differs from the lines above"),
+        ("- a\nb: 1", "the indentation differs from the lines above"),
+        ('a: "x\\q"', "an unknown escape"),
+        ("- *", "needs quotes around the value"),
+        ("- @x", "needs quotes around the value"),
+    ],
+)
+def test_a_syntax_error_names_its_cause_without_the_parsers_jargon(
+    text: str, cause: str, parser: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("contract.yaml_nodes._Parser", parser)
+    (fault,) = load(text.encode()).faults
+    assert fault.message.startswith("this is not valid YAML: ")
+    assert cause in fault.message
+
+
 def test_a_tab_is_named() -> None:
     (fault,) = load(b"spec:\n\tschedule: x\n").faults
     assert "tab" in fault.message
