@@ -14,7 +14,7 @@ from crontopus_app.base import clock, queue
 from crontopus_app.base.errors import CrontopusError, Unavailable
 from crontopus_app.forge.configured import forge
 from crontopus_app.jobs import backoff, commit
-from crontopus_app.jobs.index import describe_commits, index
+from crontopus_app.jobs.index import find_commits, index
 from crontopus_app.operations import provisioning, tenant_deletion
 from crontopus_app.people import git_credentials
 
@@ -77,7 +77,7 @@ def read_history(tenant_id: str, seconds: float = SLICE_S) -> None:
 
 
 def _read_history(tenant_id: str, seconds: float = SLICE_S) -> None:
-    if describe_commits(tenant_id, forge(), seconds):
+    if find_commits(tenant_id, forge(), seconds):
         queue.ring("read_history", tenant_id)
 
 

@@ -41,7 +41,7 @@ def headers(rate: Rate, spent: Spent | None) -> dict[str, str]:
     return {
         "X-RateLimit-Limit": str(rate.count),
         "X-RateLimit-Remaining": str(left),
-        "X-RateLimit-Reset": str(spent.left),
+        "X-RateLimit-Reset": str(spent.seconds_left),
     }
 
 

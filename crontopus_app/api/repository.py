@@ -31,7 +31,7 @@ def list_commits(actor: CurrentActor, page: int = 1) -> repository.Log:
 @router.post("/repository/reindex", status_code=202)
 def read_again(actor: CurrentActor) -> dict[str, bool]:
     """Has every file read again. ``accepted`` is false where nobody could be told to."""
-    return {"accepted": repository.read_again(actor)}
+    return {"accepted": repository.reindex(actor)}
 
 
 @router.get("/repository/credentials")

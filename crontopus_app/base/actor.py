@@ -1,4 +1,4 @@
-"""Who asks, and what they may do."""
+"""The authenticated caller of a service, and its permissions."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SCOPES = frozenset(
 
 @dataclass(frozen=True)
 class Actor:
-    """A signed-in user, or a token of theirs.
+    """A signed-in user, or one of the user's API tokens.
 
-    ``scopes`` None means all that the user may; ``credential`` is the id of the session or token.
+    ``scopes`` limits a token; None means no limit. ``credential`` is the id of the session or token.
     """
 
     user_id: str
@@ -37,9 +37,9 @@ class Actor:
     credential: str = ""
 
     def require(self, scope: str) -> None:
-        """Raises Forbidden unless the token has the scope; writing implies reading."""
+        """Raises Forbidden unless the token has the scope; a write scope includes the read scope."""
         if not self.may(scope):
-            raise Forbidden(f"This token lacks the scope {scope}: create one that has it.", code="missing_scope")
+            raise Forbidden(f"This token lacks the scope {scope}. Create a token that has it.", code="missing_scope")
 
     def may(self, scope: str) -> bool:
         if self.scopes is None or scope in self.scopes or "admin:*" in self.scopes:
@@ -49,9 +49,9 @@ class Actor:
     def require_operator(self) -> None:
         self.require("admin:*")
         if self.role != "operator":
-            raise Forbidden("Only operators may do this: `crontopus-server admin grant NAME` makes one.")
+            raise Forbidden("Only operators may do this. To make a user an operator: crontopus-server admin grant NAME")
 
     def require_person(self) -> None:
-        """Raises Forbidden for API tokens: some things only somebody who signed in may do."""
+        """Raises Forbidden for API tokens: some actions require a signed-in user."""
         if self.kind != "session":
-            raise Forbidden("An API token cannot do this: sign in.")
+            raise Forbidden("This action is not allowed with an API token. Sign in to the console.")

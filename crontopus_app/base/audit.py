@@ -1,4 +1,4 @@
-"""The audit trail: written in the transaction of the act itself."""
+"""The audit log. Each entry is written in the transaction of the action it records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crontopus_app.models import Audit
 
 
 def record(session: Session, actor: Actor, action: str, subject: str, now: datetime, detail: str = "") -> None:
-    """Notes that ``actor`` did ``action`` (such as ``endpoint.revoke``) to ``subject``."""
+    """Adds an entry: ``actor`` did ``action`` (such as ``endpoint.revoke``) to ``subject``."""
     session.add(
         Audit(tenant_id=actor.tenant_id, actor=actor.username, action=action, subject=subject, detail=detail, at=now)
     )

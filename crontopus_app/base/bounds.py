@@ -1,4 +1,4 @@
-"""Values of requests that a database can keep: bounded, finite, without NUL."""
+"""Checks that values of requests fit the database: bounded, finite, without NUL."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ LONGEST_JSON = 64 * 1024
 
 
 def bad(field: str, message: str) -> BadInput:
-    """The refusal of one field."""
+    """The error for one invalid field."""
     return BadInput(message, problems=[wire.Problem(code="bad_value", message=message, field=field)])
 
 
 def text(value: str, length: int = LONGEST_TEXT) -> str:
-    """Cut to ``length``, and storable."""
+    """``value`` cut to ``length`` characters and made storable."""
     return storable(value[:length])
 
 
 def whole(field: str, value: int | None, *, most: int = INT32, least: int | None = None) -> int | None:
-    """The number; raises BadInput where its column could not hold it."""
+    """The integer; raises BadInput outside ``least`` to ``most`` (default: a signed 32-bit column)."""
     least = -most - 1 if least is None else least
     if value is not None and not least <= value <= most:
         raise bad(field, f"{field} must be from {least} to {most}.")
@@ -36,30 +36,30 @@ def whole(field: str, value: int | None, *, most: int = INT32, least: int | None
 
 
 def finite(field: str, value: float | None) -> float | None:
-    """The number; raises BadInput for infinity and not-a-number, which JSON cannot say."""
+    """The number; raises BadInput for infinity and NaN, which JSON cannot express."""
     if value is not None and not math.isfinite(value):
         raise bad(field, f"{field} must be a finite number.")
     return value
 
 
 def instant(field: str, value: datetime | None) -> datetime | None:
-    """The moment in UTC; raises BadInput where it has no zone or lies outside the calendar."""
+    """The time in UTC; raises BadInput without a zone or outside the years 1 to 9999."""
     if value is None:
         return None
     if value.tzinfo is None:
-        raise bad(field, f"{field} needs a zone, such as 2026-01-31T02:00:00+00:00.")
+        raise bad(field, f"{field} needs a time zone, such as 2026-01-31T02:00:00+00:00.")
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
-        raise bad(field, f"{field} lies outside the calendar.") from error
+        raise bad(field, f"{field} is out of range: use the years 1 to 9999.") from error
 
 
 def mapping(field: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping; raises BadInput where it is no plain JSON or larger than 64 KiB."""
+    """The mapping; raises BadInput if it is not plain JSON or is larger than 64 KiB."""
     try:
         size = len(json.dumps(value, allow_nan=False))
     except (ValueError, RecursionError) as error:
         raise bad(field, f"{field} must be plain JSON with finite numbers.") from error
     if size > LONGEST_JSON:
-        raise bad(field, f"{field} is larger than {LONGEST_JSON // 1024} KiB.")
+        raise bad(field, f"{field} must be at most {LONGEST_JSON // 1024} KiB of JSON.")
     return dict(value)

@@ -1,4 +1,4 @@
-"""Many rows of one table written by a few statements."""
+"""Bulk updates: many rows of one table in a few statements."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sqlmodel import Session
 
 
 def update_rows(session: Session, table: Table, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Sets columns of rows by id, in the order given; one statement for each set of columns."""
+    """Updates rows by id, in the given order. Rows that set the same columns share one statement."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row_id, values in rows:
-        named = {f"new_{name}": value for name, value in values.items()}
-        groups.setdefault(tuple(values), []).append({"the_id": row_id, **named})
-    for names, parameters in groups.items():
-        statement = update(table).where(table.c.id == bindparam("the_id"))
-        session.connection().execute(statement.values({name: bindparam(f"new_{name}") for name in names}), parameters)
+        parameters = {f"new_{name}": value for name, value in values.items()}
+        groups.setdefault(tuple(values), []).append({"row_id": row_id, **parameters})
+    for columns, batch in groups.items():
+        statement = update(table).where(table.c.id == bindparam("row_id"))
+        session.connection().execute(statement.values({name: bindparam(f"new_{name}") for name in columns}), batch)

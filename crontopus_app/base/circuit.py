@@ -1,4 +1,4 @@
-"""Remembers that a part is silent, so that not everybody waits for it in turn."""
+"""A circuit breaker: after a timeout of a component, callers fail at once instead of waiting in turn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from time import monotonic
 
 
 class Circuit:
-    """After ``fail`` it lets nobody through for ``rest_s`` seconds, then one in each such time, until ``succeed``."""
+    """Opens on ``fail``: for ``rest_s`` seconds no call is allowed, then one per ``rest_s``, until ``succeed``."""
 
     def __init__(self, rest_s: float, now: Callable[[], float] = monotonic) -> None:
         self._rest_s, self._now = rest_s, now
@@ -16,7 +16,8 @@ class Circuit:
         self._until = 0.0
         self.failed = False
 
-    def lets_through(self) -> bool:
+    def allows(self) -> bool:
+        """Whether a call may be tried now. While open, True once per ``rest_s``."""
         with self._lock:
             if not self.failed:
                 return True

@@ -1,4 +1,4 @@
-"""The one place that asks what time it is; everything else is told."""
+"""The only place that reads the system clock. Other code receives the time as a parameter."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """The current time as an aware datetime in UTC."""
     return datetime.now(UTC)

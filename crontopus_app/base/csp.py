@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-# For answers that are no pages: nothing in them may load, run or be framed.
+# For responses that are not pages: they may not load, run or be framed.
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _ELEMENT = {
     tag: re.compile(rf"<{tag}(?![^>]*\ssrc=)(?:\s[^>]*)?>(.*?)</{tag}>", re.DOTALL) for tag in ("script", "style")
@@ -19,14 +19,14 @@ def of_page(
 ) -> str:
     """The policy of a page that loads from its own origin only.
 
-    ``scripts`` and ``styles`` are sources beside ``'self'``: hashes or nonces, quoted. ``evaluates`` says that its own
-    scripts call ``eval``; ``connect`` are origins that it may talk to beside its own.
+    ``scripts`` and ``styles`` are sources in addition to ``'self'``: quoted hashes or nonces. ``evaluates`` allows
+    ``eval``; ``connect`` lists further origins that the page may connect to.
     """
-    run = (*scripts, *(("'unsafe-eval'",) if evaluates else ()))
+    script_sources = (*scripts, *(("'unsafe-eval'",) if evaluates else ()))
     return "; ".join(
         (
             "default-src 'none'",
-            _sources("script-src", run),
+            _sources("script-src", script_sources),
             _sources("style-src", styles),
             _sources("connect-src", connect),
             "img-src 'self' data:",
@@ -39,18 +39,18 @@ def of_page(
     )
 
 
-def _sources(directive: str, more: Iterable[str]) -> str:
-    return " ".join((directive, "'self'", *dict.fromkeys(more)))
+def _sources(directive: str, sources: Iterable[str]) -> str:
+    return " ".join((directive, "'self'", *dict.fromkeys(sources)))
 
 
 def inline(html: str, tag: str) -> list[str]:
-    """The quoted hash of each inline ``script`` or ``style`` element of ``html``."""
-    return [_hash(found[1]) for found in _ELEMENT[tag].finditer(html)]
+    """The quoted hash of each inline ``script`` or ``style`` element in ``html``."""
+    return [_hash(match[1]) for match in _ELEMENT[tag].finditer(html)]
 
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-# Emotion, which Reflex stands on, begins each style element of its own with an empty text.
+# Emotion, the style library of Reflex, creates each of its style elements empty.
 EMPTY = _hash("")

@@ -1,4 +1,4 @@
-"""The engine and its sessions, the same on SQLite and PostgreSQL."""
+"""The database engine and sessions, for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ LOCK_TIMEOUT = "55P03"
 @lru_cache(maxsize=1)
 def engine() -> Engine:
     """This process's engine for the configured database."""
-    made = make_engine(settings().database_url)
-    if made.dialect.name == "postgresql":
-        postgres.give_up_on_silence(made)
-    return made
+    configured = make_engine(settings().database_url)
+    if configured.dialect.name == "postgresql":
+        postgres.limit_waits(configured)
+    return configured
 
 
 def make_engine(url: str) -> Engine:
-    """An engine whose statements may take any time."""
+    """An engine without a statement timeout, for migrations."""
     if url.startswith("sqlite"):
-        made = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
-        event.listen(made, "connect", _prepare_sqlite)
-        event.listen(made, "begin", _begin_immediate)
-        return made
+        sqlite = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+        event.listen(sqlite, "connect", _prepare_sqlite)
+        event.listen(sqlite, "begin", _begin_immediate)
+        return sqlite
     return create_engine(
         url,
         pool_pre_ping=True,
@@ -58,7 +58,7 @@ def make_engine(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # The driver's own transaction handling would begin late and deferred; ours begins in _begin_immediate.
+    # Turn off the driver's transaction handling, which begins late and deferred: _begin_immediate begins them.
     connection.isolation_level = None
     cursor = connection.cursor()
     _write_ahead(cursor)
@@ -68,7 +68,10 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Switches a new file to a write-ahead log. Of two that do so at once SQLite refuses one without any patience."""
+    """Switches a new file to a write-ahead log.
+
+    SQLite ignores the busy timeout here: of two processes that switch at once it refuses one, so this retries.
+    """
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
@@ -81,19 +84,19 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
 
 
 def _begin_immediate(connection: Any) -> None:
-    """A reader that turns writer fails at once whatever the timeout, so writers say so from the start."""
-    reading = connection.get_execution_options().get("crontopus_reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    """Takes the write lock at the start: SQLite fails a reader that becomes a writer at once, whatever the timeout."""
+    only_reads = connection.get_execution_options().get("crontopus_reading", False)
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
 
 def storable(text: str) -> str:
-    """Text that both databases store: NUL is shown as the symbol for it, half a surrogate pair as a question mark."""
+    """Text that both databases accept: NUL becomes its symbol (U+2400), a lone surrogate a question mark."""
     return text.replace("\0", "\u2400").encode(errors="replace").decode()
 
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """A session that only reads: on SQLite it takes no lock that a writer waits for."""
+    """A read-only session. On SQLite it does not block writers."""
     with (
         _translated(),
         engine().connect().execution_options(crontopus_reading=True) as connection,
@@ -103,82 +106,89 @@ def reading() -> Iterator[Session]:
 
 
 class _WritingSession(Session):
-    """A session that knows what to do after its commit, and how much of that was known when each savepoint began."""
+    """A session with callbacks to run after its commit.
+
+    ``lengths_at_savepoint`` is the number of callbacks when each open savepoint began.
+    """
 
     def __init__(self, bind: Engine) -> None:
         super().__init__(bind, expire_on_commit=False)
         self.after_commit: list[Callable[[], object]] = []
-        self.marks: dict[SessionTransaction, int] = {}
+        self.lengths_at_savepoint: dict[SessionTransaction, int] = {}
 
 
 @event.listens_for(_WritingSession, "after_transaction_create")
-def _mark(session: _WritingSession, transaction: SessionTransaction) -> None:
+def _note_length(session: _WritingSession, transaction: SessionTransaction) -> None:
     if transaction.nested:
-        session.marks[transaction] = len(session.after_commit)
+        session.lengths_at_savepoint[transaction] = len(session.after_commit)
 
 
 @event.listens_for(_WritingSession, "after_soft_rollback")
-def _forget(session: _WritingSession, transaction: SessionTransaction) -> None:
-    """What was registered since the savepoint (or at all) is about rows that are gone."""
-    while not transaction.nested and transaction.parent is not None:  # a flush is no savepoint: its surroundings go
+def _drop_callbacks(session: _WritingSession, transaction: SessionTransaction) -> None:
+    """Drops the callbacks registered since the savepoint, or all of them: their rows were rolled back."""
+    while not transaction.nested and transaction.parent is not None:  # a failed flush rolls back what encloses it
         transaction = transaction.parent
-    del session.after_commit[session.marks.get(transaction, 0) :]
+    del session.after_commit[session.lengths_at_savepoint.get(transaction, 0) :]
 
 
 @contextmanager
 def writing() -> Iterator[Session]:
     """A session whose transaction is committed when the block ends, and rolled back when it raises.
 
-    What was registered with ``after_commit`` is done then, once the connection is back in the pool.
+    Callbacks registered with ``after_commit`` run after the commit, when the connection is back in the pool.
     """
     with _translated(), _WritingSession(engine()) as session, session.begin():
         yield session
-    _do(session.after_commit)
+    _run(session.after_commit)
 
 
-def after_commit(session: Session, act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Calls ``act(*args, **kwargs)`` once the transaction of ``writing()`` is committed; never after a rollback.
+def after_commit(session: Session, callback: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Calls ``callback(*args, **kwargs)`` once the transaction of ``writing()`` is committed; never after a rollback.
 
-    Acts are done in the order of registration. One that raises is logged: the commit stands, the others are done.
+    Callbacks run in the order of registration. One that raises is logged; the commit stands and the others run.
     """
     if not isinstance(session, _WritingSession):
-        raise TypeError("Only a session of writing() has something after its commit.")
-    session.after_commit.append(partial(act, *args, **kwargs))
+        raise TypeError("after_commit needs a session of writing().")
+    session.after_commit.append(partial(callback, *args, **kwargs))
 
 
-def _do(acts: Sequence[Callable[[], object]]) -> None:
-    for act in acts:
+def _run(callbacks: Sequence[Callable[[], object]]) -> None:
+    for callback in callbacks:
         try:
-            act()
+            callback()
         except Exception:
-            log.exception("what follows a commit failed: %r", act)
+            log.exception("A callback after a commit failed: %r", callback)
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """A database that is away becomes an Unavailable that says so, a value that no column can hold a BadInput."""
-    if not postgres.silence.lets_through():
-        raise Unavailable("The database did not answer a moment ago: try again shortly.", part="database")
+    """Raises Unavailable for a database that does not answer, BadInput for a value that no column can hold."""
+    if not postgres.circuit.allows():
+        raise Unavailable("The database is not responding. Try again in a few seconds.", part="database")
     try:
         yield
     except (DataError, OverflowError) as error:
-        raise BadInput("This cannot be stored or looked for: leave out NUL characters and huge numbers.") from error
+        raise BadInput(
+            "A value cannot be stored or searched for. Remove NUL characters and very large numbers."
+        ) from error
     except (OperationalError, PoolTimeout) as error:
-        raise Unavailable("The database does not answer: try again shortly.", part="database") from error
+        raise Unavailable("The database is not responding. Try again in a few seconds.", part="database") from error
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
-        raise Unavailable("The database connection was lost: try again shortly.", part="database") from error
+        raise Unavailable(
+            "The connection to the database was lost. Try again in a few seconds.", part="database"
+        ) from error
 
 
 def raced(error: Exception) -> bool:
-    """Whether a transaction failed because another one was in its way: begun again it may succeed."""
-    found = error.__cause__ if isinstance(error, Unavailable) else error
-    return isinstance(found, IntegrityError) or _sqlstate(found) in RACES
+    """Whether a transaction failed because of a concurrent one and may succeed when repeated."""
+    cause = error.__cause__ if isinstance(error, Unavailable) else error
+    return isinstance(cause, IntegrityError) or _sqlstate(cause) in RACES
 
 
 def locked_out(error: Exception) -> bool:
-    """Whether a transaction failed because another one held a lock for longer than it waits."""
+    """Whether a transaction failed because it waited too long for another transaction's lock."""
     return _sqlstate(error.__cause__) == LOCK_TIMEOUT
 
 

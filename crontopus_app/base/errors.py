@@ -1,19 +1,19 @@
-"""Every error that a user may see. Its text says what is wrong and what to do.
+"""Errors shown to users. Each message says what is wrong and what to do.
 
 CrontopusError
-├── BadInput             422   the request is understood and refused; ``problems`` name the fields
+├── BadInput             422   the request is invalid; ``problems`` name the fields
 ├── NotAuthenticated     401
 ├── Forbidden            403
-├── NotFound             404   also for things of another tenant
+├── NotFound             404   also for objects of another tenant
 ├── Conflict             409
-├── PreconditionFailed   412   somebody else changed it first
+├── PreconditionFailed   412   the object was changed meanwhile
 ├── TooLarge             413
-├── RateLimited          429   ``retry_after`` seconds; ``limit`` is how many there may be
-├── Unavailable          503   a part of the installation is away; ``part`` names it
-│   └── Busy                   only for one tenant
-└── ConfigurationError         stops the start; never answers a request
+├── RateLimited          429   ``retry_after`` in seconds; ``limit`` is the allowed number of requests
+├── Unavailable          503   a component does not respond; ``part`` names it
+│   └── Busy                   long work on one tenant's rows
+└── ConfigurationError         stops the start; never the response to a request
 
-``api/problems.py`` and ``ui/problems.py`` are the only places that translate them.
+Only ``api/problems.py`` and ``ui/problems.py`` translate them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from contract.wire import Problem
 
 
 class CrontopusError(Exception):
-    """An error with a sentence for the user, a machine word, and the HTTP status it is answered with."""
+    """An error with a message for the user, a machine-readable code and an HTTP status."""
 
     status = 500
     code = "error"
@@ -82,7 +82,7 @@ class RateLimited(CrontopusError):
 
 
 class Unavailable(CrontopusError):
-    """A part of the installation does not answer: try again after ``retry_after`` seconds."""
+    """A component does not respond. The client may retry after ``retry_after`` seconds."""
 
     status = 503
     code = "unavailable"
@@ -94,10 +94,10 @@ class Unavailable(CrontopusError):
 
 
 class Busy(Unavailable):
-    """Something long is being done to the tenant's rows; what others ask for is not held up by it."""
+    """A long transaction holds locks on the tenant's rows. Requests of other tenants are not affected."""
 
     def __init__(self) -> None:
-        super().__init__("The jobs of this account are being changed: try again shortly.", part="database")
+        super().__init__("The jobs of this account are being updated. Try again in a few seconds.", part="database")
 
 
 class ConfigurationError(CrontopusError):
@@ -105,10 +105,10 @@ class ConfigurationError(CrontopusError):
 
 
 def bad_endpoint_token() -> NotAuthenticated:
-    """The refusal of a token that is no endpoint's, or no longer."""
-    return NotAuthenticated("This endpoint token is unknown or revoked: enrol the machine again.", code="bad_token")
+    """The error for an unknown or revoked endpoint token."""
+    return NotAuthenticated("This endpoint token is unknown or revoked. Enrol the machine again.", code="bad_token")
 
 
 def suspended_tenant() -> Forbidden:
-    """The refusal of a suspended tenant's endpoints: they keep their jobs and what they have to tell, and ask again."""
-    return Forbidden("This tenant is suspended: ask the operator.", code="suspended")
+    """The error for endpoints of a suspended tenant. They keep their jobs and unsent check-ins, and retry."""
+    return Forbidden("This account is suspended. Contact the operator of this server.", code="suspended")

@@ -1,10 +1,10 @@
-"""Creates that may be sent twice: the second request with the same key gets what the first one made.
+"""Idempotency keys: a repeated create with the same key returns the object that the first request created.
 
-A key belongs to its sender, for one operation with one content, for 24 hours. It is claimed in the transaction that
-creates: of two at once the second waits for the first, and a create that fails leaves its key free.
+A key is valid for one sender, one operation and one content, for 24 hours. It is claimed in the transaction that
+creates the object: a concurrent request with the same key waits, and a failed create leaves the key free.
 
-A secret that is shown once is not stored. It is derived from the server's secret key, a random salt in the row, and the
-key itself, of which the row has a hash only: whoever sends the key again is shown the secret again, nobody else can be.
+Secrets shown once are not stored. They are derived from the server's secret key, a random salt in the row and the
+key itself, of which the row holds only a hash. So only a sender of the same key can be shown the secret again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LONGEST = 255
 
 @dataclass
 class Claim:
-    """``repeated``: an earlier request with this key made ``subject``."""
+    """``repeated`` means that an earlier request with this key created ``subject``."""
 
     row: Creation | None
     secret: str
@@ -40,30 +40,30 @@ class Claim:
     def subject(self) -> str:
         return self.row.subject if self.row else ""
 
-    def made(self, subject: str) -> None:
-        """Says what was made, for requests that come again."""
+    def complete(self, subject: str) -> None:
+        """Stores the id of the created object for repeated requests."""
         if self.row:
             self.row.subject = subject
 
     def token(self, prefix: str) -> str:
-        """A new token; for a repeated request the one that was given before."""
+        """A new token; for a repeated request, the token of the first one."""
         return f"{prefix}_{self.secret}"
 
 
 def claim(session: Session, actor: Actor, operation: str, key: str, content: object, now: datetime) -> Claim:
-    """The claim on a key; without a key each request is new. Raises BadInput for a key that was used otherwise."""
+    """Claims a key; without a key each request is new. Raises BadInput for a key of a different request."""
     return claim_for(session, actor.tenant_id, actor.user_id, operation, key, content, now)
 
 
 def claim_for(
     session: Session, tenant_id: str, owner: str, operation: str, key: str, content: object, now: datetime
 ) -> Claim:
-    """As ``claim``, for somebody who has no account yet."""
+    """As ``claim``, for a sender without an account."""
     if not key:
         return Claim(None, secrets.token_urlsafe(32), False)
     _check(key)
-    mine = col(Creation.owner) == owner
-    session.execute(delete(Creation).where(mine, col(Creation.created_at) <= now - LIFE))
+    expired = col(Creation.created_at) <= now - LIFE
+    session.execute(delete(Creation).where(col(Creation.owner) == owner, expired))
     row = Creation(
         key_hmac=security.token_hmac(f"{owner}\n{key}"),
         tenant_id=tenant_id,
@@ -81,14 +81,15 @@ def claim_for(
 
 
 def release(session: Session, actor: Actor, subject: str) -> None:
-    """Frees the key of what could not be made after all."""
+    """Frees the key of an object whose creation failed later."""
     session.execute(delete(Creation).where(col(Creation.owner) == actor.user_id, col(Creation.subject) == subject))
 
 
 def _repeated(row: Creation, request: str, key: str) -> Claim:
     if row.request != request:
         raise BadInput(
-            "This Idempotency-Key was used for another request: send a new key.", code="idempotency_key_reused"
+            "This Idempotency-Key was already used for a different request. Send a new key.",
+            code="idempotency_key_reused",
         )
     return Claim(row, _secret(row, key), True)
 
@@ -99,11 +100,11 @@ def _secret(row: Creation, key: str) -> str:
 
 def _check(key: str) -> None:
     if len(key) > LONGEST or not key.isascii() or not key.isprintable():
-        raise BadInput(f"An Idempotency-Key has at most {LONGEST} printable ASCII characters.")
+        raise BadInput(f"The Idempotency-Key must be at most {LONGEST} printable ASCII characters.")
 
 
 def _text(content: object) -> str:
-    """The same text for the same content."""
+    """A canonical text of the content, to compare two requests."""
     if isinstance(content, bytes):
         return content.hex()
     plain: Any = asdict(content) if is_dataclass(content) and not isinstance(content, type) else content

@@ -1,7 +1,7 @@
-"""Leases: rows that keep two processes from doing the same work at once, on every database.
+"""Leases: database rows that keep two processes from doing the same work at once.
 
-A lease ends by itself, so a process that died blocks nobody for longer than ``LENGTH``; one that died on this machine
-is noticed at once. Work under a lease must bear being done twice all the same: a stalled owner may wake up late.
+A lease expires after ``LENGTH``, so a dead process blocks others no longer than that; the lease of a process that died
+on this machine is free at once. Work under a lease must still be repeatable: a stalled owner may resume late.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ from crontopus_app.base.errors import CrontopusError
 from crontopus_app.models import Lease
 
 LENGTH = timedelta(seconds=60)
-# A process id comes again, in a restarted container even at once: this tells the two apart.
+# Process ids are reused, in a restarted container at once: this distinguishes the processes.
 _PROCESS = secrets.token_hex(6)
-# The leases that blocks of this process hold now. A row of ours that is not among them was not given back: the disk
-# was full, or the database away.
-_HELD: set[str] = set()
+# Owners of the leases that this process holds. A row of this process that is not among them could not be deleted: the
+# disk was full, or the database unavailable.
+_OWNERS: set[str] = set()
 
 Clock = Callable[[], datetime]
 
 
 class LeaseLost(CrontopusError):
-    """Somebody else took the lease over: stop."""
+    """Another process took over the lease; the work must stop."""
 
     code = "lease_lost"
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldLease:
     name: str
     owner: str
     now: Clock
 
     def renew(self) -> None:
-        """Moves the end on; raises LeaseLost."""
+        """Extends the lease by ``LENGTH`` from now; raises LeaseLost."""
         with writing() as session:
-            mine = update(Lease).where(col(Lease.name) == self.name, col(Lease.owner) == self.owner)
-            if _count(session, mine.values(until=self.now() + LENGTH)) != 1:
-                raise LeaseLost(f"The lease {self.name} was taken over.")
+            statement = update(Lease).where(col(Lease.name) == self.name, col(Lease.owner) == self.owner)
+            if _count(session, statement.values(until=self.now() + LENGTH)) != 1:
+                raise LeaseLost(f"Another process took over the lease {self.name}.")
 
 
 @contextmanager
-def lease(name: str, now: Clock) -> Iterator[Held | None]:
-    """The lease for the length of the block, or None where somebody else has it."""
-    held = Held(name, f"{socket.gethostname()}/{os.getpid()}/{_PROCESS}/{secrets.token_hex(6)}", now)
-    _HELD.add(held.owner)
+def lease(name: str, now: Clock) -> Iterator[HeldLease | None]:
+    """Holds the lease during the block; yields None if another process holds it."""
+    held = HeldLease(name, f"{socket.gethostname()}/{os.getpid()}/{_PROCESS}/{secrets.token_hex(6)}", now)
+    _OWNERS.add(held.owner)
     try:
         if not _take(held):
             yield None
@@ -67,10 +67,10 @@ def lease(name: str, now: Clock) -> Iterator[Held | None]:
             with writing() as session:
                 session.execute(delete(Lease).where(col(Lease.name) == name, col(Lease.owner) == held.owner))
     finally:
-        _HELD.discard(held.owner)
+        _OWNERS.discard(held.owner)
 
 
-def _take(held: Held) -> bool:
+def _take(held: HeldLease) -> bool:
     try:
         with writing() as session:
             row = session.get(Lease, held.name)
@@ -80,9 +80,9 @@ def _take(held: Held) -> bool:
             free = col(Lease.until) < held.now()
             if _is_free(row.owner):
                 free = or_(free, col(Lease.owner) == row.owner)
-            taken = update(Lease).where(col(Lease.name) == held.name, free)
-            return _count(session, taken.values(owner=held.owner, until=held.now() + LENGTH)) == 1
-    except IntegrityError:  # somebody else made the row between our look and our insert
+            statement = update(Lease).where(col(Lease.name) == held.name, free)
+            return _count(session, statement.values(owner=held.owner, until=held.now() + LENGTH)) == 1
+    except IntegrityError:  # another process inserted the row between our query and our insert
         return False
 
 
@@ -91,16 +91,16 @@ def _count(session: Session, statement: Update) -> int:
 
 
 def _is_free(owner: str) -> bool:
-    """Whether the owner was a process of this machine that is gone, or a block of this process that has ended."""
+    """Whether the owner was a process of this machine that has ended, or a block of this process that has ended."""
     host, pid, process, _ = owner.split("/")
     if host != socket.gethostname():
         return False
     if int(pid) == os.getpid():
-        return process != _PROCESS or owner not in _HELD
+        return process != _PROCESS or owner not in _OWNERS
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
-    except PermissionError:  # it lives, under another account
+    except PermissionError:  # the process exists, under another account
         return False
     return False

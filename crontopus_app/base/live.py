@@ -1,4 +1,4 @@
-"""Events for the dashboards: ids, never data, so nothing leaks between tenants."""
+"""Events that refresh open pages. They carry ids, never data, so nothing leaks between tenants."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ CHANNEL = "crontopus:live"
 
 @dataclass(frozen=True)
 class Event:
-    """Something of a tenant changed: ``kind`` is run, job, endpoint, change, tenant or session; ``id`` which one.
+    """A tenant's object changed. ``kind`` is run, job, endpoint, change, tenant or session.
 
-    An empty id says that it was several.
+    An empty ``id`` means several objects of that kind.
     """
 
     tenant_id: str
@@ -32,11 +32,11 @@ class Event:
 
 
 def publish(*events: Event) -> None:
-    """Tells every web process, after the commit: see ``db.after_commit``. Never raises: a late page fails nobody."""
+    """Sends events to every web process. Call it after the commit (``db.after_commit``). Never raises."""
     try:
         quickly(lambda client: _publish(client, events))
     except RedisError as error:
-        log.warning("Redis is away, %d events were not told: %s", len(events), error)
+        log.warning("Redis is unavailable, %d events were not sent: %s", len(events), error)
 
 
 def _publish(client: Redis, events: Sequence[Event]) -> None:
@@ -47,10 +47,9 @@ def _publish(client: Redis, events: Sequence[Event]) -> None:
 
 
 async def subscribe() -> AsyncIterator[Event | None]:
-    """Events as they come, until cancelled; raises RedisError when Redis goes away (the caller starts again).
+    """Yields events until cancelled; raises RedisError when the connection is lost (the caller subscribes again).
 
-    None says that the subscription stands from now on: what happened before may have been missed. A message that is
-    none of ours is passed over.
+    Yields None once subscribed: earlier events may have been missed. Messages in another format are ignored.
     """
     client = aioredis.Redis.from_url(settings().redis_url, socket_connect_timeout=2)
     try:
@@ -69,5 +68,5 @@ def _read(data: bytes) -> Event | None:
     try:
         return Event(**json.loads(data))
     except (ValueError, TypeError) as error:
-        log.warning("a message on %s is none of ours: %s", CHANNEL, error)
+        log.warning("Ignored a message on %s that is not an event: %s", CHANNEL, error)
         return None

@@ -1,6 +1,6 @@
-"""What this process writes names no secret: neither its log, nor a traceback, nor what a library prints.
+"""Masks secrets in everything this process writes: its log, tracebacks, and output of libraries.
 
-Records are masked when they are made, before a handler breaks their lines; the streams catch what is no record.
+Log records are masked before a handler wraps their lines; stdout and stderr are masked for all other output.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any, TextIO, cast
 
 from crontopus_app.base.masking import masked
 
-# Characters of one message: some libraries log whatever they are sent.
+# Maximum characters of one message: some libraries log whole requests.
 LONGEST = 16_384
 
 
 def hide_secrets() -> None:
-    """From now on, for the whole process. Once is enough; each process of ours calls it at its start."""
+    """Starts masking for this process. Each process calls it at its start; repeating it has no effect."""
     logging.setLogRecordFactory(_Record)
     if not isinstance(sys.stdout, _Masked):
         sys.stdout = cast(TextIO, _Masked(sys.stdout))
@@ -26,7 +26,7 @@ def hide_secrets() -> None:
 
 
 class _Record(logging.LogRecord):
-    """A record whose text is masked, whoever formats it."""
+    """A log record whose message is masked for every formatter."""
 
     def getMessage(self) -> str:
         text = super().getMessage()
@@ -34,7 +34,7 @@ class _Record(logging.LogRecord):
 
 
 class _Masked(io.TextIOBase):
-    """A text stream to which nothing is written unmasked; otherwise the stream itself, which it never closes."""
+    """A text stream that masks what is written and passes it to ``stream``, which it never closes."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class _Masked(io.TextIOBase):
         return True
 
     @property
-    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] -- typed as a field there
+    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] -- a field in the base class
         return self._stream.encoding
 
     @property

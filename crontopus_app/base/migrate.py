@@ -1,4 +1,4 @@
-"""Bringing the database to the tables that this release knows."""
+"""Database migrations: upgrades the schema to this release's revision."""
 
 from __future__ import annotations
 
@@ -18,37 +18,38 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def config(url: str) -> Config:
-    made = Config(str(ROOT / "alembic.ini"))
-    made.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
-    made.attributes["url"] = url
-    return made
+    alembic = Config(str(ROOT / "alembic.ini"))
+    alembic.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
+    alembic.attributes["url"] = url
+    return alembic
 
 
 def to_head(url: str) -> None:
-    """Migrates; two at once wait for each other. Raises ConfigurationError with a sentence where it cannot."""
+    """Upgrades the schema; concurrent upgrades wait for each other. Raises ConfigurationError if it cannot."""
     try:
         command.upgrade(config(url), "head")
     except OperationalError as error:
-        raise ConfigurationError(f"The database {_shown(url)} cannot be opened: {error.orig}") from error
+        raise ConfigurationError(f"The database {_without_password(url)} cannot be opened: {error.orig}") from error
     except DatabaseError as error:
         raise ConfigurationError(
-            f"The database {_shown(url)} is damaged or not one of Crontopus ({error.orig}): "
-            "restore it from a backup, or move it away to begin with an empty one."
+            f"The database {_without_password(url)} is damaged or is not a Crontopus database ({error.orig}). "
+            "Restore it from a backup, or move it away to start with an empty one."
         ) from error
     except CommandError as error:
         raise ConfigurationError(
-            f"The database {_shown(url)} was written by another release of Crontopus ({error}): install that one."
+            f"The database {_without_password(url)} was written by another release of Crontopus ({error}). "
+            "Install that release."
         ) from error
 
 
 def at_head(url: str) -> bool:
-    """Whether the database has exactly this release's tables."""
+    """Whether the schema has exactly this release's revision."""
     current, head = revisions(url)
     return current == head
 
 
 def revisions(url: str) -> tuple[str, str]:
-    """The revision of the database's tables, empty where there are none, and this release's."""
+    """The revision of the database (empty without tables), and this release's revision."""
     engine = make_engine(url)
     try:
         with engine.connect() as connection:
@@ -58,7 +59,6 @@ def revisions(url: str) -> tuple[str, str]:
     return " ".join(sorted(current)), " ".join(sorted(ScriptDirectory.from_config(config(url)).get_heads()))
 
 
-def _shown(url: str) -> str:
-    """The address without its password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+def _without_password(url: str) -> str:
+    scheme, _, location = url.partition("://")
+    return f"{scheme}://{location.rpartition('@')[2]}"

@@ -1,4 +1,4 @@
-"""Parts of the installation, asked side by side, none longer than somebody waits."""
+"""Runs health probes of components in parallel threads, each with a timeout."""
 
 from __future__ import annotations
 
@@ -18,66 +18,66 @@ from crontopus_app.base.masking import masked
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 3.0
+TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a part said within ``took_ms``; ``problem`` is a sentence where it said nothing."""
+class ProbeResult:
+    """The value that a probe returned after ``took_ms``, or the ``problem`` as a sentence."""
 
     value: Any = None
     problem: str = ""
     took_ms: float = 0.0
 
 
-class _Asking(threading.Thread):
-    """One question on its way. It may outlive whoever asked, and not the process."""
+class _Probe(threading.Thread):
+    """One running probe. It may outlive its caller, but not the process."""
 
-    def __init__(self, name: str, ask: Callable[[], Any]) -> None:
-        super().__init__(name=f"ask {name}", daemon=True)
-        self._ask = ask
+    def __init__(self, name: str, function: Callable[[], Any]) -> None:
+        super().__init__(name=f"probe {name}", daemon=True)
+        self._function = function
         self.began = time.monotonic()
-        self.answer: Answer | None = None
+        self.result: ProbeResult | None = None
 
     def run(self) -> None:
         try:
-            value = self._ask()
-            self.answer = Answer(value, took_ms=(time.monotonic() - self.began) * 1000)
+            value = self._function()
+            self.result = ProbeResult(value, took_ms=(time.monotonic() - self.began) * 1000)
         except CrontopusError as error:
-            self.answer = Answer(problem=masked(error.message))
+            self.result = ProbeResult(problem=masked(error.message))
         except (RedisError, SQLAlchemyError, httpx.HTTPError, OSError, ValueError) as error:
             log.warning("%s: %s", self.name, masked(str(error)))
-            self.answer = Answer(problem=_first_line(error))
+            self.result = ProbeResult(problem=_first_line(error))
 
 
 def _first_line(error: Exception) -> str:
-    said = masked(str(error)).strip().splitlines()
-    return said[0][:200] if said else type(error).__name__
+    lines = masked(str(error)).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
-# A part that hangs is not asked again before it has answered: looking at it cannot fill the process with threads.
-_under_way: dict[str, _Asking] = {}
+# At most one running probe per component: a component that hangs cannot fill the process with threads.
+_running: dict[str, _Probe] = {}
 _lock = threading.Lock()
 
 
-def ask(parts: Mapping[str, Callable[[], Any]], patience_s: float = PATIENCE_S) -> dict[str, Answer]:
-    """Each part's answer, by its name, after ``patience_s`` at the latest. Never raises."""
+def run(functions: Mapping[str, Callable[[], Any]], timeout_s: float = TIMEOUT_S) -> dict[str, ProbeResult]:
+    """The result of each probe by name, after ``timeout_s`` seconds at the latest. Never raises."""
     with _lock:
-        asked = {name: _begin(name, question) for name, question in parts.items()}
-    end = time.monotonic() + patience_s
-    for one in asked.values():
-        one.join(max(0.0, end - time.monotonic()))
-    return {name: one.answer or _no_answer(one) for name, one in asked.items()}
+        probes = {name: _started(name, function) for name, function in functions.items()}
+    deadline = time.monotonic() + timeout_s
+    for probe in probes.values():
+        probe.join(max(0.0, deadline - time.monotonic()))
+    return {name: probe.result or _timed_out(probe) for name, probe in probes.items()}
 
 
-def _begin(name: str, question: Callable[[], Any]) -> _Asking:
-    under_way = _under_way.get(name)
-    if under_way is not None and under_way.is_alive():
-        return under_way
-    asking = _under_way[name] = _Asking(name, question)
-    asking.start()
-    return asking
+def _started(name: str, function: Callable[[], Any]) -> _Probe:
+    running = _running.get(name)
+    if running is not None and running.is_alive():
+        return running
+    probe = _running[name] = _Probe(name, function)
+    probe.start()
+    return probe
 
 
-def _no_answer(one: _Asking) -> Answer:
-    return Answer(problem=f"no answer for {time.monotonic() - one.began:.0f} s")
+def _timed_out(probe: _Probe) -> ProbeResult:
+    return ProbeResult(problem=f"no answer for {time.monotonic() - probe.began:.0f} s")

@@ -1,6 +1,6 @@
-"""Redis and the bell for the workers.
+"""Redis: the task queues of the workers, and a client with short timeouts for requests.
 
-Losing Redis loses no fact: rows say what is to be done, a ring only says it soon.
+The database says what work is due; a queued task only starts it sooner. So losing Redis loses no work.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# What people wait for, in milliseconds; and what may take seconds. One worker at least serves edits only.
+# QUEUE: short tasks that people wait for; at least one worker serves it alone. LONG_QUEUE: tasks that may take seconds.
 QUEUE, LONG_QUEUE = "crontopus", "crontopus-long"
 QUEUES = (QUEUE, LONG_QUEUE)
 LONG = frozenset(
@@ -39,7 +39,7 @@ LONG = frozenset(
         "settle_git_access",
     }
 )
-# Tasks end by themselves, after a slice of work: a limit of RQ's would cut them in two.
+# No time limit in RQ: tasks end by themselves after a slice of work, and a limit would interrupt them.
 NO_LIMIT = -1
 A_DAY_S = 86_400
 BUDGET_S, REST_S = 0.2, 3.0
@@ -50,58 +50,61 @@ def redis() -> Redis:
     return Redis.from_url(settings().redis_url, socket_connect_timeout=2, socket_timeout=5, health_check_interval=15)
 
 
-class _Hurry:
-    """A client for those whom somebody waits for: it has its answer soon, or for some seconds none."""
+class _RequestClient:
+    """A Redis client for requests: a timeout of BUDGET_S, then failing at once for REST_S."""
 
     def __init__(self, url: str) -> None:
-        # A connection that a restarted server has closed is made anew; silence is not waited for twice.
-        again = Retry(NoBackoff(), 1, (RedisConnectionError,))
-        waits = {"socket_connect_timeout": BUDGET_S, "socket_timeout": BUDGET_S}
-        self.client = Redis.from_url(url, retry=again, **waits)
-        self.silence = Circuit(REST_S)
+        # Reconnect once when a restarted server has closed the connection; do not repeat a timeout.
+        retry = Retry(NoBackoff(), 1, (RedisConnectionError,))
+        timeouts = {"socket_connect_timeout": BUDGET_S, "socket_timeout": BUDGET_S}
+        self.client = Redis.from_url(url, retry=retry, **timeouts)
+        self.circuit = Circuit(REST_S)
 
 
 @lru_cache(maxsize=1)
-def _hurry(url: str) -> _Hurry:
-    return _Hurry(url)
+def _request_client(url: str) -> _RequestClient:
+    return _RequestClient(url)
 
 
-def quickly(act: Callable[[Redis], T]) -> T:
-    """What ``act`` is told by Redis within BUDGET_S. Raises RedisError: at once, for REST_S after it was silent."""
-    hurry = _hurry(settings().redis_url)
-    if not hurry.silence.lets_through():
-        raise RedisTimeoutError("Redis did not answer a moment ago")
+def quickly(call: Callable[[Redis], T]) -> T:
+    """The result of ``call(client)``, with a timeout of BUDGET_S.
+
+    Raises RedisError. After a timeout it raises at once for REST_S.
+    """
+    redis_client = _request_client(settings().redis_url)
+    if not redis_client.circuit.allows():
+        raise RedisTimeoutError("Redis timed out a moment ago")
     try:
-        found = act(hurry.client)
+        result = call(redis_client.client)
     except RedisTimeoutError:
-        hurry.silence.fail()
+        redis_client.circuit.fail()
         raise
-    hurry.silence.succeed()
-    return found
+    redis_client.circuit.succeed()
+    return result
 
 
 def info(section: str) -> dict[str, Any]:
-    """A section of what Redis says of itself. Raises RedisError."""
+    """A section of Redis' INFO command. Raises RedisError."""
     return cast("dict[str, Any]", redis().info(section))
 
 
 def ring(task: str, *args: str) -> bool:
-    """Asks a worker to run ``worker.tasks.<task>(*args)`` soon; False where Redis is away (a sweep finds the row).
+    """Queues ``worker.tasks.<task>(*args)``; False if Redis is unavailable (a sweep finds the due row later).
 
-    A task that waits in its queue already is not put there twice. One that has begun may have looked too early: it is.
+    A task that is already waiting is not queued twice. A running one is: it may have read the rows too early.
     """
     try:
         quickly(lambda client: _enqueue_once(client, task, args))
-    except WatchError:  # somebody else rang at this instant
+    except WatchError:  # another process queued it at the same moment
         return True
     except RedisError as error:
-        log.warning("Redis is away, %s%r waits for the sweep: %s", task, args, error)
+        log.warning("Redis is unavailable, %s%r waits for the next sweep: %s", task, args, error)
         return False
     return True
 
 
 def _enqueue_once(client: Redis, task: str, args: tuple[str, ...]) -> None:
-    """Raises WatchError where another process did it meanwhile, RedisError."""
+    """Raises WatchError if another process queued the task at the same time, and RedisError."""
     queue = Queue(LONG_QUEUE if task in LONG else QUEUE, connection=client)
     key = f"crontopus:rung:{task}:{':'.join(args)}"
     with queue.connection.pipeline() as pipe:
@@ -110,7 +113,7 @@ def _enqueue_once(client: Redis, task: str, args: tuple[str, ...]) -> None:
         if last is not None and pipe.lpos(queue.key, last.decode()) is not None:
             return
         pipe.multi()
-        made = queue.enqueue(
+        queued = queue.enqueue(
             f"worker.tasks.{task}",
             *args,
             result_ttl=60,
@@ -118,5 +121,5 @@ def _enqueue_once(client: Redis, task: str, args: tuple[str, ...]) -> None:
             job_timeout=NO_LIMIT,
             pipeline=pipe,
         )
-        pipe.set(key, made.id, ex=A_DAY_S)
+        pipe.set(key, queued.id, ex=A_DAY_S)
         pipe.execute()

@@ -1,4 +1,4 @@
-"""How often: rates and waits after failures, kept in Redis, which, away, limits nothing."""
+"""Rate limits, and waits after failures, counted in Redis. While Redis is unavailable, nothing is limited."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from crontopus_app.base.queue import quickly
 
 log = logging.getLogger(__name__)
 
-# Longer than any name, id or address that exists: what a stranger sends cannot fill Redis.
+# Longer than any valid name, id or address. Longer keys are cut, so that strangers cannot fill Redis.
 KEY_LENGTH = 100
 
 
 @dataclass(frozen=True)
 class Rate:
-    """``count`` requests in ``seconds``; ``refusal`` is said to who asks more often."""
+    """At most ``count`` requests in ``seconds``; ``refusal`` begins the error for further ones."""
 
     name: str
     count: int
@@ -33,8 +33,10 @@ class Rate:
 
 @dataclass(frozen=True)
 class Backoff:
-    """``free`` failures in ``seconds``; each one more makes the wait twice as long: ``seconds`` first, then up to
-    ``longest``. It is forgotten ``longest`` seconds after the last wait is over."""
+    """Allows ``free`` failures in ``seconds``. Each further failure doubles the wait, from ``seconds`` to ``longest``.
+
+    The failures are forgotten ``longest`` seconds after the last wait has ended.
+    """
 
     name: str
     free: int
@@ -51,67 +53,68 @@ class Backoff:
 
 @dataclass(frozen=True)
 class Spent:
-    """Requests ``used`` of a rate that begins anew in ``left`` seconds."""
+    """``used`` requests of a rate whose period ends in ``seconds_left``."""
 
     used: int
-    left: int
+    seconds_left: int
 
 
 def spend(rate: Rate, key: str) -> Spent | None:
-    """Counts one request of ``key``; raises RateLimited past the rate. None where Redis is away: nothing is limited."""
+    """Counts one request of ``key``; raises RateLimited above the rate. Returns None while Redis is unavailable."""
     try:
         ((used, left),) = add(rate, {key: 1}).values()
     except RedisError as error:
-        _away(rate.name, error)
+        _log_unlimited(rate.name, error)
         return None
     if used > rate.count:
-        raise refused(rate, left)
+        raise limited(rate, left)
     return Spent(used, left)
 
 
 def add(rate: Rate, counts: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Counts requests of some keys; for each how many there were and the seconds left. Raises RedisError."""
+    """Counts requests of several keys. Returns the requests used and the seconds left of each. Raises RedisError."""
     commands: list[tuple[str | int, ...]] = []
     for key, count in counts.items():
         bucket = _bucket(rate.name, key)
         commands += [("INCRBY", bucket, count), ("EXPIRE", bucket, rate.seconds, "NX"), ("TTL", bucket)]
-    told = _execute(*commands) if commands else []
-    return {key: (told[3 * place], told[3 * place + 2]) for place, key in enumerate(counts)}
+    replies = _execute(*commands) if commands else []
+    return {key: (replies[3 * index], replies[3 * index + 2]) for index, key in enumerate(counts)}
 
 
-def refused(rate: Rate, left: int) -> RateLimited:
-    return _refused(rate.refusal, rate.count, left)
+def limited(rate: Rate, seconds_left: int) -> RateLimited:
+    """The error for a request above the rate."""
+    return _limited(rate.refusal, rate.count, seconds_left)
 
 
 def check(rate: Rate, key: str) -> None:
-    """Raises RateLimited where the rate of ``key`` is used up; counts nothing."""
+    """Raises RateLimited if the rate of ``key`` is used up; counts nothing."""
     try:
         used, left = _execute(("GET", _bucket(rate.name, key)), ("TTL", _bucket(rate.name, key)))
     except RedisError as error:
-        _away(rate.name, error)
+        _log_unlimited(rate.name, error)
         return
     if int(used or 0) >= rate.count:
-        raise _refused(rate.refusal, rate.count, left)
+        raise limited(rate, left)
 
 
 def refund(rate: Rate, key: str) -> None:
-    """Takes back one request that was counted."""
+    """Takes back one counted request."""
     try:
         bucket = _bucket(rate.name, key)
         _execute(("DECR", bucket), ("EXPIRE", bucket, rate.seconds, "NX"))
     except RedisError as error:
-        _away(rate.name, error)
+        _log_unlimited(rate.name, error)
 
 
 def check_wait(backoff: Backoff, key: str) -> None:
-    """Raises RateLimited while ``key`` has to wait after its failures."""
+    """Raises RateLimited while ``key`` must wait after its failures."""
     try:
         (left,) = _execute(("TTL", _bucket(f"{backoff.name}-wait", key)))
     except RedisError as error:
-        _away(backoff.name, error)
+        _log_unlimited(backoff.name, error)
         return
     if left > 0:
-        raise _refused(backoff.refusal, backoff.free, left)
+        raise _limited(backoff.refusal, backoff.free, left)
 
 
 def fail(backoff: Backoff, key: str) -> None:
@@ -123,24 +126,24 @@ def fail(backoff: Backoff, key: str) -> None:
             waiting = _bucket(f"{backoff.name}-wait", key)
             _execute(("SET", waiting, 1, "EX", wait), ("EXPIRE", bucket, wait + backoff.longest))
     except RedisError as error:
-        _away(backoff.name, error)
+        _log_unlimited(backoff.name, error)
 
 
 def try_again(seconds: int, now: datetime) -> str:
-    """When to try again, as a sentence: in seconds, or from two minutes on at a time of day."""
+    """A sentence that says when to try again: in seconds, or from two minutes on, at a time of day (UTC)."""
     if seconds < 120:
         return f"Try again in {seconds} second{'' if seconds == 1 else 's'}."
     at = datetime.fromtimestamp(math.ceil((now + timedelta(seconds=seconds)).timestamp() / 60) * 60, tz=now.tzinfo)
     return f"Try again at {at:%H:%M} UTC."
 
 
-def _refused(refusal: str, limit: int, left: int) -> RateLimited:
-    seconds = max(1, left)
+def _limited(refusal: str, limit: int, seconds_left: int) -> RateLimited:
+    seconds = max(1, seconds_left)
     return RateLimited(f"{refusal} {try_again(seconds, clock.now())}", retry_after=seconds, limit=limit)
 
 
 def _execute(*commands: tuple[str | int, ...]) -> list[int]:
-    """The answers to some commands, sent together. Raises RedisError."""
+    """The replies to commands sent in one transaction. Raises RedisError."""
     return quickly(lambda client: _pipelined(client, commands))
 
 
@@ -155,5 +158,5 @@ def _bucket(name: str, key: str) -> str:
     return f"crontopus:rate:{name}:{key[:KEY_LENGTH]}"
 
 
-def _away(name: str, error: RedisError) -> None:
-    log.warning("Redis is away, %s is not limited: %s", name, error)
+def _log_unlimited(name: str, error: RedisError) -> None:
+    log.warning("Redis is unavailable, %s is not limited: %s", name, error)

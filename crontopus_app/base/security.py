@@ -1,4 +1,4 @@
-"""Passwords, tokens and names: how they are made, kept and compared."""
+"""User names, passwords and tokens: validation, generation, hashing and comparison."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crontopus_app.base.settings import settings
 
 MIN_PASSWORD = 10
 USERNAME = re.compile(r"^[a-z0-9](-?[a-z0-9]){1,38}$")
-# Forgejo's own reserved names, and words that would read as ours in an address.
+# Names that Forgejo reserves, and words that would look official in a URL.
 RESERVED = frozenset(
     (
         "admin administrator api assets attachments avatars captcha commits crontopus debug devtest error explore "
@@ -28,23 +28,21 @@ RESERVED = frozenset(
 
 
 def clean_username(name: str) -> str:
-    """The name in lower case; raises BadInput where it cannot be a user's and tenant's name."""
+    """The name in lower case; raises BadInput if it is not a valid user name."""
     name = name.strip().lower()
     if len(name) > 39 or not USERNAME.match(name):
-        raise _bad(
-            "username", "A user name has 2 to 39 of a-z, 0-9 and single hyphens, and begins and ends without one."
-        )
+        raise _bad("username", "Use 2–39 lower-case letters, digits or single hyphens; not at the start or end.")
     if name in RESERVED or name.startswith("agent-"):
-        raise _bad("username", f"The name {name!r} is reserved: choose another.")
+        raise _bad("username", f"The name {name!r} is reserved. Choose another name.")
     return name
 
 
 def check_password(password: str, username: str, field: str = "password") -> None:
-    """Raises BadInput where a password is too short or is the user's name; ``field`` is the form's."""
+    """Raises BadInput for a password that is too short or equals the user name; ``field`` names the form's field."""
     if len(password) < MIN_PASSWORD:
-        raise _bad(field, f"A password has at least {MIN_PASSWORD} characters.")
+        raise _bad(field, f"Use at least {MIN_PASSWORD} characters.")
     if password.strip().lower() == username.lower():
-        raise _bad(field, "The password must not be the user name.")
+        raise _bad(field, "The password must differ from the user name.")
 
 
 def _bad(field: str, message: str) -> BadInput:
@@ -52,13 +50,13 @@ def _bad(field: str, message: str) -> BadInput:
 
 
 def hash_password(password: str) -> str:
-    """bcrypt over SHA-256, so nothing beyond bcrypt's 72 bytes is cut off. Slow on purpose: not for the event loop."""
+    """bcrypt over SHA-256, because bcrypt ignores bytes after the 72nd. Slow on purpose: keep it off the event loop."""
     return bcrypt.hashpw(_prehash(password), bcrypt.gensalt()).decode()
 
 
 def password_matches(password: str, stored: str | None) -> bool:
-    """Whether the password is the stored one; takes the same time where there is no such user (``stored`` is None)."""
-    matches = bcrypt.checkpw(_prehash(password), (stored or _NOBODY).encode())
+    """Whether the password matches the stored hash. Takes the same time without a user (``stored`` is None)."""
+    matches = bcrypt.checkpw(_prehash(password), (stored or _DUMMY_HASH).encode())
     return matches and stored is not None
 
 
@@ -66,22 +64,22 @@ def _prehash(password: str) -> bytes:
     return base64.b64encode(hashlib.sha256(password.encode(errors="surrogatepass")).digest())
 
 
-# The hash of a random password that was thrown away: comparing with it costs what comparing with a real one costs.
-# It is written down because making one takes every process a third of a second at its start.
-_NOBODY = "$2b$12$z9mGowfgicYxXfwWjhjx0.hY2jewN27D4n6IgYNiJ9TBABtHglsPa"
+# The hash of a discarded random password: comparing with it takes as long as with a real hash.
+# A constant, because hashing one would add a third of a second to the start of every process.
+_DUMMY_HASH = "$2b$12$z9mGowfgicYxXfwWjhjx0.hY2jewN27D4n6IgYNiJ9TBABtHglsPa"
 
 
 def new_token(prefix: str) -> str:
-    """A random token such as ``ep_…``; 256 bits, shown once."""
+    """A random token of 256 bits such as ``ep_…``."""
     return f"{prefix}_{secrets.token_urlsafe(32)}"
 
 
 def derived_secret(material: str) -> str:
-    """The secret part of a token, 256 bits, that the same material gives again under the installation's secret key."""
+    """The secret part of a token (256 bits), derived from ``material`` and the installation's secret key."""
     digest = hmac.new(settings().secret_key.encode(), f"derived\n{material}".encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def token_hmac(token: str) -> str:
-    """What is stored of a token: HMAC-SHA256 under the installation's secret key, in hex."""
+    """The form in which tokens are stored: HMAC-SHA256 under the installation's secret key, in hex."""
     return hmac.new(settings().secret_key.encode(), token.encode(), hashlib.sha256).hexdigest()

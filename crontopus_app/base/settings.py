@@ -1,6 +1,6 @@
 """Settings from the environment: ``CRONTOPUS_NAME``, each also as ``CRONTOPUS_NAME_FILE``.
 
-Read once, by ``settings()``, never at import. An unknown name or a malformed value stops the start with a sentence that
+Read once, by ``settings()``, never at import. An unknown name or an invalid value stops the start with an error that
 names the variable.
 """
 
@@ -22,14 +22,14 @@ from crontopus_app.base.errors import ConfigurationError
 PREFIX = "CRONTOPUS_"
 DEFAULT_BIND = "127.0.0.1:8000"
 EMBEDDED_ADMIN = "svc-crontopus"
-# Where the embedded forge lies below the address of `web`.
+# URL path of the embedded forge on the web server.
 FORGE_PATH = "/forge"
-# Without our prefix, under which names that nobody knows stop the start.
+# Internal marker for child processes. Without the prefix, under which unknown names stop the start.
 HOME_BY_DEFAULT = "_CRONTOPUS_HOME_BY_DEFAULT"
-# A build with this set to 1 has the page /kit too: for people who work on the console.
+# A build with this set to 1 includes the page /kit, for developers of the console.
 DEVELOPMENT = "CONSOLE_DEVELOPMENT"
 
-# Of the agent, the CLI and the tests: they share the prefix, the server must not call them unknown.
+# Variables of the agent, the CLI and the tests. They share the prefix; the server ignores them.
 OTHER_PROGRAMS = frozenset({"AGENT_STATE", "CRONTAB", "ENROLLMENT_TOKEN", "LOG_FORMAT", "PROFILE", "TOKEN", "URL"})
 NAMES = frozenset(
     {
@@ -53,9 +53,9 @@ NAMES = frozenset(
 
 @dataclass(frozen=True)
 class Settings:
-    """All that an operator can set. ``embedded_*`` say which parts are our own stand-ins.
+    """The operator's settings. ``embedded_*`` say which components are the embedded ones.
 
-    ``crontopus_app.forge.addresses`` makes the addresses that others are given out of the ones here.
+    ``crontopus_app.forge.addresses`` derives the URLs for hosts and people from these.
     """
 
     home: Path
@@ -79,7 +79,7 @@ class Settings:
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine uses the server: it listens on loopback, is called so, and no proxy is trusted."""
+        """Whether only this machine uses the server: bind address and public URL are loopback, no trusted proxy."""
         public = urlsplit(self.public_url).hostname or ""
         return is_loopback(self.host) and is_loopback(public) and not self.trusted_proxies
 
@@ -95,7 +95,7 @@ def settings() -> Settings:
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """Settings from ``environ``; raises ConfigurationError naming the variable."""
+    """Settings from ``environ``; raises ConfigurationError that names the invalid variable."""
     values = _values(environ)
     home = Path(values.get("HOME", ".crontopus")).expanduser().resolve()
     host, port = _bind(values.get("BIND", DEFAULT_BIND))
@@ -128,32 +128,32 @@ def read(environ: Mapping[str, str]) -> Settings:
     )
 
 
-# What is in force, under the name of its variable; those of a secret show only that they are set.
+# Settings whose value is never shown.
 SECRETS = frozenset({"FORGEJO_ADMIN_PASSWORD", "SECRET_KEY"})
 
 
-def in_force(ours: Settings) -> dict[str, str]:
-    """The value of each setting as text, by the name of its variable without the prefix."""
+def in_force(config: Settings) -> dict[str, str]:
+    """The value of each setting as text, by variable name without the prefix. Includes the secrets."""
     return {
-        "HOME": str(ours.home),
-        "BIND": f"{ours.host}:{ours.port}",
-        "PUBLIC_URL": ours.public_url,
-        "DATABASE_URL": ours.database_url,
-        "REDIS_URL": ours.redis_url,
-        "INTERNAL_URL": ours.internal_url,
-        "FORGEJO_URL": ours.forgejo_url,
-        "FORGEJO_PUBLIC_URL": ours.forgejo_public_url,
-        "FORGEJO_ADMIN_USER": ours.forgejo_admin_user,
-        "FORGEJO_ADMIN_PASSWORD": ours.forgejo_admin_password,
-        "FORGEJO_BROAD_TOKENS": str(ours.forgejo_broad_tokens).lower(),
-        "SECRET_KEY": ours.secret_key,
-        "TRUSTED_PROXIES": ", ".join(ours.trusted_proxies),
-        "WORKERS": str(ours.workers),
+        "HOME": str(config.home),
+        "BIND": f"{config.host}:{config.port}",
+        "PUBLIC_URL": config.public_url,
+        "DATABASE_URL": config.database_url,
+        "REDIS_URL": config.redis_url,
+        "INTERNAL_URL": config.internal_url,
+        "FORGEJO_URL": config.forgejo_url,
+        "FORGEJO_PUBLIC_URL": config.forgejo_public_url,
+        "FORGEJO_ADMIN_USER": config.forgejo_admin_user,
+        "FORGEJO_ADMIN_PASSWORD": config.forgejo_admin_password,
+        "FORGEJO_BROAD_TOKENS": str(config.forgejo_broad_tokens).lower(),
+        "SECRET_KEY": config.secret_key,
+        "TRUSTED_PROXIES": ", ".join(config.trusted_proxies),
+        "WORKERS": str(config.workers),
     }
 
 
 def source(environ: Mapping[str, str], name: str) -> str:
-    """Where a setting comes from: ``environment``, ``file …`` or ``default``."""
+    """The origin of a setting: ``environment``, ``file …`` or ``default``."""
     if environ.get(f"{PREFIX}{name}"):
         return "default" if name == "HOME" and environ.get(HOME_BY_DEFAULT) else "environment"
     path = environ.get(f"{PREFIX}{name}_FILE")
@@ -161,14 +161,14 @@ def source(environ: Mapping[str, str], name: str) -> str:
 
 
 def keep_home(home: Path) -> None:
-    """Children run in the project's folder: they are told the data folder whole, and whether somebody chose it."""
+    """Exports the absolute data folder, and whether it is the default, for child processes in another folder."""
     if source(os.environ, "HOME") == "default":
         os.environ[HOME_BY_DEFAULT] = "1"
     os.environ["CRONTOPUS_HOME"] = str(home)
 
 
 def _values(environ: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for variable, value in environ.items():
         if not variable.startswith(PREFIX) or not value:
             continue
@@ -179,10 +179,10 @@ def _values(environ: Mapping[str, str]) -> dict[str, str]:
             continue
         if name not in NAMES:
             raise ConfigurationError(_unknown(variable))
-        if name in found:
+        if name in values:
             raise ConfigurationError(f"Set {PREFIX}{name} or {PREFIX}{name}_FILE, not both.")
-        found[name] = _from_file(variable, value) if from_file else value
-    return found
+        values[name] = _from_file(variable, value) if from_file else value
+    return values
 
 
 def _unknown(variable: str) -> str:
@@ -208,15 +208,15 @@ def _bind(value: str) -> tuple[str, int]:
 def is_loopback(host: str) -> bool:
     """Whether a host name or IP address means this machine and nothing else."""
     try:
-        found = ip_address(host)
+        address = ip_address(host)
     except ValueError:
         return host.lower() == "localhost"
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return (mapped or found).is_loopback
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def local_host(host: str) -> str:
-    """The host by which a program on this machine reaches a server that listens on ``host``."""
+    """The host under which programs on this machine reach a server that listens on ``host``."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- recognised, not bound
 
 
@@ -229,24 +229,24 @@ def _database_url(values: Mapping[str, str], home: Path) -> str:
     url = values.get("DATABASE_URL")
     if url is None:
         return f"sqlite:///{home / 'crontopus.db'}"
-    scheme, _, rest = url.partition("://")
+    scheme, _, location = url.partition("://")
     if scheme in {"postgres", "postgresql", "postgresql+psycopg"}:
-        return f"postgresql+psycopg://{rest}"
+        return f"postgresql+psycopg://{location}"
     if scheme == "sqlite":
         return url
     raise ConfigurationError("CRONTOPUS_DATABASE_URL must begin with postgresql:// or sqlite:///.")
 
 
 def _web_address(values: Mapping[str, str], name: str, default: str) -> str:
-    """An http or https address without a slash at its end."""
+    """An http or https URL without a trailing slash."""
     url = values.get(name, default).rstrip("/")
     if not re.match(r"https?://[^/\s]+", url):
-        raise ConfigurationError(f"{PREFIX}{name} must be an http or https address, not {url!r}.")
+        raise ConfigurationError(f"{PREFIX}{name} must be an http or https URL, not {url!r}.")
     return url
 
 
 def _forge_login(values: Mapping[str, str], home: Path) -> tuple[str, str]:
-    """Name and password of the Git server's administrator."""
+    """User name and password of the Git server's administrator."""
     if "FORGEJO_URL" not in values:
         user = values.get("FORGEJO_ADMIN_USER", EMBEDDED_ADMIN)
         return user, _secret(values, "FORGEJO_ADMIN_PASSWORD", home / "secrets" / "forge_admin_password")
@@ -257,7 +257,7 @@ def _forge_login(values: Mapping[str, str], home: Path) -> tuple[str, str]:
 
 
 def _secret(values: Mapping[str, str], name: str, path: Path) -> str:
-    """The secret set by the operator, else one made once and kept in the data folder (0600)."""
+    """The secret set by the operator, or a random one generated once and stored in the data folder (mode 0600)."""
     if name in values:
         if len(values[name]) < 8:
             raise ConfigurationError(f"{PREFIX}{name} is too short: use at least 8 characters.")
@@ -270,12 +270,14 @@ def _secret(values: Mapping[str, str], name: str, path: Path) -> str:
         pass
     except OSError as error:
         raise ConfigurationError(
-            f"The data folder {path.parent.parent} cannot be written ({error.strerror}): "
-            "make it writable or set CRONTOPUS_HOME."
+            f"The data folder {path.parent.parent} is not writable ({error.strerror}). "
+            "Make it writable, or set CRONTOPUS_HOME."
         ) from error
     secret = path.read_text().strip()
     if not secret:
-        raise ConfigurationError(f"{path} is empty: an earlier start was cut off. Delete it and start again.")
+        raise ConfigurationError(
+            f"{path} is empty because an earlier start was interrupted. Delete it and start again."
+        )
     return secret
 
 

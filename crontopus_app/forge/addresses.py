@@ -1,8 +1,8 @@
-"""Every address that Crontopus gives away or calls, each from one function.
+"""Every URL that Crontopus publishes or calls, each from one function.
 
-Three parties reach the same two servers, each under a name of its own: hosts and people by the public URLs, this server
-the Git server by CRONTOPUS_FORGEJO_URL, and the Git server this one by CRONTOPUS_INTERNAL_URL. No address is taken from
-a request: behind a proxy a request does not know it.
+Hosts and people reach both servers by their public URLs; this server reaches the Git server by CRONTOPUS_FORGEJO_URL;
+the Git server reaches this one by CRONTOPUS_INTERNAL_URL. No URL is derived from a request: behind a proxy, a request
+does not show the public URL.
 """
 
 from __future__ import annotations
@@ -14,54 +14,54 @@ from crontopus_app.base.settings import PREFIX, Settings, is_loopback, local_hos
 WEBHOOK_PATH = "/api/git/webhook"
 
 
-def console(ours: Settings) -> str:
+def console(config: Settings) -> str:
     """The console and the API, as hosts and people reach them."""
-    return ours.public_url
+    return config.public_url
 
 
-def forge(ours: Settings) -> str:
+def forge(config: Settings) -> str:
     """The Git server, as this server reaches it."""
-    return ours.forgejo_url
+    return config.forgejo_url
 
 
-def public_forge(ours: Settings) -> str:
+def public_forge(config: Settings) -> str:
     """The Git server, as hosts and people reach it."""
-    return ours.forgejo_public_url
+    return config.forgejo_public_url
 
 
-def clone(ours: Settings, repository: str) -> str:
-    """What hosts and people give to ``git clone``; ``repository`` is ``owner/name``."""
-    return f"{public_forge(ours)}/{repository}.git"
+def clone(config: Settings, repository: str) -> str:
+    """The URL for ``git clone`` on hosts and people's machines; ``repository`` is ``owner/name``."""
+    return f"{public_forge(config)}/{repository}.git"
 
 
-def repository_page(ours: Settings, repository: str) -> str:
-    """The repository in a browser; empty for the embedded forge, which has no pages."""
-    return "" if ours.embedded_forge else f"{public_forge(ours)}/{repository}"
+def repository_page(config: Settings, repository: str) -> str:
+    """The repository's web page; empty for the embedded forge, which has none."""
+    return "" if config.embedded_forge else f"{public_forge(config)}/{repository}"
 
 
 def commit_page(repository_page: str, sha: str) -> str:
-    """A commit in a browser; empty where the repository has no page."""
+    """The commit's web page; empty if the repository has none."""
     return f"{repository_page}/commit/{sha}" if repository_page else ""
 
 
-def webhook(ours: Settings) -> str:
-    """Where the Git server reports pushes."""
-    return ours.internal_url + WEBHOOK_PATH
+def webhook(config: Settings) -> str:
+    """The URL to which the Git server reports pushes."""
+    return config.internal_url + WEBHOOK_PATH
 
 
-def unreachable(ours: Settings) -> str:
-    """Why other machines cannot use this server, in a sentence that names the setting; empty where nothing says so.
+def unreachable(config: Settings) -> str:
+    """Why other machines cannot reach this server, as a sentence that names the setting; empty if they can.
 
-    A server for this machine alone (``Settings.loopback``) has no such problem.
+    Also empty for a server that only this machine uses (``Settings.loopback``).
     """
-    if ours.loopback:
+    if config.loopback:
         return ""
-    for variable, url in (("PUBLIC_URL", console(ours)), ("FORGEJO_PUBLIC_URL", public_forge(ours))):
+    for variable, url in (("PUBLIC_URL", console(config)), ("FORGEJO_PUBLIC_URL", public_forge(config))):
         if _on_this_machine(url):
-            return f"Other machines cannot reach {url}: set {PREFIX}{variable} to the address by which they know it."
+            return f"Other machines cannot reach {url}. Set {PREFIX}{variable} to a URL that they can reach."
     return ""
 
 
 def _on_this_machine(url: str) -> bool:
-    """Whether the address leads whoever uses it to their own machine."""
+    """Whether the URL points every machine to itself."""
     return is_loopback(local_host(urlsplit(url).hostname or ""))

@@ -1,7 +1,7 @@
-"""A branch with all its history as one file that ``git clone`` reads: gitformat-bundle(5), version 2.
+"""Exports a branch with its history as a Git bundle, which ``git clone`` reads (gitformat-bundle(5), version 2).
 
-A bundle is a line for each branch and then a pack, which is what a server answers to a fetch that has nothing yet
-(gitprotocol-pack(5), version 0). So the forge's answer is passed on as it comes, never whole in memory.
+A bundle is a header that lists refs, then a pack: exactly the pack that a server sends to a client without any objects
+(gitprotocol-pack(5), version 0). So the forge's response is streamed through.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ NOTHING_IN_COMMON = b"0008NAK\n"
 
 
 def bundle(forge: Forgejo, repository: str, branch: str, head: str) -> Iterator[bytes]:
-    """The bundle of ``org/name`` at the commit ``head``, in pieces. Raises what the client raises."""
-    with forge.stream(f"/{repository}.git/git-upload-pack", _request(head), REQUEST) as answer:
-        begin = b""
-        for piece in answer:
-            begin += piece
-            if len(begin) >= len(NOTHING_IN_COMMON):
+    """The bundle of ``org/name`` at the commit ``head``, in chunks. Raises the client's errors."""
+    with forge.stream(f"/{repository}.git/git-upload-pack", _request(head), REQUEST) as chunks:
+        start = b""
+        for chunk in chunks:
+            start += chunk
+            if len(start) >= len(NOTHING_IN_COMMON):
                 break
-        if not begin.startswith(NOTHING_IN_COMMON):
-            raise ForgeUnavailable("The Git server did not send the history of the repository.")
+        if not start.startswith(NOTHING_IN_COMMON):
+            raise ForgeUnavailable("The Git server did not send the repository's history. Try again.")
         yield f"# v2 git bundle\n{head} refs/heads/{branch}\n{head} HEAD\n\n".encode()
-        yield begin[len(NOTHING_IN_COMMON) :]
-        yield from answer
+        yield start[len(NOTHING_IN_COMMON) :]
+        yield from chunks
 
 
 def _request(head: str) -> bytes:
-    """Everything that ``head`` stands on, for somebody who has nothing; no side bands, so the pack comes bare."""
+    """A request for ``head`` and all its ancestors. Without side bands, so the response is the plain pack."""
     return _line(f"want {head} ofs-delta agent=crontopus\n") + b"0000" + _line("done\n")
 
 

@@ -1,6 +1,6 @@
-"""The Forgejo client: all that Crontopus asks of a Git server, against Forgejo and against the embedded forge.
+"""The client of the Git server, for Forgejo and the embedded forge.
 
-Every ``ensure_*`` may be repeated: it makes what is missing, repairs what differs, and leaves the rest alone.
+Every ``ensure_*`` is idempotent: it creates what is missing and corrects what differs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
     "TreeEntry",
 ]
 
-# Accounts that we made are known by this domain, which nobody can own (RFC 2606).
+# Accounts made by Crontopus have this e-mail domain, which nobody can own (RFC 2606).
 BOT_DOMAIN = "bots.crontopus.invalid"
 BRANCH = "main"
 Access = Literal["read", "write"]
@@ -55,15 +55,15 @@ PAGE = 50
 TREE_PAGE = 1000
 BLOBS_AT_ONCE = 50
 MAX_PATH = 500
-# What a commit of ours is refused with when the branch is not as we saw it (v7: 422 for a stale sha, v15: 409).
+# Statuses for a commit on a branch that has moved (v7: 422 for a stale sha, v15: 409).
 STALE = (400, 409, 422)
 
 
 class Forgejo(Wire):
-    """Forgejo as its administrator, over HTTP Basic: only a password may make tokens for other accounts.
+    """Calls Forgejo as its administrator, with HTTP Basic: creating tokens for other accounts requires a password.
 
-    ``allow_broad_tokens`` accepts tokens that are not bound to one repository, which is all that Forgejo below 15 can
-    make. What such a token opens is then bounded only by its account: the bot reaches one repository and nothing else.
+    ``allow_broad_tokens`` accepts tokens that are not bound to one repository; Forgejo below 15 has no others. Then
+    only the permissions of the token's account limit it, and each such account can read one repository.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class Forgejo(Wire):
     # The server
 
     def version(self) -> str:
-        """Such as ``15.0.3+gitea-1.22.0``; raises ForgeMisconfigured when the credentials are wrong."""
+        """The version, such as ``15.0.3+gitea-1.22.0``; raises ForgeMisconfigured for wrong credentials."""
         return str(self.send("GET", address("version")).json()["version"])
 
     def healthy(self) -> bool:
-        """Whether the server answers and says that its own parts work. Never raises."""
+        """Whether the server responds and reports itself healthy. Never raises."""
         try:
             return self.send("GET", "/api/healthz").status_code == 200
         except (ForgeUnavailable, ForgeNotFound, ForgeConflict, ForgeRejected):
@@ -95,16 +95,16 @@ class Forgejo(Wire):
     # Provisioning
 
     def ensure_org(self, name: str) -> None:
-        """A private organisation; one that exists is left as it is."""
-        if self._found(address("orgs", name)) is not None:
+        """Creates a private organisation; an existing one is not changed."""
+        if self._get(address("orgs", name)) is not None:
             return
         body = {"username": name, "visibility": "private"}
         answer = self.send("POST", address("orgs"), json=body, expect=(201, 422))
-        if answer.status_code == 422 and self._found(address("orgs", name)) is None:
-            raise failure(answer)  # refused, not made by another process meanwhile
+        if answer.status_code == 422 and self._get(address("orgs", name)) is None:
+            raise failure(answer)  # refused, and not created by another process meanwhile
 
     def ensure_repository(self, org: str, name: str, description: str) -> None:
-        """A private repository without any commit. One that exists keeps its content and is made private."""
+        """Creates a private repository without commits. An existing one keeps its content and becomes private."""
         body = {
             "name": name,
             "description": description,
@@ -119,14 +119,14 @@ class Forgejo(Wire):
             self.send("PATCH", address("repos", org, name), json={"private": True})
 
     def ensure_bot(self, username: str) -> None:
-        """A restricted, private account that cannot sign in by a password anybody knows.
+        """Creates a restricted, private account with a random password that nobody knows.
 
-        Raises ForgeConflict when an account of that name exists that we did not make: it is never touched.
+        Raises ForgeConflict, and changes nothing, if an account of that name exists that Crontopus did not make.
         """
-        account = self._found(address("users", username)) or self._make_bot(username)
+        account = self._get(address("users", username)) or self._make_bot(username)
         if str(account.get("email", "")).lower() != f"{username}@{BOT_DOMAIN}".lower():
             raise ForgeConflict(
-                f"The Git server already has an account {username!r} that Crontopus did not make. Rename that account."
+                f"The Git server has an account {username!r} that Crontopus did not create. Rename that account."
             )
 
     def _make_bot(self, username: str) -> dict[str, Any]:
@@ -143,84 +143,82 @@ class Forgejo(Wire):
         answer = self.send("POST", address("admin", "users"), json=body, expect=(201, 422))
         if answer.status_code == 201:
             return answer.json()
-        account = self._found(address("users", username))
+        account = self._get(address("users", username))
         if account is None:
             raise failure(answer)
         return account
 
     def ensure_collaborator(self, org: str, repo: str, username: str, access: Access = "read") -> None:
-        """The account may read the repository, or write it too, and nothing more."""
+        """Sets the account's permission for the repository to ``access``."""
         self.send("PUT", address("repos", org, repo, "collaborators", username), json={"permission": access})
 
     def create_token(self, username: str, name: str, org: str, repo: str, access: Access = "read") -> AccessToken:
-        """A token that reads this one repository, or writes it too, over REST and Git.
+        """Creates a token with ``access`` to this repository only, over REST and Git.
 
-        Raises ForgeConflict when the account has a token of that name; ForgeMisconfigured when the server made a token
-        for all repositories instead (Forgejo below 15), which is deleted again unless broad tokens are allowed.
+        Raises ForgeConflict if the account has a token of that name. Raises ForgeMisconfigured, after deleting the
+        token, if the server bound it to no repository (Forgejo below 15) and broad tokens are not allowed.
         """
         body = {"name": name, "scopes": [f"{access}:repository"], "repositories": [{"owner": org, "name": repo}]}
         answer = self.send("POST", address("users", username, "tokens"), json=body, expect=(201, 400, 422))
         if answer.status_code != 201:
             if name in self._token_names(username):
-                raise ForgeConflict(f"The account {username!r} already has a token named {name!r}: delete it first.")
+                raise ForgeConflict(f"The account {username!r} already has a token named {name!r}. Delete it first.")
             raise failure(answer)
-        made = answer.json()
-        token = AccessToken(int(made["id"]), str(made["name"]), str(made["sha1"]), bool(made.get("repositories")))
+        item = answer.json()
+        token = AccessToken(int(item["id"]), str(item["name"]), str(item["sha1"]), bool(item.get("repositories")))
         if not token.bound and not self._allow_broad_tokens:
             self.delete_token(username, token.id)
             raise ForgeMisconfigured(
-                "This Git server cannot bind a token to one repository: that needs Forgejo 15 or later. "
-                "Upgrade it, or set CRONTOPUS_FORGEJO_BROAD_TOKENS=true to accept tokens of one-repository accounts."
+                "This Git server cannot limit a token to one repository; Forgejo 15 or later can. Upgrade it, or set "
+                "CRONTOPUS_FORGEJO_BROAD_TOKENS=true to accept tokens that only their account limits."
             )
         return token
 
     def delete_token(self, username: str, name_or_id: str | int) -> None:
-        """Revokes the token. One that is gone already is no error."""
+        """Revokes the token; no error if it does not exist."""
         self.send("DELETE", address("users", username, "tokens", str(name_or_id)), expect=(204, 404))
 
     def _token_names(self, username: str) -> set[str]:
         return {str(token["name"]) for token in self._pages(address("users", username, "tokens"))}
 
     def ensure_webhook(self, org: str, repo: str, url: str, secret: str) -> int:
-        """One hook for pushes to ``main`` at that address, with this secret; its id.
+        """Creates the webhook for pushes to ``main``, replaces older ones of Crontopus, and returns its id.
 
-        Hooks that an earlier address of Crontopus left behind are deleted.
-
-        A hook's secret cannot be read, and not every version changes it (7 keeps the old one and says 200). So a fresh
-        hook takes the place of those that were there: a push in between is told twice rather than never.
+        A webhook's secret cannot be read, and not every version can change it (7 keeps the old one and answers 200).
+        So a new webhook is created before the old ones are deleted: a push in between is reported twice, never lost.
         """
         path = address("repos", org, repo, "hooks")
-        places = [(hook["id"], hook.get("config", {}).get("url", "")) for hook in self._pages(path)]
-        old = [number for number, place in places if place == url or place.endswith(WEBHOOK_PATH)]
+        urls = [(hook["id"], hook.get("config", {}).get("url", "")) for hook in self._pages(path)]
+        old = [hook_id for hook_id, hook_url in urls if hook_url == url or hook_url.endswith(WEBHOOK_PATH)]
         body = {
             "active": True,
             "events": ["push"],
             "branch_filter": BRANCH,
             "config": {"url": url, "content_type": "json", "secret": secret},
         }
-        made = self._make_hook(path, body)
-        for number in old:
-            self.send("DELETE", address("repos", org, repo, "hooks", str(number)), expect=(204, 404))
-        return made
+        created = self._make_hook(path, body)
+        for hook_id in old:
+            self.send("DELETE", address("repos", org, repo, "hooks", str(hook_id)), expect=(204, 404))
+        return created
 
     def _make_hook(self, path: str, body: dict[str, Any]) -> int:
         answer = self.send("POST", path, json={"type": "forgejo", **body}, expect=(201, 422))
-        if answer.status_code == 422:  # older servers know the type by its former name only
+        if answer.status_code == 422:  # older servers know only the type's former name
             answer = self.send("POST", path, json={"type": "gitea", **body})
         return int(answer.json()["id"])
 
     # Reading
 
     def head(self, org: str, repo: str, branch: str) -> str | None:
-        """The commit at the tip; None when the repository is empty or has no such branch."""
-        found = self._found(address("repos", org, repo, "branches", branch))
-        if found is None:
+        """The commit at the tip; None if the repository is empty or has no such branch."""
+        item = self._get(address("repos", org, repo, "branches", branch))
+        if item is None:
             self._repository(org, repo)
             return None
-        return str(found["commit"]["id"])
+        return str(item["commit"]["id"])
 
     def tree(self, org: str, repo: str, ref: str) -> list[TreeEntry]:
-        """Every file of a commit, at any depth, links included, folders not. An empty repository has none."""
+        """All files of a commit, at any depth, including symbolic links; none for an empty repository."""
         entries: list[TreeEntry] = []
         page = 1
         while True:
@@ -232,21 +230,21 @@ class Forgejo(Wire):
                 return self._nothing(org, repo, answer)
             body = answer.json()
             entries += [entry for item in body["tree"] or [] if (entry := _entry(item))]
-            # "truncated" stays true on the last page, so only the count tells.
+            # "truncated" is true on the last page too, so the count decides.
             if page * TREE_PAGE >= int(body.get("total_count") or 0):
                 return entries
             page, ref = page + 1, str(body["sha"])
 
     def blobs(self, org: str, repo: str, shas: Iterable[str]) -> dict[str, bytes]:
-        """Content by blob sha. A blob above the server's own limit (10 MiB) is left out."""
-        wanted = list(dict.fromkeys(shas))
-        found: dict[str, bytes] = {}
-        for start in range(0, len(wanted), BLOBS_AT_ONCE):
-            for item in self._some_blobs(org, repo, wanted[start : start + BLOBS_AT_ONCE]):
+        """Content by blob sha. Omits blobs above the server's limit (10 MiB)."""
+        distinct = list(dict.fromkeys(shas))
+        contents: dict[str, bytes] = {}
+        for start in range(0, len(distinct), BLOBS_AT_ONCE):
+            for item in self._some_blobs(org, repo, distinct[start : start + BLOBS_AT_ONCE]):
                 content = base64.b64decode(item.get("content") or "")
                 if len(content) == int(item["size"]):
-                    found[str(item["sha"])] = content
-        return found
+                    contents[str(item["sha"])] = content
+        return contents
 
     def _some_blobs(self, org: str, repo: str, shas: list[str]) -> list[dict[str, Any]]:
         path = address("repos", org, repo, "git", "blobs")
@@ -266,9 +264,9 @@ class Forgejo(Wire):
     def commits(
         self, org: str, repo: str, *, ref: str, path: str | None = None, page: int = 1, files: bool = False
     ) -> list[CommitInfo]:
-        """A page of at most 50 commits, newest first, of all or of those that touch ``path``; past the end, none.
+        """A page of at most 50 commits, newest first; with ``path``, only commits that changed it. Empty past the end.
 
-        ``files`` asks for the paths that each commit changed, which costs a real Forgejo a Git process per commit.
+        ``files`` adds the changed paths, which costs Forgejo a Git process per commit.
         """
         params: dict[str, str | int] = {"sha": ref, "page": page, "limit": PAGE}
         params |= {"stat": "false", "verification": "false", "files": str(files).lower()}
@@ -283,16 +281,16 @@ class Forgejo(Wire):
         return [_commit(item) for item in answer.json()]
 
     def diff(self, org: str, repo: str, sha: str) -> str:
-        """What a commit changed against its first parent, as Git's unified diff."""
+        """The unified diff of a commit against its first parent."""
         answer = self.send("GET", address("repos", org, repo, "git", "commits", f"{sha}.diff"), expect=(200, 422))
         if answer.status_code == 422:
             raise ForgeNotFound(f"The repository {org}/{repo} has no commit {sha}.")
         return answer.text
 
     def file_at(self, org: str, repo: str, path: str, ref: str) -> bytes | None:
-        """A file's bytes in a commit; None when there is no such file. Links are not followed."""
-        where = address("repos", org, repo, "raw") + "/" + address(*path.split("/")).removeprefix("/api/v1/")
-        answer = self.send("GET", where, params={"ref": ref}, expect=(200, 404, 500))
+        """A file's content in a commit; None if there is no such file. Symbolic links are not followed."""
+        raw = address("repos", org, repo, "raw") + "/" + address(*path.split("/")).removeprefix("/api/v1/")
+        answer = self.send("GET", raw, params={"ref": ref}, expect=(200, 404, 500))
         if answer.status_code == 200:
             return answer.content
         repository = self._repository(org, repo)
@@ -305,47 +303,47 @@ class Forgejo(Wire):
     def commit_files(
         self, org: str, repo: str, branch: str, operations: list[FileOperation], message: str, author: Author
     ) -> Committed:
-        """One commit of all operations, or none of them.
+        """Makes one commit of all operations.
 
-        Raises ForgeConflict when a file is no longer as its ``sha`` says, or exists already: read again and rebase.
-        Raises ForgeUnavailable when it is unknown whether the commit was made: look for it before repeating.
+        Raises ForgeConflict if a file to create exists or a blob differs from its ``sha``: read again and rebase.
+        Raises ForgeUnavailable if it is unknown whether the commit was made: look for it before repeating.
         """
         check(operations)
-        who = {"name": author.name, "email": author.email}
+        identity = {"name": author.name, "email": author.email}
         body = {
             "branch": branch,
             "message": message,
-            "author": who,
-            "committer": who,
+            "author": identity,
+            "committer": identity,
             "files": [_file(operation) for operation in operations],
         }
         answer = self.send("POST", address("repos", org, repo, "contents"), json=body, expect=(201, *STALE))
         if answer.status_code in STALE:
-            raise ForgeConflict(f"The branch {branch} of {org}/{repo} has changed meanwhile.")
+            raise ForgeConflict(f"The branch {branch} of {org}/{repo} has changed meanwhile. Reload and try again.")
         commit = answer.json()["commit"]
         parents = [str(parent["sha"]) for parent in commit.get("parents") or []]
         return Committed(str(commit["sha"]), parents[0] if parents else None)
 
     def repository_bytes(self, org: str, repo: str) -> int | None:
-        """How much the repository takes, as the server counts it (in KiB); None where it does not say."""
+        """The repository's size in bytes, rounded to KiB by the server; None if the server does not report it."""
         size = self._repository(org, repo).get("size")
         return size * 1024 if isinstance(size, int) else None
 
     # Helpers
 
-    def _found(self, path: str) -> dict[str, Any] | None:
+    def _get(self, path: str) -> dict[str, Any] | None:
         answer = self.send("GET", path, expect=(200, 404))
         return answer.json() if answer.status_code == 200 else None
 
     def _repository(self, org: str, repo: str) -> dict[str, Any]:
-        """What a 404 below a repository means: raises ForgeNotFound when the repository itself is missing."""
+        """The repository's record, to interpret a 404 below it; raises ForgeNotFound if the repository is missing."""
         return self.send("GET", address("repos", org, repo)).json()
 
     def _nothing(self, org: str, repo: str, answer: httpx.Response) -> list[Any]:
-        """An empty list for an empty repository; for any other, the answer was about an unknown ref."""
+        """An empty list for an empty repository; otherwise raises ForgeNotFound for the unknown ref."""
         if self._repository(org, repo).get("empty"):
             return []
-        raise ForgeNotFound(f"The repository {org}/{repo} does not have what {answer.request.url.path} names.")
+        raise ForgeNotFound(f"The repository {org}/{repo} has no {answer.request.url.path}.")
 
     def _pages(self, path: str) -> Iterator[dict[str, Any]]:
         page = 1
@@ -358,18 +356,18 @@ class Forgejo(Wire):
 
 
 def check(operations: list[FileOperation]) -> None:
-    """Raises BadInput for what a forge answers with a server error: no operations, a path that leaves the tree."""
+    """Raises BadInput for operations that make a forge fail: none at all, an unsafe path, a missing sha."""
     if not operations:
         raise BadInput("A commit needs at least one file.")
     for operation in operations:
         if not safe_path(operation.path):
-            raise BadInput(f"{operation.path[:80]!r} cannot be the path of a file in a repository.")
+            raise BadInput(f"{operation.path[:80]!r} is not a valid path of a file in a repository.")
         if operation.operation != "create" and not operation.sha:
-            raise BadInput(f"To {operation.operation} {operation.path!r} its blob sha must be given.")
+            raise BadInput(f"To {operation.operation} {operation.path!r}, give its blob sha.")
 
 
 def safe_path(path: str) -> bool:
-    """Whether a path stays inside a repository's tree and is the same path on every system."""
+    """Whether a path stays inside the repository and means the same on every operating system."""
     segments = path.split("/")
     return (
         0 < len(path) <= MAX_PATH

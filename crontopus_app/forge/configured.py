@@ -1,4 +1,4 @@
-"""The Git server of this installation."""
+"""The client of this installation's Git server."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ TIMEOUT_S = 15.0
 
 @lru_cache(maxsize=1)
 def forge() -> Forgejo:
-    """This process's client for the configured Git server."""
-    ours = settings()
+    """This process's client of the configured Git server."""
+    config = settings()
     return Forgejo(
-        addresses.forge(ours),
-        ours.forgejo_admin_user,
-        ours.forgejo_admin_password,
+        addresses.forge(config),
+        config.forgejo_admin_user,
+        config.forgejo_admin_password,
         timeout=TIMEOUT_S,
-        allow_broad_tokens=ours.forgejo_broad_tokens,
+        allow_broad_tokens=config.forgejo_broad_tokens,
     )

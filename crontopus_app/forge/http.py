@@ -1,10 +1,10 @@
-"""How the Forgejo client talks: one httpx client, answers turned into values or errors, and the shapes it returns.
+"""HTTP transport of the forge client: sends requests, maps statuses to errors, and defines the types it returns.
 
-ForgeUnavailable (Unavailable)      no answer, 5xx: whether a write happened is unknown, look before repeating
-└── ForgeMisconfigured              it answers and refuses us: password, rights, version; the text says what to mend
-ForgeConflict (Conflict)            the thing exists already, or a blob sha is no longer the one we saw
+ForgeUnavailable (Unavailable)      no response, or 5xx: whether a write happened is unknown, look before repeating
+└── ForgeMisconfigured              wrong password, permissions or version; the message says what to correct
+ForgeConflict (Conflict)            the object exists already, or a blob sha is stale
 ForgeNotFound (NotFound)            no such repository, branch, commit or account; also a renamed one
-ForgeRejected (BadInput)            the forge understands the request and refuses it for good
+ForgeRejected (BadInput)            the request is invalid; repeating it does not help
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ForgeRejected(BadInput):
 
 @dataclass(frozen=True)
 class AccessToken:
-    """``secret`` is shown by the forge this once. ``bound`` says whether it opens its one repository only."""
+    """``secret`` is available only now. ``bound`` means that the token is limited to its repository."""
 
     id: int
     name: str
@@ -59,7 +59,7 @@ class AccessToken:
 
 @dataclass(frozen=True)
 class TreeEntry:
-    """A file of a commit; ``mode`` is Git's, in octal: ``100644``, ``100755``, ``120000`` for a symbolic link."""
+    """A file of a commit. ``mode`` is Git's, in octal: ``100644``, ``100755``, ``120000`` for a symbolic link."""
 
     path: str
     sha: str
@@ -69,7 +69,7 @@ class TreeEntry:
 
 @dataclass(frozen=True)
 class CommitInfo:
-    """``files`` are the paths that differ from the first parent, where the caller asked for them."""
+    """``files`` are the paths that differ from the first parent, if the caller requested them."""
 
     sha: str
     author_name: str
@@ -88,7 +88,7 @@ class Author:
 
 @dataclass(frozen=True)
 class FileOperation:
-    """One file of a commit. ``sha`` is the blob sha that ``update`` and ``delete`` expect to replace."""
+    """A change of one file. ``sha`` is the blob that ``update`` and ``delete`` replace."""
 
     operation: Literal["create", "update", "delete"]
     path: str
@@ -103,17 +103,17 @@ class Committed:
 
 
 def address(*segments: str) -> str:
-    """Path of a REST call; every segment is escaped whole, slashes too."""
+    """The path of a REST call; each segment is escaped, including slashes."""
     return "/api/v1/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 def on_this_machine(url: str) -> bool:
-    """Whether an address is a loopback one, which no proxy of the environment can reach for us."""
+    """Whether a URL is a loopback one, for which proxy settings of the environment must be ignored."""
     return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 class Wire:
-    """Sends requests as the administrator. Redirects are never followed: they would turn a POST into a GET."""
+    """Sends requests as the administrator. Does not follow redirects, which would turn a POST into a GET."""
 
     def __init__(
         self, url: str, user: str, password: str, *, transport: httpx.BaseTransport | None = None, timeout: float = 30.0
@@ -146,12 +146,12 @@ class Wire:
         params: dict[str, str | int] | None = None,
         expect: tuple[int, ...] = (200, 201, 204),
     ) -> httpx.Response:
-        """The answer, if its status is one of ``expect``; else the error that its status stands for."""
+        """The response, if its status is in ``expect``; otherwise raises ``failure`` of it."""
         try:
             answer = self._http.request(method, path, json=json, params=params)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ForgeUnavailable(
-                f"The Git server at {self.url} does not answer ({type(error).__name__}). Is it running?"
+                f"The Git server at {self.url} does not respond ({type(error).__name__}). Check that it is running."
             ) from error
         if answer.status_code in expect:
             return answer
@@ -159,7 +159,7 @@ class Wire:
 
     @contextmanager
     def stream(self, path: str, content: bytes, kind: str) -> Iterator[Iterator[bytes]]:
-        """The body of a POST's answer as it comes, never whole in memory; errors as ``send`` has them."""
+        """Streams the body of a POST's response; raises the same errors as ``send``."""
         try:
             with self._http.stream("POST", path, content=content, headers={"Content-Type": kind}) as answer:
                 if answer.status_code != 200:
@@ -168,32 +168,35 @@ class Wire:
                 yield answer.iter_bytes()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ForgeUnavailable(
-                f"The Git server at {self.url} does not answer ({type(error).__name__}). Is it running?"
+                f"The Git server at {self.url} does not respond ({type(error).__name__}). Check that it is running."
             ) from error
 
 
 def failure(answer: httpx.Response) -> ForgeUnavailable | ForgeConflict | ForgeNotFound | ForgeRejected:
-    """The error for a status. The forge's own words are added for people, never used to decide."""
-    what = f"{answer.request.method} {answer.request.url.path}"
-    said = words(answer)
+    """The error for a status. The forge's own message is added for people, never used to decide."""
+    request = f"{answer.request.method} {answer.request.url.path}"
+    reason = message_of(answer)
     status = answer.status_code
     if status in (301, 302, 307, 308):
-        return ForgeNotFound(f"The Git server has moved what {what} names to {answer.headers.get('Location')}.")
+        return ForgeNotFound(f"The Git server redirects {request} to {answer.headers.get('Location')}.")
     if status == 401:
-        return ForgeMisconfigured("The Git server refuses the administrator's user name or password: correct them.")
+        return ForgeMisconfigured(
+            "The Git server rejects the administrator's user name or password. Correct CRONTOPUS_FORGEJO_ADMIN_USER "
+            "and CRONTOPUS_FORGEJO_ADMIN_PASSWORD."
+        )
     if status == 403:
-        return ForgeMisconfigured(f"The Git server forbids {what} to its administrator account{said}.")
+        return ForgeMisconfigured(f"The Git server forbids {request} to its administrator account{reason}.")
     if status == 404:
-        return ForgeNotFound(f"The Git server does not know what {what} names{said}.")
+        return ForgeNotFound(f"Not found on the Git server: {request}{reason}.")
     if status == 409:
-        return ForgeConflict(f"The Git server already has something else there: {what}{said}.")
+        return ForgeConflict(f"The Git server reports a conflict at {request}{reason}.")
     if status >= 500 or status in (408, 424, 429):
-        return ForgeUnavailable(f"The Git server failed with status {status} at {what}{said}.")
-    return ForgeRejected(f"The Git server refused {what} with status {status}{said}.")
+        return ForgeUnavailable(f"The Git server failed with status {status} at {request}{reason}.")
+    return ForgeRejected(f"The Git server refused {request} with status {status}{reason}.")
 
 
-def words(answer: httpx.Response) -> str:
-    """What the forge said, as ``: text``; empty when it said nothing that can be read."""
+def message_of(answer: httpx.Response) -> str:
+    """The forge's message as ``: text``; empty if there is none."""
     try:
         body = answer.json()
     except ValueError:

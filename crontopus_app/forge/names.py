@@ -1,4 +1,4 @@
-"""Names on the Git server: a tenant's accounts and its repository."""
+"""Names of a tenant's accounts and repository on the Git server."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 
 def bot_name(tenant_id: str) -> str:
-    """The forge account by which this tenant's agents read."""
+    """The forge account with which the tenant's agents read."""
     return account_name("agent", tenant_id)
 
 
 def account_name(role: str, tenant_id: str) -> str:
-    """A forge account of this tenant's; short, for a forge's names are."""
+    """The tenant's forge account for a role. A hash, because forges limit the length of names."""
     return f"crontopus-{role}-{hashlib.sha256(tenant_id.encode()).hexdigest()[:12]}"
 
 
 class RepositoryName(NamedTuple):
-    """A repository's owner and its name there; as text ``owner/name``."""
+    """A repository's owner and name; as text ``owner/name``."""
 
     owner: str
     name: str

@@ -1,7 +1,7 @@
-"""When a repository that fails is tried again: later each time, so one that stays broken costs the others nothing.
+"""Exponential back-off for a failing repository, so that it does not slow down the others.
 
-The time stands in the tenant's row, and the sweep comes back to it. A whole Git server that is away is no repository's
-fault: the sweep asks for its health first.
+The tenant's row stores the time of the next attempt, and the sweep makes it. An outage of the whole Git server does not
+count as a failure of a repository: the sweep checks the server's health first.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ FIRST, MOST = timedelta(seconds=1), timedelta(minutes=5)
 
 
 def pause(failures: int) -> timedelta:
-    """How long to wait after so many failures in a row, before chance takes up to half of it away."""
+    """The longest wait after this many consecutive failures. The actual wait is a random 50 to 100 % of it."""
     return min(FIRST * 2 ** min(failures - 1, 20), MOST)
 
 
 def failed(tenant_id: str, now: datetime) -> None:
-    """Notes a failure of the tenant's repository."""
+    """Records a failure of the tenant's repository, and the time of the next attempt."""
     with writing() as session:
         tenant = lock_tenant(session, tenant_id)
         if tenant is not None:
             tenant.failures += 1
-            share = random.uniform(0.5, 1)  # noqa: S311 -- no secret
+            share = random.uniform(0.5, 1)  # noqa: S311 -- not a secret
             tenant.retry_at = now + pause(tenant.failures) * share
             session.add(tenant)
 
 
 def succeeded(session: Session, tenant_id: str) -> None:
-    """The repository works: nothing waits any more."""
-    mine = col(Tenant.id) == tenant_id, col(Tenant.failures) > 0
-    session.execute(update(Tenant).where(*mine).values(failures=0, retry_at=None))
+    """Ends the back-off of the tenant's repository."""
+    failing = col(Tenant.id) == tenant_id, col(Tenant.failures) > 0
+    session.execute(update(Tenant).where(*failing).values(failures=0, retry_at=None))
 
 
 def is_due(now: datetime) -> Any:
-    """Whether a tenant's repository may be tried now, as a condition of SQL."""
+    """An SQL condition: the tenant's repository may be tried now."""
     return col(Tenant.retry_at).is_(None) | (col(Tenant.retry_at) <= now)
 
 
 def is_failing(tenant_id: str) -> bool:
-    """Whether the last try failed."""
+    """Whether the last attempt failed."""
     with reading() as session:
         tenant = session.get(Tenant, tenant_id)
     return tenant is not None and tenant.failures > 0
 
 
-def rests(tenant: Tenant, now: datetime) -> bool:
-    """Whether it is too early to try the repository again."""
+def must_wait(tenant: Tenant, now: datetime) -> bool:
+    """Whether it is too early for the next attempt."""
     return tenant.retry_at is not None and tenant.retry_at > now

@@ -1,4 +1,4 @@
-"""Changes folded into one commit: pure, the repository is given as blob shas and a way to read them."""
+"""Combines pending changes into one commit. Pure: the repository is passed in as blob shas and a read function."""
 
 from __future__ import annotations
 
@@ -21,26 +21,28 @@ Decode = Callable[[bytes, str], Decoded]
 
 @dataclass
 class Batch:
-    """Changes that become one commit of one author, what each changes in words, and those of them that cannot."""
+    """One commit of one author: its changes, a summary of each in words, and the changes that were refused."""
 
     changes: list[Change] = field(default_factory=list)
-    said: dict[str, str] = field(default_factory=dict)
+    summaries: dict[str, str] = field(default_factory=dict)
     operations: list[FileOperation] = field(default_factory=list)
     refused: list[tuple[Change, str]] = field(default_factory=list)
 
     @property
     def message(self) -> str:
-        """What the changes say, with a trailer for each by which its commit is found again."""
-        told = [change.message for change in self.changes]
-        text = told[0] if len(told) == 1 else "\n".join([f"{len(told)} changes", "", *(f"- {line}" for line in told)])
+        """The commit message: those of the changes, and a trailer with the id of each."""
+        messages = [change.message for change in self.changes]
+        text = messages[0]
+        if len(messages) > 1:
+            text = "\n".join([f"{len(messages)} changes", "", *(f"- {message}" for message in messages)])
         lines = [f"{trailers.CHANGE}: {change.id}" for change in self.changes]
         if any(operation.operation == "delete" for operation in self.operations):
             lines.append(trailers.PRUNE)
         return text + "\n\n" + "\n".join(lines) + "\n"
 
 
-class _Refused(Exception):
-    """A change that the repository, as it is now, does not allow."""
+class _ChangeRefused(Exception):
+    """The current content of the repository does not allow the change."""
 
 
 def blob_sha(content: bytes) -> str:
@@ -54,11 +56,11 @@ def fold(
     read: Callable[[str], bytes],
     decode: Decode,
 ) -> Batch:
-    """The first author's changes up to the next author's, one after the other, as one set of file operations.
+    """Combines the changes of the first author, up to the first change of another one, into file operations.
 
-    ``shas`` are the blobs of the branch by path, ``read`` gives a blob, ``decode`` a file as the hosts read it. Several
-    changes of a file become one; changes that leave nothing to do need no operation. A refused change does not hinder
-    the others.
+    ``shas`` are the blobs of the branch by path; ``read`` returns a blob's content; ``decode`` parses a manifest as the
+    hosts do. Several changes of a file become one operation, and none if they cancel out. A refused change does not
+    stop the others.
     """
     batch, files = Batch(), _Files(shas, read)
     author = (changes[0].author_name, changes[0].author_email)
@@ -67,40 +69,40 @@ def fold(
             break
         try:
             after = _after(change, files, decode)
-            batch.said[change.id] = _said(files, change.path, after)
+            batch.summaries[change.id] = _summary(files, change.path, after)
             files.put(change.path, after)
             batch.changes.append(change)
-        except _Refused as reason:
+        except _ChangeRefused as reason:
             batch.refused.append((change, str(reason)))
     batch.operations = files.operations()
     return batch
 
 
 class _Files:
-    """The branch's files with changes laid over them."""
+    """The files of the branch, with the changes so far applied."""
 
     def __init__(self, shas: Mapping[str, str], read: Callable[[str], bytes]) -> None:
         self._shas, self._read = shas, read
-        self._laid: dict[str, bytes | None] = {}
+        self._changed: dict[str, bytes | None] = {}
 
     def sha(self, path: str) -> str | None:
-        if path not in self._laid:
+        if path not in self._changed:
             return self._shas.get(path)
-        content = self._laid[path]
+        content = self._changed[path]
         return None if content is None else blob_sha(content)
 
     def content(self, path: str) -> bytes | None:
-        if path in self._laid:
-            return self._laid[path]
+        if path in self._changed:
+            return self._changed[path]
         sha = self._shas.get(path)
         return None if sha is None else self._read(sha)
 
     def put(self, path: str, content: bytes | None) -> None:
-        self._laid[path] = content
+        self._changed[path] = content
 
     def operations(self) -> list[FileOperation]:
-        made = (self._operation(path, content) for path, content in sorted(self._laid.items()))
-        return [operation for operation in made if operation is not None]
+        operations = (self._operation(path, content) for path, content in sorted(self._changed.items()))
+        return [operation for operation in operations if operation is not None]
 
     def _operation(self, path: str, content: bytes | None) -> FileOperation | None:
         before = self._shas.get(path)
@@ -112,36 +114,38 @@ class _Files:
 
 
 def _after(change: Change, files: _Files, decode: Decode) -> bytes | None:
-    """The file after the change; raises _Refused where its precondition does not hold."""
+    """The file's content after the change; raises _ChangeRefused if its precondition is not met."""
     current = files.sha(change.path)
     if change.operation == "create":
         if current is not None and current != blob_sha(change.content or b""):
-            raise _Refused(f"{change.path} exists already: choose another name.")
+            raise _ChangeRefused(f"{change.path} exists already. Choose another name.")
         return change.content or b""
     if change.base_sha is not None and change.base_sha != current:
-        raise _Refused(f"{change.path} was changed by somebody else meanwhile: read it again.")
+        raise _ChangeRefused(f"{change.path} was changed by another commit meanwhile. Reload it and try again.")
     if change.operation == "delete":
         return None
     if current is None:
-        raise _Refused(f"{change.path} was deleted meanwhile.")
+        raise _ChangeRefused(f"{change.path} was deleted by another commit meanwhile.")
     if change.operation == "update":
         return change.content
     return _edited(change, files.content(change.path) or b"", decode)
 
 
-def _said(files: _Files, path: str, after: bytes | None) -> str:
-    """What the change does to a file that is there before and after it."""
+def _summary(files: _Files, path: str, after: bytes | None) -> str:
+    """A summary of the difference, if the file exists before and after the change."""
     before = files.content(path) if after is not None else None
     return in_words(before, after) if before is not None and after is not None else ""
 
 
 def _edited(change: Change, before: bytes, decode: Decode) -> bytes:
-    """The file with the change's fields set; it must be a valid manifest afterwards."""
+    """The file with the change's fields set. The result must be a valid manifest."""
     try:
-        made = edit(before, json.loads(change.content or b"{}"))
+        content = edit(before, json.loads(change.content or b"{}"))
     except CrontopusError as error:
-        raise _Refused(f"{change.path} cannot be edited: {error}") from error
-    errors = decode(made, change.path).errors
+        raise _ChangeRefused(f"{change.path} cannot be edited: {error}") from error
+    errors = decode(content, change.path).errors
     if errors:
-        raise _Refused(f"{change.path} was changed meanwhile, and the edit no longer fits: {errors[0].message}")
-    return made
+        raise _ChangeRefused(
+            f"{change.path} was changed meanwhile, and this edit would make it invalid: {errors[0].message}"
+        )
+    return content

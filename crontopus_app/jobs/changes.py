@@ -1,4 +1,4 @@
-"""Changes: edits of a tenant's repository on their way to a commit. The row is the queue, Redis only rings."""
+"""Changes: pending edits of a tenant's repository. Their rows are the queue; Redis only starts the worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DOWN = "waiting: "
 
 @dataclass(frozen=True)
 class Submitted:
-    """A change that waits for its commit. ``conditional``: it is refused where the file is no longer as it was read."""
+    """A pending change. A ``conditional`` one is refused if the file differs from the blob that its author read."""
 
     id: str
     path: str
@@ -38,16 +38,16 @@ class Submitted:
 
 
 def save(submit: Callable[Concatenate[Session, P], Submitted], *args: P.args, **kwargs: P.kwargs) -> wire.ChangeStatus:
-    """Submits a change in a transaction of its own and waits for its commit: done, or pending when the time is up.
+    """Submits a change in its own transaction and waits for its commit: done, or pending after the timeout.
 
-    Raises Conflict or PreconditionFailed where it was refused. Blocks: call it from a thread.
+    Raises Conflict or PreconditionFailed if it was refused. Blocks, so call it from a thread.
     """
     with writing() as session:
         submitted = submit(session, *args, **kwargs)
     status = wait(submitted.id)
     if status.state == "failed":
         error = PreconditionFailed if submitted.conditional else Conflict
-        raise error(status.error or "The change was refused.", code="change_failed")
+        raise error(status.error or "The change was refused. Reload the file and try again.", code="change_failed")
     return status
 
 
@@ -62,13 +62,13 @@ def submit(
     content: bytes | None = None,
     base_sha: str | None = None,
 ) -> Submitted:
-    """Writes a pending change, and asks a worker for its commit in Git.
+    """Adds a pending change, and queues its commit.
 
-    ``operation`` is create, update, delete, or edit (``content`` is then the JSON of fields to set, which the
-    commit task applies to the file as it is then). ``base_sha`` given: refused unless the file is still that blob.
+    ``operation`` is create, update, delete, or edit. For an edit, ``content`` is JSON with the fields to set, which the
+    commit task applies to the file at that time. With ``base_sha``, the change is refused unless the file is that blob.
     """
-    mine = Change.tenant_id == actor.tenant_id, Change.state == "pending"
-    last = session.exec(select(func.max(Change.sequence)).where(*mine)).one()
+    pending = Change.tenant_id == actor.tenant_id, Change.state == "pending"
+    last = session.exec(select(func.max(Change.sequence)).where(*pending)).one()
     change = Change(
         tenant_id=actor.tenant_id,
         sequence=(last or 0) + 1,
@@ -90,7 +90,7 @@ def submit(
 
 
 def submitted(session: Session, change_id: str) -> Submitted:
-    """A change that was submitted before."""
+    """A change that was submitted earlier."""
     return _submitted(session.get_one(Change, change_id))
 
 
@@ -99,34 +99,34 @@ def _submitted(change: Change) -> Submitted:
 
 
 def get(session: Session, actor: Actor, change_id: str) -> wire.ChangeStatus:
-    """How far a change is; raises NotFound."""
+    """The status of a change; raises NotFound."""
     actor.require("read:jobs")
     row = session.get(Change, change_id)
     if row is None or row.tenant_id != actor.tenant_id:
-        raise NotFound("There is no such change.")
+        raise NotFound(f"No change {change_id}.")
     return _with_hosts(session, actor.tenant_id, [row])[0]
 
 
 def recent(session: Session, actor: Actor, count: int) -> list[wire.ChangeStatus]:
-    """The tenant's last changes, newest first, each with how far it has come."""
+    """The tenant's newest ``count`` changes with their status, newest first."""
     actor.require("read:jobs")
-    known = (col(Change.user_id) != "") | col(Change.commit_sha).is_not(None)
-    mine = select(Change).where(Change.tenant_id == actor.tenant_id, known)
-    newest = mine.order_by(col(Change.created_at).desc(), col(Change.sequence).desc())
+    has_author = (col(Change.user_id) != "") | col(Change.commit_sha).is_not(None)
+    query = select(Change).where(Change.tenant_id == actor.tenant_id, has_author)
+    newest = query.order_by(col(Change.created_at).desc(), col(Change.sequence).desc())
     return _with_hosts(session, actor.tenant_id, session.exec(newest.limit(count)).all())
 
 
 def wait(change_id: str, timeout_s: float = WAIT_S) -> wire.ChangeStatus:
-    """The change once it is committed and in the index, or failed, or as it is when the time is up.
+    """Waits until the change is committed and indexed, or failed, or until the timeout; returns its status.
 
-    Blocks: call it from a thread, and not within a transaction.
+    Blocks, so call it from a thread, and outside a transaction.
     """
     end = time.monotonic() + timeout_s
     while True:
         with reading() as session:
             row = session.get(Change, change_id)
             if row is None:
-                raise NotFound("There is no such change.")
+                raise NotFound(f"No change {change_id}.")
             if row.state == "done":
                 end = min(end, time.monotonic() + INDEX_GRACE_S)
             ended = row.state == "failed" or (row.state == "done" and _is_indexed(session, row))
@@ -136,7 +136,7 @@ def wait(change_id: str, timeout_s: float = WAIT_S) -> wire.ChangeStatus:
 
 
 def _is_indexed(session: Session, row: Change) -> bool:
-    """Whether the index was brought up to date after the commit."""
+    """Whether the index includes the change's commit."""
     tenant = session.get(Tenant, row.tenant_id)
     if tenant is None or row.done_at is None:
         return True
@@ -155,44 +155,44 @@ def shape(row: Change, applied: int = 0, expected: int = 0) -> wire.ChangeStatus
         created_at=row.created_at,
         applied=applied,
         expected=expected,
-        said=row.said,
+        said=row.summary,
         pushed=not row.user_id,
     )
 
 
 def _with_hosts(session: Session, tenant_id: str, rows: Sequence[Change]) -> list[wire.ChangeStatus]:
-    """The changes with how many of their jobs' endpoints have them in force: a few queries, however many rows."""
+    """The status of changes, with the number of endpoints that applied each. A constant number of queries."""
     hosts = _heads(session, tenant_id, {row.path for row in rows})
     later = _commits_since(session, tenant_id, rows)
     tenant = session.get(Tenant, tenant_id)
     newest = {tenant.head} if tenant else set()
-    told = []
+    statuses = []
     for row in rows:
         heads = newest | {sha for sha, at in later if row.done_at and at >= row.done_at}
         applied = sum(1 for head in hosts[row.path] if head in heads) if row.state == "done" else 0
-        told.append(shape(row, applied, len(hosts[row.path])))
-    return told
+        statuses.append(shape(row, applied, len(hosts[row.path])))
+    return statuses
 
 
 def _heads(session: Session, tenant_id: str, paths: set[str]) -> dict[str, list[str]]:
-    """What each endpoint of each file's job has in force."""
+    """The commits that the endpoints of each file's job have applied, by path."""
     query = (
         select(JobIndex.path, Endpoint.head_applied)
         .join(Monitor, (col(Monitor.job_id) == JobIndex.job_id) & (col(Monitor.tenant_id) == JobIndex.tenant_id))
         .join(Endpoint, col(Endpoint.id) == Monitor.endpoint_id)
         .where(JobIndex.tenant_id == tenant_id, col(JobIndex.path).in_(paths), Monitor.state != "retired")
     )
-    found: dict[str, list[str]] = defaultdict(list)
+    heads: dict[str, list[str]] = defaultdict(list)
     for path, head in session.exec(query):
-        found[path].append(head)
-    return found
+        heads[path].append(head)
+    return heads
 
 
 def _commits_since(session: Session, tenant_id: str, rows: Sequence[Change]) -> list[tuple[str, datetime]]:
-    """The commits of changes since the oldest of these was done: a host that has one has all before it."""
-    done = [row.done_at for row in rows if row.state == "done" and row.done_at]
-    if not done:
+    """The commits since the oldest of these changes. An endpoint that applied one has applied all before it."""
+    times = [row.done_at for row in rows if row.state == "done" and row.done_at]
+    if not times:
         return []
-    since = (Change.tenant_id == tenant_id, Change.state == "done", col(Change.done_at) >= min(done))
-    query = select(Change.commit_sha, Change.done_at).where(*since)
+    later = (Change.tenant_id == tenant_id, Change.state == "done", col(Change.done_at) >= min(times))
+    query = select(Change.commit_sha, Change.done_at).where(*later)
     return [(sha, at) for sha, at in session.exec(query) if sha and at]

@@ -1,11 +1,11 @@
-"""Which commit last changed each file: a walk of the branch's history, newest commit first, in slices of time.
+"""Finds the last commit of each file by walking the branch's history, newest commit first, in slices of time.
 
-A request reads a page of commits with the files that each changed, so the number of requests depends on the length of
-the history and not on the number of files. How far the walk has come is kept with the tenant: the next slice continues
-there, and a branch that has moved meanwhile is walked down to where the walk before began.
+Each request reads a page of commits with their changed files, so the number of requests depends on the length of the
+history, not on the number of files. The tenant's row stores the position: the next slice continues there. If the branch
+has moved, the new commits are walked down to the start of the previous walk.
 
-A file is first looked for in commits with one parent: a merge lists all that it brought in. What only a merge changed
-is found by a second walk, which counts merges too.
+The first pass ignores merges, because a merge lists all files that it brought in. Files that only a merge changed are
+found by a second pass, which includes merges.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ SLICE_S = 1.0
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A part of the history, from the commit ``start`` down. It goes on at page ``page`` of the log of ``ref``.
+class Segment:
+    """An unread part of the history below the commit ``start``. It continues at ``page`` of the log of ``ref``.
 
-    ``open`` are parents of commits that were read, and not yet read themselves.
+    ``open`` are the unread parents of commits that were read.
     """
 
     start: str
@@ -44,35 +44,37 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Place:
-    """How far the walk has come: the history of ``known`` was read to its end, ``stretches`` are left, newest first."""
+class Position:
+    """The progress of the walk: the history of ``known`` was read completely, ``segments`` are unread, newest first."""
 
     known: str = ""
-    stretches: tuple[Stretch, ...] = ()
+    segments: tuple[Segment, ...] = ()
     merges: bool = False
 
     @classmethod
-    def read(cls, text: str) -> Place:
-        """From the text that is kept with the tenant; empty where no walk has begun."""
+    def read(cls, text: str) -> Position:
+        """Reads the stored text (``Tenant.history``); empty before the first walk."""
         if not text:
             return cls()
-        kept = json.loads(text)
-        stretches = [Stretch(**{**one, "open": tuple(one["open"])}) for one in kept["stretches"]]
-        return cls(kept["known"], tuple(stretches), kept["merges"])
+        fields = json.loads(text)
+        segments = [Segment(**{**segment, "open": tuple(segment["open"])}) for segment in fields["stretches"]]
+        return cls(fields["known"], tuple(segments), fields["merges"])
 
     def text(self) -> str:
-        return json.dumps(asdict(self))
+        """The text to store. Its keys stay as they are: earlier versions stored them."""
+        segments = [asdict(segment) for segment in self.segments]
+        return json.dumps({"known": self.known, "stretches": segments, "merges": self.merges})
 
-    def heading(self, head: str) -> Place:
-        """The place from which all commits of ``head`` that were not read yet are reached."""
-        if head == (self.stretches[0].start if self.stretches else self.known):
+    def for_head(self, head: str) -> Position:
+        """The position from which all unread commits of ``head`` are reached."""
+        if head == (self.segments[0].start if self.segments else self.known):
             return self
-        older = () if self.merges else self.stretches
-        return Place(self.known, (Stretch(head, head), *older))
+        older = () if self.merges else self.segments
+        return Position(self.known, (Segment(head, head), *older))
 
-    def after(self, commits: Sequence[CommitInfo]) -> Place:
-        """The place after a page of the first stretch."""
-        first, *older = self.stretches
+    def after(self, commits: Sequence[CommitInfo]) -> Position:
+        """The position after a page of the first segment."""
+        first, *older = self.segments
         boundary = older[0].start if older else self.known
         open_ = set(first.open)
         for commit in commits:
@@ -81,48 +83,49 @@ class Place:
                 return self._at_boundary()
         if not commits or not open_:
             return self._at_end()
-        if len(open_) == 1:  # all that is left are the ancestors of this one: their log needs no skipping of pages
+        if len(open_) == 1:  # only its ancestors are left, so continue with the first page of its log
             step = replace(first, ref=min(open_), page=1, open=())
         else:
             step = replace(first, page=first.page + 1, open=tuple(sorted(open_)))
-        return replace(self, stretches=(step, *older))
+        return replace(self, segments=(step, *older))
 
-    def _at_boundary(self) -> Place:
-        """What lies below was walked before, or walked in part: the walk goes on where that one stopped."""
-        first, *older = self.stretches
+    def _at_boundary(self) -> Position:
+        """Continues where an earlier walk of the commits below stopped."""
+        first, *older = self.segments
         if not older:
             return self._at_end()
         joined = replace(older[0], start=first.start)
-        return replace(self, stretches=(joined, *older[1:]))
+        return replace(self, segments=(joined, *older[1:]))
 
-    def _at_end(self) -> Place:
-        head = self.stretches[0].start
-        return Place(head) if self.merges else Place(self.known, (Stretch(head, head),), merges=True)
+    def _at_end(self) -> Position:
+        head = self.segments[0].start
+        return Position(head) if self.merges else Position(self.known, (Segment(head, head),), merges=True)
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """One tenant's walk: ``files`` are the paths of the index without a commit, ``pushed`` paths of changes by id."""
+    """A tenant's walk. ``files`` are indexed paths without a commit, ``pushed`` paths of changes without author by id.
+
+    ``stored`` is the text of the position in the database.
+    """
 
     tenant_id: str
     org: str
     repository: str
     head: str
-    kept: str
-    place: Place
+    stored: str
+    position: Position
     files: frozenset[str]
     pushed: Mapping[str, str]
 
     @property
-    def wanted(self) -> frozenset[str]:
+    def paths(self) -> frozenset[str]:
+        """The paths whose commit is looked for."""
         return self.files | frozenset(self.pushed.values())
 
 
-def describe_commits(tenant_id: str, forge: Forgejo, seconds: float = SLICE_S) -> bool:
-    """Looks up the commits of files, pushed or indexed, for about ``seconds``; whether more is left to look up.
-
-    Raises what the client raises.
-    """
+def find_commits(tenant_id: str, forge: Forgejo, seconds: float = SLICE_S) -> bool:
+    """Looks up the last commits of files for about ``seconds``. Returns whether files are left. Raises forge errors."""
     end = time.monotonic() + seconds
     walk = _load(tenant_id)
     if walk is None:
@@ -130,9 +133,9 @@ def describe_commits(tenant_id: str, forge: Forgejo, seconds: float = SLICE_S) -
     more = True
     while more:
         after = _step(walk, forge)
-        if after is None:  # the branch or another walk has moved on
+        if after is None:  # the branch has moved, or another walk has progressed
             break
-        walk, more = after, bool(after.place.stretches)
+        walk, more = after, bool(after.position.segments)
         if time.monotonic() >= end:
             break
     publish(Event(tenant_id, "tenant", tenant_id), Event(tenant_id, "change", ""))
@@ -140,78 +143,82 @@ def describe_commits(tenant_id: str, forge: Forgejo, seconds: float = SLICE_S) -
 
 
 def _load(tenant_id: str) -> _Walk | None:
-    """The tenant's walk; None where every file has its commit."""
+    """The tenant's walk; None if every file has its commit."""
     with reading() as session:
         tenant = session.get(Tenant, tenant_id)
         if tenant is None or not tenant.indexed_head:
             return None
-        unknown = select(JobIndex.path).where(JobIndex.tenant_id == tenant_id, JobIndex.commit_sha == "")
-        files, pushed = frozenset(session.exec(unknown)), pushes.unknown(session, tenant_id)
+        without_commit = select(JobIndex.path).where(JobIndex.tenant_id == tenant_id, JobIndex.commit_sha == "")
+        files, pushed = frozenset(session.exec(without_commit)), pushes.without_author(session, tenant_id)
     org, repository = RepositoryName.of(tenant.repository)
-    head, place = tenant.indexed_head, Place.read(tenant.history)
-    walk = _Walk(tenant_id, org, repository, head, tenant.history, place.heading(head), files, pushed)
-    if not walk.place.stretches:
+    head, position = tenant.indexed_head, Position.read(tenant.history)
+    walk = _Walk(tenant_id, org, repository, head, tenant.history, position.for_head(head), files, pushed)
+    if not walk.position.segments:
         return None
-    if not walk.wanted:
-        _write(walk, Place(head), {})
+    if not walk.paths:
+        _write(walk, Position(head), {})
         return None
     return walk
 
 
 def _step(walk: _Walk, forge: Forgejo) -> _Walk | None:
-    """Reads one page; None where the walk has to begin again."""
-    stretch = walk.place.stretches[0]
+    """Reads one page. Returns None if the walk must be loaded again."""
+    segment = walk.position.segments[0]
     try:
-        commits = forge.commits(walk.org, walk.repository, ref=stretch.ref, page=stretch.page, files=True)
+        commits = forge.commits(walk.org, walk.repository, ref=segment.ref, page=segment.page, files=True)
     except ForgeNotFound:
-        _write(walk, Place(), {})  # the branch was rewritten, and what it was before is gone
+        _write(walk, Position(), {})  # the branch was rewritten, and its old commits are gone
         raise
-    found = _newest(commits, walk.wanted, merges=walk.place.merges)
-    place = walk.place.after(commits) if walk.wanted - found.keys() else Place(walk.head)
-    if not _write(walk, place, found):
+    commit_by_path = _newest(commits, walk.paths, merges=walk.position.merges)
+    position = walk.position.after(commits) if walk.paths - commit_by_path.keys() else Position(walk.head)
+    if not _write(walk, position, commit_by_path):
         return None
-    pushed = {change: path for change, path in walk.pushed.items() if path not in found}
-    return replace(walk, kept=place.text(), place=place, files=walk.files - found.keys(), pushed=pushed)
+    pushed = {change: path for change, path in walk.pushed.items() if path not in commit_by_path}
+    return replace(
+        walk, stored=position.text(), position=position, files=walk.files - commit_by_path.keys(), pushed=pushed
+    )
 
 
-def _newest(commits: Iterable[CommitInfo], wanted: frozenset[str], *, merges: bool) -> dict[str, CommitInfo]:
-    found: dict[str, CommitInfo] = {}
+def _newest(commits: Iterable[CommitInfo], paths: frozenset[str], *, merges: bool) -> dict[str, CommitInfo]:
+    commit_by_path: dict[str, CommitInfo] = {}
     for commit in commits:
         if merges or len(commit.parents) < 2:
-            found |= {path: commit for path in commit.files if path in wanted and path not in found}
-    return found
+            commit_by_path |= {path: commit for path in commit.files if path in paths and path not in commit_by_path}
+    return commit_by_path
 
 
-def _write(walk: _Walk, place: Place, found: Mapping[str, CommitInfo]) -> bool:
-    """Notes the place and what was found, in one transaction; False where the walk is no longer at ``walk.place``."""
+def _write(walk: _Walk, position: Position, commit_by_path: Mapping[str, CommitInfo]) -> bool:
+    """Stores the position and the commits in one transaction; False if another walk has changed the position."""
     with writing() as session:
-        mine = col(Tenant.id) == walk.tenant_id, col(Tenant.history) == walk.kept
-        moved = update(Tenant).where(*mine, col(Tenant.indexed_head) == walk.head).values(history=place.text())
+        unchanged = col(Tenant.id) == walk.tenant_id, col(Tenant.history) == walk.stored
+        moved = update(Tenant).where(*unchanged, col(Tenant.indexed_head) == walk.head).values(history=position.text())
         if session.execute(moved).rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue] -- an UPDATE's result has it
             return False
-        _settle(session, walk.tenant_id, {path: one for path, one in found.items() if path in walk.files})
+        _store_commits(
+            session, walk.tenant_id, {path: commit for path, commit in commit_by_path.items() if path in walk.files}
+        )
         for change, path in walk.pushed.items():
-            if path in found or not place.stretches:
-                pushes.tell(session, change, found.get(path))
+            if path in commit_by_path or not position.segments:
+                pushes.set_author(session, change, commit_by_path.get(path))
     return True
 
 
-def _settle(session: Session, tenant_id: str, found: Mapping[str, CommitInfo]) -> None:
-    rows = [{"the_path": path, **_facts(commit)} for path, commit in found.items()]
+def _store_commits(session: Session, tenant_id: str, commit_by_path: Mapping[str, CommitInfo]) -> None:
+    rows = [{"row_path": path, **_parameters(commit)} for path, commit in commit_by_path.items()]
     if rows:
         table = JobIndex.metadata.tables["job_index"]
-        mine = table.c.tenant_id == tenant_id, table.c.path == bindparam("the_path"), table.c.commit_sha == ""
-        values = {name.removeprefix("new_"): bindparam(name) for name in rows[0] if name != "the_path"}
-        session.connection().execute(update(table).where(*mine).values(values), rows)
+        condition = table.c.tenant_id == tenant_id, table.c.path == bindparam("row_path"), table.c.commit_sha == ""
+        values = {name.removeprefix("new_"): bindparam(name) for name in rows[0] if name != "row_path"}
+        session.connection().execute(update(table).where(*condition).values(values), rows)
 
 
-def _facts(commit: CommitInfo) -> dict[str, Any]:
-    told = wire.Commit(commit.sha, commit.author_name, commit.at, commit.message)
-    return {f"new_{name}": value for name, value in index_rows.commit_facts(told).items()}
+def _parameters(commit: CommitInfo) -> dict[str, Any]:
+    plain = wire.Commit(commit.sha, commit.author_name, commit.at, commit.message)
+    return {f"new_{name}": value for name, value in index_rows.commit_columns(plain).items()}
 
 
 def progress(session: Session, tenant: Tenant) -> tuple[int, int]:
-    """How many of the index's files have their commit, and how many there are."""
+    """The number of indexed files with a known last commit, and the number of all files."""
     rows = session.exec(select(JobIndex.commit_sha == "").where(JobIndex.tenant_id == tenant.id)).all()
-    done = Place.read(tenant.history).known == tenant.indexed_head
-    return (len(rows) if done else len(rows) - sum(rows)), len(rows)
+    complete = Position.read(tenant.history).known == tenant.indexed_head
+    return (len(rows) if complete else len(rows) - sum(rows)), len(rows)

@@ -1,4 +1,4 @@
-"""Asking for changes of jobs. Each function checks, writes a pending ``Change``, and leaves Git to the worker."""
+"""Edits of jobs and namespaces. Each function validates, submits a pending ``Change``, and leaves Git to the worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from crontopus_app.forge.client import Forgejo
 from crontopus_app.jobs import changes, index_rows, policies
 from crontopus_app.jobs.changes import Submitted
 from crontopus_app.jobs.history import Version, version
-from crontopus_app.jobs.lookup import find, find_or_none, is_coming, is_name, rows_of
+from crontopus_app.jobs.lookup import find, find_or_none, is_name, is_pending, rows_of
 from crontopus_app.jobs.yaml_edit import changes_of, edit
 from crontopus_app.models import JobIndex, Tenant
 from crontopus_app.models.base import new_id
@@ -29,9 +29,9 @@ KEEP = ".gitkeep"
 
 
 def create(session: Session, actor: Actor, form: Mapping[str, Any], now: datetime, *, key: str = "") -> Submitted:
-    """A new job from a job body; the change that made it already for a ``key`` that is sent again.
+    """Creates a job from a job body. For a repeated ``key``, returns the change of the first request.
 
-    Raises BadInput with all errors, Conflict where it exists.
+    Raises BadInput with all errors, and Conflict if the job exists.
     """
     actor.require("write:jobs")
     claim = idempotency.claim(session, actor, "job", key, dict(form), now)
@@ -40,26 +40,26 @@ def create(session: Session, actor: Actor, form: Mapping[str, Any], now: datetim
     data, decoded = from_fields(form, tenant=actor.tenant_id, given_id=new_id())
     _check(decoded)
     change = _create(session, actor, data, decoded, now)
-    claim.made(change.id)
+    claim.complete(change.id)
     return change
 
 
 def create_yaml(
     session: Session, actor: Actor, namespace: str, yaml: bytes, now: datetime, *, key: str = ""
 ) -> Submitted:
-    """As ``create``, from a manifest; without ``namespace`` it is the manifest's own. An id is written in."""
+    """As ``create``, from a manifest. An empty ``namespace`` means the manifest's own. Adds an id if it has none."""
     actor.require("write:jobs")
     _check_size(yaml)
     claim = idempotency.claim(session, actor, "job", key, [namespace, yaml.hex()], now)
     if claim.repeated:
         return changes.submitted(session, claim.subject)
     change = _create(session, actor, *_new_file(session, actor, namespace, yaml), now)
-    claim.made(change.id)
+    claim.complete(change.id)
     return change
 
 
 def _new_file(session: Session, actor: Actor, namespace: str, yaml: bytes) -> tuple[bytes, Decoded]:
-    """The file of a new job, which has an id, and what it says."""
+    """The file of a new job, including an id, and the parsed manifest."""
     defaults = policies.of_tenant(session, actor.tenant_id).defaults_for(namespace or "default")
     loose = decode(yaml, path_of(namespace or "default", "job"), actor.tenant_id, placed=False, defaults=defaults)
     _check(loose)
@@ -73,7 +73,7 @@ def _new_file(session: Session, actor: Actor, namespace: str, yaml: bytes) -> tu
 
 
 def _read(session: Session, actor: Actor, yaml: bytes, path: str) -> Decoded:
-    """The file as the index and the agents read it: with the defaults of the tenant's policy."""
+    """Parses the file as the index and the agents do, with the defaults of the tenant's policy."""
     return index_rows.decode(yaml, path, actor.tenant_id, policies.of_tenant(session, actor.tenant_id))
 
 
@@ -81,20 +81,20 @@ def _create(session: Session, actor: Actor, data: bytes, decoded: Decoded, now: 
     manifest = _manifest(decoded)
     path = path_of(manifest.namespace, manifest.name)
     label = f"{manifest.namespace}/{manifest.name}"
-    if find_or_none(session, actor.tenant_id, manifest.namespace, manifest.name) or is_coming(
+    if find_or_none(session, actor.tenant_id, manifest.namespace, manifest.name) or is_pending(
         session, actor.tenant_id, path
     ):
-        raise Conflict(f"The job {label} exists already: choose another name, or edit it.", code="exists")
+        raise Conflict(f"The job {label} exists already. Choose another name, or edit the existing job.", code="exists")
     _check_id(session, actor, manifest.id, path)
     audit.record(session, actor, "job.create", label, now)
     return changes.submit(session, actor, "create", path, f"Create job {label}", now, content=data)
 
 
 def _check_id(session: Session, actor: Actor, job_id: str, path: str) -> None:
-    same = JobIndex.tenant_id == actor.tenant_id, JobIndex.job_id == job_id, JobIndex.path != path
-    other = session.exec(select(JobIndex.path).where(*same)).first()
-    if other:
-        raise _bad("metadata.id", f"The id {job_id} is that of {other}: leave `metadata.id` out.")
+    same_id = JobIndex.tenant_id == actor.tenant_id, JobIndex.job_id == job_id, JobIndex.path != path
+    other_path = session.exec(select(JobIndex.path).where(*same_id)).first()
+    if other_path:
+        raise _bad("metadata.id", f"The id {job_id} belongs to {other_path}. Remove metadata.id to get a new one.")
 
 
 def update(
@@ -107,9 +107,9 @@ def update(
     if_match: str | None = None,
     now: datetime,
 ) -> Submitted:
-    """Changes a job: a mapping sets the fields it gives (None clears), bytes replace the file.
+    """Changes a job. A mapping sets its fields (None clears a field); bytes replace the file.
 
-    ``if_match`` is the blob sha that the author saw: raises PreconditionFailed where the file is another by now.
+    ``if_match`` is the blob sha that the author edited: raises PreconditionFailed if the file has changed.
     """
     actor.require("write:jobs")
     row = find(session, actor.tenant_id, namespace, name)
@@ -119,27 +119,27 @@ def update(
     if isinstance(form, bytes):
         data = _replacement(session, actor, row, form)
         return changes.submit(session, actor, "update", row.path, message, now, content=data, base_sha=base)
-    return _submit_edit(session, actor, row, _wanted(row, form), message, now, base)
+    return _submit_edit(session, actor, row, _fields(row, form), message, now, base)
 
 
-def _wanted(row: JobIndex, form: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields to set, by their place; name and namespace are not edited."""
+def _fields(row: JobIndex, form: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields to set, by their path in the manifest. Name and namespace cannot be edited."""
     for field, current in (("name", row.name), ("namespace", row.namespace)):
         if form.get(field, current) != current:
-            raise _bad(field, f"A job's {field} is its file's place: create a new job and delete this one.")
+            raise _bad(field, f"The {field} of a job cannot be changed. Create a new job and delete this one.")
     return changes_of(form)
 
 
 def _submit_edit(
-    session: Session, actor: Actor, row: JobIndex, wanted: dict[str, Any], message: str, now: datetime, base: str | None
+    session: Session, actor: Actor, row: JobIndex, fields: dict[str, Any], message: str, now: datetime, base: str | None
 ) -> Submitted:
-    """An edit is checked on the file as it is now, and done on the file as it is when it is committed."""
+    """Validates an edit on the current file. The worker applies it to the file at the time of the commit."""
     if not row.valid:
-        raise Conflict(f"{row.path} is not valid: mend its YAML first.", code="invalid_file")
+        raise Conflict(f"{row.path} is invalid. Correct its YAML first.", code="invalid_file")
     if "id" not in _metadata(row.yaml):
-        wanted["metadata.id"] = row.job_id
-    _check(_read(session, actor, _edit(row.yaml, wanted), row.path))
-    content = json.dumps(wanted).encode()
+        fields["metadata.id"] = row.job_id
+    _check(_read(session, actor, _edit(row.yaml, fields), row.path))
+    content = json.dumps(fields).encode()
     return changes.submit(session, actor, "edit", row.path, message, now, content=content, base_sha=base)
 
 
@@ -149,7 +149,7 @@ def _metadata(yaml: bytes) -> set[str]:
 
 
 def _replacement(session: Session, actor: Actor, row: JobIndex, yaml: bytes) -> bytes:
-    """The new file, with the id that the job has."""
+    """The new file, with the job's id."""
     _check_size(yaml)
     decoded = _read(session, actor, yaml, row.path)
     _check(decoded)
@@ -157,14 +157,14 @@ def _replacement(session: Session, actor: Actor, row: JobIndex, yaml: bytes) -> 
     if not manifest.id_given:
         return _edit(yaml, {"metadata.id": row.job_id})
     if row.valid and manifest.id != row.job_id:
-        raise _bad("metadata.id", f"`metadata.id` never changes: it is {row.job_id}.")
+        raise _bad("metadata.id", f"The id of a job cannot be changed. Set metadata.id to {row.job_id} or remove it.")
     return yaml
 
 
 def delete(
     session: Session, actor: Actor, namespace: str, name: str, *, if_match: str | None = None, now: datetime
 ) -> Submitted:
-    """Takes the job's file out of the repository; its history stays in Git, its runs stay here."""
+    """Deletes the job's file. Its history stays in Git, and its runs in the database."""
     actor.require("write:jobs")
     row = find(session, actor.tenant_id, namespace, name)
     base = _check_match(row, if_match)
@@ -173,19 +173,19 @@ def delete(
 
 
 def set_paused(session: Session, actor: Actor, namespace: str, name: str, paused: bool, now: datetime) -> Submitted:
-    """Pauses or resumes a job: its line stays on the hosts, commented out."""
+    """Pauses or resumes a job. A paused job's crontab line stays on the hosts, commented out."""
     actor.require("write:jobs")
     row = find(session, actor.tenant_id, namespace, name)
     verb = "Pause" if paused else "Resume"
     audit.record(session, actor, f"job.{verb.lower()}", f"{namespace}/{name}", now)
-    wanted = {"spec.paused": True if paused else None}
-    return _submit_edit(session, actor, row, wanted, f"{verb} job {namespace}/{name}", now, None)
+    fields = {"spec.paused": True if paused else None}
+    return _submit_edit(session, actor, row, fields, f"{verb} job {namespace}/{name}", now, None)
 
 
 def revert(actor: Actor, namespace: str, name: str, sha: str, forge: Forgejo, now: datetime) -> wire.ChangeStatus:
-    """Commits the content that the job's file had in a commit; a deleted job comes back.
+    """Restores the job's file from a commit, also of a deleted job. Waits for the commit like ``changes.save``.
 
-    Raises NotFound, BadInput, Conflict. Waits for the commit as ``changes.save`` does.
+    Raises NotFound, BadInput, Conflict.
     """
     actor.require("write:jobs")
     return changes.save(_revert, actor, version(actor, namespace, name, sha, forge), now)
@@ -206,7 +206,7 @@ def _revert(session: Session, actor: Actor, old: Version, now: datetime) -> Subm
 
 
 def create_namespace(session: Session, actor: Actor, name: str, now: datetime, *, key: str = "") -> Submitted:
-    """A new folder; the change that made it already for a ``key`` that is sent again. Raises BadInput, Conflict."""
+    """Creates a folder. For a repeated ``key``, returns the change of the first request. Raises BadInput, Conflict."""
     actor.require("write:jobs")
     claim = idempotency.claim(session, actor, "namespace", key, name, now)
     if claim.repeated:
@@ -219,44 +219,44 @@ def create_namespace(session: Session, actor: Actor, name: str, now: datetime, *
     audit.record(session, actor, "namespace.create", name, now)
     message = f"Create namespace {name}"
     change = changes.submit(session, actor, "create", f"{name}/{KEEP}", message, now, content=b"")
-    claim.made(change.id)
+    claim.complete(change.id)
     return change
 
 
 def delete_namespace(session: Session, actor: Actor, name: str, now: datetime) -> Submitted:
-    """Takes an empty folder away. Raises NotFound, Conflict while it holds jobs or is the system's."""
+    """Deletes an empty folder. Raises NotFound, and Conflict while it contains jobs."""
     actor.require("write:jobs")
     tenant = session.get(Tenant, actor.tenant_id)
     if tenant is None or name not in tenant.namespaces:
-        raise NotFound(f"There is no namespace {name}.")
+        raise NotFound(f"No namespace {name}.")
     jobs = len(rows_of(session, actor.tenant_id, name))
     if jobs:
-        raise Conflict(f"The namespace {name} holds {jobs} jobs: delete or move them first.", code="not_empty")
+        raise Conflict(f"The namespace {name} contains {jobs} jobs. Delete or move them first.", code="not_empty")
     audit.record(session, actor, "namespace.delete", name, now)
     return changes.submit(session, actor, "delete", f"{name}/{KEEP}", f"Delete namespace {name}", now)
 
 
 def validate(actor: Actor, yaml: bytes, path: str) -> Decoded:
-    """What a manifest would be told, without asking for anything."""
+    """Parses a manifest and returns its errors and lints. Changes nothing."""
     actor.require("read:jobs")
     return decode(yaml, path, actor.tenant_id)
 
 
 def preview(actor: Actor, fields: Mapping[str, Any]) -> tuple[str, list[wire.Problem]]:
-    """The YAML a form would become, with all errors and lints."""
+    """The YAML of a form, with all errors and lints."""
     actor.require("read:jobs")
     data, decoded = from_fields(fields, tenant=actor.tenant_id)
     return data.decode(), [*decoded.errors, *decoded.lints]
 
 
 def _check_match(row: JobIndex, if_match: str | None) -> str | None:
-    """The blob sha that the change insists on."""
-    wanted = (if_match or "").strip().removeprefix("W/").strip('"')
-    if wanted in ("", "*"):
+    """The blob sha that the file must still have when the change is committed; None without a condition."""
+    sha = (if_match or "").strip().removeprefix("W/").strip('"')
+    if sha in ("", "*"):
         return None
-    if wanted != row.blob_sha:
-        raise PreconditionFailed(f"{row.path} was changed by somebody else meanwhile: read it again.")
-    return wanted
+    if sha != row.blob_sha:
+        raise PreconditionFailed(f"{row.path} was changed by another commit meanwhile. Reload it and try again.")
+    return sha
 
 
 def _check(decoded: Decoded) -> None:
@@ -268,19 +268,19 @@ def _check(decoded: Decoded) -> None:
 
 def _check_size(yaml: bytes) -> None:
     if len(yaml) > MAX_BYTES:
-        raise TooLarge(f"A manifest has at most {MAX_BYTES // 1024} KiB.")
+        raise TooLarge(f"The manifest is too large: at most {MAX_BYTES // 1024} KiB are allowed.")
 
 
 def _manifest(decoded: Decoded) -> Any:
-    """The manifest of a file that was checked."""
+    """The manifest of a validated file."""
     if decoded.manifest is None:
-        raise BadInput("The manifest cannot be read.")
+        raise BadInput("The manifest cannot be parsed.")
     return decoded.manifest
 
 
-def _edit(yaml: bytes, wanted: Mapping[str, Any]) -> bytes:
+def _edit(yaml: bytes, fields: Mapping[str, Any]) -> bytes:
     try:
-        return edit(yaml, wanted)
+        return edit(yaml, fields)
     except CrontopusError as error:
         raise BadInput(f"The file cannot be edited in place: {error}", code="not_editable") from error
 

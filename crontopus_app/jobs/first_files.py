@@ -1,4 +1,4 @@
-"""What a new repository begins with."""
+"""The initial files of a new repository."""
 
 from __future__ import annotations
 

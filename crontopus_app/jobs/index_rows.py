@@ -1,4 +1,4 @@
-"""One file of a repository as a row of the index."""
+"""Converts files of a repository to rows of the index, and stores them."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ from crontopus_app.models.base import new_id
 
 DUPLICATE = "duplicate-id"
 LINK = "120000"
-# More names than a statement takes well: then all of the tenant's rows are looked at.
+# For more names than this, a query reads all of the tenant's rows instead.
 NAMED_AT_MOST = 500
 
 
 def is_manifest(entry: TreeEntry) -> bool:
-    """Whether a file of the tree is meant as a job: a manifest by its path, and no symbolic link."""
+    """Whether a file of the tree is a manifest by its path, and not a symbolic link."""
     return entry.mode != LINK and jobs_in_tree.is_manifest(entry.path)
 
 
 def namespaces(tree: Iterable[TreeEntry]) -> list[str]:
-    """The top folders whose names can be a namespace's."""
+    """The top folders with valid names of namespaces."""
     folders = {entry.path.split("/")[0] for entry in tree if "/" in entry.path}
     return sorted(folder for folder in folders if re.match(NAME_PATTERN, folder) and len(folder) <= 63)
 
 
 def read(tenant_id: str, entry: TreeEntry, data: bytes | None, policy: Policy) -> dict[str, Any]:
-    """The row's columns for a file's content (None: too large to be looked at), with its namespace's defaults."""
+    """The columns of the row for a file's content (None: too large), with its namespace's defaults applied."""
     if data is None or len(data) > MAX_BYTES:
-        message = f"the file is larger than {MAX_BYTES // 1024} KiB: a manifest is smaller"
+        message = f"the file is larger than {MAX_BYTES // 1024} KiB, the limit for a manifest"
         decoded, data = Decoded(None, (Problem("too-large", message, entry.path, 1, 1),)), b""
     else:
         decoded = decode(data, entry.path, tenant_id, policy)
-    return {"blob_sha": entry.sha, "yaml": data, **facts(decoded)}
+    return {"blob_sha": entry.sha, "yaml": data, **columns_of(decoded)}
 
 
 def decode(data: bytes, path: str, tenant_id: str, policy: Policy) -> Decoded:
-    """The manifest as the hosts read it: with the defaults that the policy has for its namespace."""
-    return manifests.decode(data, path, tenant_id, defaults=policy.defaults_for(place(path)[0]))
+    """Parses a manifest as the hosts do, with the policy's defaults for its namespace."""
+    return manifests.decode(data, path, tenant_id, defaults=policy.defaults_for(namespace_and_name(path)[0]))
 
 
-def facts(decoded: Decoded) -> dict[str, Any]:
-    """What a decoded file says; of an invalid one only its errors, so that the rest stays as it was known."""
-    made: dict[str, Any] = {
+def columns_of(decoded: Decoded) -> dict[str, Any]:
+    """The columns of a parsed file. For an invalid one only its errors, so that the other columns keep their values."""
+    columns: dict[str, Any] = {
         "valid": decoded.manifest is not None and not decoded.errors,
         "errors": [asdict(problem) for problem in decoded.errors],
         "lints": [asdict(problem) for problem in decoded.lints],
@@ -63,8 +63,8 @@ def facts(decoded: Decoded) -> dict[str, Any]:
     }
     manifest = decoded.manifest
     if manifest is None:
-        return made
-    return made | {
+        return columns
+    return columns | {
         "job_id": manifest.id,
         "manifest": manifests.to_fields(manifest),
         "schedule": list(manifest.schedule),
@@ -76,7 +76,7 @@ def facts(decoded: Decoded) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Stored:
-    """What the index has of a file."""
+    """The identity of a file in the index."""
 
     id: str
     job_id: str
@@ -84,7 +84,7 @@ class Stored:
 
 
 def stored(session: Session, tenant_id: str, paths: Collection[str]) -> dict[str, Stored]:
-    """The tenant's rows of these paths; of all paths where these are many."""
+    """The tenant's rows by path, for these paths; for all paths if there are more than NAMED_AT_MOST."""
     query = select(JobIndex.path, JobIndex.id, JobIndex.job_id, JobIndex.blob_sha)
     query = query.where(JobIndex.tenant_id == tenant_id)
     if len(paths) <= NAMED_AT_MOST:
@@ -98,56 +98,56 @@ def store(
     files: Sequence[tuple[TreeEntry, dict[str, Any]]],
     commits: Mapping[tuple[str, str], wire.Commit],
 ) -> set[str]:
-    """Inserts or updates the files' rows; gives the ids of their jobs, those they had before among them.
+    """Inserts or updates the files' rows. Returns the ids of their jobs, previous and new.
 
-    What an invalid file does not say stays as it was, and so does the commit of a file that is the same blob.
+    Columns that an invalid file does not provide keep their values, and so does the commit of an unchanged blob.
     """
-    known = stored(session, tenant_id, [entry.path for entry, _ in files])
-    made, changed = [], []
+    existing = stored(session, tenant_id, [entry.path for entry, _ in files])
+    inserts, updates = [], []
     for entry, values in files:
-        row, commit = known.get(entry.path), commits.get((entry.path, entry.sha))
+        row, commit = existing.get(entry.path), commits.get((entry.path, entry.sha))
         if row is None:
-            made.append(_new(tenant_id, entry.path, values, commit))
+            inserts.append(_new_row(tenant_id, entry.path, values, commit))
         else:
-            told = commit_facts(commit) if commit or row.blob_sha != entry.sha else {}
-            changed.append((row.id, values | told))
-    _give_ids(session, tenant_id, [row for row in made if not row["job_id"]])
+            commit_values = commit_columns(commit) if commit or row.blob_sha != entry.sha else {}
+            updates.append((row.id, values | commit_values))
+    _assign_ids(session, tenant_id, [row for row in inserts if not row["job_id"]])
     table = JobIndex.metadata.tables["job_index"]
-    if made:
-        session.connection().execute(insert(table), made)
-    update_rows(session, table, changed)
-    before = {known[entry.path].job_id for entry, _ in files if entry.path in known}
-    told = {values["job_id"] for _, values in changed if "job_id" in values}
-    return before | told | {row["job_id"] for row in made}
+    if inserts:
+        session.connection().execute(insert(table), inserts)
+    update_rows(session, table, updates)
+    previous = {existing[entry.path].job_id for entry, _ in files if entry.path in existing}
+    updated = {values["job_id"] for _, values in updates if "job_id" in values}
+    return previous | updated | {row["job_id"] for row in inserts}
 
 
-def _new(tenant_id: str, path: str, values: dict[str, Any], commit: wire.Commit | None) -> dict[str, Any]:
-    namespace, name = place(path)
+def _new_row(tenant_id: str, path: str, values: dict[str, Any], commit: wire.Commit | None) -> dict[str, Any]:
+    namespace, name = namespace_and_name(path)
     empty = {"job_id": "", "schedule": [], "timezone": None, "enabled": True, "paused": False}
-    where = {"id": new_id(), "tenant_id": tenant_id, "path": path, "name": name, "namespace": namespace}
-    return {**where, **empty, **values, **commit_facts(commit)}
+    identity = {"id": new_id(), "tenant_id": tenant_id, "path": path, "name": name, "namespace": namespace}
+    return {**identity, **empty, **values, **commit_columns(commit)}
 
 
-def place(path: str) -> tuple[str, str]:
-    """Namespace and name that a manifest's path stands for."""
+def namespace_and_name(path: str) -> tuple[str, str]:
+    """The namespace and name that a manifest's path gives to its job."""
     return path.split("/")[0], path.rsplit("/", 1)[-1].rpartition(".")[0]
 
 
-def _give_ids(session: Session, tenant_id: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Jobs whose files cannot be read get the ids that their monitors know, else those they would have without any."""
+def _assign_ids(session: Session, tenant_id: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Gives ids to jobs whose files are invalid: the id of their monitors, or else the default id for their name."""
     if not rows:
         return
     columns = select(Monitor.namespace, Monitor.job_name, Monitor.job_id).where(Monitor.tenant_id == tenant_id)
     if len(rows) <= NAMED_AT_MOST:
         columns = columns.where(col(Monitor.job_name).in_({row["name"] for row in rows}))
     newest_last = session.exec(columns.order_by(col(Monitor.updated_at)))
-    known = {(namespace, name): job_id for namespace, name, job_id in newest_last}
+    ids = {(namespace, name): job_id for namespace, name, job_id in newest_last}
     for row in rows:
         key = row["namespace"], row["name"]
-        row["job_id"] = known.get(key) or manifests.job_id(tenant_id, *key)
+        row["job_id"] = ids.get(key) or manifests.job_id(tenant_id, *key)
 
 
-def commit_facts(commit: wire.Commit | None) -> dict[str, Any]:
+def commit_columns(commit: wire.Commit | None) -> dict[str, Any]:
     if commit is None:
         return {"commit_sha": "", "commit_author": "", "commit_message": "", "commit_at": None}
     author, message = commit.author.replace("\x00", ""), commit.message.replace("\x00", "")
@@ -157,23 +157,23 @@ def commit_facts(commit: wire.Commit | None) -> dict[str, Any]:
 def mark_duplicates(
     session: Session, tenant_id: str, policy: Policy, touched: Collection[str], paths: Iterable[str]
 ) -> set[str]:
-    """Files that share an identity become invalid, all of them; those that no longer do become valid again.
+    """Marks all files that share an id or name as invalid, and clears files that no longer do.
 
-    ``touched`` are the jobs whose files at ``paths`` changed: where no duplicate is among them, nothing is to be done.
-    Gives the ids of the jobs whose files were marked or cleared.
+    ``touched`` are the jobs whose files at ``paths`` changed; if no duplicate is among them, nothing is done.
+    Returns the ids of the jobs whose files were marked or cleared.
     """
     claims, marked = _claims(session, tenant_id)
     shared = jobs_in_tree.clashes(claims)
-    near = {place(path) for path in paths}
+    changed_names = {namespace_and_name(path) for path in paths}
     clashing = (claim for claim in claims if claim.path in shared)
-    changed = any(claim.job_id in touched or (claim.namespace, claim.name) in near for claim in clashing)
+    changed = any(claim.job_id in touched or (claim.namespace, claim.name) in changed_names for claim in clashing)
     if marked == shared.keys() and not changed:
         return set()
-    mine = select(JobIndex).where(JobIndex.tenant_id == tenant_id, col(JobIndex.path).in_(marked | shared.keys()))
-    files = session.exec(mine.order_by(JobIndex.path)).all()
+    query = select(JobIndex).where(JobIndex.tenant_id == tenant_id, col(JobIndex.path).in_(marked | shared.keys()))
+    files = session.exec(query.order_by(JobIndex.path)).all()
     decoded = manifests.mark_duplicates([decode(file.yaml, file.path, tenant_id, policy) for file in files])
-    for file, each in zip(files, decoded, strict=True):
-        for name, value in facts(each).items():
+    for file, result in zip(files, decoded, strict=True):
+        for name, value in columns_of(result).items():
             setattr(file, name, value)
         session.add(file)
     session.flush()
@@ -181,10 +181,10 @@ def mark_duplicates(
 
 
 def _claims(session: Session, tenant_id: str) -> tuple[list[Claim], set[str]]:
-    """What the files claim that are valid or were marked, and the paths of those that were marked."""
-    mine = JobIndex.tenant_id == tenant_id
-    invalid = session.exec(select(JobIndex.path, JobIndex.errors).where(mine, col(JobIndex.valid).is_(False)))
+    """The claims of files that are valid or marked as duplicates, and the paths of the marked ones."""
+    of_tenant = JobIndex.tenant_id == tenant_id
+    invalid = session.exec(select(JobIndex.path, JobIndex.errors).where(of_tenant, col(JobIndex.valid).is_(False)))
     marked = {path for path, errors in invalid if any(error.get("code") == DUPLICATE for error in errors)}
     columns = select(JobIndex.path, JobIndex.job_id, JobIndex.namespace, JobIndex.name)
-    rows = session.exec(columns.where(mine, col(JobIndex.valid) | col(JobIndex.path).in_(marked)))
+    rows = session.exec(columns.where(of_tenant, col(JobIndex.valid) | col(JobIndex.path).in_(marked)))
     return [Claim(*row) for row in rows], marked

@@ -1,4 +1,4 @@
-"""A tenant's ``crontopus.yaml`` as the index knows it: the last good one stays in force."""
+"""Reads a tenant's policy file ``crontopus.yaml``. While it is invalid, the last valid version applies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from contract import policy as contract
+from contract import policy
 from contract.jobs_in_tree import MAX_BYTES
 from contract.policy import Policy
 from crontopus_app.forge.client import Forgejo, TreeEntry
@@ -19,7 +19,7 @@ PATH = "crontopus.yaml"
 
 @dataclass(frozen=True)
 class TenantPolicy:
-    """The blob that was looked at, the text in force, and what is wrong with the blob where that is another."""
+    """``sha`` is the last blob read, ``text`` the content that applies, ``error`` why the blob is not applied."""
 
     sha: str
     text: bytes
@@ -27,26 +27,27 @@ class TenantPolicy:
 
     @property
     def decoded(self) -> Policy:
-        return contract.decode(self.text).policy or Policy()
+        return policy.decode(self.text).policy or Policy()
 
 
-def look(forge: Forgejo, repository: str, tree: Iterable[TreeEntry], text: bytes) -> TenantPolicy:
-    """The policy of a branch, given the text in force so far; a broken one leaves that in force."""
+def read(forge: Forgejo, repository: str, tree: Iterable[TreeEntry], text: bytes) -> TenantPolicy:
+    """The policy of a branch. ``text`` is the current content, which an invalid file does not replace."""
     entry = next((entry for entry in tree if entry.path == PATH), None)
     if entry is None:
         return TenantPolicy("", b"")
     if entry.size > MAX_BYTES:
-        return TenantPolicy(entry.sha, text, f"{PATH} is larger than {MAX_BYTES // 1024} KiB: the last good one stays.")
+        error = f"{PATH} is larger than {MAX_BYTES // 1024} KiB; the last valid version applies."
+        return TenantPolicy(entry.sha, text, error)
     org, name = RepositoryName.of(repository)
-    found = forge.blobs(org, name, [entry.sha])[entry.sha]
-    errors = contract.decode(found).errors
+    content = forge.blobs(org, name, [entry.sha])[entry.sha]
+    errors = policy.decode(content).errors
     if errors:
-        told = "; ".join(str(error) for error in errors[:3])
-        return TenantPolicy(entry.sha, text, f"{told} (the last good policy stays in force)")
-    return TenantPolicy(entry.sha, found)
+        listed = "; ".join(str(error) for error in errors[:3])
+        return TenantPolicy(entry.sha, text, f"{listed} (the last valid version applies)")
+    return TenantPolicy(entry.sha, content)
 
 
 def of_tenant(session: Session, tenant_id: str) -> Policy:
-    """The policy in force for a tenant's jobs."""
+    """The policy that applies to a tenant's jobs."""
     tenant = session.get(Tenant, tenant_id)
     return TenantPolicy("", tenant.policy).decoded if tenant else Policy()

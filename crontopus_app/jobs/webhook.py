@@ -1,4 +1,4 @@
-"""Push events: whose they are and whether they are genuine."""
+"""Receives push events from the Git server: finds the tenant and verifies the signature."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import NotAuthenticated
 from crontopus_app.models import Tenant
 
-# Compared with where no tenant is found, so that the answer takes as long.
-NOBODY = "whs_nobody"
+# The secret to compare with for an unknown repository, so that the response takes as long.
+DUMMY_SECRET = "whs_nobody"  # noqa: S105 -- belongs to no tenant
 
 
 def accept(body: bytes, *, signature: str, event: str) -> bool:
-    """Asks a worker to index the tenant whose branch moved.
+    """Queues indexing for the tenant whose branch moved.
 
-    False for a genuine event that is about something else, and where nobody could be asked: the sweep looks itself.
+    Returns False for other events, and if Redis is unavailable (the sweep indexes later).
 
-    ``signature`` is the hex HMAC-SHA256 of the raw body under the tenant's secret. Raises NotAuthenticated where it
-    is empty or wrong; an unknown repository is answered the same.
+    ``signature`` is the hex HMAC-SHA256 of the raw body under the tenant's secret. Raises NotAuthenticated if it is
+    empty or wrong, and for an unknown repository.
     """
     payload = _payload(body)
     with reading() as session:
         tenant = _tenant(session, payload)
-    secret = tenant.webhook_secret if tenant else NOBODY
+    secret = tenant.webhook_secret if tenant else DUMMY_SECRET
     expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     genuine = hmac.compare_digest(expected.encode(), signature.strip().lower().encode("utf-8", "replace"))
     if tenant is None or not signature or not genuine:
-        raise NotAuthenticated("The signature is not this repository's.", code="bad_signature")
+        raise NotAuthenticated(
+            "The webhook's signature is wrong. Check that the webhook uses this repository's secret.",
+            code="bad_signature",
+        )
     if event != "push" or payload.get("ref") != f"refs/heads/{tenant.branch}":
         return False
     note_head(tenant.id, str(payload.get("after")))
@@ -43,7 +46,7 @@ def accept(body: bytes, *, signature: str, event: str) -> bool:
 
 
 def note_head(tenant_id: str, head: str) -> None:
-    """From now on the index is known to be behind; the pass that reads the branch corrects what came out of order."""
+    """Stores the pushed head, so that the index counts as outdated. Indexing corrects events out of order."""
     if re.fullmatch(r"(?!0+$)[0-9a-f]{40,64}", head):
         with writing() as session:
             session.execute(update(Tenant).where(col(Tenant.id) == tenant_id).values(head=head))
@@ -51,10 +54,10 @@ def note_head(tenant_id: str, head: str) -> None:
 
 def _payload(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        payload = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return payload if isinstance(payload, dict) else {}
 
 
 def _tenant(session: Session, payload: dict[str, Any]) -> Tenant | None:

@@ -1,8 +1,7 @@
-"""Change single fields of a hand-written YAML file and leave every other byte as it is.
+"""Changes single fields of a hand-written YAML file and keeps every other byte.
 
-The text is spliced at the places the parser reports, then read again: what comes out means exactly what was
-asked for, or ``EditError`` is raised and nothing is changed. (Libraries that round-trip YAML re-indent and re-wrap;
-this does not.)
+Replaces text at the positions that the parser reports, then parses the result: it must have exactly the requested
+values, otherwise ``EditError`` is raised. (Round-trip YAML libraries re-indent and re-wrap; this does not.)
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from crontopus_app.base.errors import BadInput
 
 Path = tuple[str, ...]
 _METADATA = ("labels", "annotations")
-# Lines of text that a block shows as they are; neither the first is indented nor the last empty.
+# Text that a literal block can hold unchanged: the first line is not indented, the last not empty.
 _SIMPLE = re.compile(r"[!-~\u00a1-\ud7ff][\n -~\u00a1-\u2027\u202a-\ud7ff]*[!-~\u00a1-\ud7ff]\n?\Z")
 
 
 class EditError(BadInput):
-    """The file cannot be edited in place; the text says why."""
+    """The file cannot be edited in place; the message says why."""
 
 
 def changes_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes a REST job body asks for: every field but ``name`` and ``namespace``, by its place."""
+    """The fields of a REST job body by their path in the manifest, without ``name`` and ``namespace``."""
     return {
         f"metadata.{name}" if name in _METADATA else f"spec.{name}": value
         for name, value in body.items()
@@ -38,31 +37,30 @@ def changes_of(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def edit(data: bytes, changes: Mapping[Any, Any]) -> bytes:
-    """``data`` with each field (dotted, or a tuple where a key has dots) set to its new value; None removes it.
+    """Sets each field (a dotted path, or a tuple if a key contains dots) to its value; None removes it.
 
-    A map is compared with the one that is there and only its differences are written. Comments, order, quoting and
-    indentation of everything else stay byte for byte. Raises ``EditError`` for a file that is not YAML, or has anchors
-    where the change is.
+    For a mapping, only differences from the existing one are written. Comments, order, quoting and indentation of
+    everything else stay. Raises ``EditError`` for a file that is not YAML, or that has anchors in the edited part.
     """
     before = _plain(data)
-    wanted = copy.deepcopy(before)
+    expected = copy.deepcopy(before)
     for path, value in changes.items():
-        _set(wanted, _path(path), value)
+        _set(expected, _path(path), value)
     bom = data.startswith(b"\xef\xbb\xbf")
     text = data.decode("utf-8-sig")
-    for path, value in _differences(before, wanted, ()):
+    for path, value in _differences(before, expected, ()):
         text = _Edit(text).put(path, value)
-    made = (b"\xef\xbb\xbf" if bom else b"") + text.encode()
-    if _plain(made) != wanted:
-        raise EditError("this file's layout does not allow the change in place; edit it by hand")
-    return made
+    result = (b"\xef\xbb\xbf" if bom else b"") + text.encode()
+    if _plain(result) != expected:
+        raise EditError("its layout does not allow this change; edit the YAML text")
+    return result
 
 
 def _plain(data: bytes) -> Any:
     document = load(data)
     if document.faults or document.root is None or document.root.kind != "map":
-        told = document.faults[0].message if document.faults else "it is not a map"
-        raise EditError(f"the file cannot be edited: {told}")
+        problem = document.faults[0].message if document.faults else "it is not a mapping"
+        raise EditError(f"the file cannot be edited: {problem}")
     return to_plain(document.root)
 
 
@@ -71,16 +69,16 @@ def _path(path: str | Path) -> Path:
 
 
 def _set(target: Any, path: Path, value: Any) -> None:
-    """Sets or removes (None) a field in plain data; a map that loses its last field goes too, but for the roots."""
+    """Sets or removes (None) a field in plain data. Also removes mappings that become empty, except top-level ones."""
     *parents, name = path
     trail = [target]
     for parent in parents:
-        below = trail[-1].get(parent)
-        if not isinstance(below, dict):
+        child = trail[-1].get(parent)
+        if not isinstance(child, dict):
             if value is None:
                 return
-            below = trail[-1][parent] = {}
-        trail.append(below)
+            child = trail[-1][parent] = {}
+        trail.append(child)
     if value is not None:
         trail[-1][name] = copy.deepcopy(value)
         return
@@ -91,7 +89,7 @@ def _set(target: Any, path: Path, value: Any) -> None:
 
 
 def _differences(before: Any, after: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """The smallest changes that lead from one to the other; None removes."""
+    """The smallest set of changes from ``before`` to ``after``; None removes a field."""
     for name in [*before, *(name for name in after if name not in before)]:
         old, new = before.get(name), after.get(name)
         if isinstance(old, dict) and isinstance(new, dict) and old and new:
@@ -105,14 +103,14 @@ def _same(old: Any, new: Any) -> bool:
 
 
 class _Edit:
-    """One change in one text, by the marks of a fresh parse."""
+    """A change of a text, at the positions of a fresh parse."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.end_of_line = "\r\n" if "\r\n" in text else "\n"
         try:
             self.root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.YAMLError as error:  # the strict reader accepted it: libyaml and PyYAML differ in corners
+        except yaml.YAMLError as error:  # accepted by the strict reader: libyaml and PyYAML differ in rare cases
             raise EditError(f"the file cannot be edited in place: {error}") from error
 
     def put(self, path: Path, value: Any) -> str:
@@ -138,8 +136,8 @@ class _Edit:
         start, end = node.start_mark.index, self._end(node)
         if _is_block(node) and isinstance(value, (dict, list, tuple)) and value:
             column = node.start_mark.column
-            least = key.start_mark.column + (2 if isinstance(value, dict) else 0)  # a list may stand under its key
-            return self._splice(start, end, self._lines(value, max(column, least))[column:])
+            minimum = key.start_mark.column + (2 if isinstance(value, dict) else 0)  # a list need not be indented
+            return self._splice(start, end, self._lines(value, max(column, minimum))[column:])
         if _is_block(node):
             colon = self.text.index(":", key.end_mark.index) + 1
             start = colon if not self.text[colon:start].strip() else start
@@ -149,7 +147,7 @@ class _Edit:
         return self._splice(start, end, self._literal(node, value) or _like(node, value))
 
     def _literal(self, node: Any, value: Any) -> str:
-        """The new lines of a block of lines (``|``), as far in as the old ones; nothing where it is no such block."""
+        """The new lines of a literal block (``|``), indented as the old ones; empty if this is not such a block."""
         first, *lines = self.text[node.start_mark.index : self._end(node)].splitlines()
         indent = next((line[: -len(line.lstrip())] for line in lines if line.strip()), "")
         fits = isinstance(value, str) and "\n" in value[:-1] and _SIMPLE.match(value)
@@ -187,7 +185,7 @@ class _Edit:
         return self._splice(start, self._end(pair[1]), "")
 
     def _end(self, node: Any) -> int:
-        """Where a value's own text ends: a block's mark lies behind the blanks and comments that follow it."""
+        """The end of a value's own text. The parser's mark of a block includes following blanks and comments."""
         if _is_block(node):
             last = node.value[-1]
             return self._end(last[1] if isinstance(last, tuple) else last)
@@ -195,9 +193,9 @@ class _Edit:
         return start + len(self.text[start:end].rstrip())
 
     def _line_end(self, index: int) -> int:
-        """Behind the line break of the line that holds ``index``; a block scalar's blanks go with it."""
-        found = self.text.find("\n", index)
-        return len(self.text) if found < 0 else found + 1
+        """The index after the line break of the line that contains ``index``."""
+        line_break = self.text.find("\n", index)
+        return len(self.text) if line_break < 0 else line_break + 1
 
     def _lines(self, value: Any, column: int) -> str:
         return self.end_of_line.join(" " * column + line for line in lines_of(value))
@@ -221,13 +219,13 @@ def _is_block(node: Any) -> bool:
 
 
 def _like(node: Any, value: Any) -> str:
-    """The new value, quoted as the old one was where that is possible."""
+    """The new value, quoted like the old one if possible."""
     if not isinstance(value, str) or not isinstance(node, yaml.ScalarNode) or not node.value:
-        return _flow(value)  # quotes around nothing are no choice of style
+        return _flow(value)  # an empty string is always quoted, so its quotes say nothing about style
     if node.style == "'" and re.fullmatch(r"[ -~\u00a1-\ud7ff]*", value):
         return "'" + value.replace("'", "''") + "'"
-    made = scalar(value)
-    return f'"{made}"' if node.style == '"' and not made.startswith('"') else made
+    text = scalar(value)
+    return f'"{text}"' if node.style == '"' and not text.startswith('"') else text
 
 
 def _flow(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""All tables; importing this package makes them known to the metadata."""
+"""All tables. Importing this package registers them in ``metadata``."""
 
 from crontopus_app.models.base import metadata
 from crontopus_app.models.hosts import Endpoint, EnrollmentToken

@@ -1,4 +1,4 @@
-"""What all tables share."""
+"""The base class of the tables, and their column types."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ SQLModel.metadata.naming_convention = NAMING
 metadata: MetaData = SQLModel.metadata
 
 
-class Row(SQLModel):
-    """The base of all tables: ``JobIndex`` is the table ``job_index``."""
+class TableModel(SQLModel):
+    """Base class of the tables. The class ``JobIndex`` is the table ``job_index``."""
 
     @declared_attr.directive
     def __tablename__(cls) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] -- so SQLModel documents it
@@ -31,7 +31,7 @@ class Row(SQLModel):
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware UTC datetime on both databases (SQLite forgets zones, so it is given back here)."""
+    """An aware UTC datetime on both databases. SQLite does not store zones; reading adds UTC again."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -40,7 +40,7 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a time without a zone was given to the database")
+            raise ValueError("a datetime without a time zone was passed to the database")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002 -- SQLAlchemy's signature

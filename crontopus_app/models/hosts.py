@@ -1,4 +1,4 @@
-"""Endpoints, and the tokens that enrol them."""
+"""Tables of endpoints and enrolment tokens."""
 
 from datetime import datetime
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import JSON, Column, UniqueConstraint
 from sqlmodel import Field
 
-from crontopus_app.models.base import Instant, Row, new_id
+from crontopus_app.models.base import Instant, TableModel, new_id
 
 
-class EnrollmentToken(Row, table=True):
-    """A ``cet_…`` token. ``uses`` is counted by a conditional UPDATE, so no more than ``max_uses`` hosts get in."""
+class EnrollmentToken(TableModel, table=True):
+    """A ``cet_…`` token. A conditional UPDATE counts ``uses``, so at most ``max_uses`` hosts enrol with it."""
 
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id", index=True)
@@ -23,8 +23,8 @@ class EnrollmentToken(Row, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class Endpoint(Row, table=True):
-    """A machine with an enrolled agent. ``status`` is active or revoked; revoked is final for this row's token."""
+class Endpoint(TableModel, table=True):
+    """A machine with an enrolled agent. ``status`` is active or revoked; a revoked token is never valid again."""
 
     __table_args__ = (UniqueConstraint("tenant_id", "machine_id"),)
 

@@ -1,18 +1,18 @@
-"""Jobs as the index knows them, changes on their way to Git, and monitors."""
+"""Tables of the job index, of changes, and of monitors."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, LargeBinary, String, UniqueConstraint
 from sqlmodel import Field
 
-from crontopus_app.models.base import Instant, Row, new_id
+from crontopus_app.models.base import Instant, TableModel, new_id
 
 
-class JobIndex(Row, table=True):
-    """One manifest file of a tenant's repository: a cache, rebuilt from Git by ``reindex``.
+class JobIndex(TableModel, table=True):
+    """One manifest file of a tenant's repository. A cache; ``reindex`` rebuilds it from Git.
 
-    An invalid file has a row too (``valid`` false, ``errors`` filled); ``job_id`` is then the best that is known.
+    An invalid file has a row too (``valid`` is false, ``errors`` lists why); its ``job_id`` is then a best guess.
     """
 
     __table_args__ = (UniqueConstraint("tenant_id", "path"), Index("ix_job_index_tenant_job", "tenant_id", "job_id"))
@@ -39,11 +39,12 @@ class JobIndex(Row, table=True):
     commit_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class Change(Row, table=True):
-    """An edit of the repository on its way to a commit. The row is the queue; Redis only rings.
+class Change(TableModel, table=True):
+    """An edit of the repository that is to become a commit. These rows are the queue; Redis only starts the worker.
 
-    What somebody pushed is noted here too, as done by no ``user_id``; until its author is looked up it has none.
-    ``state`` is pending, done or failed. ``base_sha`` is the blob the author saw, ``said`` what changes, in words.
+    Pushed commits are recorded here too, as done and without a ``user_id``; their author is filled in later.
+    ``state`` is pending, done or failed. ``base_sha`` is the blob that the author edited, ``summary`` describes the
+    difference in words.
     """
 
     __table_args__ = (Index("ix_change_tenant_state", "tenant_id", "state"),)
@@ -59,7 +60,7 @@ class Change(Row, table=True):
     content: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     base_sha: str | None = None
     message: str
-    said: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    summary: str = Field(default="", sa_column=Column("said", String, nullable=False, server_default=""))
     state: str = "pending"
     commit_sha: str | None = None
     error: str | None = None
@@ -68,12 +69,12 @@ class Change(Row, table=True):
     done_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class Monitor(Row, table=True):
-    """What is expected of a job by one source of check-ins, and where it stands.
+class Monitor(TableModel, table=True):
+    """The expected runs and the state of one job at one source of check-ins.
 
-    The source is an endpoint (then ``endpoint_id`` is ``source_id``) or a ping key. ``state`` is waiting, ok, failing,
-    paused or retired (``monitoring/state.py``), ``health`` what it is when the job neither rests nor is gone;
-    ``outcome`` is what the agent's last pass did to its entry.
+    The source is an endpoint (then ``endpoint_id`` equals ``source_id``) or a ping key. ``state`` is waiting, ok,
+    failing, paused or retired (``monitoring/state.py``); ``health`` is the state without pausing and retirement.
+    ``outcome`` is what the agent's last pass did with the job's crontab entry.
     """
 
     __table_args__ = (UniqueConstraint("job_id", "source_id"), Index("ix_monitor_tenant_job", "tenant_id", "job_id"))

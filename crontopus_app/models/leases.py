@@ -1,4 +1,4 @@
-"""Work that one process at a time may do."""
+"""Table of leases (see ``base/leases.py``)."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from crontopus_app.models.base import Instant
 
 
 class Lease(SQLModel, table=True):
-    """``owner`` does ``name`` until ``until`` and says so again before that; whoever died loses it."""
+    """``owner`` holds the lease ``name`` until ``until``, and renews it before that."""
 
     name: str = Field(primary_key=True)
     owner: str

@@ -1,22 +1,22 @@
-"""Tenants, users and what they sign in with."""
+"""Tables of tenants, users, sessions, tokens, credentials, and the audit log."""
 
 from datetime import datetime
 
 from sqlalchemy import JSON, Column, LargeBinary
 from sqlmodel import Field
 
-from crontopus_app.models.base import Instant, Row, new_id
+from crontopus_app.models.base import Instant, TableModel, new_id
 
 
-class Tenant(Row, table=True):
-    """Owner of a repository. ``provisioning`` is pending, ready or failed; ``provisioning_step`` says how far it came.
+class Tenant(TableModel, table=True):
+    """The owner of a repository. ``provisioning`` is pending, ready or failed, ``provisioning_step`` the last step.
 
-    From ``deleted_at`` on it is deleting, in the end deleted: then only this row is left, and the name stays taken.
+    After ``deleted_at`` it is deleting, then deleted: only this row remains, and the name stays taken.
 
-    ``head`` is the branch head that is known, ``indexed_head`` the one that the index shows; ``namespaces`` are its
-    top folders, with or without jobs. ``policy`` is the last good ``crontopus.yaml``,
-    ``policy_sha`` the blob that was looked at last. ``history`` is how far the search for each file's commit has come.
-    After ``failures`` in a row on the Git server the repository is tried again at ``retry_at``.
+    ``head`` is the last branch head seen, ``indexed_head`` the one in the index. ``namespaces`` are its top folders,
+    with or without jobs. ``policy`` is the last valid ``crontopus.yaml``, ``policy_sha`` the last blob read.
+    ``history`` is the progress of the search for each file's last commit.
+    After ``failures`` consecutive errors of the Git server, the repository is tried again at ``retry_at``.
     """
 
     id: str = Field(primary_key=True, max_length=77)
@@ -41,13 +41,13 @@ class Tenant(Row, table=True):
     deleted_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class User(Row, table=True):
-    """A person who can sign in. ``role`` is user or operator; ``timezone`` shows times, empty: the browser's.
+class User(TableModel, table=True):
+    """A person who can sign in. ``role`` is user or operator. An empty ``timezone`` means the browser's.
 
-    ``email_key`` is the address in one spelling, which no two accounts share; those that did before keep it empty.
+    ``email_key`` is the normalised address, unique among accounts. It is NULL for older accounts that share an address.
     """
 
-    # `user` is a word of SQL: it would need quotes wherever somebody types a query.
+    # `user` is a reserved word in SQL and would need quotes in every query.
     __tablename__ = "user_account"  # pyright: ignore[reportAssignmentType] -- SQLModel types it for mixins
 
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -62,8 +62,8 @@ class User(Row, table=True):
     created_at: datetime = Field(sa_type=Instant)
 
 
-class LoginSession(Row, table=True):
-    """A browser's session or a login of the CLI; revoked by signing out."""
+class LoginSession(TableModel, table=True):
+    """A session of a browser or the CLI. Signing out deletes it."""
 
     id: str = Field(default_factory=new_id, primary_key=True)
     user_id: str = Field(foreign_key="user_account.id", index=True)
@@ -75,8 +75,8 @@ class LoginSession(Row, table=True):
     expires_at: datetime = Field(sa_type=Instant)
 
 
-class ApiToken(Row, table=True):
-    """A ``ctp_…`` token of a user, limited to its scopes."""
+class ApiToken(TableModel, table=True):
+    """A user's ``ctp_…`` token, limited to its scopes."""
 
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id", index=True)
@@ -90,11 +90,11 @@ class ApiToken(Row, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class GitCredential(Row, table=True):
-    """What a user clones and pushes with: a token on the Git server, kept there only. ``access`` is read or write.
+class GitCredential(TableModel, table=True):
+    """A user's credential to clone and push: a token that only the Git server stores. ``access`` is read or write.
 
-    ``state`` is making (nobody was shown it yet), active, ending (until the Git server did it) or revoked. ``barred``:
-    its account has been taken its right to the repository, as while the tenant is suspended.
+    ``state`` is making (not shown to the user yet), active, ending (until the Git server has deleted it) or revoked.
+    ``barred`` means that its account has no permission for the repository now, as while the tenant is suspended.
     """
 
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -109,8 +109,8 @@ class GitCredential(Row, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class Creation(Row, table=True):
-    """What a request with an Idempotency-Key created: ``subject`` is its id. See ``base/idempotency.py``."""
+class Creation(TableModel, table=True):
+    """A request with an Idempotency-Key. ``subject`` is the id of the created object. See ``base/idempotency.py``."""
 
     key_hmac: str = Field(primary_key=True)
     tenant_id: str = Field(index=True)
@@ -121,8 +121,8 @@ class Creation(Row, table=True):
     created_at: datetime = Field(sa_type=Instant)
 
 
-class Audit(Row, table=True):
-    """Who did what to what, when."""
+class Audit(TableModel, table=True):
+    """One entry of the audit log: ``actor`` did ``action`` to ``subject``."""
 
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str = Field(index=True)

@@ -1,4 +1,4 @@
-"""Runs, what they printed, and the check-ins that told of them."""
+"""Tables of runs, their output, and check-ins."""
 
 from datetime import datetime
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, Index, Text
 from sqlmodel import Field
 
-from crontopus_app.models.base import Instant, Row
+from crontopus_app.models.base import Instant, TableModel
 
 
-class Run(Row, table=True):
-    """One execution. ``status`` is running, success, failed, timeout, lost, skipped or missed.
+class Run(TableModel, table=True):
+    """One execution of a job. ``status`` is running, success, failed, timeout, lost, skipped or missed.
 
-    Its id was chosen by the sender; ``sort_at`` (start, else receipt) and the id order the pages. ``source_id`` is
-    the endpoint (then ``endpoint_id`` is the same) or the ping key that told of it, ``endpoint_name`` its name then.
+    The sender chose its id. Pages are ordered by ``sort_at`` (start, or else receipt) and id. ``source_id`` is the
+    endpoint (then ``endpoint_id`` equals it) or the ping key that reported it; ``endpoint_name`` its name at that time.
     """
 
     __table_args__ = (
@@ -46,8 +46,8 @@ class Run(Row, table=True):
     error: str = ""
 
 
-class RunOutput(Row, table=True):
-    """Kept apart from its run, so that a page of runs never reads outputs."""
+class RunOutput(TableModel, table=True):
+    """The output of a run, in a table of its own so that lists of runs do not read it."""
 
     run_id: str = Field(primary_key=True, foreign_key="run.id")
     head: str = Field(default="", sa_type=Text)
@@ -55,8 +55,8 @@ class RunOutput(Row, table=True):
     lost_bytes: int = Field(default=0, sa_type=BigInteger)
 
 
-class CheckIn(Row, table=True):
-    """One message about a run; its id makes a repeat by the same source harmless."""
+class CheckIn(TableModel, table=True):
+    """One message about a run. Its id makes a repetition by the same source harmless."""
 
     id: str = Field(primary_key=True)
     source_id: str = Field(primary_key=True)

@@ -23,13 +23,13 @@ from sqlmodel import Session, col, func, select
 
 from contract import wire_operator
 from contract.wire import Health, Part
-from crontopus_app.base import clock, live
+from crontopus_app.base import clock, live, probes
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading
 from crontopus_app.base.errors import CrontopusError, Unavailable
 from crontopus_app.base.masking import masked
 from crontopus_app.base.postgres import patience
-from crontopus_app.base.probes import PATIENCE_S, Answer, ask
+from crontopus_app.base.probes import TIMEOUT_S, ProbeResult
 from crontopus_app.base.queue import QUEUES, info, redis
 from crontopus_app.base.settings import settings
 from crontopus_app.forge.configured import forge
@@ -57,12 +57,12 @@ def check() -> Health:
     ``workers`` is told, and does not make the installation unready.
     """
     questions = {"database": _database, "redis": _redis, "forge": _forge, "workers": _workers}
-    answers = ask({f"ready: {name}": partial(_part, name, each) for name, each in questions.items()}, READY_S)
+    answers = probes.run({f"ready: {name}": partial(_part, name, each) for name, each in questions.items()}, READY_S)
     parts = [_answered(name, answers[f"ready: {name}"]) for name in questions]
     return Health(ok=all(part.ok for part in parts if part.name != "workers"), parts=parts)
 
 
-def _answered(name: str, answer: Answer) -> Part:
+def _answered(name: str, answer: ProbeResult) -> Part:
     return answer.value if isinstance(answer.value, Part) else Part(name=name, ok=False, detail="does not answer")
 
 
@@ -111,15 +111,15 @@ class _Told:
     lags: bool = True
 
 
-def measure(actor: Actor, patience_s: float = PATIENCE_S) -> wire_operator.Measured:
-    """Every part, asked now and side by side; one that does not answer says so. Takes ``patience_s`` at most."""
+def measure(actor: Actor, timeout_s: float = TIMEOUT_S) -> wire_operator.Measured:
+    """Every part, asked now and side by side; one that does not answer says so. Takes ``timeout_s`` at most."""
     actor.require_operator()
-    answers = ask(_MEASURES, patience_s)
+    answers = probes.run(_MEASURES, timeout_s)
     parts = [_measured(name, answers[name]) for name in PARTS]
     return wire_operator.Measured(all(part.ok for part in parts), clock.now(), parts)
 
 
-def _measured(name: str, answer: Answer) -> wire_operator.MeasuredPart:
+def _measured(name: str, answer: ProbeResult) -> wire_operator.MeasuredPart:
     told = answer.value
     if not isinstance(told, _Told):
         return wire_operator.MeasuredPart(name, False, None, answer.problem)
@@ -207,10 +207,10 @@ def _measure_live() -> _Told:
     probe = live.Event("", "probe", str(uuid.uuid4()))
     with redis().pubsub() as pubsub:
         pubsub.subscribe(live.CHANNEL)
-        pubsub.get_message(timeout=PATIENCE_S)
+        pubsub.get_message(timeout=TIMEOUT_S)
         begin = time.perf_counter()
         live.publish(probe)
-        while (left := begin + PATIENCE_S - time.perf_counter()) > 0:
+        while (left := begin + TIMEOUT_S - time.perf_counter()) > 0:
             message = pubsub.get_message(ignore_subscribe_messages=True, timeout=left)
             if message and probe.id.encode() in message["data"]:
                 return _Told("from publishing to our own subscriber", lag_ms=(time.perf_counter() - begin) * 1000)

@@ -23,7 +23,7 @@ from crontopus_app.base import audit, bounds, clock, queue, security
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.errors import CrontopusError
-from crontopus_app.base.leases import Held, LeaseLost, lease
+from crontopus_app.base.leases import HeldLease, LeaseLost, lease
 from crontopus_app.base.live import Event, publish
 from crontopus_app.forge.client import Forgejo
 from crontopus_app.forge.names import RepositoryName, bot_name
@@ -127,7 +127,7 @@ def finish(tenant_id: str, forge: Forgejo, now: datetime) -> None:
             _entomb(tenant_id)
 
 
-def _purge(tenant_id: str, held: Held) -> None:
+def _purge(tenant_id: str, held: HeldLease) -> None:
     """Every row of the tenant but its own, in steps that keep no writer waiting."""
     while _purge_runs(tenant_id):
         held.renew()

@@ -10,11 +10,11 @@ from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
 from contract import wire_operator as wire
-from crontopus_app.base import migrate
+from crontopus_app.base import migrate, probes
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading
 from crontopus_app.base.masking import DOTS, masked
-from crontopus_app.base.probes import PATIENCE_S, Answer, ask
+from crontopus_app.base.probes import TIMEOUT_S, ProbeResult
 from crontopus_app.base.queue import info
 from crontopus_app.base.settings import PREFIX, SECRETS, in_force, settings, source
 from crontopus_app.forge.configured import forge
@@ -24,11 +24,16 @@ DATABASES = {"sqlite": ("SQLite", "SELECT sqlite_version()"), "postgresql": ("Po
 LIBRARIES = (("Reflex", "reflex"), ("FastAPI", "fastapi"), ("granian", "granian"), ("RQ", "rq"))
 
 
-def versions(actor: Actor, patience_s: float = PATIENCE_S) -> wire.Versions:
-    """Versions of all parts; one that does not answer within ``patience_s`` is said not to."""
+def versions(actor: Actor, timeout_s: float = TIMEOUT_S) -> wire.Versions:
+    """Versions of all components; one that does not respond within ``timeout_s`` seconds shows the problem instead."""
     actor.require_operator()
-    answers = ask({"version of the database": _database, "version of Redis": _redis, "version of the forge": _forge,
-                   "schema": lambda: migrate.revisions(settings().database_url)}, patience_s)  # fmt: skip
+    functions = {
+        "version of the database": _database,
+        "version of Redis": _redis,
+        "version of the forge": _forge,
+        "schema": lambda: migrate.revisions(settings().database_url),
+    }
+    answers = probes.run(functions, timeout_s)
     schema, head = answers["schema"].value or (answers["schema"].problem, "")
     own = [wire.Version("Crontopus", version("crontopus")), wire.Version("Python", platform.python_version())]
     own += [wire.Version(name, version(package)) for name, package in LIBRARIES]
@@ -41,7 +46,7 @@ def versions(actor: Actor, patience_s: float = PATIENCE_S) -> wire.Versions:
         return wire.Versions(own + asked, _agents(session), schema, head)
 
 
-def _told(name: str, answer: Answer) -> wire.Version:
+def _told(name: str, answer: ProbeResult) -> wire.Version:
     return wire.Version(name, answer.problem, ok=False) if answer.problem else wire.Version(name, str(answer.value))
 
 

@@ -53,7 +53,7 @@ def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime, key: 
             first = session.exec(select(func.count()).select_from(User)).one() == 0
             user.role = "operator" if first and loopback else "user"
             _insert(session, _new_tenant(username, now), user)
-            claim.made(user.id)
+            claim.complete(user.id)
             after_commit(session, queue.ring, "provision_tenant", user.tenant_id)
     if claim.repeated:
         return check_login(username, form.password)

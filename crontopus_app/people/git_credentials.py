@@ -27,7 +27,7 @@ from crontopus_app.base.settings import settings
 from crontopus_app.forge import addresses
 from crontopus_app.forge.client import Access, Forgejo, ForgeMisconfigured, ForgeUnavailable
 from crontopus_app.forge.names import RepositoryName, account_name
-from crontopus_app.forge.removal import remove_bot, remove_right
+from crontopus_app.forge.removal import remove_bot, remove_permission
 from crontopus_app.jobs.repository import tenant_of
 from crontopus_app.models import GitCredential, Tenant
 from crontopus_app.people.tokens import clean_name
@@ -67,7 +67,7 @@ def create(
             created_at=now,
         )
         session.add(row)
-        claim.made(row.id)
+        claim.complete(row.id)
     try:
         secret = _make(forge, tenant, row.id, access)
         _confirm(actor, row, now)
@@ -216,7 +216,7 @@ def _set_right(forge: Forgejo, tenant: Tenant, access: Access, due: Sequence[Git
     org, repository = RepositoryName.of(tenant.repository)
     active = [row.id for row in due if row.state == "active"]
     if due and tenant.suspended:
-        remove_right(forge, org, repository, _account(tenant.id, access))
+        remove_permission(forge, org, repository, _account(tenant.id, access))
     elif active:
         forge.ensure_collaborator(org, repository, _account(tenant.id, access), access)
     with writing() as session:

@@ -36,7 +36,7 @@ def create_enrollment(
         expires_at=_expiry(form.expires_in_days, now),
     )
     session.add(row)
-    claim.made(row.id)
+    claim.complete(row.id)
     audit.record(session, actor, "enrollment_token.create", row.name, now)
     return _enrollment(row, token)
 
@@ -85,7 +85,7 @@ def create_api(
         expires_at=_expiry(form.expires_in_days, now),
     )
     session.add(row)
-    claim.made(row.id)
+    claim.complete(row.id)
     audit.record(session, actor, "api_token.create", row.name, now, " ".join(row.scopes))
     return _api(row, token)
 

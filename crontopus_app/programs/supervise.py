@@ -82,7 +82,7 @@ def held(home: Path) -> Iterator[None]:
         lock = (home / "up.lock").open("w")
     except OSError as error:
         raise ConfigurationError(
-            f"The data folder {home} cannot be written ({error.strerror}): make it writable or set CRONTOPUS_HOME."
+            f"The data folder {home} is not writable ({error.strerror}). Make it writable, or set CRONTOPUS_HOME."
         ) from error
     with lock:
         try:

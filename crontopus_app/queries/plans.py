@@ -112,7 +112,7 @@ def _row(tenant_id: str, decoded: Decoded, before: JobIndex | None) -> JobIndex:
     """The index's row as it would be."""
     manifest: Any = decoded.manifest
     names = {"path": manifest.path, "name": manifest.name, "namespace": manifest.namespace}
-    columns = {"job_id": manifest.id, **index_rows.facts(decoded)}
+    columns = {"job_id": manifest.id, **index_rows.columns_of(decoded)}
     row = JobIndex(tenant_id=tenant_id, blob_sha="", yaml=b"", **names, **columns)
     if before is not None and not manifest.id_given:
         row.job_id = before.job_id

@@ -295,4 +295,4 @@ def test_a_genuine_push_rings(client: TestClient, anna: Member) -> None:
     assert queue.redis().llen(f"rq:queue:{queue.LONG_QUEUE}") == 1
     assert client.post("/api/git/webhook", content=body, headers={"X-Forgejo-Event": "push"}).status_code == 401
     assert client.post("/api/git/webhook", content=body + b" ", headers=headers).status_code == 401
-    assert webhook.NOBODY != "whs_tests"
+    assert webhook.DUMMY_SECRET != "whs_tests"

@@ -131,12 +131,12 @@ def test_a_silent_redis_is_not_ready(client: TestClient, redis_url: str) -> None
 def test_after_a_failure_one_in_a_while_tries() -> None:
     now = [0.0]
     circuit = Circuit(3.0, lambda: now[0])
-    assert circuit.lets_through()
+    assert circuit.allows()
     circuit.fail()
-    assert not circuit.lets_through()
+    assert not circuit.allows()
     now[0] = 3.0
-    assert [circuit.lets_through(), circuit.lets_through()] == [True, False]
+    assert [circuit.allows(), circuit.allows()] == [True, False]
     now[0] = 6.0
-    assert circuit.lets_through()
+    assert circuit.allows()
     circuit.succeed()
-    assert [circuit.lets_through(), circuit.lets_through()] == [True, True]
+    assert [circuit.allows(), circuit.allows()] == [True, True]

@@ -164,7 +164,7 @@ def test_an_address_that_other_machines_cannot_reach_is_told(
     tmp_path: Path, values: dict[str, str], named: str
 ) -> None:
     problem = addresses.unreachable(of(tmp_path, **values))
-    assert (f"set {named} to" in problem) if named else problem == ""
+    assert (f"Set {named} to" in problem) if named else problem == ""
 
 
 def links(value: object) -> Iterator[str]:

@@ -216,7 +216,7 @@ def test_a_database_of_a_later_release_is_refused(empty_url: str) -> None:
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "crontopus.db").write_bytes(b"half written " * 1000)
-    with pytest.raises(ConfigurationError, match=r"crontopus.db is damaged.*restore it from a backup"):
+    with pytest.raises(ConfigurationError, match=r"crontopus.db is damaged.*Restore it from a backup"):
         migrate.to_head(f"sqlite:///{tmp_path / 'crontopus.db'}")
 
 

@@ -78,4 +78,4 @@ def test_without_redis_a_process_keeps_to_the_rate_by_itself(
         tally.settle(FEW, turn * SETTLE_S)
     with pytest.raises(RateLimited):
         used(tally, 5.0)
-    assert "limited by this process alone" in caplog.text
+    assert "each process limits" in caplog.text

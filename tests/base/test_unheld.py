@@ -9,9 +9,9 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
+from crontopus_app.base import probes
 from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.live import Event, publish
-from crontopus_app.base.probes import ask
 from crontopus_app.base.queue import redis
 from tests.fixtures.unheld import Watch
 
@@ -25,7 +25,7 @@ def ask_git() -> object:
 
 @pytest.mark.parametrize(
     "act",
-    [ask_git, lambda: redis().ping(), lambda: ask({"part": dict}), lambda: bcrypt.checkpw(b"x", HASH)],
+    [ask_git, lambda: redis().ping(), lambda: probes.run({"part": dict}), lambda: bcrypt.checkpw(b"x", HASH)],
     ids=["git", "redis", "probe", "bcrypt"],
 )
 def test_what_is_slow_is_noticed_within_a_transaction_only(

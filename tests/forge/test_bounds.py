@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message
 from crontopus_app.forge.embedded import forge_app
 from crontopus_app.forge.embedded.access import Gate
 from crontopus_app.forge.embedded.bodies import Bounds
-from crontopus_app.forge.embedded.refused import Refused
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.store import Store, hash_password
 
 LOGIN = ("root-of-forge", "p" * 8)
@@ -60,12 +60,12 @@ async def test_a_strangers_body_is_never_asked_for(tmp_path: Path, path: str) ->
 
 
 async def test_a_body_that_does_not_come_ends_with_408(tmp_path: Path) -> None:
-    caller = Caller(app_of(tmp_path, Bounds(piece_s=0.01)), REST, known=True)
+    caller = Caller(app_of(tmp_path, Bounds(chunk_s=0.01)), REST, known=True)
     assert await caller.call() == 408
 
 
 async def test_a_body_that_trickles_ends_with_408(tmp_path: Path) -> None:
-    caller = Caller(app_of(tmp_path, Bounds(piece_s=60, whole_s=0.01)), REST, known=True)
+    caller = Caller(app_of(tmp_path, Bounds(chunk_s=60, body_s=0.01)), REST, known=True)
     caller.pieces.put_nowait({"type": "http.request", "body": b"{", "more_body": True})
     assert await caller.call() == 408
 
@@ -93,8 +93,8 @@ def test_guessed_passwords_are_tried_few_at_once(tmp_path: Path) -> None:
     def status(_: int) -> int:
         try:
             gate.identify(guess)
-        except Refused as refused:
-            return refused.status
+        except HttpError as error:
+            return error.status
         return 200
 
     with ThreadPoolExecutor(16) as threads:

@@ -20,7 +20,7 @@ from crontopus_app.forge.client import (
     ForgeRejected,
     ForgeUnavailable,
 )
-from crontopus_app.forge.removal import remove_right
+from crontopus_app.forge.removal import remove_permission
 from tests.forge.conftest import ALICE, Repo, Server
 
 
@@ -200,7 +200,7 @@ def test_a_read_token_does_not_write_though_its_account_may(server: Server, repo
 def test_a_right_can_be_taken_and_given_back(repo: Repo, pusher: str, write_token: str) -> None:
     repo.commit({"b.yaml": b"b"})
     for _ in range(2):
-        remove_right(repo.forge, repo.org, repo.name, pusher)
+        remove_permission(repo.forge, repo.org, repo.name, pusher)
     assert httpx.get(repo.rest, headers=bearer(write_token)).status_code == 404
     assert put_file(repo, write_token) == 404
     for _ in range(2):
@@ -209,7 +209,7 @@ def test_a_right_can_be_taken_and_given_back(repo: Repo, pusher: str, write_toke
 
 
 def test_nobodys_right_can_be_taken(repo: Repo) -> None:
-    remove_right(repo.forge, repo.org, repo.name, "nobody-has-this-name")
+    remove_permission(repo.forge, repo.org, repo.name, "nobody-has-this-name")
 
 
 def test_a_token_does_not_see_another_private_repository(forge: Forgejo, repo: Repo, read_token: str) -> None:

@@ -31,7 +31,7 @@ BEYOND_GIT = (
     "gitmodulesUrl",
     "the name is too long",
     "levels of folders",
-    "a ref has a name",
+    "the name of a ref may",
     "not a commit",
 )
 HOSTILE_NAMES = [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from crontopus_app.forge.client import FileOperation, Forgejo
-from crontopus_app.forge.removal import remove_right
+from crontopus_app.forge.removal import remove_permission
 from tests.forge.conftest import ALICE, Repo, Server
 
 ENVIRONMENT = {
@@ -313,7 +313,7 @@ def test_a_write_token_pushes_until_its_right_is_taken_or_it_is_deleted(
     run("push", "-q", "origin", "main", cwd=folder)
     eventually(lambda: repo.forge.head(repo.org, repo.name, "main") == pushed)
     commit(folder, {"c.yaml": "c"})
-    remove_right(repo.forge, repo.org, repo.name, account)
+    remove_permission(repo.forge, repo.org, repo.name, account)
     done = run("push", "origin", "main", cwd=folder, check=False)
     assert done.returncode != 0
     assert "not found" in done.stderr

@@ -131,7 +131,7 @@ def test_a_damaged_pack_is_taken_apart(home: Path) -> None:
     data = bytearray(pack.read_bytes())
     data[offset + 6 : offset + 12] = bytes(6)
     pack.write_bytes(data)
-    assert "objects of it were saved" in mend(home)[0]
+    assert "objects were saved" in mend(home)[0]
     assert git(home, "rev-parse", "main") == before
     assert list((home / REPOSITORY / "quarantine/objects/pack").glob("*.pack"))
     next_edit(home)

@@ -72,7 +72,7 @@ def test_each_change_says_what_it_does_to_the_file_before_it() -> None:
     again = change("edit", json.dumps({"spec.nice": 10}).encode())
     gone = change("delete")
     batch = folded(edit, again, gone, old=TEXT)
-    assert [batch.said[one.id] for one in (edit, again, gone)] == ["nice 5", "nice 5 → 10", ""]
+    assert [batch.summaries[one.id] for one in (edit, again, gone)] == ["nice 5", "nice 5 → 10", ""]
 
 
 def test_creating_and_deleting_is_nothing() -> None:
@@ -96,9 +96,9 @@ def test_deleting_what_is_gone_is_done() -> None:
         (change("create", b"other"), "exists already"),
         (change("update", b"x", base="0" * 40), "changed by somebody else"),
         (change("delete", base="0" * 40), "changed by somebody else"),
-        (change("edit", b'{"spec.schedule": "x"}'), "no longer fits"),
-        (change("edit", b"{}", path="production/gone.yaml"), "was deleted meanwhile"),
-        (change("update", b"x", path="production/gone.yaml"), "was deleted meanwhile"),
+        (change("edit", b'{"spec.schedule": "x"}'), "would make it invalid"),
+        (change("edit", b"{}", path="production/gone.yaml"), "was deleted by another commit meanwhile"),
+        (change("update", b"x", path="production/gone.yaml"), "was deleted by another commit meanwhile"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_reason_and_alone(asked: Change, reason: str) -> None:

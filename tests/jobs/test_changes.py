@@ -187,7 +187,7 @@ def test_a_forge_that_is_down_makes_changes_wait_and_say_so(alice: Actor, forge:
     told, error = state(alice, change)
     assert told == "pending"
     assert error is not None
-    assert error.startswith("waiting: The Git server at http://127.0.0.1:9 does not answer")
+    assert error.startswith("waiting: The Git server at http://127.0.0.1:9 does not respond")
     committing.commit_changes(alice.tenant_id, forge)
     assert state(alice, change) == ("done", None)
 
@@ -196,7 +196,7 @@ def test_changes_wait_for_the_repository(alice: Actor, forge: Forgejo) -> None:
     set_tenant(alice, provisioning="pending")
     change = create(alice)
     committing.commit_changes(alice.tenant_id, forge)
-    assert state(alice, change) == ("pending", "waiting: the repository is not ready yet")
+    assert state(alice, change) == ("pending", "waiting: the repository is still being created")
 
 
 def set_tenant(actor: Actor, **values: str) -> None:
@@ -278,7 +278,7 @@ def test_a_file_that_was_pushed_under_the_same_name_is_not_overwritten(
     change = create(alice)
     repo.commit({"production/backup.yaml": b"# mine\n"})
     committing.commit_changes(alice.tenant_id, forge)
-    assert state(alice, change) == ("failed", "production/backup.yaml exists already: choose another name.")
+    assert state(alice, change) == ("failed", "production/backup.yaml exists already. Choose another name.")
     assert repo.files()["production/backup.yaml"] == b"# mine\n"
 
 

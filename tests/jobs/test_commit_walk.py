@@ -18,7 +18,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading, writing
 from crontopus_app.forge.client import Forgejo, ForgeNotFound
 from crontopus_app.jobs import repository
-from crontopus_app.jobs.commit_walk import Place, describe_commits
+from crontopus_app.jobs.commit_walk import Position, find_commits
 from crontopus_app.jobs.index import index, reindex
 from crontopus_app.models import Change, JobIndex, Tenant
 from tests.cast import NOON, join
@@ -115,7 +115,7 @@ def found() -> Mapping[str, str]:
 def walk(tenant_id: str, server: Forgejo) -> int:
     """Walks to the end in the smallest slices; how many there were."""
     slices = 1
-    while describe_commits(tenant_id, server, seconds=0):
+    while find_commits(tenant_id, server, seconds=0):
         slices += 1
     return slices
 
@@ -125,7 +125,7 @@ def test_many_files_cost_a_request_a_page_of_commits(tenant: str, history: Histo
     first = history.add(*paths[200:])
     head = history.add(*paths[:200])
     show(tenant, head, *paths)
-    assert not describe_commits(tenant, server)
+    assert not find_commits(tenant, server)
     assert found() == dict.fromkeys(paths[:200], head) | dict.fromkeys(paths[200:], first)
     assert len(history.asked) == 1
 
@@ -136,7 +136,7 @@ def test_a_long_history_is_read_in_slices_and_every_page_once(tenant: str, histo
     assert walk(tenant, server) == 7
     assert found() == {f"production/{number}.yaml": sha for number, sha in enumerate(shas)}
     assert len(history.asked) == len(set(history.asked)) == 7
-    assert not describe_commits(tenant, server)
+    assert not find_commits(tenant, server)
     assert len(history.asked) == 7, "nothing is left, so nobody is asked"
 
 
@@ -147,10 +147,10 @@ def test_what_is_pushed_meanwhile_comes_first_and_nothing_is_read_twice(
     for _ in range(199):
         history.add("notes.txt")
     show(tenant, history.add("notes.txt"), "production/old.yaml")
-    assert describe_commits(tenant, server, seconds=0)
+    assert find_commits(tenant, server, seconds=0)
     pushed = history.add("production/new.yaml")
     show(tenant, pushed, "production/new.yaml")
-    assert describe_commits(tenant, server, seconds=0)
+    assert find_commits(tenant, server, seconds=0)
     assert found() == {"production/old.yaml": "", "production/new.yaml": pushed}
     walk(tenant, server)
     assert found()["production/old.yaml"] == oldest
@@ -195,10 +195,10 @@ def test_a_branch_that_was_rewritten_is_walked_from_its_new_head(
     for _ in range(120):
         history.add("notes.txt")
     show(tenant, history.add("notes.txt"), "production/a.yaml")
-    assert describe_commits(tenant, server, seconds=0)
+    assert find_commits(tenant, server, seconds=0)
     history.commits.clear()
     with pytest.raises(ForgeNotFound):
-        describe_commits(tenant, server)
+        find_commits(tenant, server)
     head = history.add("production/a.yaml")
     show(tenant, head, "production/a.yaml")
     walk(tenant, server)
@@ -239,7 +239,7 @@ def test_any_history_is_walked_to_its_end(sqlite_db: Engine, redis_url: str, dat
             head = max(history.commits)
             show("t", head, *(changed & {path for one in history.log(head) for path in one.files}))
             if data.draw(st.booleans()):
-                describe_commits("t", server, seconds=0)
+                find_commits("t", server, seconds=0)
         walk("t", server)
     assert {*found().values()} - {""} <= {one.sha for one in history.log(max(history.commits))}
     if linear:
@@ -254,9 +254,9 @@ def _parents(history: History, data: st.DataObject) -> tuple[str, ...]:
 
 
 def test_the_place_survives_being_kept(history: History) -> None:
-    place = Place("a" * 40).heading("b" * 40)
-    assert Place.read(place.text()) == place
-    assert Place.read("") == Place()
+    place = Position("a" * 40).for_head("b" * 40)
+    assert Position.read(place.text()) == place
+    assert Position.read("") == Position()
 
 
 # With a real forge
@@ -277,7 +277,7 @@ def test_a_push_of_many_files_is_described_by_one_request(anna: Actor, forge: Fo
     counting = Counting()
     with Forgejo(forge.url, USER, PASSWORD, transport=counting) as client:
         index(anna.tenant_id, client, clock.now())
-        assert not describe_commits(anna.tenant_id, client)
+        assert not find_commits(anna.tenant_id, client)
     assert set(found().values()) == {sha}
     assert counting.asked == 1
 
@@ -290,7 +290,7 @@ def test_the_page_says_how_far_the_history_is_read(tenant: str, history: History
     told = []
     more = True
     while more:
-        more = describe_commits(tenant, server, seconds=0)
+        more = find_commits(tenant, server, seconds=0)
         with reading() as session:
             facts = repository.get(session, Actor("u", tenant, "alice", "alice@example.org", "user"))
         told.append((facts.described, facts.files))

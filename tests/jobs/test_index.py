@@ -17,7 +17,7 @@ from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import CrontopusError
 from crontopus_app.forge.client import Forgejo
 from crontopus_app.jobs import changes, pushes
-from crontopus_app.jobs.index import describe_commits, index, reindex
+from crontopus_app.jobs.index import find_commits, index, reindex
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from tests.cast import NOON, add_endpoint, told_one
 from tests.fixtures.repositories import PUSHER, Repo
@@ -60,7 +60,7 @@ def run(actor: Actor, forge: Forgejo) -> str:
 def test_a_push_from_outside_is_indexed_with_its_author(alice: Actor, forge: Forgejo, repo: Repo) -> None:
     sha = repo.commit({"production/backup.yaml": manifest(), "notes.txt": b"no job"}, "Add the backup")
     assert run(alice, forge) == sha
-    assert describe_commits(alice.tenant_id, forge) is False, "nothing is left to look up"
+    assert find_commits(alice.tenant_id, forge) is False, "nothing is left to look up"
     (row,) = rows(alice).values()
     assert (row.name, row.namespace, row.valid, row.schedule) == ("backup", "production", True, ["0 2 * * *"])
     assert row.job_id == job_id(alice.tenant_id, "production", "backup")
@@ -80,7 +80,7 @@ def noted(actor: Actor) -> list[tuple[str, str, str, str]]:
 def follow(actor: Actor, forge: Forgejo) -> None:
     """What the index's task does."""
     run(actor, forge)
-    while describe_commits(actor.tenant_id, forge):
+    while find_commits(actor.tenant_id, forge):
         pass
 
 
@@ -302,7 +302,7 @@ def test_a_forge_that_is_away_leaves_the_index_as_it_is(anna: Actor, forge: Forg
     with Forgejo("http://127.0.0.1:9", "x", "y") as away, pytest.raises(CrontopusError):
         index(anna.tenant_id, away, clock.now())
     assert set(rows(anna)) == {"production/backup.yaml"}
-    assert "does not answer" in tenant(anna).index_error
+    assert "does not respond" in tenant(anna).index_error
 
 
 def test_an_unknown_tenant_is_an_error(anna: Actor, forge: Forgejo) -> None:

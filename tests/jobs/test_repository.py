@@ -55,7 +55,7 @@ def test_the_index_lags_behind_a_head_that_is_known(alice: Actor) -> None:
 @pytest.mark.parametrize(
     ("sha", "error", "policy", "problem"),
     [("", "", "none", ""), ("c" * 40, "", "in force", ""), ("c" * 40, "crontopus.yaml:1:1: no", "broken", ""),
-     ("c" * 40, "The Git server does not answer.", "in force", "The Git server does not answer.")],
+     ("c" * 40, "The Git server does not respond.", "in force", "The Git server does not answer.")],
 )  # fmt: skip
 def test_the_policy_and_the_git_server_are_told_apart(
     anna: Actor, sha: str, error: str, policy: str, problem: str
@@ -92,9 +92,9 @@ def test_it_may_be_read_again_a_few_times_a_minute(anna: Actor) -> None:
     tasks = Queue(queue.LONG_QUEUE, connection=queue.redis())
     tasks.empty()
     for _ in range(repository.REINDEX.count):
-        assert repository.read_again(anna)
+        assert repository.reindex(anna)
     with pytest.raises(RateLimited):
-        repository.read_again(anna)
+        repository.reindex(anna)
     asked = {(task.func_name, task.args) for task in tasks.jobs}
     assert asked == {("worker.tasks.reindex_tenant", (anna.tenant_id,))}
 
@@ -103,7 +103,7 @@ def test_scopes_are_asked_for(anna: Actor, forge: Forgejo) -> None:
     reader = replace(anna, kind="token", scopes=frozenset({"read:jobs"}))
     assert seen(reader).name.endswith(anna.tenant_id)
     with pytest.raises(Forbidden):
-        repository.read_again(reader)
+        repository.reindex(reader)
     runs = replace(anna, kind="token", scopes=frozenset({"read:runs"}))
     with pytest.raises(Forbidden):
         seen(runs)

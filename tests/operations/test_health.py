@@ -98,8 +98,8 @@ def test_repositories_in_trouble_are_told_by_name(olga: Member) -> None:
     ("index_error", "change_error", "troubled"),
     [
         ("", "waiting: the Git server failed with status 500", "olga: the Git server failed with status 500"),
-        ("", "waiting: the Git server does not answer", ""),
-        ("The Git server at http://x does not answer (ConnectError). Is it running?", None, ""),
+        ("", "waiting: the Git server does not respond", ""),
+        ("The Git server at http://x does not respond (ConnectError). Check that it is running.", None, ""),
         ("crontopus.yaml:1:1 is no policy", None, ""),
         ("", None, ""),
     ],
@@ -140,7 +140,7 @@ def test_each_part_says_its_own_failure(olga: Member, monkeypatch: pytest.Monkey
     finally:
         forges.forge().close()
     assert {name for name, part in found.items() if not part.ok} == {"redis", "forge", "worker", "live"}
-    assert "does not answer" in found["forge"].detail
+    assert "does not respond" in found["forge"].detail
     assert found["redis"].lag_ms is None
     assert "hunter22" not in str(found)
 
@@ -150,7 +150,7 @@ def test_a_database_that_is_away_is_told(olga: Member, monkeypatch: pytest.Monke
     settings.cache_clear()
     db.engine.cache_clear()
     part = measured(olga)["database"]
-    assert (part.ok, part.detail) == (False, "The database does not answer: try again shortly.")
+    assert (part.ok, part.detail) == (False, "The database is not responding. Try again in a few seconds.")
 
 
 def test_a_part_that_hangs_is_not_waited_for_and_not_asked_twice() -> None:
@@ -164,7 +164,7 @@ def test_a_part_that_hangs_is_not_waited_for_and_not_asked_twice() -> None:
     parts = {"a part that hangs": hang, "another": lambda: "here"}
     try:
         for _ in range(3):
-            told = probes.ask(parts, 0.05)
+            told = probes.run(parts, 0.05)
             assert told["another"].value == "here"
             assert told["a part that hangs"].problem.startswith("no answer for ")
         assert len(asked) == 1
@@ -179,7 +179,7 @@ def test_who_fails_says_how() -> None:
     def break_down() -> None:
         raise OSError("no route\nto host")
 
-    told = probes.ask({"one": refuse, "two": break_down}, PATIENCE_S)
+    told = probes.run({"one": refuse, "two": break_down}, PATIENCE_S)
     assert told["one"].problem == f"There is none at http://u:{DOTS}@x."
     assert told["two"].problem == "no route"
 

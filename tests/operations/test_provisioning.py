@@ -86,7 +86,7 @@ def test_a_forge_that_is_away_is_waited_for(newcomer: Actor, forge: Forgejo) -> 
         provision(newcomer, away)
     state, step, error = standing(newcomer)
     assert (state, step) == ("pending", "organisation")
-    assert error.startswith("waiting: The Git server at http://127.0.0.1:9 does not answer")
+    assert error.startswith("waiting: The Git server at http://127.0.0.1:9 does not respond")
     provision(newcomer, forge)
     assert standing(newcomer) == ("ready", "done", "")
 
@@ -98,7 +98,7 @@ def test_a_wrong_password_fails_with_a_reason_and_is_repaired_by_one_call(
         provision(newcomer, refused)
     state, step, error = standing(newcomer)
     assert (state, step) == ("failed", "organisation")
-    assert "refuses the administrator's user name or password" in error
+    assert "rejects the administrator's user name or password" in error
     with writing() as session:
         provisioning.retry(session, newcomer, clock.now())
     assert standing(newcomer) == ("pending", "organisation", "")
@@ -114,7 +114,7 @@ def test_an_account_that_is_not_ours_is_never_touched(newcomer: Actor, forge: Fo
     provision(newcomer, forge)
     state, step, error = standing(newcomer)
     assert (state, step) == ("failed", "reading account")
-    assert f"account '{name}' that Crontopus did not make" in error
+    assert f"account '{name}' that Crontopus did not create" in error
 
 
 def test_one_process_at_a_time(newcomer: Actor, forge: Forgejo) -> None:
@@ -179,4 +179,4 @@ def test_an_empty_or_wrong_signature_is_refused(newcomer: Actor, signature: str)
 )
 def test_what_names_no_repository_of_ours_is_refused(newcomer: Actor, body: bytes) -> None:
     with pytest.raises(NotAuthenticated):
-        accept(body, sign(body, webhook.NOBODY))
+        accept(body, sign(body, webhook.DUMMY_SECRET))

@@ -227,7 +227,7 @@ def add_change(tenant: str, state: str, *, age: timedelta, error: str | None = N
 
 def test_changes_that_are_no_commits_are_listed_over_all_tenants(olga: Member) -> None:
     join("alice")
-    old = add_change("alice", "pending", age=timedelta(hours=2), error="waiting: the Git server does not answer")
+    old = add_change("alice", "pending", age=timedelta(hours=2), error="waiting: the Git server does not respond")
     young = add_change("olga", "pending", age=timedelta(minutes=1))
     failed = add_change("alice", "failed", age=timedelta(days=1), error="refused: https://u:secret99@forge/x")
     add_change("alice", "failed", age=timedelta(days=8))
@@ -235,5 +235,5 @@ def test_changes_that_are_no_commits_are_listed_over_all_tenants(olga: Member) -
     with reading() as session:
         found = queues.open_changes(session, olga.actor, clock.now())
     assert [one.id for one in found] == [old, young, failed]
-    assert (found[0].tenant_id, found[0].error) == ("alice", "waiting: the Git server does not answer")
+    assert (found[0].tenant_id, found[0].error) == ("alice", "waiting: the Git server does not respond")
     assert "secret99" not in found[2].error

@@ -127,7 +127,7 @@ def test_a_second_up_on_the_same_folder_is_refused_in_a_sentence(tmp_path: Path)
 
 def test_a_data_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match=r"cannot be written.*set CRONTOPUS_HOME"):
+    with pytest.raises(ConfigurationError, match=r"is not writable.*[Ss]et CRONTOPUS_HOME"):
         supervise.held(tmp_path / "file").__enter__()
 
 

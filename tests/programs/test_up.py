@@ -226,14 +226,14 @@ def test_a_taken_port_is_refused(folder: Path) -> None:
 def test_a_data_folder_that_cannot_be_written_is_refused(folder: Path) -> None:
     (folder / "home").write_text("a file")
     said = refusal(f"127.0.0.1:{free_port()}", folder / "home")
-    assert "cannot be written" in said
+    assert "is not writable" in said
     assert "CRONTOPUS_HOME" in said
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("crontopus.db", b"half written " * 500, "restore it from a backup"),
+        ("crontopus.db", b"half written " * 500, "Restore it from a backup"),
         ("secrets/secret_key", b"", "Delete it and start again"),
     ],
 )

@@ -184,7 +184,7 @@ def test_a_change_is_told_with_its_words(alice: Member) -> None:
                 operation="edit",
                 path="production/backup.yaml",
                 message="Change job",
-                said="schedule 0 2 * * * → 0 3 * * *",
+                summary="schedule 0 2 * * * → 0 3 * * *",
                 created_at=NOON,
             )
         )

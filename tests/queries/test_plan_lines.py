@@ -23,7 +23,7 @@ def row(**spec: Any) -> JobIndex:
     head = f"apiVersion: v1\nkind: Job\nmetadata: {{id: {JOB_ID}, name: backup}}\nspec:\n"
     decoded = decode((head + "\n".join(lines)).encode(), PATH, "alice")
     assert decoded.manifest is not None, decoded.errors
-    facts = {"name": "backup", "namespace": "production", **index_rows.facts(decoded)}
+    facts = {"name": "backup", "namespace": "production", **index_rows.columns_of(decoded)}
     return JobIndex(tenant_id="alice", path=PATH, blob_sha="", yaml=(head + "\n".join(lines)).encode(), **facts)
 
 

@@ -94,7 +94,7 @@ async def test_a_deleted_job_is_told(cookie: str) -> None:
 
 async def test_a_job_that_is_not_there_yet_is_opened_when_it_is(cookie: str) -> None:
     page = await opened("/jobs/production/later/edit", cookie)
-    assert "There is no job" in page.problem
+    assert "No job" in page.problem
     with writing() as session:
         row = session.exec(select(JobIndex)).one()
         row.name, row.yaml = "later", FILE.encode()
@@ -174,7 +174,7 @@ async def test_a_stranger_cannot_save_into_anothers_job(cookie: str, charlies: s
     page = page_at(EDIT, EditState, charlies)
     page._draft = mine._draft
     await run(page, "save", said(mine, yaml=FILE + "# x\n"))
-    assert "There is no job" in page.saved.text
+    assert "No job" in page.saved.text
     with reading() as session:
         assert session.exec(select(Change)).all() == []
 

@@ -32,7 +32,7 @@ async def test_who_has_signed_out_changes_nothing(cookie: str, act: str, given: 
 @pytest.mark.parametrize("form", [{}, {"sha": None}, {"sha": "../../etc"}, {"sha": ["x"]}])
 async def test_a_version_of_nonsense_is_refused(cookie: str, form: dict[str, Any]) -> None:
     page = page_at("/jobs/production/backup", JobState, cookie)
-    assert "There is no such version." in str(await run(page, "restore", form))
+    assert "is not a commit" in str(await run(page, "restore", form))
     assert pending() == []
 
 

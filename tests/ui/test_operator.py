@@ -221,7 +221,7 @@ async def test_a_pending_change_is_rung_for(olga: str) -> None:
         path="production/a.yaml",
         message="a",
         created_at=clock.now(),
-        error="waiting: the Git server does not answer",
+        error="waiting: the Git server does not respond",
     )
     with writing() as session:
         session.add(change)

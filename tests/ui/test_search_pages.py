@@ -77,7 +77,7 @@ async def test_reading_again_is_for_its_own_tenant_and_not_without_end(cookie: s
     ready()
     page, stranger = page_at("/repository", RepositoryState, cookie), page_at("/repository", RepositoryState, charlies)
     assert "being read again" in str(await run(page, "read_again"))
-    assert "not ready yet" in str(await run(stranger, "read_again"))
+    assert "still being created" in str(await run(stranger, "read_again"))
     told = [str(await run(page, "read_again")) for _ in range(8)]
     assert "Too many requests" in told[-1]
     assert "alice" not in shown(stranger)

@@ -255,7 +255,10 @@ def test_while_it_rests_nothing_asks_for_it_and_new_changes_say_what_they_wait_f
     tasks.commit_changes(anna.tenant_id)
     work()
     assert frozen.tries == tries
-    assert state(second) == ("pending", "waiting: the repository failed 1 times in a row, it is tried again soon")
+    assert state(second) == (
+        "pending",
+        "waiting: the repository failed 1 times in a row; it is tried again within minutes",
+    )
     with reading() as session:
         assert sweeps.with_changes(session, clock.now() + timedelta(minutes=2)) == [anna.tenant_id]
 

@@ -145,7 +145,7 @@ def test_while_the_forge_is_away_the_sweep_says_what_changes_wait_for(anna: Acto
     with reading() as session:
         row = session.get(Change, change.id)
     assert row is not None
-    assert (row.state, row.error) == ("pending", "waiting: the Git server does not answer")
+    assert (row.state, row.error) == ("pending", "waiting: the Git server does not respond")
 
 
 def test_the_sweep_shuts_and_opens_git_as_the_tenant_is_suspended(

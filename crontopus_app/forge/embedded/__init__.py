@@ -1,4 +1,4 @@
-"""The embedded forge: what Crontopus uses of Forgejo's REST API, and Git's smart HTTP, over bare repositories."""
+"""The embedded forge: the used part of Forgejo's REST API and Git's smart HTTP, on bare repositories."""
 
 from crontopus_app.forge.embedded.app import forge_app
 

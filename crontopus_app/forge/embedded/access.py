@@ -1,4 +1,4 @@
-"""Who asks, and what they may do. The same rules for REST and for Git over HTTP."""
+"""Authentication and permissions of the embedded forge, the same for REST and Git over HTTP."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import hmac
 import threading
 from dataclasses import dataclass
 
-from crontopus_app.forge.embedded.refused import Refused
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.store import Row, Store, digest, password_matches
 
-# In rising order; what a row of ``collaborator`` may say.
+# In ascending order; the values of ``collaborator.permission``.
 PERMISSIONS = ("none", "read", "write", "admin", "owner")
 CATEGORIES = ("activitypub", "admin", "issue", "misc", "notification", "organization", "package", "repository", "user")
 SCOPES = frozenset(
@@ -23,7 +23,7 @@ _HASHING = threading.BoundedSemaphore(2)
 
 @dataclass(frozen=True)
 class Caller:
-    """An account and how it showed itself. ``scopes`` is None for a password, which may do all that the account may."""
+    """An authenticated account. ``scopes`` and ``repositories`` limit a token; None means no limit."""
 
     id: int
     login: str
@@ -39,16 +39,16 @@ class Caller:
         return self.scopes is None
 
     def require(self, kind: str, category: str) -> None:
-        """Raises 403 unless the token's scopes reach that far; write includes read."""
+        """Raises 403 unless the token has the scope; write includes read."""
         if self.scopes is None or "all" in self.scopes or f"write:{category}" in self.scopes:
             return
         if kind == "read" and f"read:{category}" in self.scopes:
             return
-        raise Refused(403, f"token does not have at least one of required scope(s): [{kind}:{category}]")
+        raise HttpError(403, f"token does not have at least one of required scope(s): [{kind}:{category}]")
 
 
 class Gate:
-    """Turns an Authorization header into a caller, and a caller and a repository into a permission."""
+    """Authenticates callers by their Authorization header and determines their permissions."""
 
     def __init__(self, store: Store, admin_user: str, admin_password: str) -> None:
         self.store = store
@@ -63,9 +63,9 @@ class Gate:
         elif kind.lower() == "basic":
             caller = self._basic(value.strip())
         else:
-            raise Refused(401, "token is required")
+            raise HttpError(401, "token is required")
         if caller is None:
-            raise Refused(401, "invalid username, password or token")
+            raise HttpError(401, "invalid username, password or token")
         return caller
 
     def _basic(self, value: str) -> Caller | None:
@@ -73,7 +73,7 @@ class Gate:
             user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-        # Forgejo takes a token in either place; the name beside it is ignored.
+        # Forgejo accepts a token as user name or as password.
         secret = user if password in ("", "x-oauth-basic") else password
         return self._by_token(secret) or self._by_password(user, password)
 
@@ -82,10 +82,10 @@ class Gate:
         if row is None or row["organisation"]:
             return None
         if user.lower() == self._admin_user.lower():
-            right = hmac.compare_digest(password.encode(), self._admin_password.encode())
+            valid = hmac.compare_digest(password.encode(), self._admin_password.encode())
         else:
-            right = _matches(password, row["password"])
-        return _caller(row) if right else None
+            valid = _matches(password, row["password"])
+        return _caller(row) if valid else None
 
     def _by_token(self, secret: str) -> Caller | None:
         row = self.store.one(
@@ -102,7 +102,7 @@ class Gate:
         return _caller(row, frozenset(row["scopes"].split()), bound)
 
     def permission(self, caller: Caller, repository: Row) -> str:
-        """One of PERMISSIONS: what the account may do there, whatever its token says."""
+        """The account's permission (one of PERMISSIONS) for the repository, regardless of its token's limits."""
         if caller.admin and caller.repositories is None:
             return "owner"
         if caller.id == repository["owner_id"]:
@@ -117,33 +117,33 @@ class Gate:
         return "none" if repository["private"] or caller.restricted else "read"
 
     def open(self, caller: Caller, owner: str, name: str, needed: str) -> Row:
-        """The repository, if the caller may do what is ``needed`` (read, write or admin) there.
+        """The repository, if the caller has the ``needed`` permission (read, write or admin).
 
-        Raises 404 where the account may not even read, so that nobody learns which private repositories exist; 403
-        where it may read but not do this, and where its token is bound to other repositories.
+        Raises 404 if the account may not read it, to hide which private repositories exist. Raises 403 if it may read
+        but lacks the permission, or if its token is bound to other repositories.
         """
         repository = self.store.repository(owner, name)
         if repository is None:
-            raise Refused(404, "The target couldn't be found.")
+            raise HttpError(404, "The target couldn't be found.")
         if caller.repositories is not None and repository["id"] not in caller.repositories and repository["private"]:
-            known = self.permission(caller, repository) != "none"
-            raise Refused(403 if known else 404, "token does not reach this repository")
+            may_read = self.permission(caller, repository) != "none"
+            raise HttpError(403 if may_read else 404, "token is not valid for this repository")
         rank = PERMISSIONS.index(self.permission(caller, repository))
         if rank < PERMISSIONS.index("read"):
-            raise Refused(404, "The target couldn't be found.")
+            raise HttpError(404, "The target couldn't be found.")
         if rank < PERMISSIONS.index(needed):
-            raise Refused(403, f"{needed} permission is required")
+            raise HttpError(403, f"{needed} permission is required")
         if needed == "write" and repository["archived"]:
-            raise Refused(423, "the repository is archived")
+            raise HttpError(423, "the repository is archived")
         return repository
 
 
-def _matches(password: str, kept: str) -> bool:
-    """Costs 16 MiB and some 50 ms, for anybody who knows a name: few at once. Raises 429 beyond them."""
+def _matches(password: str, stored: str) -> bool:
+    """Checks a password. Costs 16 MiB and 50 ms before authentication, so raises 429 above two checks at once."""
     if not _HASHING.acquire(blocking=False):
-        raise Refused(429, "too many sign-ins by password at once: try again, or use a token")
+        raise HttpError(429, "too many sign-ins by password at once; try again, or use a token")
     try:
-        return password_matches(password, kept)
+        return password_matches(password, stored)
     finally:
         _HASHING.release()
 

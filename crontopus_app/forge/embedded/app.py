@@ -1,4 +1,4 @@
-"""The embedded forge as one ASGI app."""
+"""The ASGI app of the embedded forge."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ def forge_app(
     admin_password: str,
     url: str,
     max_push: int = MAX_PUSH,
-    bounds: Bounds = Bounds(),  # noqa: B008 -- it cannot be changed
+    bounds: Bounds = Bounds(),  # noqa: B008 -- immutable
 ) -> ASGIApp:
-    """An ASGI app serving REST at ``/forge/api/v1`` and Git at ``/forge/<owner>/<name>.git``.
+    """An ASGI app that serves REST at ``/forge/api/v1`` and Git at ``/forge/<owner>/<name>.git``.
 
-    Data goes below ``<home>/forge``. Several processes may serve the same folder. ``url`` is the address by which
-    others reach ``/forge``; it only builds the links in answers. Mounted at ``/forge`` or at the root, it works.
+    Its data are in ``<home>/forge``. Several processes may serve the same folder. ``url`` is the public URL of
+    ``/forge``, used for links in responses. The app may be mounted at ``/forge`` or at the root.
     """
     forge = Forge(home, admin_user=admin_user, admin_password=admin_password, url=url)
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="forge")
     bodies = Bodies(bounds)
     smart = SmartHttp(forge, threads, bodies, max_push)
-    rest = _rest(forge, threads, bodies)
+    rest = _rest_router(forge, threads, bodies)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         path = scope["path"]
-        ours = path == FORGE_PATH or path.startswith(f"{FORGE_PATH}/")
-        inner = path.removeprefix(FORGE_PATH) if ours else "/none"
+        in_forge = path == FORGE_PATH or path.startswith(f"{FORGE_PATH}/")
+        inner = path.removeprefix(FORGE_PATH) if in_forge else "/none"
         scope = {**scope, "path": inner, "root_path": ""}
         await (smart if PATH.match(inner) and not inner.startswith("/api/") else rest)(scope, receive, send)
 
     return app
 
 
-def _rest(forge: Forge, threads: ThreadPoolExecutor, bodies: Bodies) -> Router:
+def _rest_router(forge: Forge, threads: ThreadPoolExecutor, bodies: Bodies) -> Router:
     table = [*rest_accounts.TABLE, *rest_repositories.TABLE, *rest_git.TABLE]
     version = routes(forge, threads, bodies, [("GET", "/version", rest_accounts.version)])
     return Router(
@@ -63,7 +63,7 @@ def _rest(forge: Forge, threads: ThreadPoolExecutor, bodies: Bodies) -> Router:
             Mount("/api/v1", routes=routes(forge, threads, bodies, table)),
         ],
         redirect_slashes=False,
-        default=_nothing,
+        default=_not_found,
     )
 
 
@@ -71,5 +71,5 @@ async def _healthz(request: Request) -> Response:  # noqa: ARG001 -- an endpoint
     return JSONResponse({"status": "pass"})
 
 
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     await JSONResponse({"message": "not found", "errors": []}, status_code=404)(scope, receive, send)

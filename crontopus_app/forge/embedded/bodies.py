@@ -1,4 +1,4 @@
-"""Reading the bodies of requests within bounds: bytes, time, and how many at once. Their callers are known by then."""
+"""Reads request bodies with limits: time, and number at once. Callers are authenticated before."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from dataclasses import dataclass
 
 from starlette.types import Receive
 
-from crontopus_app.forge.embedded.refused import Refused
+from crontopus_app.forge.embedded.http_error import HttpError
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """``piece_s``: the longest pause between two pieces of a body; ``whole_s``: the longest time for all of it."""
+    """Timeouts in seconds: ``chunk_s`` between two chunks of a body, ``body_s`` for the whole body."""
 
     at_once: int = 16
-    piece_s: float = 30.0
-    whole_s: float = 600.0
+    chunk_s: float = 30.0
+    body_s: float = 600.0
 
 
 class Bodies:
-    """All bodies that one process reads."""
+    """Reads the bodies of one process."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self._reading = 0
 
     @asynccontextmanager
-    async def pieces(self, receive: Receive) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The body as it comes. Raises 503 where too many are read already, 408 for one that is too slow."""
+    async def chunks(self, receive: Receive) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Streams a body. Raises 503 above ``at_once`` bodies, 408 for one that is too slow."""
         if self._reading >= self.bounds.at_once:
-            raise Refused(503, "too many requests are being read: try again")
+            raise HttpError(503, "too many requests are being read; try again")
         self._reading += 1
         try:
-            async with asyncio.timeout(self.bounds.whole_s):
-                yield self._each(receive)
+            async with asyncio.timeout(self.bounds.body_s):
+                yield self._chunks(receive)
         except TimeoutError:
-            raise Refused(408, "the request came too slowly") from None
+            raise HttpError(408, "the request was sent too slowly") from None
         finally:
             self._reading -= 1
 
-    async def _each(self, receive: Receive) -> AsyncIterator[bytes]:
+    async def _chunks(self, receive: Receive) -> AsyncIterator[bytes]:
         more = True
         while more:
-            async with asyncio.timeout(self.bounds.piece_s):
+            async with asyncio.timeout(self.bounds.chunk_s):
                 message = await receive()
             if message["type"] == "http.disconnect":
-                raise Refused(400, "the request was cut off")
+                raise HttpError(400, "the request was cut off")
             more = bool(message.get("more_body"))
             yield message.get("body", b"")

@@ -1,4 +1,4 @@
-"""Commits made through REST: all files of a request in one commit, or none of them."""
+"""Commits through REST: all files of a request in one commit, or none."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from crontopus_app.base import clock
 from crontopus_app.forge.client import safe_path
 from crontopus_app.forge.embedded import fsck, reading
 from crontopus_app.forge.embedded.examine import MAX_DEPTH, MAX_PATH
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.objects import Trees
 from crontopus_app.forge.embedded.reading import BROKEN, CommitRead
-from crontopus_app.forge.embedded.refused import Refused
 from crontopus_app.forge.embedded.repositories import branch_head, branch_ref, is_empty
 
 FILE_MODE = stat.S_IFREG | 0o644
@@ -29,8 +29,8 @@ PACK_FROM = 10
 
 
 @dataclass(frozen=True)
-class Change:
-    """A file of a request, checked as far as that needs no repository."""
+class FileEdit:
+    """A file of a request, validated without the repository."""
 
     operation: str
     path: str
@@ -40,66 +40,66 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A commit and where it went: ``before`` is None when it began the branch."""
+class NewCommit:
+    """A new commit on ``branch``. ``before`` is the previous head; None if the commit created the branch."""
 
     commit: CommitRead
     branch: str
     before: ObjectID | None
 
 
-def read_change(body: dict[str, Any]) -> Change:
-    """Raises 422 for a path that leaves the tree, bad base64 or a missing sha; 500 for an unknown operation."""
+def read_edit(body: dict[str, Any]) -> FileEdit:
+    """Raises 422 for an invalid path, base64 or a missing sha; 500 for an unknown operation (as Forgejo)."""
     operation, path = str(body.get("operation")), _path(body.get("path"))
     if operation not in ("create", "update", "delete"):
-        raise Refused(500, f"unknown operation: {operation}")
+        raise HttpError(500, f"unknown operation: {operation}")
     sha = str(body.get("sha") or "")
     if operation in ("update", "delete") and not sha:
-        raise Refused(422, "a SHA must be provided")
+        raise HttpError(422, "a SHA must be provided")
     from_path = _path(body["from_path"]) if body.get("from_path") else ""
     try:
         content = base64.b64decode(str(body.get("content") or ""), validate=True)
     except (binascii.Error, ValueError):
-        raise Refused(422, "content is not valid base64") from None
+        raise HttpError(422, "content is not valid base64") from None
     _refuse_dangerous(path, content)
-    return Change(operation, path, content, sha, from_path)
+    return FileEdit(operation, path, content, sha, from_path)
 
 
-def _path(given: Any) -> str:
-    """A path that a push could bring as well; raises 422."""
-    path = str(given or "")
+def _path(value: Any) -> str:
+    """The path, if a push may contain it too; raises 422."""
+    path = str(value or "")
     names = path.encode().split(b"/")
     if not safe_path(path) or len(path.encode()) > MAX_PATH or len(names) > MAX_DEPTH or any(map(fsck.bad_name, names)):
-        raise Refused(422, f"path contains a malformed path component [path: {path[:200]}]")
+        raise HttpError(422, f"path contains a malformed path component [path: {path[:200]}]")
     return path
 
 
 def _refuse_dangerous(path: str, content: bytes) -> None:
-    """Git reads these two files when it clones or checks out; the same rules hold as for a push."""
+    """Applies the rules of a push to the two files that Git itself reads on clone or checkout."""
     name = path.rsplit("/", 1)[-1].encode()
     checks = (("gitmodules", fsck.bad_gitmodules), ("gitattributes", fsck.bad_gitattributes))
-    for what, check in checks:
-        reason = check(content) if fsck.is_dot(name, what) else None
+    for filename, check in checks:
+        reason = check(content) if fsck.is_dot(name, filename) else None
         if reason:
-            raise Refused(422, f"Git does not take this .{what}: {reason}")
+            raise HttpError(422, f"Git refuses this .{filename}: {reason}")
 
 
-def commit(repo: Repo, branch: str, changes: list[Change], body: dict[str, Any], who: dict[str, str]) -> Made:
-    """Applies the changes to the branch's head as it is now. Call with the repository locked.
+def commit(repo: Repo, branch: str, edits: list[FileEdit], body: dict[str, Any], account: dict[str, str]) -> NewCommit:
+    """Commits the edits on the branch's current head. Call with the repository locked.
 
-    ``who`` is the account that asks: author and committer where ``body`` names none.
+    ``account`` is author and committer if ``body`` names none.
     """
     head = branch_head(repo, branch)
     if head is None and not is_empty(repo):
-        raise Refused(404, f"branch does not exist [name: {branch}]")
+        raise HttpError(404, f"branch does not exist [name: {branch}]")
     if not branch or len(branch) > MAX_BRANCH or not check_ref_format(branch_ref(branch)):
-        raise Refused(422, "bad branch name")
-    tree = _apply(repo, _tree_of(repo, head), changes)
-    made = _commit(tree, head, body, who)
-    repo.object_store.add_object(made)
-    if not repo.refs.set_if_equals(branch_ref(branch), head or ZERO_SHA, made.id):
-        raise Refused(500, "the branch has moved")
-    return Made(reading.parse_commit(made.id, made.as_raw_string()), branch, head)
+        raise HttpError(422, "bad branch name")
+    tree = _apply(repo, _tree_of(repo, head), edits)
+    new = _commit(tree, head, body, account)
+    repo.object_store.add_object(new)
+    if not repo.refs.set_if_equals(branch_ref(branch), head or ZERO_SHA, new.id):
+        raise HttpError(500, "the branch has moved")
+    return NewCommit(reading.parse_commit(new.id, new.as_raw_string()), branch, head)
 
 
 def _tree_of(repo: Repo, head: ObjectID | None) -> ObjectID:
@@ -110,64 +110,64 @@ def _tree_of(repo: Repo, head: ObjectID | None) -> ObjectID:
     return empty.id
 
 
-def _apply(repo: Repo, tree: ObjectID, changes: list[Change]) -> ObjectID:
-    """The tree with all changes; each is judged by the tree as it was before any of them, as Forgejo does."""
-    edits: dict[str, tuple[int, Blob] | None] = {}
+def _apply(repo: Repo, tree: ObjectID, edits: list[FileEdit]) -> ObjectID:
+    """The tree with all edits. Each is validated against the tree before any of them, as Forgejo does."""
+    files: dict[str, tuple[int, Blob] | None] = {}
     trees = Trees(repo)
-    for change in changes:
-        mode = _judge(trees, tree, change)
-        if change.operation == "delete":
-            edits[change.path] = None
+    for edit in edits:
+        mode = _mode(trees, tree, edit)
+        if edit.operation == "delete":
+            files[edit.path] = None
             continue
-        if change.from_path and change.from_path != change.path:
-            edits[change.from_path] = None
-        edits[change.path] = (mode, Blob.from_string(change.content))
-    _refuse_files_as_folders(edits)
-    blobs = [edit[1] for edit in edits.values() if edit]
+        if edit.from_path and edit.from_path != edit.path:
+            files[edit.from_path] = None
+        files[edit.path] = (mode, Blob.from_string(edit.content))
+    _refuse_files_as_folders(files)
+    blobs = [file[1] for file in files.values() if file]
     _store(repo, blobs)
-    if not edits:
+    if not files:
         return tree
     rows = [
-        (path.encode(), edit[0], edit[1].id) if edit else (path.encode(), None, None) for path, edit in edits.items()
+        (path.encode(), file[0], file[1].id) if file else (path.encode(), None, None) for path, file in files.items()
     ]
     try:
         return commit_tree_changes(repo.object_store, tree, rows)
     except BROKEN:
-        raise Refused(424, "The repository is damaged: a folder that the change is in cannot be read.") from None
+        raise HttpError(424, "The repository is damaged: a folder of a changed file cannot be read.") from None
 
 
-def _judge(trees: Trees, tree: ObjectID, change: Change) -> int:
-    """The mode to write a change with; raises what Forgejo answers where the tree does not allow it."""
-    _refuse_odd_parents(trees, tree, change.path)
-    source = change.from_path or change.path
-    taken = trees.lookup(tree, change.path) is not None
-    if taken and (change.operation == "create" or source != change.path):
-        raise Refused(422, f"repository file already exists [path: {change.path}]")
-    if change.operation == "create":
+def _mode(trees: Trees, tree: ObjectID, edit: FileEdit) -> int:
+    """The file mode of an edit. Raises Forgejo's errors for edits that the tree does not allow."""
+    _refuse_odd_parents(trees, tree, edit.path)
+    source = edit.from_path or edit.path
+    exists = trees.lookup(tree, edit.path) is not None
+    if exists and (edit.operation == "create" or source != edit.path):
+        raise HttpError(422, f"repository file already exists [path: {edit.path}]")
+    if edit.operation == "create":
         return FILE_MODE
-    present = trees.lookup(tree, source)
-    if present is None:
-        raise Refused(500, f"object does not exist [path: {source}]")
-    mode, sha = present
+    entry = trees.lookup(tree, source)
+    if entry is None:
+        raise HttpError(500, f"object does not exist [path: {source}]")
+    mode, sha = entry
     if not stat.S_ISREG(mode):
-        raise Refused(422, f"{source} is not a regular file")
-    if change.sha and sha.decode() != change.sha:
-        raise Refused(409, f"sha does not match [given: {change.sha}, expected: {sha.decode()}]")
+        raise HttpError(422, f"{source} is not a regular file")
+    if edit.sha and sha.decode() != edit.sha:
+        raise HttpError(409, f"sha does not match [given: {edit.sha}, expected: {sha.decode()}]")
     return mode
 
 
-def _refuse_files_as_folders(edits: dict[str, Any]) -> None:
-    """One request cannot write both ``a`` and ``a/b``."""
-    written = {path for path, edit in edits.items() if edit}
+def _refuse_files_as_folders(files: dict[str, Any]) -> None:
+    """Raises 422 if a request writes both ``a`` and ``a/b``."""
+    written = {path for path, file in files.items() if file}
     for path in written:
         parts = path.split("/")
         for depth in range(1, len(parts)):
             if "/".join(parts[:depth]) in written:
-                raise Refused(422, f"{'/'.join(parts[:depth])} cannot be a file and a folder")
+                raise HttpError(422, f"{'/'.join(parts[:depth])} cannot be a file and a folder")
 
 
 def _store(repo: Repo, blobs: list[Blob]) -> None:
-    """Many blobs go into one pack: a file, with its flush to disk, for each would cost more than the commit."""
+    """Stores blobs, many of them in one pack: flushing a file for each would take longer than the commit."""
     if len(blobs) > PACK_FROM:
         repo.object_store.add_objects([(blob, None) for blob in {blob.id: blob for blob in blobs}.values()])
         return
@@ -176,48 +176,49 @@ def _store(repo: Repo, blobs: list[Blob]) -> None:
 
 
 def _refuse_odd_parents(trees: Trees, tree: ObjectID, path: str) -> None:
-    """A file or a link cannot be a folder of what is written."""
+    """Raises 422 if a file or a symbolic link is used as a folder."""
     segments = path.split("/")
     for depth in range(1, len(segments)):
-        above = trees.lookup(tree, "/".join(segments[:depth]))
-        if above is not None and not stat.S_ISDIR(above[0]):
-            raise Refused(422, f"{'/'.join(segments[:depth])} is a file or a link, not a folder")
+        parent = trees.lookup(tree, "/".join(segments[:depth]))
+        if parent is not None and not stat.S_ISDIR(parent[0]):
+            raise HttpError(422, f"{'/'.join(segments[:depth])} is a file or a link, not a folder")
 
 
-def _commit(tree: ObjectID, head: ObjectID | None, body: dict[str, Any], who: dict[str, str]) -> Commit:
-    author = _identity(body.get("author"), _identity(body.get("committer"), who))
+def _commit(tree: ObjectID, head: ObjectID | None, body: dict[str, Any], account: dict[str, str]) -> Commit:
+    author = _identity(body.get("author"), _identity(body.get("committer"), account))
     committer = _identity(body.get("committer"), author)
     dates = body.get("dates") or {}
-    made = Commit()
-    made.tree = tree
-    made.parents = [head] if head else []
-    made.author = _line(author)
-    made.committer = _line(committer)
-    made.author_time, made.author_timezone = _moment(dates.get("author"))
-    made.commit_time, made.commit_timezone = _moment(dates.get("committer"))
-    made.encoding = b"UTF-8"
-    made.message = str(body.get("message") or "Update files").replace("\0", "").strip().encode() + b"\n"
-    return made
+    new = Commit()
+    new.tree = tree
+    new.parents = [head] if head else []
+    new.author = _line(author)
+    new.committer = _line(committer)
+    new.author_time, new.author_timezone = _moment(dates.get("author"))
+    new.commit_time, new.commit_timezone = _moment(dates.get("committer"))
+    new.encoding = b"UTF-8"
+    new.message = str(body.get("message") or "Update files").replace("\0", "").strip().encode() + b"\n"
+    return new
 
 
-def _identity(given: Any, otherwise: dict[str, str]) -> dict[str, str]:
-    if not isinstance(given, dict) or not given.get("name"):
-        return otherwise
-    return {"name": str(given["name"]), "email": str(given.get("email") or otherwise["email"])}
+def _identity(value: Any, default: dict[str, str]) -> dict[str, str]:
+    if not isinstance(value, dict) or not value.get("name"):
+        return default
+    return {"name": str(value["name"]), "email": str(value.get("email") or default["email"])}
 
 
-def _line(who: dict[str, str]) -> bytes:
-    """Git's ``name <email>``; what would end the line or the address is left out."""
-    name, email = ("".join(c for c in who[part] if c not in "<>\n\r\0") for part in ("name", "email"))
+def _line(identity: dict[str, str]) -> bytes:
+    """``name <email>``, without characters that would end the line or the address."""
+    name, email = ("".join(c for c in identity[part] if c not in "<>\n\r\0") for part in ("name", "email"))
     return f"{name.strip()} <{email.strip()}>".encode()
 
 
-def _moment(given: Any) -> tuple[int, int]:
+def _moment(value: Any) -> tuple[int, int]:
+    """A time as seconds since 1970 and the zone in seconds east of UTC; the current time without a value."""
     try:
-        at = datetime.fromisoformat(str(given)) if given else clock.now()
+        at = datetime.fromisoformat(str(value)) if value else clock.now()
     except ValueError:
-        raise Refused(422, f"not a date: {given}") from None
+        raise HttpError(422, f"not a date: {value}") from None
     seconds, zone = int(at.timestamp()), at.utcoffset()
     if not 0 <= seconds <= fsck.MAX_DATE:
-        raise Refused(422, f"not a date that Git knows: {given}")
+        raise HttpError(422, f"not a date that Git supports: {value}")
     return seconds, int(zone.total_seconds()) // 60 * 60 if zone else 0

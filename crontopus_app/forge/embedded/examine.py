@@ -1,4 +1,4 @@
-"""Whether what a push brought may be taken in: every object, what it names, and what its trees unfold to."""
+"""Checks a push: every object, the objects it refers to, and the expanded size of its trees."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = {BLOB: "blob", TREE: "tree", COMMIT: "commit", fsck.TAG: "tag"}
 
 @dataclass(frozen=True)
 class Shape:
-    """A tree unfolded: levels of folders, paths in all, bytes of the longest one."""
+    """An expanded tree: levels of folders, total paths, and bytes of the longest path."""
 
     depth: int = 0
     paths: int = 0
@@ -32,40 +32,40 @@ class Shape:
 
 
 class Examination:
-    """Of one push. ``came`` reads its objects and the repository's, ``here`` the repository's alone.
+    """Checks one push. ``pushed`` reads its objects and the repository's, ``existing`` only the repository's.
 
-    The repository's old objects are trusted as far as its refs reach them: they were let in once.
+    Existing objects that refs reach are trusted: they were checked when they were pushed.
     """
 
-    def __init__(self, came: DiskObjectStore, here: DiskObjectStore) -> None:
-        self._came, self._here = came, here
+    def __init__(self, pushed: DiskObjectStore, existing: DiskObjectStore) -> None:
+        self._pushed, self._existing = pushed, existing
         self._good: dict[bytes, int] = {}
         self._shapes: dict[bytes, Shape] = {}
         self._reachable: set[ObjectID] | None = None
 
-    def arrived(self) -> str | None:
-        """Why the pack must be refused: an object is bad, or names one that is missing or of another type."""
-        wanted: set[fsck.Link] = set()
+    def pack_problem(self) -> str | None:
+        """Why the pack must be refused: an invalid object, or a reference to a missing object or to another type."""
+        references: set[fsck.Link] = set()
         special: set[tuple[bytes, Callable[[bytes], str | None]]] = set()
         for sha, kind, data in self._new_objects():
             reason = fsck.problem(kind, data)
             if reason:
                 return f"object {sha.decode()}: {reason}"
             self._good[sha] = kind
-            wanted.update(fsck.links(kind, data))
+            references.update(fsck.links(kind, data))
             if kind == TREE:
                 special.update(fsck.read_by_git(data))
-        return self._first_wrong(wanted) or self._first_dangerous(special)
+        return self._first_wrong(references) or self._first_dangerous(special)
 
     def _new_objects(self) -> Iterator[tuple[bytes, int, bytes]]:
-        for pack in self._came.packs:
+        for pack in self._pushed.packs:
             for sha in pack:
-                # A pack may repeat an object of ours, of which it holds only what changed.
-                if reading.kind_of(self._here, sha) is None:
-                    yield sha, *reading.raw(self._came, sha)
+                # Skip existing objects that the pack repeats.
+                if reading.kind_of(self._existing, sha) is None:
+                    yield sha, *reading.raw(self._pushed, sha)
 
-    def _first_wrong(self, wanted: set[fsck.Link]) -> str | None:
-        for link in wanted:
+    def _first_wrong(self, references: set[fsck.Link]) -> str | None:
+        for link in references:
             kind = self._kind(link.sha)
             if kind is None:
                 return f"missing object {link.sha.decode()}"
@@ -74,33 +74,33 @@ class Examination:
         return None
 
     def _kind(self, sha: bytes) -> int | None:
-        return self._good.get(sha) or reading.kind_of(self._here, sha)
+        return self._good.get(sha) or reading.kind_of(self._existing, sha)
 
     def _first_dangerous(self, special: set[tuple[bytes, Callable[[bytes], str | None]]]) -> str | None:
         for sha, check in special:
-            reason = check(reading.raw(self._came, sha)[1])
+            reason = check(reading.raw(self._pushed, sha)[1])
             if reason:
                 return f"object {sha.decode()}: {reason}"
         return None
 
     def tip(self, sha: bytes, *, tag: bool, tips: set[ObjectID]) -> str | None:
-        """Why a ref must not name the object. Raises Unreadable where something below it is missing."""
+        """Why a ref must not point to the object. Raises Unreadable if an object that it reaches is missing."""
         if not tag and self._kind(sha) != COMMIT:
             return "missing necessary objects" if self._kind(sha) is None else "not a commit"
         try:
-            start = reading.commit(self._came, sha)
+            start = reading.commit(self._pushed, sha)
         except KeyError:
             return "not a commit"
         new, old = self._split(start, tips)
-        known = self._trusted(old)
+        trusted = self._trusted(old)
         for commit in new:
-            reason = self._bad_commit(commit, known)
+            reason = self._bad_commit(commit, trusted)
             if reason:
                 return reason
         return None
 
     def _split(self, start: CommitRead, tips: set[ObjectID]) -> tuple[list[CommitRead], list[CommitRead]]:
-        """Commits that no ref reaches yet, and those just below them that some ref does."""
+        """Commits that no ref reaches yet, and their nearest ancestors that a ref reaches."""
         new: list[CommitRead] = []
         old: list[CommitRead] = []
         seen, todo = {start.id}, [start]
@@ -113,28 +113,28 @@ class Examination:
             for sha in commit.parents:
                 if sha not in seen:
                     seen.add(sha)
-                    todo.append(reading.commit(self._came, sha))
+                    todo.append(reading.commit(self._pushed, sha))
         return new, old
 
     def _reached(self, tips: set[ObjectID]) -> set[ObjectID]:
-        """All commits that refs reach, as far as they can be read; looked up once."""
+        """All readable commits that refs reach. Computed once."""
         if self._reachable is None:
-            self._reachable = set(reading.history(self._here, tips, gaps=True))
+            self._reachable = set(reading.history(self._existing, tips, gaps=True))
         return self._reachable
 
     def _trusted(self, old: list[CommitRead]) -> set[ObjectID]:
-        known: set[ObjectID] = set()
+        trusted: set[ObjectID] = set()
         for commit in old:
-            some: set[ObjectID] = set()
+            objects: set[ObjectID] = set()
             try:
-                for _ in reading.tree_objects(self._here, commit.tree, some):
-                    pass  # fills ``some``
+                for _ in reading.tree_objects(self._existing, commit.tree, objects):
+                    pass  # fills ``objects``
             except Unreadable:
-                continue  # what is damaged is looked at again
-            known |= some
-        return known
+                continue  # damaged objects are checked again
+            trusted |= objects
+        return trusted
 
-    def _bad_commit(self, commit: CommitRead, known: set[ObjectID]) -> str | None:
+    def _bad_commit(self, commit: CommitRead, trusted: set[ObjectID]) -> str | None:
         reason = self._bad(commit.id, COMMIT) or self._unfolded(commit.tree)
         if reason:
             return reason
@@ -142,35 +142,35 @@ class Examination:
         while todo:
             link = todo.pop()
             sha = ObjectID(link.sha)
-            if sha in known and self._good.get(sha, link.kind) == link.kind:
+            if sha in trusted and self._good.get(sha, link.kind) == link.kind:
                 continue
-            known.add(sha)
+            trusted.add(sha)
             reason = self._bad(sha, link.kind)
             if reason:
                 return reason
             if link.kind == TREE:
-                todo.extend(fsck.links(TREE, reading.raw(self._came, sha)[1]))
+                todo.extend(fsck.links(TREE, reading.raw(self._pushed, sha)[1]))
         return None
 
-    def _bad(self, sha: bytes, wanted: int) -> str | None:
-        """What is wrong with an object that the tip needs and the pack did not bring, or why it does not fit."""
+    def _bad(self, sha: bytes, expected: int) -> str | None:
+        """What is wrong with an object that the tip reaches and the pack does not contain."""
         kind = self._good.get(sha)
         if kind is None:
-            kind, data = reading.raw(self._here, sha)
+            kind, data = reading.raw(self._existing, sha)
             reason = fsck.problem(kind, data)
             if reason:
                 return f"object {sha.decode()}: {reason}"
             self._good[sha] = kind
-        return None if kind == wanted else f"object {sha.decode()} is a {NAMES[kind]}, not a {NAMES[wanted]}"
+        return None if kind == expected else f"object {sha.decode()} is a {NAMES[kind]}, not a {NAMES[expected]}"
 
     def _unfolded(self, root: bytes) -> str | None:
-        """Why a tree is too much to read: a few kilobytes of trees can name each other to millions of paths."""
+        """Why a tree is too large: a few kilobytes of nested trees can expand to millions of paths."""
         todo = [root]
         while todo:
             if todo[-1] in self._shapes:
                 todo.pop()
                 continue
-            rows = reading.tree(self._came, todo[-1])
+            rows = reading.tree(self._pushed, todo[-1])
             folders = [row for row in rows if row.kind == TREE]
             missing = {row.sha for row in folders if row.sha not in self._shapes}
             if missing and len(rows) <= MAX_PATHS:
@@ -181,8 +181,8 @@ class Examination:
                 shape = shape.with_folder(row.name, self._shapes.get(row.sha, Shape()))
             if shape.depth > MAX_DEPTH or shape.paths > MAX_PATHS or shape.longest > MAX_PATH:
                 return (
-                    f"a tree has at most {MAX_DEPTH} levels of folders, {MAX_PATHS} paths, "
-                    f"and paths of at most {MAX_PATH} bytes"
+                    f"a tree is too large: at most {MAX_DEPTH} levels of folders, {MAX_PATHS} paths, "
+                    f"and {MAX_PATH} bytes in a path are allowed"
                 )
             self._shapes[todo.pop()] = shape
         return None

@@ -1,4 +1,4 @@
-"""The embedded forge's parts in one place, and what REST and Git over HTTP both do with them."""
+"""The embedded forge: accounts, permissions, repositories and webhooks, shared by REST and Git over HTTP."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 from crontopus_app.forge.embedded.access import Gate
 from crontopus_app.forge.embedded.repositories import Repositories
 from crontopus_app.forge.embedded.store import Row, Store
-from crontopus_app.forge.embedded.webhooks import Courier, Push, push_payload, wants
+from crontopus_app.forge.embedded.webhooks import Deliveries, Push, matches, push_payload
 
 FOLDER = "forge"
 
 
 def repositories_in(home: Path) -> Repositories:
-    """The repositories of the forge whose data lie in ``home``."""
+    """The repositories of the forge in the data folder ``home``."""
     return Repositories(home / FOLDER / "repositories")
 
 
 class Forge:
-    """``url`` is the address under which the forge is reached, without a slash at its end."""
+    """``url`` is the forge's public URL, without a trailing slash."""
 
     def __init__(self, home: Path, *, admin_user: str, admin_password: str, url: str) -> None:
         self.store = Store(home / FOLDER / "forge.db")
         self.store.ensure_admin(admin_user)
         self.gate = Gate(self.store, admin_user, admin_password)
         self.repositories = repositories_in(home)
-        self.courier = Courier()
+        self.deliveries = Deliveries()
         self.url = url
 
     def repository_body(self, repository: Row, empty: bool) -> dict[str, Any]:
-        """Forgejo's Repository."""
+        """A repository in the format of Forgejo's API."""
         owner, name = repository["owner"], repository["name"]
         url = f"{self.url}/{owner}/{name}"
         return {
@@ -50,12 +50,12 @@ class Forge:
         }
 
     def announce(self, repository: Row, push: Push) -> None:
-        """Hands a push to every hook that wants it; returns before anything is delivered."""
+        """Queues the push for delivery to every matching webhook; returns before they are delivered."""
         hooks = self.store.all("SELECT * FROM hook WHERE repository_id = ?", repository["id"])
-        hooks = [hook for hook in hooks if wants(hook, push)]
+        hooks = [hook for hook in hooks if matches(hook, push)]
         if not hooks:
             return
         with self.repositories.open(repository["owner"], repository["name"]) as repo:
             payload = push_payload(repo, self.repository_body(repository, empty=False), push)
         for hook in hooks:
-            self.courier.send(hook["url"], hook["secret"], payload)
+            self.deliveries.send(hook["url"], hook["secret"], payload)

@@ -1,7 +1,7 @@
-"""Which objects may be let in: the rules of Git's ``receive.fsckObjects`` (git-fsck(1), "FSCK MESSAGES"), and bounds.
+"""Validates objects: the rules of Git's ``receive.fsckObjects`` (git-fsck(1), "FSCK MESSAGES"), and further limits.
 
-Reasons begin with Git's message id. Beyond Git, a date must be shown by a calendar, a zone must be less than a day, a
-mode must be one of a file, folder, link or submodule, and a name must be at most ``MAX_NAME`` bytes.
+Reasons begin with Git's message id. The further limits: a date is at most the year 9999, a zone less than a day, a mode
+that of a file, folder, link or submodule, and a name at most ``MAX_NAME`` bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dulwich.objects import S_IFGITLINK, Blob, Commit, Tag, Tree
 COMMIT, TREE, BLOB, TAG = Commit.type_num, Tree.type_num, Blob.type_num, Tag.type_num
 TYPES = {b"commit": COMMIT, b"tree": TREE, b"blob": BLOB, b"tag": TAG}
 MAX_NAME = 255
-# 9999-12-31T00:00:00Z: the last day that every zone can show.
+# 9999-12-31T00:00:00Z: the last day that can be converted to every zone.
 MAX_DATE = 253_402_214_400
 DAY_MINUTES = 24 * 60
 MAX_ATTRIBUTES_LINE = 2048
@@ -30,16 +30,16 @@ _IDENT = re.compile(
     rb"(?P<name>[^<>\n]*)(?P<open><)?(?P<email>[^<>\n]*)(?P<close>>)?(?P<space> )?"
     rb"(?P<date>[^ \n]*)(?P<gap> )?(?P<zone>[^\n]*)"
 )
-# After a backslash too: NTFS parts folders by it.
+# Also after a backslash, the path separator of NTFS.
 _DOTGIT_NTFS = re.compile(rb"(?:\A|\\)(?:\.git|git~1)[. ]*(?:\Z|[\\/:])", re.IGNORECASE)
-# Code points that HFS+ leaves out when it compares names.
+# Code points that HFS+ ignores when it compares names.
 _HFS_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _NO_CHARACTER = re.compile("[\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a tree, and what is wrong with how its mode is written."""
+    """An entry of a tree. ``flaw`` is Git's message id if its mode is malformed."""
 
     name: bytes
     mode: int
@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def kind(self) -> int | None:
-        """The type that the object must have; None for a submodule's commit, which lives elsewhere."""
+        """The type that the object must have; None for the commit of a submodule, which is in another repository."""
         if stat.S_ISDIR(self.mode):
             return TREE
         return BLOB if stat.S_ISREG(self.mode) or stat.S_ISLNK(self.mode) else None
@@ -60,36 +60,36 @@ class Entry:
 
 @dataclass(frozen=True)
 class Link:
-    """An object that another one names, and the type it must have."""
+    """A reference to an object, with the type that it must have."""
 
     sha: bytes
     kind: int
 
 
 def tree_entries(raw: bytes) -> Iterator[Entry]:
-    """The rows of a tree as they are written, whatever is wrong with them; raises ValueError where they end early."""
+    """The entries of a tree, including invalid ones; raises ValueError if they cannot be parsed."""
     at = 0
     while at < len(raw):
         space, end = raw.find(b" ", at), raw.find(b"\0", at)
         mode = raw[at:space]
         if space < 0 or end < space or not mode or not mode.isdigit() or b"8" in mode or b"9" in mode:
-            raise ValueError("badTree: a row has no mode")
+            raise ValueError("badTree: an entry has no mode")
         if len(raw) < end + 21:
-            raise ValueError("badTree: a row is cut off")
+            raise ValueError("badTree: an entry is incomplete")
         flaw = "zeroPaddedFilemode" if mode.startswith(b"0") else "badFilemode" if len(mode) > 6 else ""
-        # As many bits as Git looks at.
+        # Git uses only these bits.
         yield Entry(raw[space + 1 : end], int(mode[-6:], 8) & 0xFFFF, raw[end + 1 : end + 21].hex().encode(), flaw)
         at = end + 21
 
 
 def problem(kind: int, raw: bytes) -> str | None:
-    """Why an object must not be taken in, by itself; None for a good one."""
+    """Why an object is invalid by itself; None for a valid one."""
     check = {COMMIT: _commit, TREE: _tree, TAG: _tag}.get(kind)
     return check(raw) if check else None
 
 
 def links(kind: int, raw: bytes) -> list[Link]:
-    """What a good object names."""
+    """The references of a valid object."""
     if kind == TREE:
         return list({Link(row.sha, row.kind) for row in tree_entries(raw) if row.kind is not None})
     header = raw.partition(b"\n\n")[0]
@@ -112,11 +112,11 @@ def _tree(raw: bytes) -> str | None:
     for row in rows:
         reason = _row(row)
         if reason:
-            return f"{reason}: {shown(row.name)}"
+            return f"{reason}: {printable(row.name)}"
     if len({row.name for row in rows}) < len(rows):
-        return "duplicateEntries: a folder holds a name twice"
+        return "duplicateEntries: a folder contains a name twice"
     if any(before.order > after.order for before, after in zip(rows, rows[1:], strict=False)):
-        return "treeNotSorted: the rows of a folder are out of order"
+        return "treeNotSorted: the entries of a folder are not sorted"
     return None
 
 
@@ -135,7 +135,7 @@ def _row(row: Entry) -> str | None:
 
 
 def bad_name(name: bytes) -> str | None:
-    """Why a name must not stand in a tree; None for a good one."""
+    """Why a name is not allowed in a tree; None for an allowed one."""
     if not name:
         return "emptyName"
     if name in (b".", b".."):
@@ -148,17 +148,17 @@ def bad_name(name: bytes) -> str | None:
 
 
 def is_dotgit(name: bytes) -> bool:
-    """Whether HFS+ or NTFS takes the name for ``.git``."""
+    """Whether the name means ``.git`` on HFS+ or NTFS."""
     return _plain(name) == ".git" or bool(_DOTGIT_NTFS.search(name))
 
 
-def is_dot(name: bytes, what: str) -> bool:
-    """Whether HFS+ or NTFS takes the name for ``.gitmodules`` or ``.gitattributes``."""
-    return _plain(name) == f".{what}" or bool(_SHORT_NAMES[what].search(name))
+def is_dot(name: bytes, file: str) -> bool:
+    """Whether the name means ``.gitmodules`` or ``.gitattributes`` on HFS+ or NTFS. ``file`` is without the dot."""
+    return _plain(name) == f".{file}" or bool(_SHORT_NAMES[file].search(name))
 
 
 def _plain(name: bytes) -> str:
-    """The name as HFS+ compares it, up to the first bytes that are no character."""
+    """The name as HFS+ compares it, up to the first invalid bytes."""
     try:
         text = name.decode()
     except UnicodeDecodeError as error:
@@ -167,10 +167,10 @@ def _plain(name: bytes) -> str:
     return _HFS_IGNORED.sub("", text).lower()
 
 
-def _ntfs(what: str, fallback: str) -> re.Pattern[bytes]:
-    """The long name, and the short ones that NTFS makes of it: ``GITMOD~1``, else ``GI7EBA~1``."""
-    short = "|".join(f"{fallback[:kept]}~[1-9][0-9]{{{6 - kept}}}" for kept in range(7))
-    return re.compile(rf"(?:\A|\\)(?:\.{what}|{what[:6]}~[1-4]|{short})[. ]*(?:\Z|:)".encode(), re.IGNORECASE)
+def _ntfs(file: str, fallback: str) -> re.Pattern[bytes]:
+    """Matches a long name and its short names on NTFS: ``GITMOD~1``, otherwise ``GI7EBA~1``."""
+    short = "|".join(f"{fallback[:length]}~[1-9][0-9]{{{6 - length}}}" for length in range(7))
+    return re.compile(rf"(?:\A|\\)(?:\.{file}|{file[:6]}~[1-4]|{short})[. ]*(?:\Z|:)".encode(), re.IGNORECASE)
 
 
 _SHORT_NAMES = {"gitmodules": _ntfs("gitmodules", "gi7eba"), "gitattributes": _ntfs("gitattributes", "gi7d29")}
@@ -180,10 +180,10 @@ _SHORT_NAMES = {"gitmodules": _ntfs("gitmodules", "gi7eba"), "gitattributes": _n
 
 
 def _headers(raw: bytes) -> str | None:
-    header, found, _ = raw.partition(b"\n\n")
+    header, blank_line, _ = raw.partition(b"\n\n")
     if b"\0" in header:
         return "nulInHeader"
-    return None if found or raw.endswith(b"\n") else "unterminatedHeader"
+    return None if blank_line or raw.endswith(b"\n") else "unterminatedHeader"
 
 
 def _commit(raw: bytes) -> str | None:
@@ -225,23 +225,23 @@ def _tag(raw: bytes) -> str | None:
 
 
 def _ident(line: bytes) -> str | None:
-    """``name <email> seconds zone``."""
-    found = _IDENT.match(line)
-    assert found is not None  # noqa: S101 -- every part of it may be empty
-    name, date, zone = found["name"], found["date"], found["zone"]
+    """Why ``name <email> seconds zone`` is invalid."""
+    match = _IDENT.match(line)
+    assert match is not None  # noqa: S101 -- the pattern matches an empty string too
+    name, date, zone = match["name"], match["date"], match["zone"]
     if line.startswith(b"<"):
         return "missingNameBeforeEmail"
-    if not found["open"]:
+    if not match["open"]:
         return "badName" if line[len(name) : len(name) + 1] == b">" else "missingEmail"
     if not name.endswith(b" "):
         return "missingSpaceBeforeEmail"
-    if not found["close"]:
+    if not match["close"]:
         return "badEmail"
-    if not found["space"]:
+    if not match["space"]:
         return "missingSpaceBeforeDate"
     if date.startswith(b"0") and len(date) > 1:
         return "zeroPaddedDate"
-    if not date.isdigit() or not found["gap"]:
+    if not date.isdigit() or not match["gap"]:
         return "badDate"
     if len(date) > 12 or int(date) > MAX_DATE:
         return "badDateOverflow"
@@ -256,14 +256,14 @@ def _is_zone(zone: bytes) -> bool:
 
 
 def read_by_git(tree: bytes) -> list[tuple[bytes, Callable[[bytes], str | None]]]:
-    """Files of a tree that Git reads when it clones or checks out, each with what judges its content."""
+    """The files in a tree that Git reads on clone or checkout, each with the check of its content."""
     rows = [row for row in tree_entries(tree) if row.kind == BLOB]
     modules = [(row.sha, bad_gitmodules) for row in rows if is_dot(row.name, "gitmodules")]
     return [*modules, *((row.sha, bad_gitattributes) for row in rows if is_dot(row.name, "gitattributes"))]
 
 
 def bad_gitmodules(raw: bytes) -> str | None:
-    """Submodules whose name, address, path or update would run something on a clone, or that cannot be read."""
+    """Why a ``.gitmodules`` is refused: it is invalid, or a submodule could run commands on a clone."""
     try:
         config = ConfigFile.from_file(BytesIO(raw), expand_includes=False)
     except ValueError:
@@ -293,6 +293,6 @@ def bad_gitattributes(raw: bytes) -> str | None:
     return "gitattributesLineLength" if any(len(row) >= MAX_ATTRIBUTES_LINE for row in raw.split(b"\n")) else None
 
 
-def shown(name: bytes) -> str:
-    """A name for people: what is no text is escaped, and it is short."""
+def printable(name: bytes) -> str:
+    """A name for messages: invalid bytes escaped, at most 100 characters."""
     return repr(name.decode("utf-8", "backslashreplace"))[:100]

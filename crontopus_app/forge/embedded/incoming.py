@@ -1,4 +1,4 @@
-"""Objects of a push, kept apart from the repository's until they are checked, as Git's own quarantine does."""
+"""A quarantine for pushed objects: they enter the repository only after they are checked, as in Git."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ALIVE = "alive"
 
 
 class Incoming:
-    """A store below the repository's ``objects``, through which those can be read too; removed at the end.
+    """A temporary object store in the repository's ``objects`` folder, with the repository as its alternate.
 
-    Make it with the repository locked. The lock may be given back then: ``is_abandoned`` tells what a living push
-    still uses from what a killed one left.
+    Create it with the repository locked; the lock may be released afterwards. ``is_abandoned`` distinguishes the folder
+    of a running push from that of a killed one.
     """
 
     def __init__(self, repo: Repo) -> None:
@@ -29,30 +29,30 @@ class Incoming:
         self._folder = Path(tempfile.mkdtemp(dir=objects, prefix=PREFIX))
         self._alive = open(self._folder / ALIVE, "w")  # noqa: SIM115 -- held until the end of the push
         fcntl.flock(self._alive, fcntl.LOCK_EX)
-        self._kept = objects / "pack"
+        self._packs = objects / "pack"
         (self._folder / "pack").mkdir()
         self.store = DiskObjectStore(self._folder, alternates=[objects], fsync_object_files=True)
-        self.here = DiskObjectStore(objects)
+        self.existing = DiskObjectStore(objects)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.store.close()
-        self.here.close()
+        self.existing.close()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._alive.close()
 
     def keep(self) -> None:
         """Moves the objects into the repository. Call with the repository locked."""
         for index in (self._folder / "pack").glob("*.idx"):
-            if not (self._kept / index.name).exists():  # else the same objects are there, under the same name
-                os.replace(index.with_suffix(".pack"), self._kept / f"{index.stem}.pack")
-                os.replace(index, self._kept / index.name)
+            if not (self._packs / index.name).exists():  # a pack's name depends only on its objects
+                os.replace(index.with_suffix(".pack"), self._packs / f"{index.stem}.pack")
+                os.replace(index, self._packs / index.name)
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Whether the push that made the folder has ended: the kernel dropped its lock then."""
+    """Whether the push that created the folder has ended. The kernel releases its lock then."""
     try:
         with open(folder / ALIVE) as alive:
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)

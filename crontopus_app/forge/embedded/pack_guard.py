@@ -1,7 +1,7 @@
-"""Looks through a pushed pack before anything is unpacked into memory (gitformat-pack(5)).
+"""Checks the sizes in a pushed pack before it is unpacked into memory (gitformat-pack(5)).
 
-A few kilobytes of zlib can claim to be gigabytes. Every object is inflated piece by piece and thrown away, so what
-passes here is known to stay below the limits, deltas' results included.
+A few kilobytes of zlib data can inflate to gigabytes. Every object is inflated in chunks and discarded, so an accepted
+pack stays below the limits, including the results of its deltas.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import zlib
 from typing import IO
 
-from crontopus_app.forge.embedded.refused import Refused
+from crontopus_app.forge.embedded.http_error import HttpError
 
 MAX_OBJECT = 32 * 1024 * 1024
 MAX_TOTAL = 512 * 1024 * 1024
@@ -20,24 +20,24 @@ OFS_DELTA, REF_DELTA = 6, 7
 
 
 def check(source: IO[bytes]) -> None:
-    """Raises 413 for a pack that unpacks to too much, 400 for one that is none; leaves ``source`` where it was."""
+    """Raises 413 for a pack that is too large when unpacked, 400 for an invalid one. Restores ``source``'s position."""
     start = source.tell()
     header = _exactly(source, 12)
     if header[:4] != b"PACK" or int.from_bytes(header[4:8], "big") not in (2, 3):
-        raise Refused(400, "not a pack")
+        raise HttpError(400, "not a pack")
     count = int.from_bytes(header[8:], "big")
     if count > MAX_OBJECTS:
-        raise Refused(413, f"a push has at most {MAX_OBJECTS} objects")
+        raise HttpError(413, f"the push has too many objects: at most {MAX_OBJECTS} are allowed")
     total = 0
     for _ in range(count):
         total += _object(source)
         if total > MAX_TOTAL:
-            raise Refused(413, f"a push unpacks to at most {MAX_TOTAL} bytes")
+            raise HttpError(413, f"the push is too large: unpacked, at most {MAX_TOTAL} bytes are allowed")
     source.seek(start)
 
 
 def _object(source: IO[bytes]) -> int:
-    """Passes over one object; how many bytes it will take in memory."""
+    """Skips one object; returns the bytes that it needs in memory."""
     kind, size = _header(source)
     if kind == OFS_DELTA:
         while _exactly(source, 1)[0] & 0x80:
@@ -61,32 +61,32 @@ def _header(source: IO[bytes]) -> tuple[int, int]:
         size |= (byte & 0x7F) << shift
         shift += 7
         if shift > 60:
-            raise Refused(400, "an object of an impossible size")
+            raise HttpError(400, "an object has an invalid size")
     return kind, size
 
 
 def _inflate(source: IO[bytes], size: int) -> bytes:
-    """Passes over zlib data that must be ``size`` bytes long when inflated; returns the first few of them."""
+    """Skips zlib data that must inflate to ``size`` bytes; returns the first bytes of it."""
     inflate = zlib.decompressobj()
-    head, length, waiting = b"", 0, b""
+    head, length, pending = b"", 0, b""
     try:
         while not inflate.eof:
-            waiting = waiting or source.read(CHUNK)
-            if not waiting:
-                raise Refused(400, "the pack was cut off")
-            piece = inflate.decompress(waiting, CHUNK)
-            waiting = inflate.unconsumed_tail
-            head, length = head or piece[:20], length + len(piece)
+            pending = pending or source.read(CHUNK)
+            if not pending:
+                raise HttpError(400, "the pack is incomplete")
+            chunk = inflate.decompress(pending, CHUNK)
+            pending = inflate.unconsumed_tail
+            head, length = head or chunk[:20], length + len(chunk)
             if length > size:
-                raise Refused(400, "an object is longer than it says")
+                raise HttpError(400, "an object is longer than its header says")
     except zlib.error:
-        raise Refused(400, "the pack is damaged") from None
+        raise HttpError(400, "the pack is damaged") from None
     source.seek(-len(inflate.unused_data), os.SEEK_CUR)
     return head
 
 
 def _delta_result(head: bytes) -> int:
-    """The second number of a delta: how long its result is."""
+    """The size of a delta's result, which is the second number of the delta."""
     numbers, value, shift = [], 0, 0
     for byte in head:
         value |= (byte & 0x7F) << shift
@@ -96,16 +96,16 @@ def _delta_result(head: bytes) -> int:
             value, shift = 0, 0
         if len(numbers) == 2:
             return numbers[1]
-    raise Refused(400, "a delta is damaged")
+    raise HttpError(400, "a delta is damaged")
 
 
 def _refuse_large(size: int) -> None:
     if size > MAX_OBJECT:
-        raise Refused(413, f"a file in a push has at most {MAX_OBJECT} bytes")
+        raise HttpError(413, f"the push has a file that is too large: at most {MAX_OBJECT} bytes are allowed")
 
 
 def _exactly(source: IO[bytes], size: int) -> bytes:
     data = source.read(size)
     if len(data) < size:
-        raise Refused(400, "the pack was cut off")
+        raise HttpError(400, "the pack is incomplete")
     return data

@@ -1,11 +1,11 @@
-"""Git's pkt-lines (gitprotocol-common(5)): read with limits, written plain or on a side band."""
+"""Reads and writes Git's pkt-lines (gitprotocol-common(5)), plain or on a side band."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import IO
 
-from crontopus_app.forge.embedded.refused import Refused
+from crontopus_app.forge.embedded.http_error import HttpError
 
 FLUSH = b"0000"
 BAND_DATA, BAND_ERROR = b"\x01", b"\x03"
@@ -18,26 +18,26 @@ def line(data: bytes) -> bytes:
 
 
 def read(source: IO[bytes]) -> bytes | None:
-    """The next line without its end; None for a flush. Raises EOFError at the end, 400 for anything malformed."""
+    """The next line without its newline; None for a flush. Raises EOFError at the end, 400 for a malformed line."""
     head = source.read(4)
     if not head:
         raise EOFError
     try:
         size = int(head, 16) if len(head) == 4 else 1
     except ValueError:
-        raise Refused(400, "not a pkt-line") from None
+        raise HttpError(400, "not a pkt-line") from None
     if size == 0:
         return None
     if not 4 <= size <= MAX_LINE:
-        raise Refused(400, "a pkt-line of an impossible length")
+        raise HttpError(400, "a pkt-line has an invalid length")
     data = source.read(size - 4)
     if len(data) < size - 4:
-        raise Refused(400, "a pkt-line was cut off")
+        raise HttpError(400, "a pkt-line is incomplete")
     return data.rstrip(b"\n")
 
 
 def banded(write: Callable[[bytes], object]) -> Callable[[bytes], None]:
-    """A writer that sends data on the side band for packs and reports."""
+    """A function that writes data on the side band for packs and reports."""
 
     def send(data: bytes) -> None:
         for start in range(0, len(data), MAX_DATA):
@@ -47,7 +47,7 @@ def banded(write: Callable[[bytes], object]) -> Callable[[bytes], None]:
 
 
 def refs_advertisement(service: str, refs: list[tuple[bytes, bytes]], capabilities: bytes) -> bytes:
-    """The answer to ``info/refs`` in protocol version 0."""
+    """The response to ``info/refs`` in protocol version 0."""
     rows = refs or [(b"capabilities^{}", b"0" * 40)]
     out = [line(b"# service=" + service.encode() + b"\n"), FLUSH]
     for number, (name, sha) in enumerate(rows):

@@ -1,7 +1,7 @@
-"""Reading objects that may be odd or damaged: an older version, or a disk, may have left any of them.
+"""Reads objects that may be malformed or damaged, by an older version or by a disk.
 
-What Git itself would refuse is read as far as it makes sense. An object that is not there, or not to be read, raises
-``Unreadable``: a 424, for its repository alone must wait for a repair.
+Malformed objects, which Git would refuse, are read as far as possible. A missing or damaged object raises
+``Unreadable`` (424): only its repository is affected, until it is repaired.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from dulwich.repo import Repo
 
 from crontopus_app.forge.embedded import fsck
 from crontopus_app.forge.embedded.fsck import COMMIT, TAG, TREE, Entry
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.pack_guard import MAX_OBJECT
-from crontopus_app.forge.embedded.refused import Refused
 
 # What dulwich raises for an object that is missing or damaged.
 BROKEN = (
@@ -43,8 +43,8 @@ MISSING, DAMAGED = "is missing.", "cannot be read."
 Store = BaseObjectStore | PackBasedObjectStore
 
 
-class Unreadable(Refused):
-    """An object of a repository is missing or damaged; ``missing`` tells which."""
+class Unreadable(HttpError):
+    """An object of a repository is missing or damaged."""
 
     def __init__(self, sha: bytes, *, missing: bool = False) -> None:
         name = sha.decode("ascii", "replace")
@@ -53,7 +53,7 @@ class Unreadable(Refused):
 
 
 def raw(store: Store, sha: bytes) -> tuple[int, bytes]:
-    """The object's type and bytes; raises Unreadable."""
+    """The object's type and content; raises Unreadable."""
     try:
         return store.get_raw(ObjectID(sha))
     except KeyError:
@@ -63,7 +63,7 @@ def raw(store: Store, sha: bytes) -> tuple[int, bytes]:
 
 
 def _as_written(store: Store, sha: bytes) -> tuple[int, bytes]:
-    """A loose object that dulwich does not take for one of its type; raises Unreadable."""
+    """The type and content of a loose object that dulwich cannot parse; raises Unreadable."""
     name = sha.decode("ascii", "replace")
     try:
         packed = Path(store.path, name[:2], name[2:]).read_bytes()  # type: ignore[union-attr] -- a store on disk
@@ -77,7 +77,7 @@ def _as_written(store: Store, sha: bytes) -> tuple[int, bytes]:
 
 
 def kind_of(store: Store, sha: bytes) -> int | None:
-    """The object's type; None where it is missing or damaged."""
+    """The object's type; None if it is missing or damaged."""
     try:
         return raw(store, sha)[0]
     except Unreadable:
@@ -86,7 +86,7 @@ def kind_of(store: Store, sha: bytes) -> int | None:
 
 @dataclass(frozen=True)
 class CommitRead:
-    """A commit, or what can be read of one: times are seconds since 1970, zones seconds east of Greenwich."""
+    """The readable parts of a commit. Times are seconds since 1970, zones seconds east of UTC."""
 
     id: ObjectID
     tree: ObjectID
@@ -106,7 +106,7 @@ _LINE = re.compile(
 
 
 def parse_commit(sha: bytes, data: bytes) -> CommitRead:
-    """Whatever is wrong with the object: a missing line is empty, a date that nobody can read is 1970."""
+    """Parses any commit: a missing line becomes empty, an invalid date 1970."""
     header, _, message = data.partition(b"\n\n")
     lines: dict[bytes, list[bytes]] = {}
     for line in header.split(b"\n"):
@@ -114,21 +114,21 @@ def parse_commit(sha: bytes, data: bytes) -> CommitRead:
         lines.setdefault(key, []).append(value)
     first = {key: values[0] for key, values in lines.items()}
     author, committer = _moment(first.get(b"author", b"")), _moment(first.get(b"committer", b""))
-    parents = tuple(ObjectID(one) for one in lines.get(b"parent", []))
+    parents = tuple(ObjectID(parent) for parent in lines.get(b"parent", []))
     return CommitRead(ObjectID(sha), ObjectID(first.get(b"tree", b"")), parents, *author, *committer, message)
 
 
 def _moment(line: bytes) -> tuple[bytes, int, int]:
-    found = _LINE.fullmatch(line)
-    if found is None:
+    match = _LINE.fullmatch(line)
+    if match is None:
         return line, 0, 0
-    at = min(max(int(found["at"]), 0), fsck.MAX_DATE)
-    minutes = min(int(found["hours"]) * 60 + int(found["minutes"]), fsck.DAY_MINUTES - 1)
-    return found["who"], at, minutes * (-60 if found["sign"] == b"-" else 60)
+    at = min(max(int(match["at"]), 0), fsck.MAX_DATE)
+    minutes = min(int(match["hours"]) * 60 + int(match["minutes"]), fsck.DAY_MINUTES - 1)
+    return match["who"], at, minutes * (-60 if match["sign"] == b"-" else 60)
 
 
 def commit(store: Store, sha: bytes) -> CommitRead:
-    """The commit that a sha names, tags peeled; raises KeyError for another object, Unreadable for none."""
+    """The commit with this sha, or that a tag points to. Raises KeyError for another type, and Unreadable."""
     for _ in range(MAX_TAGS):
         kind, data = raw(store, sha)
         if kind == COMMIT:
@@ -141,12 +141,12 @@ def commit(store: Store, sha: bytes) -> CommitRead:
 
 
 def tag_target(data: bytes) -> ObjectID | None:
-    found = re.match(rb"object ([0-9a-f]{40})\n", data)
-    return ObjectID(found[1]) if found else None
+    match = re.match(rb"object ([0-9a-f]{40})\n", data)
+    return ObjectID(match[1]) if match else None
 
 
 def tree(store: Store, sha: bytes) -> list[Entry]:
-    """The rows of a tree, up to where they make no sense; none for what is no tree. Raises Unreadable."""
+    """The entries of a tree, up to the first malformed one; none for another type. Raises Unreadable."""
     kind, data = raw(store, sha)
     rows: list[Entry] = []
     try:
@@ -158,7 +158,7 @@ def tree(store: Store, sha: bytes) -> list[Entry]:
 
 
 def tree_objects(store: Store, root: bytes, known: set[ObjectID]) -> Iterator[ObjectID]:
-    """The tree and all in it that is not in ``known`` yet; adds them. Submodules' commits live elsewhere."""
+    """Yields the tree and its objects that are not in ``known``, and adds them to it. Skips submodule commits."""
     todo = [ObjectID(root)]
     while todo:
         sha = todo.pop()
@@ -177,32 +177,32 @@ def tree_objects(store: Store, root: bytes, known: set[ObjectID]) -> Iterator[Ob
 def history(
     store: Store, starts: Iterable[bytes], ends: Container[ObjectID] = (), *, gaps: bool = False
 ) -> dict[ObjectID, CommitRead]:
-    """Commits reachable from ``starts``, tags peeled; of those in ``ends`` the parents are not followed.
+    """Commits reachable from ``starts`` (commits or tags). The parents of commits in ``ends`` are not followed.
 
-    With ``gaps`` what cannot be read is left out, else it raises Unreadable.
+    With ``gaps``, unreadable commits are omitted; otherwise raises Unreadable.
     """
-    found: dict[ObjectID, CommitRead] = {}
+    commits: dict[ObjectID, CommitRead] = {}
     todo = list(starts)
     while todo:
         sha = todo.pop()
-        if sha in found:
+        if sha in commits:
             continue
         try:
-            one = commit(store, sha)
+            item = commit(store, sha)
         except KeyError:
-            continue  # a tag of something else
+            continue  # a tag of another type than a commit
         except Unreadable:
             if gaps:
                 continue
             raise
-        found[one.id] = one
-        if one.id not in ends:
-            todo.extend(one.parents)
-    return found
+        commits[item.id] = item
+        if item.id not in ends:
+            todo.extend(item.parents)
+    return commits
 
 
 def newest_first(store: Store, start: CommitRead, without: bytes | None = None) -> Iterator[CommitRead]:
-    """All commits down from ``start``, by date, but what ``without`` reaches; told apart by date, as Git does."""
+    """The ancestors of ``start`` by date, newest first, except those of ``without``. Follows dates, as Git does."""
     queue = [(-start.commit_time, 0, start)]
     seen, old = {start.id}, set[ObjectID]()
     if without is not None:
@@ -212,13 +212,13 @@ def newest_first(store: Store, start: CommitRead, without: bytes | None = None) 
             seen.add(base.id)
             queue.append((-base.commit_time, 1, base))
             heapq.heapify(queue)
-    while any(one.id not in old for *_, one in queue):
-        *_, one = heapq.heappop(queue)
-        if one.id in old:
-            old.update(one.parents)
+    while any(item.id not in old for *_, item in queue):
+        *_, item = heapq.heappop(queue)
+        if item.id in old:
+            old.update(item.parents)
         else:
-            yield one
-        for sha in one.parents:
+            yield item
+        for sha in item.parents:
             if sha not in seen:
                 seen.add(sha)
                 parent = commit(store, sha)
@@ -226,13 +226,13 @@ def newest_first(store: Store, start: CommitRead, without: bytes | None = None) 
 
 
 def refs(repo: Repo) -> dict[Ref, ObjectID]:
-    """All refs by their full names, HEAD among them; those that name nothing are left out."""
-    found: dict[Ref, ObjectID] = {}
+    """All valid refs by full name, including HEAD."""
+    valid: dict[Ref, ObjectID] = {}
     for name in repo.refs.allkeys():
         try:
             sha = repo.refs[name]
         except BROKEN:
             continue
         if valid_hexsha(sha):
-            found[name] = sha
-    return found
+            valid[name] = sha
+    return valid

@@ -1,6 +1,6 @@
 """``git push`` over HTTP: gitprotocol-pack(5), "Pushing Data To a Server".
 
-Every ref moves by compare-and-swap under the repository's lock, after all that it reaches is known to be good.
+Each ref moves by compare-and-swap under the repository's lock, after all objects that it reaches are checked.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dulwich.repo import Repo
 
 from crontopus_app.forge.embedded import pktline, reading
 from crontopus_app.forge.embedded.examine import Examination
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.incoming import Incoming
 from crontopus_app.forge.embedded.reading import BROKEN, Unreadable
-from crontopus_app.forge.embedded.refused import Refused
 
 CAPABILITIES = b"report-status delete-refs quiet atomic ofs-delta side-band-64k object-format=sha1 agent=crontopus"
 MAX_COMMANDS = 1000
@@ -47,26 +47,26 @@ def advertise(repo: Repo) -> bytes:
 
 
 def read(source: IO[bytes]) -> Request:
-    """The commands; what follows them in ``source`` is the pack. Empty for Git's probe of one flush."""
+    """Reads the commands, up to the pack. Empty for a request of one flush, with which Git tests its credentials."""
     request = Request()
     try:
         while (text := pktline.read(source)) is not None:
             if text.startswith(b"shallow "):
-                continue  # where the pusher's history ends; what it sends is checked to be complete all the same
+                continue  # a boundary of the client's history; the pushed objects are checked for completeness anyway
             command, _, capabilities = text.partition(b"\0")
             request.capabilities.update(capabilities.split())
             request.commands.append(_command(command))
             if len(request.commands) > MAX_COMMANDS:
-                raise Refused(413, f"a push moves at most {MAX_COMMANDS} refs")
+                raise HttpError(413, f"the push has too many refs: at most {MAX_COMMANDS} are allowed")
     except EOFError:
-        raise Refused(400, "the push was cut off") from None
+        raise HttpError(400, "the push is incomplete") from None
     return request
 
 
 def _command(text: bytes) -> Command:
     parts = text.split(b" ", 2)
     if len(parts) != 3 or not all(_is_sha(part) for part in parts[:2]):
-        raise Refused(400, "not a command of a push")
+        raise HttpError(400, "invalid push command")
     return Command(ObjectID(parts[0]), ObjectID(parts[1]), Ref(parts[2]))
 
 
@@ -75,7 +75,7 @@ def _is_sha(text: bytes) -> bool:
 
 
 def unpack(store: DiskObjectStore, source: IO[bytes]) -> str | None:
-    """Takes the pack into the store; the reason when it cannot."""
+    """Adds the pack to the store. Returns the reason if it cannot."""
     try:
         store.add_thin_pack(source.read, None)
     except BROKEN as error:
@@ -86,9 +86,9 @@ def unpack(store: DiskObjectStore, source: IO[bytes]) -> str | None:
 def move(
     repo: Repo, request: Request, incoming: Incoming, examination: Examination
 ) -> list[tuple[Command, str | None]]:
-    """Moves the refs, each for itself unless the push is atomic; with the reason for each that did not move.
+    """Moves the refs, each independently unless the push is atomic. Returns the reason for each ref that did not move.
 
-    Call with the repository locked. What was pushed becomes the repository's where at least one ref may move.
+    Call with the repository locked. The pushed objects enter the repository if at least one ref may move.
     """
     verdicts = [(command, _refusal(repo, command, examination)) for command in request.commands]
     if b"atomic" in request.capabilities and any(reason for _, reason in verdicts):
@@ -108,7 +108,7 @@ def _refusal(repo: Repo, command: Command, examination: Examination) -> str | No
         current = repo.refs.get_symrefs().get(Ref(b"HEAD"))
         return "deletion of the current branch prohibited" if current == command.ref else None
     if len(command.ref) > MAX_REF or not _is_text(command.ref):
-        return f"a ref has a name of at most {MAX_REF} bytes of UTF-8"
+        return f"the name of a ref may have at most {MAX_REF} bytes of UTF-8"
     try:
         return examination.tip(command.new, tag=command.ref.startswith(b"refs/tags/"), tips=set(refs.values()))
     except Unreadable:
@@ -125,21 +125,21 @@ def _is_text(name: bytes) -> bool:
 def _swap(repo: Repo, command: Command) -> str | None:
     try:
         if command.new == ZERO_SHA:
-            done = repo.refs.remove_if_equals(command.ref, command.old)
+            moved = repo.refs.remove_if_equals(command.ref, command.old)
         else:
             if command.old == ZERO_SHA and command.ref not in reading.refs(repo):
-                repo.refs.remove_if_equals(command.ref, None)  # a file that names nothing
-            done = repo.refs.set_if_equals(command.ref, command.old, command.new)
+                repo.refs.remove_if_equals(command.ref, None)  # a damaged ref file
+            moved = repo.refs.set_if_equals(command.ref, command.old, command.new)
     except (OSError, ValueError) as error:
         return f"failed to update ref: {type(error).__name__}"
-    return None if done else "fetch first"
+    return None if moved else "fetch first"
 
 
-def report(request: Request, unpacked: str | None, moved: list[tuple[Command, str | None]], out: IO[bytes]) -> None:
-    """report-status, on the side band where the client can read that."""
+def report(request: Request, problem: str | None, moved: list[tuple[Command, str | None]], out: IO[bytes]) -> None:
+    """Writes the report-status, on the side band if the client supports it."""
     if b"report-status" not in request.capabilities:
         return
-    lines = [pktline.line(f"unpack {unpacked or 'ok'}\n".encode("utf-8", "replace"))]
+    lines = [pktline.line(f"unpack {problem or 'ok'}\n".encode("utf-8", "replace"))]
     for command, reason in moved:
         text = b"ok " + command.ref if reason is None else b"ng " + command.ref + b" " + reason.encode()
         lines.append(pktline.line(text + b"\n"))

@@ -1,9 +1,9 @@
-"""Mending a repository that a disk or a crash has damaged. No commit of a user is deleted: what is bad moves aside.
+"""Repairs a repository that a disk or a crash has damaged. Nothing is deleted: damaged files move to ``quarantine``.
 
-1. What a killed writer left is cleared (``Repositories.writing`` does it).
-2. Every object is read and compared with its name; damaged ones move to ``quarantine`` in the repository's folder.
-3. A branch whose newest commit cannot be read whole goes back to the newest one that can; a tag is taken away. The old
-   names stand in ``quarantine/refs.log``.
+1. Leftovers of killed writers are removed (by ``Repositories.locked``).
+2. Every object is read and its hash compared with its name; damaged ones move to ``quarantine`` in the repository.
+3. A branch with a damaged head is reset to its newest intact commit; a damaged tag is removed. ``quarantine/refs.log``
+   records the old values.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ QUARANTINE, REFS = "quarantine", "refs.log"
 
 
 def repair(repositories: Repositories, owner: str, name: str, branch: str, now: datetime) -> list[str]:
-    """Mends a repository and gives a sentence for each thing that was wrong; none for a good one."""
+    """Repairs a repository. Returns a sentence for each problem; none for an intact repository."""
     with repositories.locked(owner, name) as path:
-        found = [*_mend_head(path, branch), *_mend_packs(path), *_mend_loose(path)]
+        problems = [*_repair_head(path, branch), *_repair_packs(path), *_repair_loose(path)]
         with Repo(str(path)) as repo:
-            return [*found, *_mend_refs(repo, path, branch, now)]
+            return [*problems, *_repair_refs(repo, path, branch, now)]
 
 
-def _mend_head(path: Path, branch: str) -> list[str]:
-    head, wanted = path / "HEAD", f"ref: refs/heads/{branch}\n"
-    if head.is_file() and head.read_bytes() == wanted.encode():
+def _repair_head(path: Path, branch: str) -> list[str]:
+    head, expected = path / "HEAD", f"ref: refs/heads/{branch}\n"
+    if head.is_file() and head.read_bytes() == expected.encode():
         return []
-    head.write_text(wanted)
-    return [f"HEAD names the branch {branch} again."]
+    head.write_text(expected)
+    return [f"HEAD was wrong; it was set to the branch {branch}."]
 
 
-def _aside(path: Path, file: Path) -> None:
+def _quarantine(path: Path, file: Path) -> None:
     target = path / QUARANTINE / file.relative_to(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(file, target)
@@ -59,8 +59,8 @@ def _name(kind: int, data: bytes) -> bytes:
     return hashlib.sha1(head + data, usedforsecurity=False).hexdigest().encode()
 
 
-def _mend_loose(path: Path) -> list[str]:
-    found = []
+def _repair_loose(path: Path) -> list[str]:
+    problems = []
     for file in sorted((path / "objects").glob("??/*")):
         sha = (file.parent.name + file.name).encode()
         try:
@@ -69,16 +69,16 @@ def _mend_loose(path: Path) -> list[str]:
         except BROKEN:
             good = False
         if not good:
-            _aside(path, file)
-            found.append(f"The object {sha.decode()} is damaged and was moved aside.")
-    return found
+            _quarantine(path, file)
+            problems.append(f"The object {sha.decode()} is damaged; it was moved to {QUARANTINE}.")
+    return problems
 
 
-def _mend_packs(path: Path) -> list[str]:
-    """A pack that holds a damaged object is taken apart: its good ones become loose, the pack moves aside."""
-    found = []
+def _repair_packs(path: Path) -> list[str]:
+    """Unpacks the intact objects of a damaged pack, and quarantines the pack."""
+    problems = []
     for file in sorted((path / "objects/pack").glob("*.pack")):
-        found += _mend_index(file)
+        problems += _repair_index(file)
         good, whole = _pack_objects(file)
         if whole:
             continue
@@ -86,13 +86,15 @@ def _mend_packs(path: Path) -> list[str]:
             for kind, data in good:
                 repo.object_store.add_object(ShaFile.from_raw_string(kind, data))
         for part in file.parent.glob(f"{file.stem}.*"):
-            _aside(path, part)
-        found.append(f"The pack {file.stem} is damaged: {len(good)} objects of it were saved, and it was moved aside.")
-    return found
+            _quarantine(path, part)
+        problems.append(
+            f"The pack {file.stem} is damaged; {len(good)} objects were saved and the pack moved to {QUARANTINE}."
+        )
+    return problems
 
 
-def _mend_index(file: Path) -> list[str]:
-    """Makes a pack's index anew where it is missing or damaged, if the pack itself can be read."""
+def _repair_index(file: Path) -> list[str]:
+    """Rebuilds a missing or damaged index of a pack, if the pack itself can be read."""
     index = file.with_suffix(".idx")
     try:
         with closing(load_pack_index(str(index), DEFAULT_OBJECT_FORMAT)) as read:
@@ -106,11 +108,11 @@ def _mend_index(file: Path) -> list[str]:
             data.create_index(str(index))
     except BROKEN:
         return []
-    return [f"The index of the pack {file.stem} was damaged and has been made anew."]
+    return [f"The index of the pack {file.stem} was damaged; it was rebuilt."]
 
 
 def _pack_objects(file: Path) -> tuple[list[tuple[int, bytes]], bool]:
-    """What can be read of a pack, and whether that is all of it."""
+    """The readable objects of a pack, and whether these are all."""
     good: list[tuple[int, bytes]] = []
     whole = True
     try:
@@ -134,38 +136,38 @@ def _pack_objects(file: Path) -> tuple[list[tuple[int, bytes]], bool]:
 # Refs
 
 
-def _mend_refs(repo: Repo, path: Path, branch: str, now: datetime) -> list[str]:
-    found = []
+def _repair_refs(repo: Repo, path: Path, branch: str, now: datetime) -> list[str]:
+    problems = []
     for ref, sha in sorted(_all_refs(repo, path).items()):
         if sha is not None and _is_whole(repo, ref, sha):
             continue
         _note(path, ref, sha, now)
-        found.append(_mend_ref(repo, path, ref, sha))
+        problems.append(_repair_ref(repo, path, ref, sha))
     if branch_ref(branch) not in reading.refs(repo):
-        found += _bring_back(repo, branch)
-    return found
+        problems += _restore_branch(repo, branch)
+    return problems
 
 
 def _all_refs(repo: Repo, path: Path) -> dict[Ref, ObjectID | None]:
-    """Every branch and tag; None for one whose file makes no sense."""
-    known = reading.refs(repo)
+    """Every branch and tag; None for one whose file is damaged."""
+    readable = reading.refs(repo)
     files = (file for kind in ("heads", "tags") for file in (path / "refs" / kind).rglob("*") if file.is_file())
     loose = [Ref(os.fsencode(file.relative_to(path))) for file in files]
-    wanted = {*loose, *(ref for ref in known if ref != b"HEAD")}
-    return {ref: known.get(ref) for ref in wanted}
+    names = {*loose, *(ref for ref in readable if ref != b"HEAD")}
+    return {ref: readable.get(ref) for ref in names}
 
 
 def _is_whole(repo: Repo, ref: Ref, sha: ObjectID) -> bool:
-    """Whether what the ref names, and all in its tree, can be read."""
+    """Whether the ref's commit and all objects in its tree can be read."""
     store = repo.object_store
     try:
         commit = reading.commit(store, sha)
-        for one in reading.tree_objects(store, commit.tree, set()):
-            reading.raw(store, one)
+        for object_sha in reading.tree_objects(store, commit.tree, set()):
+            reading.raw(store, object_sha)
     except Unreadable:
         return False
     except KeyError:
-        return ref.startswith(b"refs/tags/")  # a tag of something that is no commit
+        return ref.startswith(b"refs/tags/")  # a tag of another type than a commit
     return True
 
 
@@ -175,21 +177,21 @@ def _note(path: Path, ref: Ref, sha: ObjectID | None, now: datetime) -> None:
         file.write(f"{now.isoformat()} {sha.decode() if sha else 'unreadable'} {ref.decode('utf-8', 'replace')}\n")
 
 
-def _mend_ref(repo: Repo, path: Path, ref: Ref, sha: ObjectID | None) -> str:
+def _repair_ref(repo: Repo, path: Path, ref: Ref, sha: ObjectID | None) -> str:
     name = ref.decode("utf-8", "replace")
     good = _newest_good(repo, sha) if sha and ref.startswith(b"refs/heads/") else None
     if sha and good:
         repo.refs[ref] = good
-        return f"{name} cannot be read at {sha.decode()[:12]}: it was set back to {good.decode()[:12]}."
+        return f"{name} cannot be read at {sha.decode()[:12]}; it was reset to {good.decode()[:12]}."
     if sha is None:
-        _aside(path, path / name)
+        _quarantine(path, path / name)
     else:
         del repo.refs[ref]
-    return f"{name} cannot be read and was taken away; {QUARANTINE}/{REFS} has what it was."
+    return f"{name} cannot be read; it was removed. {QUARANTINE}/{REFS} records its old value."
 
 
 def _newest_good(repo: Repo, sha: ObjectID) -> ObjectID | None:
-    """The newest ancestor that can be read whole."""
+    """The newest intact ancestor."""
     try:
         for commit in reading.newest_first(repo.object_store, reading.commit(repo.object_store, sha)):
             if _is_whole(repo, Ref(b"refs/heads/"), commit.id):
@@ -199,27 +201,27 @@ def _newest_good(repo: Repo, sha: ObjectID) -> ObjectID | None:
     return None
 
 
-def _bring_back(repo: Repo, branch: str) -> list[str]:
-    """Sets the branch that is gone to the newest commit of all that are here; an empty repository needs none."""
+def _restore_branch(repo: Repo, branch: str) -> list[str]:
+    """Sets a missing branch to the newest intact commit of the repository; an empty repository needs no branch."""
     for sha in _newest_of_all(repo):
         if _is_whole(repo, branch_ref(branch), sha):
             repo.refs[branch_ref(branch)] = sha
-            return [f"refs/heads/{branch} was set to the newest commit that can be read, {sha.decode()[:12]}."]
+            return [f"refs/heads/{branch} was missing; it was set to the newest intact commit, {sha.decode()[:12]}."]
     return []
 
 
 def _newest_of_all(repo: Repo) -> list[ObjectID]:
-    """Every commit here, newest first; of one second those with the longest history."""
+    """All commits of the repository, newest first; among equal times, the longest history first."""
     store = repo.object_store
     shas = [sha for sha in store if reading.kind_of(store, sha) == COMMIT]
-    found = {sha: reading.commit(store, sha) for sha in shas}
+    commits = {sha: reading.commit(store, sha) for sha in shas}
     lengths: dict[ObjectID, int] = {}
-    for start in found:
+    for start in commits:
         todo = [start]
         while todo:
-            parents = [sha for sha in found[todo[-1]].parents if sha in found]
+            parents = [sha for sha in commits[todo[-1]].parents if sha in commits]
             unknown = [sha for sha in parents if sha not in lengths]
             todo.extend(unknown)
             if not unknown:
                 lengths[todo.pop()] = 1 + max((lengths[sha] for sha in parents), default=0)
-    return sorted(found, key=lambda sha: (found[sha].commit_time, lengths[sha]), reverse=True)
+    return sorted(commits, key=lambda sha: (commits[sha].commit_time, lengths[sha]), reverse=True)

@@ -1,4 +1,4 @@
-"""Bare repositories on disk: made, opened, locked, removed."""
+"""Bare repositories on disk: create, open, lock, delete."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from crontopus_app.forge.embedded import incoming, reading
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.reading import CommitRead
-from crontopus_app.forge.embedded.refused import Refused
 
 LOCK = "crontopus.lock"
-# As many loose objects in one of 256 folders as Git's own automatic packing waits for (gc.auto = 6700).
+# Loose objects in one of 256 folders above which objects are packed; the limit of Git (gc.auto = 6700).
 LOOSE_FOLDER, LOOSE_LIMIT = "17", 27
 
 
 class Repositories:
-    """``<root>/<owner>/<name>.git``, in lower case. Names are checked where accounts and repositories are made."""
+    """Repositories at ``<root>/<owner>/<name>.git``, in lower case. Names are validated when they are created."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -34,11 +34,11 @@ class Repositories:
         return self.root / owner.lower() / f"{name.lower()}.git"
 
     def create(self, owner: str, name: str, branch: str) -> None:
-        """An empty bare repository, in place whole or not at all. One left from an earlier crash is replaced."""
+        """Creates an empty bare repository atomically. Replaces one left by an earlier crash."""
         path = self.path(owner, name)
         path.parent.mkdir(exist_ok=True, mode=0o700)
-        for killed in path.parent.glob(".new-*"):  # callers hold the store's write lock: nobody else is at work here
-            shutil.rmtree(killed)
+        for leftover in path.parent.glob(".new-*"):  # callers hold the store's write lock, so no other process is here
+            shutil.rmtree(leftover)
         fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=".new-"))
         with Repo.init_bare(fresh) as repo:
             repo.refs.set_symbolic_ref(Ref(b"HEAD"), Ref(b"refs/heads/" + branch.encode()))
@@ -55,7 +55,7 @@ class Repositories:
         shutil.rmtree(self.path(owner, name), ignore_errors=True)
 
     def size(self, owner: str, name: str) -> int:
-        """Bytes of the repository's files; what a push removes meanwhile counts as nothing."""
+        """The size of the repository's files in bytes. Files that a push deletes meanwhile are not counted."""
         total = 0
         for folder, _, files in os.walk(self.path(owner, name)):
             for file in files:
@@ -70,14 +70,14 @@ class Repositories:
 
     @contextmanager
     def writing(self, owner: str, name: str) -> Iterator[Repo]:
-        """The repository for one writer at a time, over all threads and processes of this machine."""
+        """Opens the repository for one writer at a time among all threads and processes of this machine."""
         with self.locked(owner, name) as path, Repo(str(path)) as repo:
             yield repo
-            _pack_sometimes(path, repo)
+            _pack_if_needed(path, repo)
 
     @contextmanager
     def locked(self, owner: str, name: str) -> Iterator[Path]:
-        """Its folder, for one writer at a time; what a killed one left is cleared."""
+        """Locks the repository and yields its folder. Removes what a killed writer left."""
         path = self.path(owner, name)
         with open(path / LOCK, "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -86,9 +86,9 @@ class Repositories:
 
 
 def _clear_leftovers(path: Path) -> None:
-    """Removes what a killed writer left behind: lock files, half-written packs, pushes.
+    """Removes what a killed writer left: lock files, incomplete packs, quarantined pushes.
 
-    Only for the holder of the repository's lock, under which all else is written: nobody uses them.
+    Call with the repository locked. All writes happen under that lock, so these files are unused.
     """
     for folder, inner, files in os.walk(path):
         for name in [name for name in inner if name.startswith(incoming.PREFIX)]:
@@ -102,11 +102,11 @@ def _clear_leftovers(path: Path) -> None:
 
 
 def _is_leftover(name: str) -> bool:
-    """Git's and dulwich's temporary names; a finished pack is called ``pack-<sha>``."""
+    """Whether Git or dulwich uses the name for temporary files. A finished pack is called ``pack-<sha>``."""
     return name.endswith(".lock") or name.startswith("tmp_") or (name.startswith("tmp") and name.endswith(".pack"))
 
 
-def _pack_sometimes(path: Path, repo: Repo) -> None:
+def _pack_if_needed(path: Path, repo: Repo) -> None:
     folder = path / "objects" / LOOSE_FOLDER
     if folder.is_dir() and len(os.listdir(folder)) > LOOSE_LIMIT:
         repo.object_store.pack_loose_objects()
@@ -117,7 +117,7 @@ def branch_ref(branch: str) -> Ref:
 
 
 def branch_head(repo: Repo, branch: str) -> ObjectID | None:
-    """The commit of a branch; None when there is no such branch."""
+    """The commit of a branch; None without such a branch."""
     try:
         sha = repo.refs[branch_ref(branch)]
     except (KeyError, ValueError):
@@ -147,4 +147,4 @@ def must_resolve(repo: Repo, ref: str, status: int = 404) -> CommitRead:
     try:
         return resolve(repo, ref)
     except KeyError:
-        raise Refused(status, f"object does not exist [id: {ref}]") from None
+        raise HttpError(status, f"object does not exist [id: {ref}]") from None

@@ -1,6 +1,6 @@
-"""REST under ``/api/v1``: one request in, one handler in a thread, one answer out.
+"""The REST API at ``/api/v1``: routes requests to handlers, which run in threads.
 
-Handlers are plain functions of a ``Call``; they return a Starlette response or raise ``Refused``.
+A handler is a function of a ``Call`` that returns a Starlette response or raises ``HttpError``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from starlette.routing import Route
 from crontopus_app.forge.embedded.access import Caller
 from crontopus_app.forge.embedded.bodies import Bodies
 from crontopus_app.forge.embedded.forge import Forge
-from crontopus_app.forge.embedded.refused import Refused
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.store import Row
 
 MAX_BODY = 32 * 1024 * 1024
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Call:
-    """A request of a known caller. ``body`` is the JSON object sent, empty when none was."""
+    """A request of an authenticated caller. ``body`` is the JSON object, empty without a body."""
 
     forge: Forge
     caller: Caller
@@ -55,20 +55,20 @@ class Call:
         return "read" if self.method in ("GET", "HEAD") else "write"
 
     def repository(self, needed: str = "read", category: str = "repository") -> Row:
-        """The repository in the path, if the caller may; see ``Gate.open``."""
+        """The repository in the path, if the caller has the permission; see ``Gate.open``."""
         self.caller.require(self.kind, category)
         return self.forge.gate.open(self.caller, self.path["owner"], self.path["repo"], needed)
 
     def require_admin(self) -> None:
         self.caller.require(self.kind, "admin")
         if not self.caller.admin or self.caller.repositories is not None:
-            raise Refused(403, "user should be the site administrator")
+            raise HttpError(403, "user should be the site administrator")
 
     def text(self, name: str) -> str:
-        """A text of the body that must be there; raises 422."""
+        """A required string of the body; raises 422."""
         value = self.body.get(name)
         if not isinstance(value, str) or not value:
-            raise Refused(422, f"[{name}]: Required")
+            raise HttpError(422, f"[{name}]: Required")
         return value
 
     def number(self, name: str, default: int, most: int | None = None) -> int:
@@ -78,7 +78,7 @@ class Call:
         return min(number, most) if most else number
 
     def page(self, items: list[Any]) -> Response:
-        """The part of a list that ``page`` and ``limit`` ask for, with its length in X-Total-Count."""
+        """The page of a list that ``page`` and ``limit`` select, with the list's length in X-Total-Count."""
         limit = self.number("limit", DEFAULT_LIMIT, MAX_LIMIT)
         start = (self.number("page", 1) - 1) * limit
         return reply(items[start : start + limit], headers={"X-Total-Count": str(len(items))})
@@ -94,9 +94,9 @@ def reply(body: Any = None, status: int = 200, headers: dict[str, str] | None = 
 
 
 def valid_name(name: str) -> str:
-    """Raises 422 for a name that Forgejo gives to no account."""
+    """Raises 422 for a name that Forgejo does not allow for an account."""
     if len(name) > 40 or not NAME.match(name) or name.lower() in RESERVED:
-        raise Refused(422, f"name is reserved or invalid [name: {name}]")
+        raise HttpError(422, f"name is reserved or invalid [name: {name}]")
     return name
 
 
@@ -115,25 +115,25 @@ def _endpoint(
     async def endpoint(request: Request) -> Response:
         run = asyncio.get_running_loop().run_in_executor
         try:
-            caller = await run(threads, _identify, forge, request)  # a stranger's body is not read
+            caller = await run(threads, _identify, forge, request)  # before the body is read
             raw = await _read(request, bodies)
             return await run(threads, _answer, forge, handler, caller, request, raw)
-        except Refused as refused:
-            return _problem(forge, refused)
+        except HttpError as error:
+            return _problem(forge, error)
 
     return endpoint
 
 
 async def _read(request: Request, bodies: Bodies) -> bytes:
-    parts: list[bytes] = []
+    chunks: list[bytes] = []
     size = 0
-    async with bodies.pieces(request.receive) as pieces:
-        async for part in pieces:
-            size += len(part)
+    async with bodies.chunks(request.receive) as stream:
+        async for chunk in stream:
+            size += len(chunk)
             if size > MAX_BODY:
-                raise Refused(413, f"a request has at most {MAX_BODY} bytes")
-            parts.append(part)
-    return b"".join(parts)
+                raise HttpError(413, f"the request is too large: at most {MAX_BODY} bytes are allowed")
+            chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _identify(forge: Forge, request: Request) -> Caller:
@@ -152,38 +152,38 @@ def _answer(forge: Forge, handler: Handler, caller: Caller, request: Request, ra
 
 
 def _run_all(after: list[Callable[[], None]]) -> None:
-    for act in after:
-        act()
+    for callback in after:
+        callback()
 
 
 def _refuse_unusable(caller: Caller, request: Request) -> None:
     if caller.disabled:
-        raise Refused(403, "user is disabled")
+        raise HttpError(403, "user is disabled")
     if caller.must_change_password:
-        raise Refused(403, "You must change your password.")
+        raise HttpError(403, "You must change your password.")
     if "Sudo" in request.headers or "sudo" in request.query_params:
-        raise Refused(403, "Only administrators allowed to sudo.")
+        raise HttpError(403, "Only administrators allowed to sudo.")
 
 
 def _json(request: Request, raw: bytes) -> dict[str, Any]:
-    """Raises 422 for a body that is no JSON object or does not say that it is JSON."""
+    """The body as a JSON object; raises 422 for other content, or another Content-Type."""
     if not raw:
         return {}
     if "json" not in request.headers.get("Content-Type", ""):
-        raise Refused(422, "Empty Content-Type")
+        raise HttpError(422, "Empty Content-Type")
     try:
         body = json.loads(raw)
         if b"\\u" in raw:
-            json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
+            json.dumps(body, ensure_ascii=False).encode()  # refuse lone surrogates
     except (ValueError, RecursionError):
-        raise Refused(422, "Deserialization failed") from None
+        raise HttpError(422, "Deserialization failed") from None
     if not isinstance(body, dict):
-        raise Refused(422, "Deserialization failed")
+        raise HttpError(422, "Deserialization failed")
     return body
 
 
-def _problem(forge: Forge, refused: Refused) -> Response:
-    body: dict[str, Any] = {"message": refused.message, "url": f"{forge.url}/api/swagger"}
-    if refused.status == 404:
+def _problem(forge: Forge, error: HttpError) -> Response:
+    body: dict[str, Any] = {"message": error.message, "url": f"{forge.url}/api/swagger"}
+    if error.status == 404:
         body["errors"] = []
-    return JSONResponse(body, status_code=refused.status)
+    return JSONResponse(body, status_code=error.status)

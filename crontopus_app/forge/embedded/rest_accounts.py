@@ -1,4 +1,4 @@
-"""REST: organisations, accounts and tokens."""
+"""REST handlers of organisations, accounts and tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from crontopus_app.forge.embedded.access import SCOPES
-from crontopus_app.forge.embedded.refused import Refused
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.rest import Call, Handler, reply, valid_name
 from crontopus_app.forge.embedded.store import Row, digest, hash_password
 
@@ -34,25 +34,25 @@ def api_settings(call: Call) -> Response:  # noqa: ARG001 -- a handler takes a c
 
 def whoami(call: Call) -> Response:
     call.caller.require("read", "user")
-    return reply(_account(_must(call, call.caller.login), private=True))
+    return reply(_account(_require_account(call, call.caller.login), private=True))
 
 
 def show_account(call: Call) -> Response:
     call.caller.require("read", "user")
-    row = _must(call, call.path["user"])
-    own = call.caller.id == row["id"]
-    if row["visibility"] == "private" and not (call.caller.admin or own):
-        raise Refused(404, "user redirect does not exist")
-    return reply(_account(row, private=call.caller.admin or own))
+    row = _require_account(call, call.path["user"])
+    is_own = call.caller.id == row["id"]
+    if row["visibility"] == "private" and not (call.caller.admin or is_own):
+        raise HttpError(404, "user redirect does not exist")
+    return reply(_account(row, private=call.caller.admin or is_own))
 
 
 def create_account(call: Call) -> Response:
     call.require_admin()
     login, email, password = valid_name(call.text("username")), call.text("email"), str(call.body.get("password") or "")
     if len(password) < MIN_PASSWORD:
-        raise Refused(400, "PasswordIsRequired or too short")
+        raise HttpError(400, "PasswordIsRequired or too short")
     if "@" not in email:
-        raise Refused(422, "[Email]: Email")
+        raise HttpError(422, "[Email]: Email")
     values = {
         "login": login,
         "email": email,
@@ -64,30 +64,30 @@ def create_account(call: Call) -> Response:
     }
     with call.forge.store.writing() as db:
         if db.execute("SELECT 1 FROM account WHERE login = ? OR email = ?", (login, email)).fetchone():
-            raise Refused(422, f"user already exists or e-mail already in use [name: {login}]")
+            raise HttpError(422, f"user already exists or e-mail already in use [name: {login}]")
         db.execute(_insert("account", values), values)
-    return reply(_account(_must(call, login), private=True), 201)
+    return reply(_account(_require_account(call, login), private=True), 201)
 
 
 def edit_account(call: Call) -> Response:
     call.require_admin()
-    row = _must(call, call.path["user"])
-    known = ("active", "prohibit_login", "restricted", "must_change_password", "full_name", "visibility", "email")
-    values: dict[str, Any] = {name: call.body[name] for name in known if call.body.get(name) is not None}
+    row = _require_account(call, call.path["user"])
+    editable = ("active", "prohibit_login", "restricted", "must_change_password", "full_name", "visibility", "email")
+    values: dict[str, Any] = {name: call.body[name] for name in editable if call.body.get(name) is not None}
     if call.body.get("password"):
         values["password"] = hash_password(str(call.body["password"]))
     if values:
         columns = ", ".join(f"{name} = :{name}" for name in values)
         with call.forge.store.writing() as db:
             db.execute(f"UPDATE account SET {columns} WHERE id = :id", values | {"id": row["id"]})  # noqa: S608 -- known names
-    return reply(_account(_must(call, row["login"]), private=True))
+    return reply(_account(_require_account(call, row["login"]), private=True))
 
 
 def delete_account(call: Call) -> Response:
     call.require_admin()
-    row = _must(call, call.path["user"])
+    row = _require_account(call, call.path["user"])
     if row["admin"]:
-        raise Refused(422, "the administrator cannot be deleted")
+        raise HttpError(422, "the administrator cannot be deleted")
     _delete(call, row, 422)
     return reply(status=204)
 
@@ -95,7 +95,7 @@ def delete_account(call: Call) -> Response:
 def create_org(call: Call) -> Response:
     call.caller.require("write", "organization")
     if not call.caller.admin or call.caller.repositories is not None:
-        raise Refused(403, "user is not allowed to create organizations")
+        raise HttpError(403, "user is not allowed to create organizations")
     login = valid_name(call.text("username"))
     values = {
         "login": login,
@@ -106,31 +106,31 @@ def create_org(call: Call) -> Response:
     }
     with call.forge.store.writing() as db:
         if db.execute("SELECT 1 FROM account WHERE login = ?", (login,)).fetchone():
-            raise Refused(422, f"user already exists [name: {login}]")
+            raise HttpError(422, f"user already exists [name: {login}]")
         db.execute(_insert("account", values), values)
-    return reply(_organisation(_must(call, login, organisation=True)), 201)
+    return reply(_organisation(_require_account(call, login, organisation=True)), 201)
 
 
 def show_org(call: Call) -> Response:
     call.caller.require("read", "organization")
-    row = _must(call, call.path["org"], organisation=True)
+    row = _require_account(call, call.path["org"], organisation=True)
     if row["visibility"] == "private" and not call.caller.admin:
-        raise Refused(404, "The target couldn't be found.")
+        raise HttpError(404, "The target couldn't be found.")
     return reply(_organisation(row))
 
 
 def delete_org(call: Call) -> Response:
     call.require_admin()
-    _delete(call, _must(call, call.path["org"], organisation=True), 500)
+    _delete(call, _require_account(call, call.path["org"], organisation=True), 500)
     return reply(status=204)
 
 
 def create_token(call: Call) -> Response:
-    """The only answer that ever shows the token."""
+    """Creates a token. Only this response contains its secret."""
     row = _own_or_admin(call)
     name, scopes = call.text("name"), call.body.get("scopes")
     if not isinstance(scopes, list) or not scopes or not SCOPES.issuperset(map(str, scopes)):
-        raise Refused(400, "invalid or empty scopes")
+        raise HttpError(400, "invalid or empty scopes")
     bound = _bound_repositories(call, scopes)
     secret = secrets.token_hex(20)
     values = {
@@ -145,7 +145,7 @@ def create_token(call: Call) -> Response:
         try:
             token_id = db.execute(_insert("token", values), values).lastrowid
         except sqlite3.IntegrityError:
-            raise Refused(400, "access token name has been used already") from None
+            raise HttpError(400, "access token name has been used already") from None
         for repository in bound or []:
             db.execute("INSERT OR IGNORE INTO token_repository VALUES (?, ?)", (token_id, repository["id"]))
     token = call.forge.store.one("SELECT * FROM token WHERE id = ?", token_id)
@@ -154,64 +154,64 @@ def create_token(call: Call) -> Response:
 
 
 def _bound_repositories(call: Call, scopes: list[str]) -> list[Row] | None:
-    """The repositories of the request; None when it names none, which means all."""
-    asked = call.body.get("repositories")
-    if asked is None:
+    """The repositories of the request; None without a list, which means all repositories."""
+    requested = call.body.get("repositories")
+    if requested is None:
         return None
-    if not isinstance(asked, list) or not asked or not BINDABLE.issuperset(scopes):
-        raise Refused(400, "invalid combination of scopes and repositories")
-    found = []
-    for item in asked:
+    if not isinstance(requested, list) or not requested or not BINDABLE.issuperset(scopes):
+        raise HttpError(400, "invalid combination of scopes and repositories")
+    repositories = []
+    for item in requested:
         if not isinstance(item, dict):
-            raise Refused(422, "Deserialization failed")
+            raise HttpError(422, "Deserialization failed")
         repository = call.forge.store.repository(str(item.get("owner")), str(item.get("name")))
         if repository is None:
-            raise Refused(400, f"repository does not exist [{item.get('owner')}/{item.get('name')}]")
-        found.append(repository)
-    return found
+            raise HttpError(400, f"repository does not exist [{item.get('owner')}/{item.get('name')}]")
+        repositories.append(repository)
+    return repositories
 
 
 def list_tokens(call: Call) -> Response:
     call.caller.require("read", "user")
-    row = _must(call, call.path["user"])
+    row = _require_account(call, call.path["user"])
     if call.caller.id != row["id"] and not call.caller.admin:
-        raise Refused(403, "only the account itself or an administrator")
+        raise HttpError(403, "only the account itself or an administrator")
     tokens = call.forge.store.all("SELECT * FROM token WHERE account_id = ? ORDER BY id", row["id"])
     return call.page([_token(call, token) for token in tokens])
 
 
 def delete_token(call: Call) -> Response:
-    row, wanted = _own_or_admin(call), call.path["token"]
+    row, name_or_id = _own_or_admin(call), call.path["token"]
     with call.forge.store.writing() as db:
-        done = db.execute(
-            "DELETE FROM token WHERE account_id = ? AND (id = ? OR name = ?)", (row["id"], wanted, wanted)
+        deleted = db.execute(
+            "DELETE FROM token WHERE account_id = ? AND (id = ? OR name = ?)", (row["id"], name_or_id, name_or_id)
         )
-        if not done.rowcount:
-            raise Refused(404, "access token does not exist")
+        if not deleted.rowcount:
+            raise HttpError(404, "access token does not exist")
     return reply(status=204)
 
 
 def _own_or_admin(call: Call) -> Row:
-    """The account in the path, for callers by password only: a token must not make or end tokens."""
+    """The account in the path, for callers with a password only: a token must not create or delete tokens."""
     if not call.caller.by_password:
-        raise Refused(401, "auth method not allowed")
+        raise HttpError(401, "auth method not allowed")
     row = call.forge.store.account(call.path["user"])
     if not call.caller.admin and (row is None or call.caller.id != row["id"]):
-        raise Refused(403, "only the account itself or an administrator")
-    return _must(call, call.path["user"])
+        raise HttpError(403, "only the account itself or an administrator")
+    return _require_account(call, call.path["user"])
 
 
-def _must(call: Call, login: str, organisation: bool = False) -> Row:
+def _require_account(call: Call, login: str, organisation: bool = False) -> Row:
     row = call.forge.store.account(login)
     if row is None or bool(row["organisation"]) != organisation:
-        raise Refused(404, "user redirect does not exist")
+        raise HttpError(404, "user redirect does not exist")
     return row
 
 
 def _delete(call: Call, row: Row, status: int) -> None:
     with call.forge.store.writing() as db:
         if db.execute("SELECT 1 FROM repository WHERE owner_id = ?", (row["id"],)).fetchone():
-            raise Refused(status, "account still owns repositories")
+            raise HttpError(status, "account still owns repositories")
         db.execute("DELETE FROM account WHERE id = ?", (row["id"],))
 
 

@@ -1,4 +1,4 @@
-"""REST: repositories, who may use them, and their webhooks."""
+"""REST handlers of repositories, collaborators and webhooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dulwich.objects import ZERO_SHA
 from starlette.responses import Response
 
 from crontopus_app.forge.embedded.access import PERMISSIONS
-from crontopus_app.forge.embedded.refused import Refused
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.repositories import branch_head, is_empty
 from crontopus_app.forge.embedded.rest import REPOSITORY_NAME, Call, Handler, reply
 from crontopus_app.forge.embedded.store import Row
@@ -22,18 +22,18 @@ def create_repository(call: Call) -> Response:
     call.caller.require("write", "organization")
     owner = call.forge.store.account(call.path["org"])
     if owner is None or not owner["organisation"]:
-        raise Refused(404, "The target couldn't be found.")
+        raise HttpError(404, "The target couldn't be found.")
     if not call.caller.admin or call.caller.repositories is not None:
-        raise Refused(403, "Given user is not allowed to create repository in organization.")
+        raise HttpError(403, "Given user is not allowed to create repository in organization.")
     name, branch = call.text("name"), str(call.body.get("default_branch") or "main")
     if not REPOSITORY_NAME.match(name):
-        raise Refused(422, f"name is reserved or invalid [name: {name}]")
+        raise HttpError(422, f"name is reserved or invalid [name: {name}]")
     if call.body.get("auto_init"):
-        raise Refused(422, "auto_init is not supported here: make the first commit instead")
+        raise HttpError(422, "auto_init is not supported by this server; make the first commit instead")
     values = (owner["id"], name, str(call.body.get("description") or ""), bool(call.body.get("private")), branch)
     with call.forge.store.writing() as db:
         if db.execute("SELECT 1 FROM repository WHERE owner_id = ? AND name = ?", values[:2]).fetchone():
-            raise Refused(409, "The repository with the same name already exists.")
+            raise HttpError(409, "The repository with the same name already exists.")
         db.execute(
             "INSERT INTO repository (owner_id, name, description, private, default_branch) VALUES (?, ?, ?, ?, ?)",
             values,
@@ -48,8 +48,8 @@ def show_repository(call: Call) -> Response:
 
 def edit_repository(call: Call) -> Response:
     row = call.repository("admin")
-    known = ("private", "archived", "description")
-    values: dict[str, Any] = {name: call.body[name] for name in known if call.body.get(name) is not None}
+    editable = ("private", "archived", "description")
+    values: dict[str, Any] = {name: call.body[name] for name in editable if call.body.get(name) is not None}
     if values:
         columns = ", ".join(f"{name} = :{name}" for name in values)
         with call.forge.store.writing() as db:
@@ -61,14 +61,15 @@ def delete_repository(call: Call) -> Response:
     row = call.repository("owner", category="organization")
     with call.forge.store.writing() as db:
         db.execute("DELETE FROM repository WHERE id = ?", (row["id"],))
-    call.forge.repositories.delete(row["owner"], row["name"])  # a folder left by a crash here is replaced by ``create``
+    # A crash before this leaves the folder; ``create`` replaces it.
+    call.forge.repositories.delete(row["owner"], row["name"])
     return reply(status=204)
 
 
 def _row(call: Call, owner: str, name: str) -> Row:
     row = call.forge.store.repository(owner, name)
     if row is None:
-        raise Refused(404, "The target couldn't be found.")
+        raise HttpError(404, "The target couldn't be found.")
     return row
 
 
@@ -85,9 +86,9 @@ def put_collaborator(call: Call) -> Response:
     row = call.repository("admin")
     account = call.forge.store.account(call.path["user"])
     if account is None or account["organisation"]:
-        raise Refused(422, f"user does not exist [name: {call.path['user']}]")
-    asked = call.body.get("permission") or "write"
-    permission = asked if asked in ("read", "write", "admin") else "none"
+        raise HttpError(422, f"user does not exist [name: {call.path['user']}]")
+    requested = call.body.get("permission") or "write"
+    permission = requested if requested in ("read", "write", "admin") else "none"
     with call.forge.store.writing() as db:
         db.execute(
             "INSERT INTO collaborator VALUES (?, ?, ?) "
@@ -100,14 +101,14 @@ def put_collaborator(call: Call) -> Response:
 def check_collaborator(call: Call) -> Response:
     row = call.repository()
     if not _collaborators(call, row, call.path["user"]):
-        raise Refused(404, "not a collaborator")
+        raise HttpError(404, "not a collaborator")
     return reply(status=204)
 
 
 def show_permission(call: Call) -> Response:
     row = call.repository()
-    found = _collaborators(call, row, call.path["user"])
-    permission = found[0]["permission"] if found else "none"
+    collaborators = _collaborators(call, row, call.path["user"])
+    permission = collaborators[0]["permission"] if collaborators else "none"
     return reply({"permission": permission, "role_name": permission, "user": {"login": call.path["user"]}})
 
 
@@ -146,11 +147,11 @@ def list_hooks(call: Call) -> Response:
 def create_hook(call: Call) -> Response:
     row = call.repository("admin")
     if call.body.get("type") not in HOOK_KINDS:
-        raise Refused(422, f"Invalid hook type: {call.body.get('type')}")
+        raise HttpError(422, f"Invalid hook type: {call.body.get('type')}")
     config = _config(call, {})
     for name in ("url", "content_type"):
         if not config.get(name):
-            raise Refused(422, f"Missing config option: {name}")
+            raise HttpError(422, f"Missing config option: {name}")
     values = (
         row["id"],
         call.body["type"],
@@ -162,12 +163,12 @@ def create_hook(call: Call) -> Response:
         call.body.get("active") is True,
     )
     with call.forge.store.writing() as db:
-        made = db.execute(
+        hook_id = db.execute(
             "INSERT INTO hook (repository_id, kind, url, content_type, secret, events, branch_filter, active) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         ).lastrowid
-    return reply(_hook(_one_hook(call, row, str(made))), 201)
+    return reply(_hook(_one_hook(call, row, str(hook_id))), 201)
 
 
 def show_hook(call: Call) -> Response:
@@ -198,7 +199,7 @@ def delete_hook(call: Call) -> Response:
 
 
 def test_hook(call: Call) -> Response:
-    """Delivers a push event of the default branch as it stands, with nothing between before and after."""
+    """Delivers a push event of the default branch with equal ``before`` and ``after``."""
     row = call.repository("admin")
     _one_hook(call, row, call.path["hook"])
     with call.forge.repositories.open(row["owner"], row["name"]) as repo:
@@ -208,32 +209,32 @@ def test_hook(call: Call) -> Response:
     return reply(status=204)
 
 
-def _config(call: Call, kept: dict[str, str]) -> dict[str, str]:
-    given = call.body.get("config") or {}
-    if not isinstance(given, dict):
-        raise Refused(422, "Deserialization failed")
-    config = kept | {str(name): str(value) for name, value in given.items()}
+def _config(call: Call, current: dict[str, str]) -> dict[str, str]:
+    changes = call.body.get("config") or {}
+    if not isinstance(changes, dict):
+        raise HttpError(422, "Deserialization failed")
+    config = current | {str(name): str(value) for name, value in changes.items()}
     if "url" in config and urlsplit(config["url"]).scheme not in ("http", "https"):
-        raise Refused(422, "Invalid url")
+        raise HttpError(422, "Invalid url")
     if config.get("content_type", "json") != "json":
-        raise Refused(422, "Invalid content type: only json is supported here")
+        raise HttpError(422, "Invalid content type: this server supports only json")
     return config
 
 
-def _events(call: Call, otherwise: str) -> str:
+def _events(call: Call, default: str) -> str:
     events = call.body.get("events")
-    return " ".join(map(str, events)) if isinstance(events, list) and events else otherwise
+    return " ".join(map(str, events)) if isinstance(events, list) and events else default
 
 
 def _one_hook(call: Call, row: Row, hook_id: str) -> Row:
     hook = call.forge.store.one("SELECT * FROM hook WHERE repository_id = ? AND id = ?", row["id"], hook_id)
     if hook is None:
-        raise Refused(404, "webhook does not exist")
+        raise HttpError(404, "webhook does not exist")
     return hook
 
 
 def _hook(row: Row) -> dict[str, Any]:
-    """Without the secret, which can be set and never read."""
+    """A webhook in the format of Forgejo's API. Its secret cannot be read."""
     return {
         "id": row["id"],
         "type": row["kind"],

@@ -1,4 +1,4 @@
-"""The embedded forge alone, for ``granian --interface asgi --factory crontopus_app.forge.embedded.serve:factory``."""
+"""Serves the embedded forge alone: ``granian --interface asgi --factory …forge.embedded.serve:factory``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from crontopus_app.forge import addresses
 from crontopus_app.forge.embedded.app import forge_app
 
 
-def factory(given: Settings | None = None) -> ASGIApp:
-    """The app for these settings, else for those of the environment."""
-    chosen = given or settings()
+def factory(config: Settings | None = None) -> ASGIApp:
+    """The app for the given settings; by default, those of the environment."""
+    config = config or settings()
     return forge_app(
-        chosen.home,
-        admin_user=chosen.forgejo_admin_user,
-        admin_password=chosen.forgejo_admin_password,
-        url=addresses.public_forge(chosen),
+        config.home,
+        admin_user=config.forgejo_admin_user,
+        admin_password=config.forgejo_admin_password,
+        url=addresses.public_forge(config),
     )

@@ -1,4 +1,4 @@
-"""Git's smart HTTP (gitprotocol-http(5)) as an ASGI app: bodies to temporary files, Git's part in threads."""
+"""Git's smart HTTP (gitprotocol-http(5)) as an ASGI app. Bodies go to temporary files; Git work runs in threads."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from crontopus_app.forge.embedded.access import Caller
 from crontopus_app.forge.embedded.bodies import Bodies
 from crontopus_app.forge.embedded.examine import Examination
 from crontopus_app.forge.embedded.forge import Forge
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.incoming import Incoming
-from crontopus_app.forge.embedded.refused import Refused
 from crontopus_app.forge.embedded.store import Row
 from crontopus_app.forge.embedded.webhooks import Push
 
@@ -44,7 +44,7 @@ class Answer:
 
 
 class SmartHttp:
-    """``max_push`` bounds a push in bytes, as sent and as unpacked from gzip; above it the answer is 413."""
+    """``max_push`` limits the bytes of a push, compressed and uncompressed; a larger one gets 413."""
 
     def __init__(self, forge: Forge, threads: ThreadPoolExecutor, bodies: Bodies, max_push: int) -> None:
         self.forge = forge
@@ -59,55 +59,55 @@ class SmartHttp:
                 opened = await run(self.threads, self._open, scope)
                 await self._spool(scope, receive, body, opened[1])
                 answer = await run(self.threads, self._serve, *opened, body)
-            except Refused as refused:
-                answer = _problem(refused)
+            except HttpError as error:
+                answer = _problem(error)
             await _send(answer, send)
-        for act in answer.after:
-            await run(self.threads, act)
+        for callback in answer.after:
+            await run(self.threads, callback)
 
     def _open(self, scope: Scope) -> tuple[Row, str, bool, Caller]:
-        """Repository, service, whether refs are asked for, and the caller. Before any body is read."""
+        """The repository, the service, whether refs are requested, and the caller. Reads no body."""
         match = PATH.match(scope["path"])
         if match is None:
-            raise Refused(404, "Repository not found")
+            raise HttpError(404, "Repository not found")
         owner, name, action = match.groups()
         refs = action == "info/refs"
         query = parse_qs(scope.get("query_string", b"").decode("ascii", "replace"))
         service = query.get("service", [""])[0] if refs else action
         if scope["method"] != ("GET" if refs else "POST"):
-            raise Refused(405, "method not allowed")
+            raise HttpError(405, "method not allowed")
         headers = Headers(scope=scope)
         caller = self.forge.gate.identify(headers.get("authorization"))
         _refuse_unusable(caller)
         if service not in SERVICES:
-            raise Refused(403, "only Git's smart protocol is served")
+            raise HttpError(403, "only Git's smart HTTP protocol is supported")
         kind, needed = ("read", "read") if service == "git-upload-pack" else ("write", "write")
         caller.require(kind, "repository")
         repository = self.forge.gate.open(caller, owner, name, needed)
         if not refs and headers.get("content-type") != f"application/x-{service}-request":
-            raise Refused(415, "not a request of Git")
+            raise HttpError(415, f"the Content-Type must be application/x-{service}-request")
         return repository, service, refs, caller
 
     async def _spool(self, scope: Scope, receive: Receive, body: IO[bytes], service: str) -> None:
-        """The request's body, unzipped, into ``body``; raises 413 as soon as it grows beyond the limit."""
+        """Writes the decompressed request body to ``body``; raises 413 as soon as it exceeds the limit."""
         limit = self.max_push if service == "git-receive-pack" else MAX_FETCH_REQUEST
         headers = Headers(scope=scope)
         encoding = headers.get("content-encoding", "identity")
         if encoding not in ("gzip", "x-gzip", "identity"):
-            raise Refused(415, "unknown Content-Encoding")
+            raise HttpError(415, "unknown Content-Encoding")
         inflate = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding != "identity" else None
         size = 0
-        async with self.bodies.pieces(receive) as pieces:
-            async for piece in pieces:
-                data = _inflate(inflate, piece, limit)
+        async with self.bodies.chunks(receive) as chunks:
+            async for chunk in chunks:
+                data = _inflate(inflate, chunk, limit)
                 size += len(data)
                 if size > limit:
-                    raise Refused(413, f"a push has at most {limit} bytes")
+                    raise HttpError(413, f"the push is too large: at most {limit} bytes are allowed")
                 body.write(data)
         body.seek(0)
 
     def _serve(self, repository: Row, service: str, refs: bool, caller: Caller, body: IO[bytes]) -> Answer:
-        out = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 -- closed once it is sent
+        out = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 -- closed after sending
         answer = Answer(200, f"application/x-{service}-{'advertisement' if refs else 'result'}", out)
         try:
             self._write(repository, service, refs, caller, body, answer)
@@ -131,7 +131,7 @@ class SmartHttp:
     def _receive(self, repository: Row, caller: Caller, body: IO[bytes], answer: Answer) -> None:
         request = receive_pack.read(body)
         if not request.commands:
-            return  # Git asks in this way whether its credentials will do
+            return  # Git tests its credentials with an empty request
         if request.has_pack:
             pack_guard.check(body)
         owner, name = repository["owner"], repository["name"]
@@ -139,14 +139,16 @@ class SmartHttp:
         with self.forge.repositories.writing(owner, name) as locked:
             incoming = Incoming(locked)
         with incoming:
-            examination = Examination(incoming.store, incoming.here)
-            unpacked = receive_pack.unpack(incoming.store, body) or examination.arrived() if request.has_pack else None
-            if unpacked is None:
+            examination = Examination(incoming.store, incoming.existing)
+            problem = None
+            if request.has_pack:
+                problem = receive_pack.unpack(incoming.store, body) or examination.pack_problem()
+            if problem is None:
                 with self.forge.repositories.writing(owner, name) as locked:
                     moved = receive_pack.move(locked, request, incoming, examination)
             else:
                 moved = [(command, "unpacker error") for command in request.commands]
-        receive_pack.report(request, unpacked, moved, answer.body)
+        receive_pack.report(request, problem, moved, answer.body)
         for command, reason in moved:
             if reason is None and command.ref.startswith(b"refs/heads/"):
                 push = Push(
@@ -157,9 +159,9 @@ class SmartHttp:
 
 def _refuse_unusable(caller: Caller) -> None:
     if caller.disabled:
-        raise Refused(200, "disabled")
+        raise HttpError(200, "disabled")
     if caller.must_change_password:
-        raise Refused(401, "You must change your password.")
+        raise HttpError(401, "You must change your password.")
 
 
 def _inflate(inflate: Any, data: bytes, limit: int) -> bytes:
@@ -168,17 +170,17 @@ def _inflate(inflate: Any, data: bytes, limit: int) -> bytes:
     try:
         return inflate.decompress(data, limit + 1)
     except zlib.error:
-        raise Refused(400, "the body is not gzip") from None
+        raise HttpError(400, "the body is not gzip") from None
 
 
-def _problem(refused: Refused) -> Answer:
-    body = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 -- closed once it is sent
-    if refused.status == 200:  # Forgejo shows a disabled account a page, and Git stumbles over it
+def _problem(error: HttpError) -> Answer:
+    body = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 -- closed after sending
+    if error.status == 200:  # Forgejo answers a disabled account with an HTML page, which Git reports as an error
         body.write(DISABLED)
         return Answer(200, "text/html; charset=utf-8", body)
-    body.write((refused.message if refused.status != 404 else "Repository not found").encode() + b"\n")
-    headers = {"www-authenticate": CHALLENGE} if refused.status == 401 else {}
-    return Answer(refused.status, "text/plain; charset=utf-8", body, headers)
+    body.write((error.message if error.status != 404 else "Repository not found").encode() + b"\n")
+    headers = {"www-authenticate": CHALLENGE} if error.status == 401 else {}
+    return Answer(error.status, "text/plain; charset=utf-8", body, headers)
 
 
 async def _send(answer: Answer, send: Send) -> None:

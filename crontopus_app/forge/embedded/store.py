@@ -1,4 +1,4 @@
-"""Accounts, repositories, tokens and hooks of the embedded forge, in one SQLite file that several processes share."""
+"""The embedded forge's database of accounts, repositories, tokens and webhooks: a SQLite file shared by processes."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ Row = sqlite3.Row
 
 
 class Store:
-    """Opens ``path`` anew for each unit of work: cheap, and nothing is shared between threads or processes."""
+    """Opens the file for each unit of work, so threads and processes share no connection."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Several processes start at once, and SQLite does not wait for its turn when the journal's mode changes.
+        # Several processes start at once, and SQLite does not wait for a lock when the journal mode changes.
         with open(path.with_suffix(".lock"), "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._prepare()
@@ -108,14 +108,14 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that holds the write lock from its start; rolled back on any error."""
+        """A transaction with the write lock from its start. Rolled back on any error."""
         db = self._open()
         try:
             db.execute("BEGIN IMMEDIATE")
             yield db
             db.execute("COMMIT")
         finally:
-            db.close()  # a transaction still open is rolled back by this
+            db.close()  # also rolls back an open transaction
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -128,7 +128,7 @@ class Store:
         return self.one("SELECT * FROM account WHERE login = ?", login)
 
     def repository(self, owner: str, name: str) -> Row | None:
-        """The repository's row with its owner's name as ``owner``."""
+        """The repository's row, with its owner's login as ``owner``."""
         return self.one(
             "SELECT repository.*, account.login AS owner FROM repository JOIN account ON account.id = owner_id "
             "WHERE account.login = ? AND repository.name = ?",
@@ -145,7 +145,7 @@ class Store:
             return db.execute(query, values).fetchall()
 
     def ensure_admin(self, login: str) -> None:
-        """The administrator's account; the password is not kept here but compared with the setting."""
+        """Creates the administrator's account. Its password is not stored; the setting is compared."""
         with self.writing() as db:
             db.execute(
                 "INSERT INTO account (login, email, admin) VALUES (?, ?, 1) "
@@ -155,7 +155,7 @@ class Store:
 
 
 def digest(secret: str) -> str:
-    """How a token is kept. Tokens are 160 random bits, so one plain hash is enough."""
+    """The stored form of a token. A plain hash is enough, because tokens are 160 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -164,10 +164,10 @@ def hash_password(password: str) -> str:
     return f"{salt.hex()}${_scrypt(password, salt).hex()}"
 
 
-def password_matches(password: str, kept: str) -> bool:
-    """Whether ``password`` is the one kept; an account without a password matches none."""
-    salt, _, wanted = kept.partition("$")
-    return bool(wanted) and hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)).hex(), wanted)
+def password_matches(password: str, stored: str) -> bool:
+    """Whether ``password`` matches the stored hash. An empty hash matches no password."""
+    salt, _, expected = stored.partition("$")
+    return bool(expected) and hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)).hex(), expected)
 
 
 def _scrypt(password: str, salt: bytes) -> bytes:

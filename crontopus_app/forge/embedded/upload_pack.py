@@ -1,7 +1,7 @@
 """``git fetch`` over HTTP: one stateless round of gitprotocol-pack(5), version 0, with shallow clones.
 
-``filter`` is not offered: a partial clone would later ask for single objects, which this does not serve. Git then
-clones whole and says so.
+The capability ``filter`` is not offered: a partial clone would later request single objects, which are not served. Git
+then warns and makes a full clone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dulwich.pack import pack_object_header, write_pack_from_container
 from dulwich.repo import Repo
 
 from crontopus_app.forge.embedded import fsck, pktline, reading
+from crontopus_app.forge.embedded.http_error import HttpError
 from crontopus_app.forge.embedded.reading import BROKEN, Unreadable
-from crontopus_app.forge.embedded.refused import Refused
 
 CAPABILITIES = (
     b"multi_ack_detailed side-band-64k thin-pack ofs-delta no-progress include-tag shallow "
@@ -30,8 +30,8 @@ MAX_LINES = 100_000
 
 
 @dataclass
-class Asked:
-    """What a client wants, what it has, and where its history ends."""
+class FetchRequest:
+    """The commits that a client wants, those it has, and the boundaries of its history."""
 
     wants: list[ObjectID] = field(default_factory=list)
     capabilities: set[bytes] = field(default_factory=set)
@@ -54,26 +54,26 @@ def advertise(repo: Repo) -> bytes:
 
 
 def _peeled(repo: Repo, sha: ObjectID) -> ObjectID | None:
-    """What a tag object names in the end; None for what is no tag, or leads nowhere."""
-    found = sha
+    """The object that a tag finally points to; None for another type or a broken tag."""
+    target = sha
     try:
         for _ in range(reading.MAX_TAGS):
-            kind, data = reading.raw(repo.object_store, found)
+            kind, data = reading.raw(repo.object_store, target)
             if kind != fsck.TAG:
-                return found if found != sha else None
-            found = reading.tag_target(data) or found
+                return target if target != sha else None
+            target = reading.tag_target(data) or target
     except Unreadable:
         pass
     return None
 
 
 def serve(repo: Repo, source: IO[bytes], out: IO[bytes]) -> None:
-    """Answers one request; raises 400 for one that is not Git's. A repository that is damaged says so to Git's user."""
-    asked = read(source)
-    if not asked.wants:
+    """Answers one request; raises 400 for an invalid one. Reports a damaged repository to the user of Git."""
+    request = read(source)
+    if not request.wants:
         return
     try:
-        _answer(repo, asked, out)
+        _answer(repo, request, out)
     except Unreadable as damage:
         _fail(out, damage.message)
     except BROKEN as error:
@@ -86,95 +86,95 @@ def _fail(out: IO[bytes], sentence: str) -> None:
     out.write(pktline.line(f"ERR {sentence}".encode()))
 
 
-def _answer(repo: Repo, asked: Asked, out: IO[bytes]) -> None:
-    strange = _not_ours(repo, asked.wants)
-    if strange:
-        out.write(pktline.line(b"ERR upload-pack: not our ref " + strange))
+def _answer(repo: Repo, request: FetchRequest, out: IO[bytes]) -> None:
+    unknown = _unreachable_want(repo, request.wants)
+    if unknown:
+        out.write(pktline.line(b"ERR upload-pack: not our ref " + unknown))
         return
-    ends = _deepen(repo, asked, out)
-    if not asked.ended:
+    ends = _deepen(repo, request, out)
+    if not request.ended:
         return
-    common = _acknowledge(repo, asked, out)
-    if asked.done:
-        _send_pack(repo, asked, common, ends, out)
+    common = _acknowledge(repo, request, out)
+    if request.done:
+        _send_pack(repo, request, common, ends, out)
 
 
-def _not_ours(repo: Repo, wants: list[ObjectID]) -> ObjectID | None:
-    """The first want that no ref reaches. A ref that moved since it was advertised still reaches its old commit."""
+def _unreachable_want(repo: Repo, wants: list[ObjectID]) -> ObjectID | None:
+    """The first wanted commit that no ref reaches. A ref that moved since its advertisement reaches the old one."""
     tips = set(reading.refs(repo).values())
-    others = [want for want in wants if want not in tips]
-    if not others:
+    unadvertised = [want for want in wants if want not in tips]
+    if not unadvertised:
         return None
     reachable = reading.history(repo.object_store, tips, gaps=True)
-    return next((want for want in others if want not in reachable), None)
+    return next((want for want in unadvertised if want not in reachable), None)
 
 
-def read(source: IO[bytes]) -> Asked:
-    asked = Asked()
+def read(source: IO[bytes]) -> FetchRequest:
+    request = FetchRequest()
     try:
         for _ in range(MAX_LINES):
             text = pktline.read(source)
             if text is None:
-                asked.ended = bool(asked.haves) or asked.ended
+                request.ended = bool(request.haves) or request.ended
                 continue
-            _take(asked, text)
-            if asked.done:
+            _take(request, text)
+            if request.done:
                 break
         else:
-            raise Refused(413, "too many lines")
+            raise HttpError(413, f"the fetch request has more than {MAX_LINES} lines")
     except EOFError:
         pass  # the end of a stateless round
-    return asked
+    return request
 
 
-def _take(asked: Asked, text: bytes) -> None:
+def _take(request: FetchRequest, text: bytes) -> None:
     command, _, value = text.partition(b" ")
     if command == b"done":
-        asked.ended = asked.done = True
+        request.ended = request.done = True
     elif command == b"deepen" and value.isdigit() and len(value) < 11:
-        asked.depth = int(value)
+        request.depth = int(value)
     elif command == b"want":
         sha, _, capabilities = value.partition(b" ")
-        asked.wants.append(_sha(sha))
-        asked.capabilities.update(capabilities.split())
+        request.wants.append(_sha(sha))
+        request.capabilities.update(capabilities.split())
     elif command == b"have":
-        asked.haves.append(_sha(value))
+        request.haves.append(_sha(value))
     elif command == b"shallow":
-        asked.shallow.add(_sha(value))
+        request.shallow.add(_sha(value))
     else:
-        raise Refused(400, "not a line of a fetch request")
+        raise HttpError(400, "invalid line in a fetch request")
 
 
 def _sha(text: bytes) -> ObjectID:
     if len(text) != 40 or not all(character in b"0123456789abcdef" for character in text):
-        raise Refused(400, "not an object name")
+        raise HttpError(400, "invalid object name")
     return ObjectID(text)
 
 
-def _deepen(repo: Repo, asked: Asked, out: IO[bytes]) -> set[ObjectID]:
-    """Tells where the client's history will end, and returns these commits. Without ``deepen`` they stay."""
-    if not asked.depth:
-        return set(asked.shallow)
-    shallow, whole = find_shallow(repo.object_store, asked.wants, asked.depth)
+def _deepen(repo: Repo, request: FetchRequest, out: IO[bytes]) -> set[ObjectID]:
+    """Sends the new boundaries of the client's history and returns them. Without ``deepen``, they stay."""
+    if not request.depth:
+        return set(request.shallow)
+    shallow, whole = find_shallow(repo.object_store, request.wants, request.depth)
     ends = shallow - whole
-    for sha in sorted(ends - asked.shallow):
+    for sha in sorted(ends - request.shallow):
         out.write(pktline.line(b"shallow " + sha))
-    for sha in sorted(asked.shallow & whole):
+    for sha in sorted(request.shallow & whole):
         out.write(pktline.line(b"unshallow " + sha))
     out.write(pktline.FLUSH)
     return ends
 
 
-def _acknowledge(repo: Repo, asked: Asked, out: IO[bytes]) -> list[ObjectID]:
-    """multi_ack_detailed: every commit both have, then whether that is enough."""
-    common = [sha for sha in asked.haves if reading.kind_of(repo.object_store, sha) is not None]
-    detailed = b"multi_ack_detailed" in asked.capabilities
+def _acknowledge(repo: Repo, request: FetchRequest, out: IO[bytes]) -> list[ObjectID]:
+    """Acknowledges common commits, with multi_ack_detailed if the client supports it, and returns them."""
+    common = [sha for sha in request.haves if reading.kind_of(repo.object_store, sha) is not None]
+    detailed = b"multi_ack_detailed" in request.capabilities
     if detailed:
         for sha in common:
             out.write(pktline.line(b"ACK " + sha + b" common\n"))
-        if common and not asked.done:
+        if common and not request.done:
             out.write(pktline.line(b"ACK " + common[-1] + b" ready\n"))
-    if asked.done and common and detailed:
+    if request.done and common and detailed:
         out.write(pktline.line(b"ACK " + common[-1] + b"\n"))
     elif common and not detailed:
         out.write(pktline.line(b"ACK " + common[0] + b"\n"))
@@ -183,69 +183,69 @@ def _acknowledge(repo: Repo, asked: Asked, out: IO[bytes]) -> list[ObjectID]:
     return common
 
 
-def _send_pack(repo: Repo, asked: Asked, common: list[ObjectID], ends: set[ObjectID], out: IO[bytes]) -> None:
-    wanted = _missing(repo, asked, common, ends)
-    banded = b"side-band-64k" in asked.capabilities
+def _send_pack(repo: Repo, request: FetchRequest, common: list[ObjectID], ends: set[ObjectID], out: IO[bytes]) -> None:
+    shas = _missing(repo, request, common, ends)
+    banded = b"side-band-64k" in request.capabilities
     write = pktline.banded(out.write) if banded else out.write
     start = out.tell()
     try:
         write_pack_from_container(
             write,  # type: ignore[arg-type] -- whatever it returns is not used
             repo.object_store,
-            [(sha, None) for sha in wanted],
+            [(sha, None) for sha in shas],
             object_format=repo.object_format,
         )
     except BROKEN:
         out.seek(start)
         out.truncate()
-        _write_as_they_are(repo, wanted, write)
+        _write_plain_pack(repo, shas, write)
     if banded:
         out.write(pktline.FLUSH)
 
 
-def _write_as_they_are(repo: Repo, shas: list[ObjectID], write: Callable[[bytes], object]) -> None:
-    """A pack of objects that dulwich does not take for what they are; raises Unreadable for one that is damaged."""
+def _write_plain_pack(repo: Repo, shas: list[ObjectID], write: Callable[[bytes], object]) -> None:
+    """Writes a pack of objects that dulwich cannot parse; raises Unreadable for a damaged object."""
     digest = hashlib.sha1(usedforsecurity=False)
     header = b"PACK" + (2).to_bytes(4, "big") + len(shas).to_bytes(4, "big")
     digest.update(header)
     write(header)
     for sha in shas:
         kind, data = reading.raw(repo.object_store, sha)
-        part = bytes(pack_object_header(kind, None, len(data), repo.object_format)) + zlib.compress(data)
-        digest.update(part)
-        write(part)
+        entry = bytes(pack_object_header(kind, None, len(data), repo.object_format)) + zlib.compress(data)
+        digest.update(entry)
+        write(entry)
     write(digest.digest())
 
 
-def _missing(repo: Repo, asked: Asked, common: list[ObjectID], ends: set[ObjectID]) -> list[ObjectID]:
-    """Objects the client lacks.
+def _missing(repo: Repo, request: FetchRequest, common: list[ObjectID], ends: set[ObjectID]) -> list[ObjectID]:
+    """The objects that the client lacks.
 
-    What it has is what its haves reach down to its own old ends; what it shall have reaches down to the new ends.
+    It has what ``common`` reaches, up to its old boundaries; it needs what its wants reach, up to the new ones.
     """
     store = repo.object_store
-    has = reading.history(store, common, asked.shallow, gaps=True)
-    wanted = reading.history(store, asked.wants, ends)
-    missing = [sha for sha in wanted if sha not in has]
+    present = reading.history(store, common, request.shallow, gaps=True)
+    wanted = reading.history(store, request.wants, ends)
+    missing = [sha for sha in wanted if sha not in present]
     known: set[ObjectID] = set()
-    boundary = {parent for sha in missing for parent in wanted[sha].parents if parent in has}
-    for sha in boundary | {sha for sha in common if sha in has}:
-        with suppress(Unreadable):  # the client has it whole, whatever is left of it here
-            for _ in reading.tree_objects(store, has[sha].tree, known):
+    boundary = {parent for sha in missing for parent in wanted[sha].parents if parent in present}
+    for sha in boundary | {sha for sha in common if sha in present}:
+        with suppress(Unreadable):  # the client has the whole tree, even if it is damaged here
+            for _ in reading.tree_objects(store, present[sha].tree, known):
                 pass  # fills ``known``
-    found = dict.fromkeys(missing)
+    objects = dict.fromkeys(missing)
     for sha in missing:
-        found.update(dict.fromkeys(reading.tree_objects(store, wanted[sha].tree, known)))
-    found.update(dict.fromkeys(_tags(repo, asked, wanted)))
-    return list(found)
+        objects.update(dict.fromkeys(reading.tree_objects(store, wanted[sha].tree, known)))
+    objects.update(dict.fromkeys(_tags(repo, request, wanted)))
+    return list(objects)
 
 
-def _tags(repo: Repo, asked: Asked, wanted: Container[ObjectID]) -> Iterator[ObjectID]:
-    """Tag objects that were asked for; with include-tag also those that name a commit being sent."""
+def _tags(repo: Repo, request: FetchRequest, wanted: Container[ObjectID]) -> Iterator[ObjectID]:
+    """Wanted tag objects; with include-tag, also the tags of commits that are sent."""
     for sha in set(reading.refs(repo).values()):
-        kind, data = reading.raw(repo.object_store, sha) if sha in asked.wants else _readable(repo, sha)
+        kind, data = reading.raw(repo.object_store, sha) if sha in request.wants else _readable(repo, sha)
         if kind != fsck.TAG:
             continue
-        if sha in asked.wants or (b"include-tag" in asked.capabilities and _target(data) in wanted):
+        if sha in request.wants or (b"include-tag" in request.capabilities and _target(data) in wanted):
             yield sha
 
 

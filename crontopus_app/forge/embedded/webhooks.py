@@ -1,4 +1,4 @@
-"""Telling subscribers about pushes, as Forgejo does: payload, signatures, five seconds, one try."""
+"""Delivers push events to webhooks as Forgejo does: payload, signatures, a timeout of five seconds, one attempt."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Push:
-    """A ref that moved. ``before`` or ``after`` is 40 zeros where the ref was made or removed."""
+    """A ref that moved. ``before`` is 40 zeros for a new ref, ``after`` for a deleted one."""
 
     ref: str
     before: str
@@ -41,7 +41,7 @@ class Push:
 
 
 def push_payload(repo: Repo, repository: dict[str, Any], push: Push) -> dict[str, Any]:
-    """Forgejo's push event. Its list of commits is cut off: subscribers compare ``before`` and ``after`` themselves."""
+    """Forgejo's push event. Its list of commits is limited; receivers compare ``before`` and ``after``."""
     limit = NEW_BRANCH_COMMITS if push.before == ZERO else PAYLOAD_COMMITS
     commits = [_commit(repo, commit, repository["html_url"]) for commit in _commits(repo, push)]
     account = {"login": push.pusher, "username": push.pusher}
@@ -60,20 +60,20 @@ def push_payload(repo: Repo, repository: dict[str, Any], push: Push) -> dict[str
 
 
 def _commits(repo: Repo, push: Push) -> list[CommitRead]:
-    """What the push brought, newest first, as far as it can be read: at most ``MAX_COMMITS``."""
+    """The pushed commits that can be read, newest first, at most ``MAX_COMMITS``."""
     store = repo.object_store
     before = push.before.encode()
     if push.before == ZERO or reading.kind_of(store, before) is None:
         before = None
-    found: list[CommitRead] = []
+    commits: list[CommitRead] = []
     try:
         for commit in reading.newest_first(store, reading.commit(store, push.after.encode()), before):
-            found.append(commit)
-            if len(found) == MAX_COMMITS:
+            commits.append(commit)
+            if len(commits) == MAX_COMMITS:
                 break
     except (KeyError, Unreadable):
         pass
-    return found
+    return commits
 
 
 def _commit(repo: Repo, commit: CommitRead, url: str) -> dict[str, Any]:
@@ -92,8 +92,8 @@ def _commit(repo: Repo, commit: CommitRead, url: str) -> dict[str, Any]:
     }
 
 
-def wants(hook: Row, push: Push) -> bool:
-    """Whether a hook is told of a push. Forgejo calls the removal of a branch ``delete``, which is no push."""
+def matches(hook: Row, push: Push) -> bool:
+    """Whether a push is delivered to a webhook. The deletion of a branch is not a push but ``delete`` in Forgejo."""
     if not hook["active"] or push.after == ZERO or "push" not in hook["events"].split():
         return False
     branch = push.ref.removeprefix("refs/heads/")
@@ -101,20 +101,20 @@ def wants(hook: Row, push: Push) -> bool:
 
 
 def headers(secret: str, body: bytes, event: str = "push") -> dict[str, str]:
-    """All headers of a delivery. Without a secret the signatures are there and empty, as Forgejo sends them."""
+    """All headers of a delivery. Without a secret, the signatures are empty, as in Forgejo."""
     key = secret.encode()
     sha256 = hmac.new(key, body, hashlib.sha256).hexdigest() if secret else ""
     sha1 = hmac.new(key, body, hashlib.sha1).hexdigest() if secret else ""
     delivery = str(uuid.uuid4())
-    found = {"Content-Type": "application/json"}
+    result = {"Content-Type": "application/json"}
     for brand in ("Forgejo", "Gitea", "Gogs"):
-        found |= {
+        result |= {
             f"X-{brand}-Event": event,
             f"X-{brand}-Event-Type": event,
             f"X-{brand}-Delivery": delivery,
             f"X-{brand}-Signature": sha256,
         }
-    return found | {
+    return result | {
         "X-GitHub-Event": event,
         "X-GitHub-Delivery": delivery,
         "X-Hub-Signature": f"sha1={sha1}",
@@ -122,8 +122,8 @@ def headers(secret: str, body: bytes, event: str = "push") -> dict[str, str]:
     }
 
 
-class Courier:
-    """Delivers in threads of its own, so no answer waits for a subscriber. Undelivered events are not kept."""
+class Deliveries:
+    """Delivers events in its own threads, so no request waits for a receiver. Failed deliveries are dropped."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="forge-hook")
@@ -133,12 +133,12 @@ class Courier:
 
     def _deliver(self, url: str, secret: str, body: bytes) -> None:
         try:
-            # A subscriber is an address of this installation, never one behind the environment's proxy.
+            # Receivers belong to this installation, so proxy settings of the environment do not apply.
             answer = httpx.post(
                 url, content=body, headers=headers(secret, body), timeout=TIMEOUT_SECONDS, trust_env=False
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            log.warning("The webhook %s could not be delivered: %s", url, type(error).__name__)
+            log.warning("Delivery to the webhook %s failed: %s", url, type(error).__name__)
             return
         if not answer.is_success:
-            log.warning("The webhook %s was answered with status %s", url, answer.status_code)
+            log.warning("The webhook %s returned status %s", url, answer.status_code)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from contract import wire
-from crontopus_app.jobs.merge import Piece
+from crontopus_app.jobs.merge import Section
 from crontopus_app.ui.edit.rows import DiffLine
 from crontopus_app.ui.kit import words
 
@@ -46,7 +46,7 @@ def of(state: str, commit: wire.Commit | None) -> Conflict:
     return Conflict(state, commit.author or "somebody", commit.sha[:7], words.iso(commit.at))
 
 
-def opened(commit: wire.Commit | None, pieces: Sequence[Piece], choices: Mapping[int, str]) -> Conflict:
+def opened(commit: wire.Commit | None, pieces: Sequence[Section], choices: Mapping[int, str]) -> Conflict:
     """All that is left to choose, and both versions whole."""
     told, hunks, line = of("open", commit), [], 1
     for index, piece in enumerate(pieces):
@@ -60,7 +60,7 @@ def opened(commit: wire.Commit | None, pieces: Sequence[Piece], choices: Mapping
     return Conflict("open", told.who, told.commit, told.at, tuple(hunks), left, **whole)
 
 
-def settled(pieces: Sequence[Piece], choices: Mapping[int, str]) -> str | None:
+def settled(pieces: Sequence[Section], choices: Mapping[int, str]) -> str | None:
     """The text of what was chosen, or None while something is left."""
     texts = []
     for index, piece in enumerate(pieces):
@@ -72,7 +72,7 @@ def settled(pieces: Sequence[Piece], choices: Mapping[int, str]) -> str | None:
     return "".join(texts)
 
 
-def all_of(pieces: Sequence[Piece], side: str) -> str:
+def all_of(pieces: Sequence[Section], side: str) -> str:
     """One side's whole version."""
     return "".join(getattr(piece, side) for piece in pieces)
 

@@ -17,7 +17,7 @@ from crontopus_app.hosts import endpoints
 from crontopus_app.jobs import edits, index_rows
 from crontopus_app.jobs.batch import blob_sha
 from crontopus_app.jobs.changes import Submitted
-from crontopus_app.jobs.merge import Piece
+from crontopus_app.jobs.merge import Section
 from crontopus_app.models.base import new_id
 from crontopus_app.monitoring.slots import Clock
 from crontopus_app.queries import jobs, plans
@@ -49,7 +49,7 @@ class Draft(NamedTuple):
     submitted: str = ""
     past: frozenset[str] = frozenset()
     clocks: tuple[Clock, ...] = ()
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[Section, ...] = ()
     theirs: wire.JobDetail | None = None
     choices: Mapping[int, str] = MappingProxyType({})
     tried: bool = False
@@ -62,7 +62,7 @@ class Draft(NamedTuple):
     @property
     def target(self) -> str:
         """The job that the last save made or changed."""
-        return "/".join(index_rows.place(self.path))
+        return "/".join(index_rows.namespace_and_name(self.path))
 
 
 def fresh(db: Session, actor: Actor, form: Form) -> tuple[Draft, rows.EditHead]:

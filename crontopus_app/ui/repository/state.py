@@ -57,7 +57,7 @@ class RepositoryState(rx.State):
         """Has every file read again."""
         try:
             actor = await session.actor_of(self)
-            rung = await outside(repository.read_again, actor)
+            rung = await outside(repository.reindex, actor)
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
         if not rung:

@@ -210,7 +210,7 @@ def test_a_database_that_is_away_acknowledges_nothing(senders: list[str], monkey
 
 
 def _lost() -> None:
-    raise Unavailable("The database does not answer: try again shortly.", part="database")
+    raise Unavailable("The database is not responding. Try again in a few seconds.", part="database")
 
 
 def test_two_processes_with_the_same_runs_in_other_orders(on_postgres: Engine) -> None:

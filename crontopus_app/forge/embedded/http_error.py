@@ -1,9 +1,9 @@
-"""The one error of the embedded forge: a status and a message, answered as Forgejo answers them."""
+"""The error of the embedded forge: an HTTP status and a message, in Forgejo's format."""
 
 from __future__ import annotations
 
 
-class Refused(Exception):
+class HttpError(Exception):
     def __init__(self, status: int, message: str = "") -> None:
         super().__init__(message)
         self.status = status
