@@ -5,7 +5,7 @@ from __future__ import annotations
 import reflex as rx
 
 from crontopus_app.api.app import api
-from crontopus_app.monitoring.intake import intake
+from crontopus_app.monitoring.intake import batch
 from crontopus_app.ui import live, payloads, problems, session, sockets, theme
 from crontopus_app.ui.kit import toast
 from crontopus_app.ui.pages import MISSING, PAGES, development
@@ -27,4 +27,4 @@ app.add_middleware(payloads.Payloads())
 for page in (*PAGES, MISSING, *development()):
     app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)
 app.register_lifespan_task(live.Follower(app, session.refill, session.mark).run)
-app.register_lifespan_task(intake.serving)
+app.register_lifespan_task(batch.serving)

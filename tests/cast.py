@@ -108,11 +108,11 @@ def add_job(tenant: str, endpoint_id: str, *, job_id: str = JOB_ID, name: str = 
         )
 
 
-def tell(endpoint_id: str, *told: wire.Checkin, now: datetime = NOON) -> list[checkins.Answer]:
+def tell(endpoint_id: str, *told: wire.Checkin, now: datetime = NOON) -> list[checkins.Outcome]:
     """Check-ins of one endpoint, written in one transaction: an answer or a refusal for each."""
     with reading() as session:
         caller = senders.of_endpoint(session.get_one(Endpoint, endpoint_id))
-    return checkins.record([checkins.Asked(caller, one) for one in told], now)
+    return checkins.record([checkins.ReceivedCheckin(caller, one) for one in told], now)
 
 
 def told_one(endpoint_id: str, told: wire.Checkin) -> wire.CheckinAnswer:

@@ -19,8 +19,8 @@ from contract import wire
 from crontopus_app.api import limits, problems
 from crontopus_app.api.checkins import one
 from crontopus_app.base.errors import CrontopusError, Forbidden, NotAuthenticated
-from crontopus_app.monitoring.intake import intake
-from crontopus_app.monitoring.intake.senders import Caller, Callers
+from crontopus_app.monitoring.intake import batch
+from crontopus_app.monitoring.intake.senders import Caller, CallerCache
 from crontopus_app.people.http_auth import endpoint_token
 
 PATH = "/api/checkins"
@@ -33,7 +33,7 @@ class HotCheckins:
 
     def __init__(self, other: ASGIApp) -> None:
         self._other = other
-        self._callers = Callers()
+        self._callers = CallerCache()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers_of(scope)
@@ -59,19 +59,19 @@ class HotCheckins:
         await refusal(scope, receive, send)
 
     async def _caller(self, headers: dict[bytes, bytes]) -> Caller:
-        """Asked before the body is read. Raises NotAuthenticated, Forbidden, Unavailable."""
+        """ReceivedCheckin before the body is read. Raises NotAuthenticated, Forbidden, Unavailable."""
         token = endpoint_token(headers.get(b"authorization", b"").decode("latin-1"))
-        return self._callers.known(token) or await asyncio.to_thread(self._callers.look_up, token)
+        return self._callers.cached(token) or await asyncio.to_thread(self._callers.look_up, token)
 
     async def _answer(self, caller: Caller, told: wire.Checkin) -> tuple[bytes, dict[str, str]]:
         """The answer's body and what is left of the rate, as headers."""
         try:
-            outcome = await intake.take(caller, [told])
-            answer = one(outcome.answers)
+            outcome = await batch.write(caller, [told])
+            answer = one(outcome.outcomes)
         except (NotAuthenticated, Forbidden):
             self._callers.forget(caller)
             raise
-        return msgspec.json.encode(answer), limits.headers(intake.RATE, outcome.spent)
+        return msgspec.json.encode(answer), limits.headers(batch.RATE, outcome.spent)
 
 
 async def _send(send: Send, body: bytes, left: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The agent's side: whose token it is, what it waits for, what it reports."""
+"""Services for agents: authentication, watching for changes, and reports."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ ONE_DAY_S = 86400
 
 
 def git_access(tenant: Tenant) -> wire.GitAccess:
-    """Where an agent of this tenant clones from, without the credential."""
+    """The repository URL and user name for the tenant's agents, without the token."""
     url = addresses.clone(settings(), tenant.repository)
     return wire.GitAccess(url=url, branch=tenant.branch, username=bot_name(tenant.id))
 
 
 def of_token(session: Session, token: str) -> Endpoint:
-    """The endpoint whose ``ep_…`` token this is. Raises NotAuthenticated; Forbidden where the tenant is suspended."""
+    """The endpoint with this ``ep_…`` token. Raises NotAuthenticated, and Forbidden for a suspended tenant."""
     if token.startswith("ep_"):
         row = session.exec(select(Endpoint).where(Endpoint.token_hmac == security.token_hmac(token))).first()
         if row is not None and row.status == "active":
@@ -49,66 +49,72 @@ def _check_tenant(tenant: Tenant | None) -> None:
 
 
 def seen(endpoint_id: str, now: datetime) -> None:
-    """Notes that the endpoint was heard; at most every 15 seconds."""
+    """Updates the time of the endpoint's last contact, at most every 15 seconds."""
     stale = col(Endpoint.last_seen_at).is_(None) | (col(Endpoint.last_seen_at) < now - SEEN_EVERY)
     with writing() as session:
         session.execute(update(Endpoint).where(col(Endpoint.id) == endpoint_id, stale).values(last_seen_at=now))
 
 
 def watch_state(session: Session, endpoint_id: str, now: datetime) -> wire.WatchAnswer:
-    """What a waiting agent is told now."""
+    """The answer to a waiting agent."""
     endpoint = session.get(Endpoint, endpoint_id)
     tenant = session.get(Tenant, endpoint.tenant_id) if endpoint else None
     if endpoint is None or tenant is None or endpoint.status != "active":
         raise bad_endpoint_token()
     _check_tenant(tenant)
-    waked = endpoint.wake_at is not None and (endpoint.reported_at is None or endpoint.wake_at > endpoint.reported_at)
+    wake_requested = endpoint.wake_at is not None and (
+        endpoint.reported_at is None or endpoint.wake_at > endpoint.reported_at
+    )
     return wire.WatchAnswer(
         head=tenant.head,
         git=git_access(tenant),
         server_time=now,
-        wake=waked,
+        wake=wake_requested,
         prune_confirmed=endpoint.prune_confirmed,
     )
 
 
-def report(session: Session, endpoint_id: str, told: wire.PassReport, now: datetime) -> None:
-    """Writes what the last pass did. Raises BadInput, NotFound."""
+def report(session: Session, endpoint_id: str, pass_report: wire.PassReport, now: datetime) -> None:
+    """Stores the result of the agent's last pass. Raises BadInput, NotFound."""
     endpoint = session.get(Endpoint, endpoint_id)
     if endpoint is None:
-        raise NotFound("There is no such endpoint.")
-    labels = bounds.mapping("labels", told.labels)
+        raise NotFound(f"No endpoint {endpoint_id}.")
+    labels = bounds.mapping("labels", pass_report.labels)
     labels_changed = bool(labels) and labels != endpoint.labels
     if labels_changed:
-        lock_tenant(session, endpoint.tenant_id)  # before the endpoint's row, which the first change below locks
-    endpoint.pass_status, endpoint.pass_message = _status(told.status), bounds.text(told.message)
-    endpoint.head_applied, endpoint.reported_at, endpoint.last_seen_at = bounds.text(told.applied, WORD), now, now
-    describe(endpoint, told)
+        lock_tenant(session, endpoint.tenant_id)  # before the changes below lock the endpoint's row
+    endpoint.pass_status, endpoint.pass_message = _status(pass_report.status), bounds.text(pass_report.message)
+    endpoint.head_applied, endpoint.reported_at, endpoint.last_seen_at = (
+        bounds.text(pass_report.applied, WORD),
+        now,
+        now,
+    )
+    describe(endpoint, pass_report)
     endpoint.labels = labels or endpoint.labels
-    endpoint.capabilities = bounds.mapping("capabilities", told.capabilities) or endpoint.capabilities
-    if told.crontab:
-        endpoint.crontab = [asdict(line) for line in told.crontab]
-    endpoint.drift = ([_jsonable(drift, now) for drift in told.drift] + endpoint.drift)[:DRIFT_KEPT]
+    endpoint.capabilities = bounds.mapping("capabilities", pass_report.capabilities) or endpoint.capabilities
+    if pass_report.crontab:
+        endpoint.crontab = [asdict(line) for line in pass_report.crontab]
+    endpoint.drift = ([_jsonable(drift, now) for drift in pass_report.drift] + endpoint.drift)[:DRIFT_KEPT]
     session.add(endpoint)
     if labels_changed:
         session.flush()
         sync_monitors(session, endpoint.tenant_id, now, hosts=[endpoint.id])
-    _note_outcomes(session, endpoint, told, now)
+    _store_outcomes(session, endpoint, pass_report, now)
     after_commit(session, publish, Event(endpoint.tenant_id, "endpoint", endpoint.id))
 
 
 def _status(status: str) -> str:
     if status not in OUTCOMES:
-        raise bounds.bad("status", f"status is one of {', '.join(sorted(OUTCOMES))}, not {status!r}.")
+        raise bounds.bad("status", f"status must be one of {', '.join(sorted(OUTCOMES))}, not {status!r}.")
     return status
 
 
-def describe(endpoint: Endpoint, told: wire.PassReport | wire.EnrollRequest) -> None:
-    """Notes the machine's facts, keeping what is not told. Raises BadInput."""
-    endpoint.platform = bounds.text(getattr(told, "platform", ""), WORD) or endpoint.platform
-    endpoint.agent_version = bounds.text(told.agent_version, WORD) or endpoint.agent_version
-    endpoint.timezone = bounds.text(told.timezone, WORD) or endpoint.timezone
-    endpoint.utc_offset = bounds.whole("utc_offset", told.utc_offset, most=ONE_DAY_S, least=-ONE_DAY_S) or 0
+def describe(endpoint: Endpoint, facts: wire.PassReport | wire.EnrollRequest) -> None:
+    """Stores facts about the machine; missing ones keep their value. Raises BadInput."""
+    endpoint.platform = bounds.text(getattr(facts, "platform", ""), WORD) or endpoint.platform
+    endpoint.agent_version = bounds.text(facts.agent_version, WORD) or endpoint.agent_version
+    endpoint.timezone = bounds.text(facts.timezone, WORD) or endpoint.timezone
+    endpoint.utc_offset = bounds.whole("utc_offset", facts.utc_offset, most=ONE_DAY_S, least=-ONE_DAY_S) or 0
 
 
 def _jsonable(drift: wire.Drift, now: datetime) -> dict[str, object]:
@@ -124,14 +130,14 @@ def _jsonable(drift: wire.Drift, now: datetime) -> dict[str, object]:
     return {**asdict(bounded), "modified_at": modified, "seen_at": now.isoformat()}
 
 
-def _note_outcomes(session: Session, endpoint: Endpoint, told: wire.PassReport, now: datetime) -> None:
-    told_of = {entry.job_id: entry for entry in told.entries}
+def _store_outcomes(session: Session, endpoint: Endpoint, pass_report: wire.PassReport, now: datetime) -> None:
+    entries = {entry.job_id: entry for entry in pass_report.entries}
     for monitor in session.exec(select(Monitor).where(Monitor.endpoint_id == endpoint.id)):
-        entry = told_of.get(monitor.job_id)
+        entry = entries.get(monitor.job_id)
         if entry is None:
             continue
-        told_facts = (bounds.text(entry.outcome, WORD), bounds.text(entry.reason), bounds.text(entry.commit, WORD))
-        if told_facts != (monitor.outcome, monitor.reason, monitor.applied_commit):
-            monitor.outcome, monitor.reason, monitor.applied_commit = told_facts
+        values = (bounds.text(entry.outcome, WORD), bounds.text(entry.reason), bounds.text(entry.commit, WORD))
+        if values != (monitor.outcome, monitor.reason, monitor.applied_commit):
+            monitor.outcome, monitor.reason, monitor.applied_commit = values
             monitor.updated_at = now
             session.add(monitor)

@@ -1,4 +1,4 @@
-"""Endpoints as people see and manage them."""
+"""Services to list and manage endpoints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from crontopus_app.monitoring.slots import Clock, clock_of
 
 SILENT_AFTER = timedelta(minutes=3)
 NAME_LENGTH = 63
-# Numbers beyond a column's range would be errors of the database.
+# Larger offsets would exceed the range of the database's integers.
 LAST_PAGE = 1_000_000
 COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
@@ -47,45 +47,45 @@ def list_page(
     actor.require("read:agents")
     page, page_size = min(max(page, 1), LAST_PAGE), min(max(page_size, 1), 100)
     head = _head(session, actor.tenant_id)
-    ids = [one.id for one in _brief(session, actor) if _fits(one, text, state, head, now)]
-    wanted = ids[(page - 1) * page_size : page * page_size]
-    rows = {row.id: row for row in session.exec(select(Endpoint).where(col(Endpoint.id).in_(wanted)))}
-    counts = _job_counts(session, wanted)
-    shaped = [shape(rows[one], head, counts.get(one, 0), now) for one in wanted]
+    ids = [endpoint_id.id for endpoint_id in _brief(session, actor) if _fits(endpoint_id, text, state, head, now)]
+    page_ids = ids[(page - 1) * page_size : page * page_size]
+    rows = {row.id: row for row in session.exec(select(Endpoint).where(col(Endpoint.id).in_(page_ids)))}
+    counts = _job_counts(session, page_ids)
+    shaped = [shape(rows[endpoint_id], head, counts.get(endpoint_id, 0), now) for endpoint_id in page_ids]
     return wire.EndpointList(endpoints=shaped, total=len(ids), page=page, page_size=page_size)
 
 
 def counts_by_state(session: Session, actor: Actor, now: datetime) -> dict[str, int]:
-    """How many endpoints there are of each state."""
+    """The number of endpoints in each state."""
     actor.require("read:agents")
     head = _head(session, actor.tenant_id)
-    return dict(Counter(state_of(one, head, now) for one in _brief(session, actor)))
+    return dict(Counter(state_of(row, head, now) for row in _brief(session, actor)))
 
 
 def _brief(session: Session, actor: Actor) -> Sequence[Endpoint]:
-    """The tenant's endpoints in their order, without what is large: crontabs and drift stay in the database."""
+    """The tenant's endpoints in list order, without the large columns crontab and drift."""
     query = select(Endpoint).where(Endpoint.tenant_id == actor.tenant_id)
     large = (Endpoint.crontab, Endpoint.drift)
-    small = query.options(*(defer(one) for one in large))  # pyright: ignore[reportArgumentType] -- columns, not lists
+    small = query.options(*(defer(column) for column in large))  # pyright: ignore[reportArgumentType] -- columns, not lists
     return session.exec(small.order_by(col(Endpoint.status), col(Endpoint.name))).all()
 
 
 def _fits(row: Endpoint, text: str, state: str, head: str, now: datetime) -> bool:
     labels = " ".join(f"{key}={value}" for key, value in row.labels.items())
-    said = f"{row.name} {row.hostname} {labels} {row.platform}".lower()
-    return (not state or state_of(row, head, now) == state) and all(word in said for word in text.lower().split())
+    searched = f"{row.name} {row.hostname} {labels} {row.platform}".lower()
+    return (not state or state_of(row, head, now) == state) and all(word in searched for word in text.lower().split())
 
 
 def get(session: Session, actor: Actor, endpoint_id: str, now: datetime) -> wire.Endpoint:
     actor.require("read:agents")
-    row = _mine(session, actor, endpoint_id)
+    row = _own(session, actor, endpoint_id)
     return shape(row, _head(session, actor.tenant_id), _job_counts(session, [row.id]).get(row.id, 0), now)
 
 
-def _mine(session: Session, actor: Actor, endpoint_id: str) -> Endpoint:
+def _own(session: Session, actor: Actor, endpoint_id: str) -> Endpoint:
     row = session.get(Endpoint, endpoint_id)
     if row is None or row.tenant_id != actor.tenant_id:
-        raise NotFound("There is no such endpoint.")
+        raise NotFound(f"No endpoint {endpoint_id}.")
     return row
 
 
@@ -104,7 +104,7 @@ def _job_counts(session: Session, endpoint_ids: list[str]) -> dict[str, int]:
 
 
 def shape(row: Endpoint, head: str, jobs: int, now: datetime) -> wire.Endpoint:
-    """The row as the API shows it. ``state`` is in sync, behind, waiting, blocked, failed, silent or revoked."""
+    """The endpoint in the API's format. ``state`` is in sync, behind, waiting, blocked, failed, silent or revoked."""
     return wire.Endpoint(
         id=row.id,
         name=row.name,
@@ -138,9 +138,9 @@ def state_of(row: Endpoint, head: str, now: datetime) -> str:
 
 
 def instances(session: Session, actor: Actor, endpoint_id: str) -> list[wire.InstanceStatus]:
-    """The jobs of one endpoint."""
+    """The instances on one endpoint."""
     actor.require("read:agents")
-    endpoint = _mine(session, actor, endpoint_id)
+    endpoint = _own(session, actor, endpoint_id)
     monitors = session.exec(
         select(Monitor)
         .where(Monitor.endpoint_id == endpoint.id, Monitor.state != "retired")
@@ -150,40 +150,40 @@ def instances(session: Session, actor: Actor, endpoint_id: str) -> list[wire.Ins
 
 
 def clocks_of(session: Session, actor: Actor, job_id: str | None = None) -> tuple[Clock, ...]:
-    """The clocks of the hosts of a job of one's own, each once; without a job, those of all hosts."""
+    """The distinct clocks of a job's hosts; without a job, those of all hosts."""
     actor.require("read:jobs")
     columns = select(Endpoint.timezone, Endpoint.capabilities)
     query = columns.where(Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active")
     if job_id is not None:
-        mine = (Monitor.job_id == job_id, Monitor.state != "retired")
-        query = query.join(Monitor, col(Monitor.endpoint_id) == col(Endpoint.id)).where(*mine)
+        of_job = (Monitor.job_id == job_id, Monitor.state != "retired")
+        query = query.join(Monitor, col(Monitor.endpoint_id) == col(Endpoint.id)).where(*of_job)
     rows = session.exec(query)
-    return tuple(sorted({clock_of(zone, told) for zone, told in rows}))
+    return tuple(sorted({clock_of(zone, capabilities) for zone, capabilities in rows}))
 
 
 def crontab(session: Session, actor: Actor, endpoint_id: str) -> list[wire.CrontabLine]:
-    """The host's crontab as its agent read it last."""
+    """The host's crontab at its agent's last report."""
     actor.require("read:agents")
-    return [wire.CrontabLine(**line) for line in _mine(session, actor, endpoint_id).crontab]
+    return [wire.CrontabLine(**line) for line in _own(session, actor, endpoint_id).crontab]
 
 
 def drift(session: Session, actor: Actor, endpoint_id: str) -> list[dict[str, object]]:
-    """What was found changed by other hands, newest first."""
+    """Edits in the managed block that Crontopus did not make, newest first."""
     actor.require("read:agents")
-    return list(_mine(session, actor, endpoint_id).drift)
+    return list(_own(session, actor, endpoint_id).drift)
 
 
 def rename(session: Session, actor: Actor, endpoint_id: str, name: str, now: datetime) -> wire.Endpoint:
-    """Gives an endpoint another name. Raises BadInput, Conflict, NotFound."""
+    """Renames an endpoint. Raises BadInput, Conflict, NotFound."""
     actor.require("write:agents")
-    # As in enrolment: no two endpoints take one name at once.
+    # As in enrolment, so that two endpoints cannot take one name concurrently.
     lock_tenant(session, actor.tenant_id)
-    row, name = _mine(session, actor, endpoint_id), name.strip()
+    row, name = _own(session, actor, endpoint_id), name.strip()
     if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable():
         raise BadInput(f"name must be 1 to {NAME_LENGTH} printable characters.")
-    others = select(Endpoint.id).where(Endpoint.tenant_id == actor.tenant_id, Endpoint.name == name)
-    if session.exec(others.where(Endpoint.id != row.id)).first():
-        raise Conflict(f"Another endpoint is named {name!r}.")
+    same_name = select(Endpoint.id).where(Endpoint.tenant_id == actor.tenant_id, Endpoint.name == name)
+    if session.exec(same_name.where(Endpoint.id != row.id)).first():
+        raise Conflict(f"Another endpoint is named {name!r}. Choose another name.")
     row.name = name
     session.add(row)
     session.flush()
@@ -194,10 +194,10 @@ def rename(session: Session, actor: Actor, endpoint_id: str, name: str, now: dat
 
 
 def revoke(session: Session, actor: Actor, endpoint_id: str, forge: Forgejo, now: datetime) -> None:
-    """Ends the endpoint's tokens, ours and (after the commit) the Git server's, and retires its instances."""
+    """Revokes the endpoint's token and (after the commit) its Git token, and retires its instances."""
     actor.require("write:agents")
     lock_tenant(session, actor.tenant_id)
-    row = _mine(session, actor, endpoint_id)
+    row = _own(session, actor, endpoint_id)
     row.status, git_token, row.git_token_name = "revoked", row.git_token_name, ""
     session.add(row)
     session.flush()
@@ -214,20 +214,20 @@ def _publish(session: Session, row: Endpoint) -> None:
 
 
 def wake(session: Session, actor: Actor, endpoint_id: str, now: datetime) -> None:
-    """Asks the endpoint's agent for a pass now."""
+    """Requests a pass of the endpoint's agent now."""
     actor.require("write:agents")
-    row = _mine(session, actor, endpoint_id)
+    row = _own(session, actor, endpoint_id)
     row.wake_at = now
     session.add(row)
     _publish(session, row)
 
 
 def confirm_prune(session: Session, actor: Actor, endpoint_id: str, head: str, now: datetime) -> None:
-    """Lets the endpoint's agent apply the deletions that ``head`` asks for. Raises BadInput, NotFound."""
+    """Allows the endpoint's agent to delete the jobs that ``head`` removes. Raises BadInput, NotFound."""
     actor.require("write:agents")
-    row = _mine(session, actor, endpoint_id)
+    row = _own(session, actor, endpoint_id)
     if not COMMIT.fullmatch(head):
-        raise BadInput("head must be the full name of a commit.")
+        raise BadInput("head must be a full commit hash (40 or 64 hexadecimal digits).")
     row.prune_confirmed, row.wake_at = head, now
     session.add(row)
     audit.record(session, actor, "endpoint.confirm_prune", row.name, now, head)

@@ -1,4 +1,4 @@
-"""Enrolling machines: a token in, an endpoint with its credentials out."""
+"""Enrols machines as endpoints, with an enrolment token."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ NAME_LENGTH = 63
 
 
 def enroll(token: str, form: wire.EnrollRequest, forge: Forgejo, now: datetime) -> wire.Enrolled:
-    """Makes the machine an endpoint of the token's tenant; a machine that is one already gets a new token.
+    """Creates an endpoint for the machine in the token's tenant. A machine that is enrolled already gets new tokens.
 
-    The Git credential is made first: a forge that is away uses up nothing. Raises NotAuthenticated,
-    Conflict, Unavailable.
+    The Git token is created first, so that an unavailable forge does not use up the enrolment token. Raises
+    NotAuthenticated, Conflict, Unavailable.
     """
     _check_form(form)
     with reading() as session:
@@ -40,13 +40,13 @@ def enroll(token: str, form: wire.EnrollRequest, forge: Forgejo, now: datetime) 
     access = forge.create_token(bot_name(tenant.id), git_token_name, org, repository)
     try:
         with writing() as session:
-            # One enrolment of a tenant at a time: else two hosts find one name free, or one machine becomes two rows.
+            # One enrolment per tenant at a time, so that neither a name nor a machine gets two rows.
             lock_tenant(session, tenant.id)
             _use(session, token)
             endpoint, secret, replaced = _write_endpoint(session, tenant.id, form, git_token_name, now)
             sync_monitors(session, tenant.id, now, hosts=[endpoint.id])
-            told = Event(tenant.id, "endpoint", endpoint.id), Event(tenant.id, "tenant", tenant.id)
-            after_commit(session, publish, *told)
+            events = Event(tenant.id, "endpoint", endpoint.id), Event(tenant.id, "tenant", tenant.id)
+            after_commit(session, publish, *events)
             if replaced:
                 after_commit(session, drop_git_token, forge, tenant.id, replaced)
     except BaseException:
@@ -76,12 +76,15 @@ def _check_form(form: wire.EnrollRequest) -> None:
 def _tenant_of(session: Session, token: str, now: datetime) -> Tenant:
     row = session.exec(select(EnrollmentToken).where(EnrollmentToken.token_hmac == security.token_hmac(token))).first()
     if row is None or row.revoked_at or (row.expires_at and row.expires_at <= now) or _used_up(row):
-        raise NotAuthenticated("This enrolment token is unknown, expired, revoked or used up.", code="bad_token")
+        raise NotAuthenticated(
+            "This enrolment token is unknown, expired, revoked or used up. Create a new one in the console.",
+            code="bad_token",
+        )
     tenant = session.get(Tenant, row.tenant_id)
     if tenant is None or tenant.suspended:
-        raise NotAuthenticated("This tenant is suspended.", code="suspended")
+        raise NotAuthenticated("This account is suspended. Contact the operator of this server.", code="suspended")
     if tenant.provisioning != "ready":
-        raise Conflict("The tenant's repository is not ready yet: try again in a minute.", code="not_provisioned")
+        raise Conflict("The repository is still being created. Try again in a minute.", code="not_provisioned")
     return tenant
 
 
@@ -90,24 +93,26 @@ def _used_up(row: EnrollmentToken) -> bool:
 
 
 def _use(session: Session, token: str) -> None:
-    """Counts one use, atomically: of two hosts with a token for one, one gets in."""
+    """Counts one use atomically, so that concurrent hosts cannot exceed the limit."""
     free = col(EnrollmentToken.max_uses).is_(None) | (col(EnrollmentToken.uses) < col(EnrollmentToken.max_uses))
-    mine = col(EnrollmentToken.token_hmac) == security.token_hmac(token)
-    alive = col(EnrollmentToken.revoked_at).is_(None)
-    counted = update(EnrollmentToken).where(mine, free, alive).values(uses=EnrollmentToken.uses + 1)
+    by_token = col(EnrollmentToken.token_hmac) == security.token_hmac(token)
+    not_revoked = col(EnrollmentToken.revoked_at).is_(None)
+    counted = update(EnrollmentToken).where(by_token, free, not_revoked).values(uses=EnrollmentToken.uses + 1)
     if session.execute(counted).rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue] -- an UPDATE's result has it
-        raise NotAuthenticated("This enrolment token was used up just now.", code="bad_token")
+        raise NotAuthenticated(
+            "This enrolment token has just been used up. Create a new one in the console.", code="bad_token"
+        )
 
 
 def _write_endpoint(
     session: Session, tenant_id: str, form: wire.EnrollRequest, git_token_name: str, now: datetime
 ) -> tuple[Endpoint, str, str]:
-    """The row, its new token, and the name of the Git token that it replaces."""
-    known = session.exec(
+    """The endpoint, its new token, and the name of the replaced Git token."""
+    existing = session.exec(
         select(Endpoint).where(Endpoint.tenant_id == tenant_id, Endpoint.machine_id == form.machine_id)
     ).first()
     secret = security.new_token("ep")
-    endpoint = known or Endpoint(
+    endpoint = existing or Endpoint(
         tenant_id=tenant_id,
         machine_id=form.machine_id,
         name=_free_name(session, tenant_id, form.name.strip() or form.hostname.strip()),
@@ -125,16 +130,16 @@ def _write_endpoint(
     return endpoint, secret, replaced
 
 
-def _free_name(session: Session, tenant_id: str, wanted: str) -> str:
-    """The name, or the name with the first free number: manifests address endpoints by name."""
+def _free_name(session: Session, tenant_id: str, requested: str) -> str:
+    """The name, with the first free number if it is taken: manifests address endpoints by name."""
     taken = set(session.exec(select(Endpoint.name).where(Endpoint.tenant_id == tenant_id)))
-    wanted = wanted.split(".")[0][:NAME_LENGTH] or "endpoint"
-    return next(name for name in (wanted, *(f"{wanted}-{n}" for n in range(2, len(taken) + 3))) if name not in taken)
+    base = requested.split(".")[0][:NAME_LENGTH] or "endpoint"
+    return next(name for name in (base, *(f"{base}-{n}" for n in range(2, len(taken) + 3))) if name not in taken)
 
 
 def drop_git_token(forge: Forgejo, tenant_id: str, name: str) -> None:
-    """Takes a Git token back. A forge that is away is told in the log: the token reads only this tenant's files."""
+    """Deletes a Git token. Only logs a failure: the token can only read this tenant's repository."""
     try:
         forge.delete_token(bot_name(tenant_id), name)
     except CrontopusError as error:
-        log.warning("the Git token %s of tenant %s could not be deleted: %s", name, tenant_id, error)
+        log.warning("Deleting the Git token %s of tenant %s failed: %s", name, tenant_id, error)

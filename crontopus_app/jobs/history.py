@@ -41,7 +41,7 @@ class _JobFile:
 
 
 def history(actor: Actor, namespace: str, name: str, forge: Forgejo, page: int = 1) -> list[wire.HistoryEntry]:
-    """A page of at most 50 commits that changed the job's file, newest first; also for a deleted job. Raises NotFound."""
+    """A page of at most 50 commits of the job's file, newest first; also for a deleted job. Raises NotFound."""
     file = _job_file(actor, namespace, name)
     commits = forge.commits(file.org, file.repository, ref=file.branch, path=file.path, page=max(page, 1))
     if not commits and page <= 1:

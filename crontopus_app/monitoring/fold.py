@@ -1,7 +1,7 @@
-"""How a check-in changes a run. Pure, and indifferent to order and repeats.
+"""Applies check-ins to a run. Pure, and independent of order and repeats.
 
-Any sequence of check-ins of one run, in any order and with repeats, leads to the same run as the ordered sequence
-without repeats: a property test shows it.
+Any sequence of a run's check-ins, in any order and with repeats, gives the same run as the ordered sequence without
+repeats. A property test verifies this.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from contract.wire import Checkin
 
 FINISHES = {"success": "success", "fail": "failed", "skipped": "skipped"}
 LATE_REPORT = timedelta(minutes=2)
-# Two finishes of one attempt at the same instant: the worse one stands, so that nothing bad is hidden.
+# Among two finishes of one attempt at the same instant, the worse one counts, so that no failure is hidden.
 BADNESS = {"running": 0, "skipped": 1, "success": 2, "failed": 3, "timeout": 4}
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What is known of one run."""
+    """The columns of a run that check-ins determine."""
 
     status: str = "running"
     flags: frozenset[str] = frozenset()
@@ -35,26 +35,26 @@ class RunFacts:
 
 
 def fold(facts: RunFacts | None, checkin: Checkin, received_at: datetime) -> RunFacts:
-    """The run after ``checkin``, which arrived at ``received_at``."""
-    known = facts or RunFacts(attempt=checkin.attempt)
-    known = replace(
-        known,
-        flags=known.flags | frozenset(checkin.flags),
-        slot=_earliest(known.slot, checkin.slot),
-        started_at=_earliest(known.started_at, _start_of(checkin)),
-        commit=max(known.commit, checkin.commit),
+    """The run after ``checkin``, received at ``received_at``."""
+    run = facts or RunFacts(attempt=checkin.attempt)
+    run = replace(
+        run,
+        flags=run.flags | frozenset(checkin.flags),
+        slot=_earliest(run.slot, checkin.slot),
+        started_at=_earliest(run.started_at, _start_of(checkin)),
+        commit=max(run.commit, checkin.commit),
     )
     if checkin.kind in FINISHES:
-        return _finish(known, checkin, received_at)
-    if checkin.attempt > known.attempt:
-        return _running_again(known, checkin.attempt)
-    return known
+        return _finish(run, checkin, received_at)
+    if checkin.attempt > run.attempt:
+        return _running_again(run, checkin.attempt)
+    return run
 
 
-def _finish(known: RunFacts, checkin: Checkin, received_at: datetime) -> RunFacts:
+def _finish(run: RunFacts, checkin: Checkin, received_at: datetime) -> RunFacts:
     status = "timeout" if checkin.timed_out else FINISHES[checkin.kind]
-    told = replace(
-        known,
+    finished = replace(
+        run,
         status=status,
         attempt=checkin.attempt,
         finished_at=checkin.at,
@@ -64,13 +64,13 @@ def _finish(known: RunFacts, checkin: Checkin, received_at: datetime) -> RunFact
         error=checkin.error,
     )
     if received_at - checkin.at > LATE_REPORT:
-        known = replace(known, flags=known.flags | {"reported_late"})
-        told = replace(told, flags=known.flags)
-    return told if _order(told) > _order(known) else known
+        run = replace(run, flags=run.flags | {"reported_late"})
+        finished = replace(finished, flags=run.flags)
+    return finished if _order(finished) > _order(run) else run
 
 
 def _order(facts: RunFacts) -> tuple[int, bool, float, int, float, int, int, str]:
-    """A total order of endings: later attempts, then later ends, then worse ones."""
+    """A total order of finishes: by attempt, then by time, then by badness."""
     at = facts.finished_at.timestamp() if facts.finished_at else 0.0
     return (
         facts.attempt,
@@ -84,9 +84,9 @@ def _order(facts: RunFacts) -> tuple[int, bool, float, int, float, int, int, str
     )
 
 
-def _running_again(known: RunFacts, attempt: int) -> RunFacts:
+def _running_again(run: RunFacts, attempt: int) -> RunFacts:
     return replace(
-        known,
+        run,
         status="running",
         attempt=attempt,
         finished_at=None,

@@ -1,4 +1,4 @@
-"""Instances as the API shows them."""
+"""Converts monitors to the API's instances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs: pages, one run, aggregates."""
+"""Reads runs: pages, single runs, aggregates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEALTHY, DEGRADED = 0.95, 0.70
 
 @dataclass(frozen=True)
 class Filter:
-    """Which runs; ``job`` and ``endpoint`` match a name or an id."""
+    """Conditions on runs. ``job`` and ``endpoint`` match a name or an id."""
 
     job: str | None = None
     namespace: str | None = None
@@ -41,12 +41,18 @@ class Filter:
 
 
 def list_page(
-    session: Session, actor: Actor, which: Filter, *, page: int = 1, page_size: int = 50, cursor: str | None = None
+    session: Session,
+    actor: Actor,
+    query_filter: Filter,
+    *,
+    page: int = 1,
+    page_size: int = 50,
+    cursor: str | None = None,
 ) -> wire.RunList:
-    """The newest runs first; ``total`` is counted up to 10,000. A cursor costs the same however far back it is."""
+    """A page of runs, newest first. ``total`` is counted up to 10,000. Cursors are equally fast at any depth."""
     actor.require("read:runs")
     page, page_size = min(max(page, 1), LAST_PAGE), min(max(page_size, 1), PAGE_SIZE)
-    conditions = _conditions(actor, which)
+    conditions = _conditions(actor, query_filter)
     total = session.exec(
         select(func.count()).select_from(select(Run.id).where(*conditions).limit(COUNTED).subquery())
     ).one()
@@ -64,23 +70,25 @@ def list_page(
     )
 
 
-def _conditions(actor: Actor, which: Filter) -> list[Any]:
+def _conditions(actor: Actor, query_filter: Filter) -> list[Any]:
     conditions: list[Any] = [Run.tenant_id == actor.tenant_id]
-    if which.status:
-        unknown = set(which.status.split(",")) - STATUSES
+    if query_filter.status:
+        unknown = set(query_filter.status.split(",")) - STATUSES
         if unknown:
-            raise BadInput(f"status is one of {', '.join(sorted(STATUSES))}, not {', '.join(sorted(unknown))!r}.")
-        conditions.append(col(Run.status).in_(which.status.split(",")))
-    if which.job:
-        conditions.append(or_(col(Run.job_id) == which.job, col(Run.job_name) == which.job))
-    if which.endpoint:
-        conditions.append(or_(col(Run.source_id) == which.endpoint, col(Run.endpoint_name) == which.endpoint))
-    if which.namespace:
-        conditions.append(Run.namespace == which.namespace)
-    if which.since:
-        conditions.append(col(Run.sort_at) >= bounds.instant("since", which.since))
-    if which.until:
-        conditions.append(col(Run.sort_at) < bounds.instant("until", which.until))
+            raise BadInput(f"status must be one of {', '.join(sorted(STATUSES))}, not {', '.join(sorted(unknown))!r}.")
+        conditions.append(col(Run.status).in_(query_filter.status.split(",")))
+    if query_filter.job:
+        conditions.append(or_(col(Run.job_id) == query_filter.job, col(Run.job_name) == query_filter.job))
+    if query_filter.endpoint:
+        conditions.append(
+            or_(col(Run.source_id) == query_filter.endpoint, col(Run.endpoint_name) == query_filter.endpoint)
+        )
+    if query_filter.namespace:
+        conditions.append(Run.namespace == query_filter.namespace)
+    if query_filter.since:
+        conditions.append(col(Run.sort_at) >= bounds.instant("since", query_filter.since))
+    if query_filter.until:
+        conditions.append(col(Run.sort_at) < bounds.instant("until", query_filter.until))
     return conditions
 
 
@@ -96,7 +104,7 @@ def _older_than(cursor: str) -> Any:
             raise ValueError(moment)
         at = at.astimezone(UTC)
     except (ValueError, OverflowError, binascii.Error) as error:
-        raise BadInput("This cursor is not one of ours: begin again without it.") from error
+        raise BadInput("The cursor is invalid. Request the first page without a cursor.") from error
     return or_(col(Run.sort_at) < at, and_(col(Run.sort_at) == at, col(Run.id) < run_id))
 
 
@@ -104,19 +112,19 @@ def get(session: Session, actor: Actor, run_id: str) -> wire.RunDetail:
     actor.require("read:runs")
     run = session.get(Run, run_id)
     if run is None or run.tenant_id != actor.tenant_id:
-        raise NotFound("There is no such run.")
-    kept = session.get(RunOutput, run_id)
-    output = wire.Output(head=kept.head, tail=kept.tail, lost_bytes=kept.lost_bytes) if kept else wire.Output()
+        raise NotFound(f"No run {run_id}.")
+    row = session.get(RunOutput, run_id)
+    output = wire.Output(head=row.head, tail=row.tail, lost_bytes=row.lost_bytes) if row else wire.Output()
     return wire.RunDetail(run=shape(run), output=output, error=run.error)
 
 
 def by_job(session: Session, actor: Actor, now: datetime, days: int = 30) -> list[wire.RunAggregate]:
-    """Success and durations of each job over the last ``days``."""
+    """Success rate and durations of each job over the last ``days``."""
     return _aggregates(session, actor, Run.job_id, Run.job_name, now - timedelta(days=days))
 
 
 def by_endpoint(session: Session, actor: Actor, now: datetime, days: int = 30) -> list[wire.RunAggregate]:
-    """The same for each source: an endpoint, or a ping key."""
+    """Success rate and durations of each source: an endpoint, or a ping key."""
     return _aggregates(session, actor, Run.source_id, Run.endpoint_name, now - timedelta(days=days))
 
 
@@ -131,7 +139,9 @@ def _aggregates(session: Session, actor: Actor, key: Any, name: Any, since: date
     groups: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
         groups[row[0]].append(row)
-    return sorted((_aggregate(group_id, group) for group_id, group in groups.items()), key=lambda one: one.name)
+    return sorted(
+        (_aggregate(group_id, group) for group_id, group in groups.items()), key=lambda aggregate: aggregate.name
+    )
 
 
 def _aggregate(group_id: str, rows: Sequence[Any]) -> wire.RunAggregate:
@@ -152,14 +162,14 @@ def _aggregate(group_id: str, rows: Sequence[Any]) -> wire.RunAggregate:
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
-    """The nearest-rank percentile of sorted values; None of nothing."""
+    """The nearest-rank percentile of sorted values; None without values."""
     if not ordered:
         return None
     return ordered[min(len(ordered) - 1, max(0, -(-int(share * 100) * len(ordered) // 100) - 1))]
 
 
 def shape(run: Run) -> wire.Run:
-    """The row as the API shows it."""
+    """The run in the API's format."""
     return wire.Run(
         id=run.id,
         job_id=run.job_id,

@@ -1,7 +1,7 @@
-"""When an instance is due. Pure, and the only place that says so: lists, calendars, plans and forecasts ask here.
+"""Computes when an instance is due. Pure, and the only place that does: lists, calendars, plans and forecasts use it.
 
-An instance is a job on a host: it is due by the job's time zone, else the host's, as the host's cron treats clock
-changes, and where the schedule has an ``H`` at a minute of its own.
+An instance is a job on a host. Its slots follow the job's time zone, or else the host's; the host's cron decides what
+clock changes do; an ``H`` in the schedule becomes a minute of the instance's own.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from zoneinfo import ZoneInfo
 from contract.schedule import POLICIES, Planned, ScheduleError, epochs, parse_all, resolve, seed
 
 DEBIAN = "debian"
-# What does not come in 50 years never comes.
+# A schedule without a slot in 50 years never runs.
 NEVER_S = 50 * 366 * 86_400
 KEPT = 65_536
 
 
 @dataclass(frozen=True, order=True)
 class Clock:
-    """How a host keeps time: its zone (empty until it reports) and how its cron treats clock changes."""
+    """A host's time zone (empty until it reports) and its cron's policy for clock changes."""
 
     zone: str
     policy: str = DEBIAN
@@ -35,19 +35,19 @@ class Clock:
 
 @dataclass(frozen=True, order=True)
 class Host:
-    """Where a job runs, as far as it matters for when it is due."""
+    """The facts about a host that determine slots."""
 
     id: str
     clock: Clock
 
 
-# A job that no host takes is forecast by its own zone, else by UTC.
+# For a job without hosts, the forecast uses its own zone, or else UTC.
 NOWHERE = Host("", Clock("UTC"))
 
 
 @dataclass(frozen=True)
-class Timed:
-    """A job, as far as it matters for when it is due; without a ``timezone`` it is its host's."""
+class ScheduledJob:
+    """The facts about a job that determine slots. Without a ``timezone``, the host's applies."""
 
     job_id: str
     schedule: tuple[str, ...]
@@ -55,8 +55,8 @@ class Timed:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A job as one host's cron has it: plain expressions, in a known zone."""
+class CronLine:
+    """A job in one host's crontab: expressions without ``H``, in a known zone."""
 
     plain: tuple[str, ...]
     zone: str
@@ -64,7 +64,7 @@ class Line:
 
 
 class _File(Protocol):
-    """A row of the index."""
+    """The used columns of an index row."""
 
     job_id: str
     schedule: list[str]
@@ -75,7 +75,7 @@ class _File(Protocol):
 
 
 class _Endpoint(Protocol):
-    """A row of an endpoint."""
+    """The used columns of an endpoint row."""
 
     id: str
     timezone: str
@@ -83,12 +83,12 @@ class _Endpoint(Protocol):
 
 
 def is_on(file: _File) -> bool:
-    """Whether the job of this file is due at all."""
+    """Whether the file's job is scheduled: valid, enabled and not paused."""
     return file.valid and file.enabled and not file.paused
 
 
-def timed(file: _File) -> Timed:
-    return Timed(file.job_id, tuple(file.schedule), file.timezone)
+def scheduled(file: _File) -> ScheduledJob:
+    return ScheduledJob(file.job_id, tuple(file.schedule), file.timezone)
 
 
 def host_of(endpoint: _Endpoint) -> Host:
@@ -96,82 +96,83 @@ def host_of(endpoint: _Endpoint) -> Host:
 
 
 def policy_of(capabilities: Mapping[str, Any]) -> str:
-    """How a host's cron treats clock changes, as its agent reported; Debian's while it has not."""
-    told = capabilities.get("dst_policy")
-    return told if isinstance(told, str) and told in POLICIES else DEBIAN
+    """A host's policy for clock changes, as its agent reported it; Debian's before its first report."""
+    policy = capabilities.get("dst_policy")
+    return policy if isinstance(policy, str) and policy in POLICIES else DEBIAN
 
 
 def clock_of(timezone: str, capabilities: Mapping[str, Any]) -> Clock:
     return Clock(timezone, policy_of(capabilities))
 
 
-def between(job: Timed, hosts: Iterable[Host], start: datetime, end: datetime) -> Iterator[datetime]:
-    """The moments in ``start`` ≤ moment < ``end`` at which the job is due on any of the hosts, ascending, each once.
+def between(job: ScheduledJob, hosts: Iterable[Host], start: datetime, end: datetime) -> Iterator[datetime]:
+    """The slots in ``start`` ≤ slot < ``end`` of the job on any of the hosts, ascending and without duplicates.
 
-    A host whose zone is not known adds none to a job that has no zone of its own.
+    A host with an unknown zone adds none if the job has no zone of its own.
     """
     begin, stop = math.ceil(start.timestamp()), math.ceil(end.timestamp())
     due = [epochs(line.plain, line.zone, line.policy, begin, stop) for line in _lines(job, hosts)]
     return (datetime.fromtimestamp(at, UTC) for at, _ in groupby(heapq.merge(*due)))
 
 
-def coming(job: Timed, hosts: Iterable[Host], after: datetime, count: int) -> list[datetime]:
-    """The first ``count`` moments of ``between`` later than ``after``; known ones are not worked out again."""
+def next_slots(job: ScheduledJob, hosts: Iterable[Host], after: datetime, count: int) -> list[datetime]:
+    """The first ``count`` slots later than ``after``. Results are cached."""
     begin = math.floor(after.timestamp())
-    found = {at for line in _lines(job, hosts) for at in _following(line, begin, count)}
-    return [datetime.fromtimestamp(at, UTC) for at in sorted(found)[:count]]
+    slots = {at for line in _lines(job, hosts) for at in _following(line, begin, count)}
+    return [datetime.fromtimestamp(at, UTC) for at in sorted(slots)[:count]]
 
 
-def line(job: Timed, host: Host) -> Line | None:
-    """What the host's cron is told; None where the schedule cannot be read or the zone is not known."""
+def line(job: ScheduledJob, host: Host) -> CronLine | None:
+    """The job in the host's crontab; None if the schedule is invalid or the zone unknown."""
     zone, plain = job.timezone or host.clock.zone, _plain(job, host.id)
-    return Line(plain, zone, host.clock.policy) if plain and _is_known(zone) else None
+    return CronLine(plain, zone, host.clock.policy) if plain and _is_known(zone) else None
 
 
-def planned(key: str, job: Timed, host: Host) -> Planned | None:
-    """The same for a forecast of many jobs."""
-    found = line(job, host)
-    return Planned(key, found.plain, found.zone, found.policy) if found else None
+def planned(key: str, job: ScheduledJob, host: Host) -> Planned | None:
+    """As ``line``, for a forecast of many jobs."""
+    cron_line = line(job, host)
+    return Planned(key, cron_line.plain, cron_line.zone, cron_line.policy) if cron_line else None
 
 
-def _lines(job: Timed, hosts: Iterable[Host]) -> set[Line]:
-    """Each different line once: most hosts are alike, and then they are due together."""
-    return {found for host in set(hosts) or {NOWHERE} if (found := line(job, host))}
+def _lines(job: ScheduledJob, hosts: Iterable[Host]) -> set[CronLine]:
+    """The distinct lines of all hosts; equal hosts share a line."""
+    return {cron_line for host in set(hosts) or {NOWHERE} if (cron_line := line(job, host))}
 
 
-_known: dict[Line, tuple[int, tuple[int, ...]]] = {}
+# By line: the time after which the slots were computed, and the slots.
+_cache: dict[CronLine, tuple[int, tuple[int, ...]]] = {}
 
 
-def _following(line: Line, after: int, count: int) -> Sequence[int]:
-    """The line's next slots, from those worked out earlier while enough of them are to come."""
-    since, slots = _known.get(line, (after, ()))
-    rest = slots[bisect_right(slots, after) :] if since <= after else ()
-    if len(rest) < count:
-        found = epochs(line.plain, line.zone, line.policy, after + 1, after + NEVER_S)
-        rest = tuple(islice(found, count))
-        if len(_known) >= KEPT:
-            _known.clear()
-        _known[line] = after, rest
-    return rest[:count]
+def _following(line: CronLine, after: int, count: int) -> Sequence[int]:
+    """The line's next ``count`` slots as epoch seconds, from the cache if it has enough."""
+    since, slots = _cache.get(line, (after, ()))
+    upcoming = slots[bisect_right(slots, after) :] if since <= after else ()
+    if len(upcoming) < count:
+        computed = epochs(line.plain, line.zone, line.policy, after + 1, after + NEVER_S)
+        upcoming = tuple(islice(computed, count))
+        if len(_cache) >= KEPT:
+            _cache.clear()
+        _cache[line] = after, upcoming
+    return upcoming[:count]
 
 
-def _plain(job: Timed, host_id: str) -> tuple[str, ...]:
+def _plain(job: ScheduledJob, host_id: str) -> tuple[str, ...]:
     return _resolved(job.schedule, seed(job.job_id, host_id) if _is_hashed(job.schedule) else "")
 
 
 @lru_cache(maxsize=8192)
 def _is_hashed(schedule: tuple[str, ...]) -> bool:
     try:
-        return any(one.hashed for one in parse_all(schedule))
+        return any(expression.hashed for expression in parse_all(schedule))
     except ScheduleError:
         return False
 
 
 @lru_cache(maxsize=KEPT)
 def _resolved(schedule: tuple[str, ...], hashed: str) -> tuple[str, ...]:
-    """Without ``H``; empty where there is nothing that can be read."""
+    """The expressions without ``H``; empty if one is invalid."""
     try:
-        return tuple(resolve(one, hashed) for one in schedule)
+        return tuple(resolve(expression, hashed) for expression in schedule)
     except ScheduleError:
         return ()
 

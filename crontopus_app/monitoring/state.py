@@ -1,7 +1,7 @@
-"""Where a monitor stands: what each event makes of it. Pure, and the only state machine.
+"""The state machine of monitors. Pure, and the only one.
 
-Its ``health`` is what the last run that says anything said; its ``state`` is the same, unless the job rests or is gone.
-So resting loses nothing: whatever came before, between and after it, the health is what the runs alone would make it.
+A monitor's ``health`` follows from its runs alone. Its ``state`` equals the health, unless the job is paused or its
+monitor retired. So pausing and resuming does not change the health.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-# What is not here, a run that still runs or one that was skipped, says nothing of the job's health.
+# Other statuses (running, skipped) do not change the health.
 HEALTH = {"success": "ok", "failed": "failing", "timeout": "failing", "lost": "failing"}
 RESTING = frozenset({"paused", "retired"})
 WORST_FIRST = ("failing", "invalid", "stuck", "missed", "late", "unknown", "waiting", "ok", "paused")
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A monitor, as far as events change it."""
+class MonitorState:
+    """The columns of a monitor that events change."""
 
     state: str = "waiting"
     health: str = "waiting"
@@ -28,8 +28,8 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Ran:
-    """A run is as this says; ``at`` is what it is ordered by among the others."""
+class RunChanged:
+    """A run is new or has changed. ``at`` orders it among the other runs."""
 
     run_id: str
     status: str
@@ -37,42 +37,42 @@ class Ran:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The job is in the repository and its source is there; one that is paused or disabled is ``resting``."""
+class JobPresent:
+    """The job and its source exist. A paused or disabled job is ``resting``."""
 
     resting: bool = False
 
 
 @dataclass(frozen=True)
-class Gone:
-    """The job or its source is not there any more."""
+class JobRemoved:
+    """The job or its source no longer exists."""
 
 
-Event = Ran | Wanted | Gone
+Event = RunChanged | JobPresent | JobRemoved
 
 
-def after(standing: Standing, event: Event) -> Standing:
+def after(monitor: MonitorState, event: Event) -> MonitorState:
     """The monitor after ``event``."""
-    if isinstance(event, Gone):
-        return replace(standing, state="retired")
-    if isinstance(event, Wanted):
-        return replace(standing, state="paused" if event.resting else standing.health)
-    return _ran(standing, event) if _is_latest(standing, event) else standing
+    if isinstance(event, JobRemoved):
+        return replace(monitor, state="retired")
+    if isinstance(event, JobPresent):
+        return replace(monitor, state="paused" if event.resting else monitor.health)
+    return _ran(monitor, event) if _is_latest(monitor, event) else monitor
 
 
-def _is_latest(standing: Standing, run: Ran) -> bool:
-    """A monitor follows the run that began last, whatever becomes of it."""
-    return run.run_id == standing.last_run_id or standing.last_run_at is None or standing.last_run_at <= run.at
+def _is_latest(monitor: MonitorState, run: RunChanged) -> bool:
+    """Whether the run is the monitor's last run, or started after it."""
+    return run.run_id == monitor.last_run_id or monitor.last_run_at is None or monitor.last_run_at <= run.at
 
 
-def _ran(standing: Standing, run: Ran) -> Standing:
-    health = HEALTH.get(run.status, standing.health)
-    state = standing.state if standing.state in RESTING else health
-    return Standing(state, health, run.run_id, run.status, run.at)
+def _ran(monitor: MonitorState, run: RunChanged) -> MonitorState:
+    health = HEALTH.get(run.status, monitor.health)
+    state = monitor.state if monitor.state in RESTING else health
+    return MonitorState(state, health, run.run_id, run.status, run.at)
 
 
 def badness(state: str) -> int:
-    """The place of a monitor's or a job's state among all, the worst first."""
+    """The rank of a state of a monitor or job: 0 is the worst."""
     return WORST_FIRST.index(state if state in WORST_FIRST else "unknown")
 
 

@@ -1,4 +1,4 @@
-"""What the runs of one job amount to: for its strip, its chart, its success. Bounded answers from indexed queries."""
+"""Statistics of runs for strips and charts. All queries use an index and have limited results."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import literal, tuple_, union_all
-from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 from contract import wire
@@ -20,22 +20,22 @@ from crontopus_app.models import Run, RunOutput
 from crontopus_app.monitoring.runs import shape
 
 READ = 5000
-# SQLite joins at most 500 queries into one.
+# SQLite allows at most 500 members in a UNION.
 PARTS = 400
 LINE = 160
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A run as a sparkline needs it; ``duration_s`` is None while it runs."""
+    """A run in a sparkline; ``duration_s`` is None while it runs."""
 
     status: str
     duration_s: float | None
 
 
 @dataclass(frozen=True)
-class Happened:
-    """A run as a strip needs it; ``at`` is its start, else its receipt."""
+class PastRun:
+    """A run in a history strip; ``at`` is its start, or else its receipt."""
 
     run_id: str
     status: str
@@ -45,8 +45,8 @@ class Happened:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """How many runs ended one way in the span that began at ``at``; ``run_id`` is their newest, if not a success."""
+class StatusCount:
+    """The number of runs with a status in the span that begins at ``at``. ``run_id`` is the newest, unless success."""
 
     at: datetime
     status: str
@@ -55,102 +55,104 @@ class Tally:
 
 
 def newest(session: Session, actor: Actor, job_id: str, count: int) -> list[wire.Run]:
-    """The job's last ``count`` runs, newest first."""
+    """The job's newest ``count`` runs, newest first."""
     actor.require("read:runs")
     order = (col(Run.sort_at).desc(), col(Run.id).desc())
-    rows = session.exec(select(Run).where(*_of(actor, job_id)).order_by(*order).limit(count))
+    rows = session.exec(select(Run).where(*_of_job(actor, job_id)).order_by(*order).limit(count))
     return [shape(row) for row in rows]
 
 
 def last_of_jobs(session: Session, actor: Actor, job_ids: Sequence[str], count: int) -> dict[str, list[Bar]]:
-    """The newest ``count`` runs of each job, oldest first, as a strip draws them; of at most 400 jobs.
+    """The newest ``count`` runs of each of up to 400 jobs, oldest first.
 
-    Each job is a query of its own on the index, in one statement: ranking them together would read all history.
+    One statement with a UNION member per job, each of which uses the index. A window function would read all runs.
     """
     actor.require("read:runs")
     newest = (col(Run.sort_at).desc(), col(Run.id).desc())
     parts = []
     for job_id in job_ids[:PARTS]:
-        wanted = columns(col(Run.job_id), col(Run.status), col(Run.duration_s), col(Run.sort_at), col(Run.id))
-        # The box around it is for SQLite, which takes no order inside a union.
-        parts.append(columns(wanted.where(*_of(actor, job_id)).order_by(*newest).limit(count).subquery()))
+        columns = sa.select(col(Run.job_id), col(Run.status), col(Run.duration_s), col(Run.sort_at), col(Run.id))
+        # A subquery, because SQLite forbids ORDER BY inside a UNION member.
+        parts.append(sa.select(columns.where(*_of_job(actor, job_id)).order_by(*newest).limit(count).subquery()))
     rows = session.execute(union_all(*parts)).all() if parts else []
-    found: dict[str, list[Bar]] = defaultdict(list)
+    bars: dict[str, list[Bar]] = defaultdict(list)
     for job_id, status, seconds, _, _ in sorted(rows, key=lambda row: row[3:]):
-        found[job_id].append(Bar(status, seconds))
-    return dict(found)
+        bars[job_id].append(Bar(status, seconds))
+    return dict(bars)
 
 
 def around(session: Session, actor: Actor, run_id: str, each: int) -> list[wire.Run]:
-    """The run with up to ``each`` before and after it of its source, newest first; nothing where it is not there."""
+    """The run with up to ``each`` runs before and after it at the same source, newest first; empty without the run."""
     actor.require("read:runs")
     run = session.get(Run, run_id)
     if run is None or run.tenant_id != actor.tenant_id:
         return []
-    place, here = (col(Run.sort_at), col(Run.id)), (run.sort_at, run.id)
+    order, position = (col(Run.sort_at), col(Run.id)), (run.sort_at, run.id)
     query = select(Run).where(Run.tenant_id == actor.tenant_id, Run.source_id == run.source_id)
-    later = session.exec(query.where(tuple_(*place) > here).order_by(*place).limit(each)).all()
-    newest_first = [one.desc() for one in place]
-    earlier = session.exec(query.where(tuple_(*place) < here).order_by(*newest_first).limit(each)).all()
+    later = session.exec(query.where(tuple_(*order) > position).order_by(*order).limit(each)).all()
+    newest_first = [column.desc() for column in order]
+    earlier = session.exec(query.where(tuple_(*order) < position).order_by(*newest_first).limit(each)).all()
     return [shape(row) for row in (*reversed(later), run, *earlier)]
 
 
-def happened(session: Session, actor: Actor, job_id: str, since: datetime, most: int) -> list[Happened]:
-    """Its runs since then, oldest first; of more than ``most`` the newest."""
+def runs_since(session: Session, actor: Actor, job_id: str, since: datetime, most: int) -> list[PastRun]:
+    """The job's runs since ``since``, oldest first; only the newest ``most``."""
     actor.require("read:runs")
-    wanted = columns(col(Run.id), col(Run.status), col(Run.flags), col(Run.slot), col(Run.sort_at))
-    query = wanted.where(*_of(actor, job_id), col(Run.sort_at) >= since).order_by(col(Run.sort_at).desc())
+    columns = sa.select(col(Run.id), col(Run.status), col(Run.flags), col(Run.slot), col(Run.sort_at))
+    query = columns.where(*_of_job(actor, job_id), col(Run.sort_at) >= since).order_by(col(Run.sort_at).desc())
     rows = session.execute(query.limit(most)).all()
-    return [Happened(run_id, status, tuple(flags), slot, at) for run_id, status, flags, slot, at in reversed(rows)]
+    return [PastRun(run_id, status, tuple(flags), slot, at) for run_id, status, flags, slot, at in reversed(rows)]
 
 
-def tallies(session: Session, actor: Actor, job_id: str, bounds: Sequence[datetime]) -> list[Tally]:
-    """The same counted in the spans between ``bounds`` (ascending), by span.
+def status_counts(session: Session, actor: Actor, job_id: str, bounds: Sequence[datetime]) -> list[StatusCount]:
+    """The job's runs counted by status in the spans between ``bounds`` (ascending).
 
-    Made for 100,000 runs: all are counted in the index alone, and only what did not succeed is read, up to ``READ``
-    rows; of more than that the newest are told as what they are and the others as ``other``.
+    Fast for 100,000 runs: all runs are counted in the index, and only unsuccessful ones are read, up to ``READ`` rows.
+    Older ones above that limit are counted as ``other``.
     """
     actor.require("read:runs")
     spans = list(pairwise(bounds))
     totals = _totals(session, actor, job_id, spans)
-    bad: dict[tuple[int, str], list[str]] = {}
-    wanted = columns(col(Run.id), col(Run.status), col(Run.sort_at)).order_by(col(Run.sort_at).desc(), col(Run.id))
+    unsuccessful: dict[tuple[int, str], list[str]] = {}
+    columns = sa.select(col(Run.id), col(Run.status), col(Run.sort_at)).order_by(col(Run.sort_at).desc(), col(Run.id))
     within = col(Run.sort_at) >= bounds[0], col(Run.sort_at) < bounds[-1], col(Run.status) != "success"
-    rows = session.execute(wanted.where(*_of(actor, job_id), *within).limit(READ)).all()
+    rows = session.execute(columns.where(*_of_job(actor, job_id), *within).limit(READ)).all()
     for run_id, status, at in rows:
-        bad.setdefault((bisect_right(bounds, at) - 1, status), []).append(run_id)
-    found = [Tally(bounds[span], status, len(ids), ids[0]) for (span, status), ids in bad.items()]
-    return sorted(found + _rest(bounds, totals, found, len(rows) == READ), key=lambda tally: tally.at)
+        unsuccessful.setdefault((bisect_right(bounds, at) - 1, status), []).append(run_id)
+    counts = [StatusCount(bounds[span], status, len(ids), ids[0]) for (span, status), ids in unsuccessful.items()]
+    return sorted(counts + _remaining(bounds, totals, counts, len(rows) == READ), key=lambda count: count.at)
 
 
 def _totals(session: Session, actor: Actor, job_id: str, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
-    """How many runs each span has, in one query that reads nothing but the index."""
+    """The number of runs in each span, in one query that only reads the index."""
     at = col(Run.sort_at)
     counts = [
-        columns(literal(place), func.count()).where(*_of(actor, job_id), at >= begin, at < end)
-        for place, (begin, end) in enumerate(spans)
+        sa.select(literal(span), func.count()).where(*_of_job(actor, job_id), at >= begin, at < end)
+        for span, (begin, end) in enumerate(spans)
     ]
-    found = {place: count for place, count in session.execute(union_all(*counts))}  # noqa: C416 -- dict() cannot be typed over rows
-    return [found[place] for place in range(len(spans))]
+    totals = {span: count for span, count in session.execute(union_all(*counts))}  # noqa: C416 -- dict() cannot be typed over rows
+    return [totals[span] for span in range(len(spans))]
 
 
-def _rest(bounds: Sequence[datetime], totals: Sequence[int], found: Sequence[Tally], cut: bool) -> list[Tally]:
-    """What is left of each span's total: successes, or in spans older than what was read, nobody knows what."""
-    told = Counter[datetime]()
-    for tally in found:
-        told[tally.at] += tally.count
-    oldest = min(told, default=bounds[0]) if cut else bounds[0]
-    rest = [(at, total - told[at]) for at, total in zip(bounds, totals, strict=False)]
-    return [Tally(at, "other" if cut and at <= oldest else "success", count) for at, count in rest if count]
+def _remaining(
+    bounds: Sequence[datetime], totals: Sequence[int], counts: Sequence[StatusCount], cut: bool
+) -> list[StatusCount]:
+    """The runs that were not read: successes, or ``other`` in spans older than the oldest row read."""
+    counted = Counter[datetime]()
+    for count in counts:
+        counted[count.at] += count.count
+    oldest = min(counted, default=bounds[0]) if cut else bounds[0]
+    remaining = [(at, total - counted[at]) for at, total in zip(bounds, totals, strict=False)]
+    return [StatusCount(at, "other" if cut and at <= oldest else "success", count) for at, count in remaining if count]
 
 
 def last_lines(session: Session, actor: Actor, run_ids: Sequence[str]) -> dict[str, str]:
-    """The last line that each of these runs printed, cut to ``LINE`` characters; none for what printed nothing."""
+    """The last ``LINE`` characters of the last output line of each run; omits runs without output."""
     actor.require("read:runs")
     head, tail = (
         func.substr(col(text), func.length(col(text)) - LINE * 2) for text in (RunOutput.head, RunOutput.tail)
     )
-    query = columns(col(RunOutput.run_id), head, tail).join(Run, col(Run.id) == col(RunOutput.run_id))
+    query = sa.select(col(RunOutput.run_id), head, tail).join(Run, col(Run.id) == col(RunOutput.run_id))
     rows = session.execute(query.where(col(Run.tenant_id) == actor.tenant_id, col(RunOutput.run_id).in_(run_ids)))
     return {run_id: line for run_id, head, tail in rows if (line := _last_line(tail or head))}
 
@@ -160,6 +162,6 @@ def _last_line(text: str) -> str:
     return lines[-1].strip()[-LINE:] if lines else ""
 
 
-def _of(actor: Actor, job_id: str) -> tuple[Any, ...]:
-    """As the index ``ix_run_job_sort`` begins."""
+def _of_job(actor: Actor, job_id: str) -> tuple[Any, ...]:
+    """The first columns of the index ``ix_run_job_sort``."""
     return col(Run.tenant_id) == actor.tenant_id, col(Run.job_id) == job_id

@@ -1,6 +1,6 @@
-"""Monitors follow the index: one for every job on every endpoint it runs on.
+"""Keeps monitors in line with the index: one for every job on every endpoint that it runs on.
 
-Those of ping keys are made where a key is first used; here they follow their job.
+Monitors of ping keys are created when a key is first used; here they follow their job.
 """
 
 from __future__ import annotations
@@ -18,50 +18,50 @@ from contract.manifest import AgentTarget, Manifest
 from crontopus_app.base.bulk import update_rows
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.models.base import new_id
-from crontopus_app.monitoring.state import Gone, Standing, Wanted, after
+from crontopus_app.monitoring.state import JobPresent, JobRemoved, MonitorState, after
 
-# What takes space and says nothing here.
+# Large columns that are not needed here.
 _SLIM = [defer(getattr(JobIndex, name)) for name in ("yaml", "lints", "errors")]
 _SLIM_HOSTS = [defer(getattr(Endpoint, name)) for name in ("crontab", "drift")]
 _COLUMNS = [col(getattr(Monitor, name)) for name in ("id", "job_id", "source_id", "endpoint_id", "state")]
 _COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "health")]
-# More ids than a statement takes well: then all of the tenant's rows are looked at.
+# For more ids than this, a query reads all of the tenant's rows instead.
 NAMED_AT_MOST = 500
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the monitor of one instance must say."""
+    """The expected values of a monitor."""
 
     job_name: str
     namespace: str
-    event: Wanted
+    event: JobPresent
 
 
 @dataclass(frozen=True)
 class _Expected:
-    """The instances there should be, the valid jobs, the jobs whose files are invalid now, and the active endpoints."""
+    """The expected instances, the valid jobs, the ids of jobs with invalid files, and the active endpoints."""
 
     instances: dict[tuple[str, str], Target]
     jobs: dict[str, Target]
-    kept: set[str]
+    invalid: set[str]
     active: set[str]
 
-    def of(self, row: Any) -> dict[str, Any] | None:
-        """What has to change in a monitor's row; None where it is as it should be."""
+    def changes(self, row: Any) -> dict[str, Any] | None:
+        """The values to change in a monitor's row; None if it is as expected."""
         by_key = self.jobs.get(row.job_id) if row.endpoint_id is None else None
         target = by_key or self.instances.get((row.job_id, row.source_id))
         if target is not None:
             return _followed(row, target)
-        stays = row.job_id in self.kept and (row.endpoint_id is None or row.endpoint_id in self.active)
-        gone = after(Standing(row.state, row.health), Gone()).state
-        return None if stays or row.state == gone else {"state": gone, "outcome": "", "reason": ""}
+        stays = row.job_id in self.invalid and (row.endpoint_id is None or row.endpoint_id in self.active)
+        retired = after(MonitorState(row.state, row.health), JobRemoved()).state
+        return None if stays or row.state == retired else {"state": retired, "outcome": "", "reason": ""}
 
 
 def lock_tenant(session: Session, tenant_id: str) -> Tenant | None:
-    """Puts those in order who change a tenant's index, endpoints or monitors. Take it before any of those rows.
+    """Serialises changes of a tenant's index, endpoints and monitors. Take this lock before locking any of those rows.
 
-    Check-ins do not wait for it: they lock the row only against its removal.
+    Check-ins do not wait for it: they only lock the tenant's row against deletion.
     """
     return session.get(Tenant, tenant_id, with_for_update={"key_share": True})
 
@@ -74,21 +74,21 @@ def sync_monitors(
     jobs: Collection[str] | None = None,
     hosts: Collection[str] | None = None,
 ) -> None:
-    """Makes, revives, pauses and retires the tenant's monitors as its indexed jobs and active endpoints ask for.
+    """Creates, resumes, pauses and retires the tenant's monitors according to its jobs and active endpoints.
 
-    Only those of ``jobs`` (ids), or of ``hosts`` (endpoints' ids), where they are given. A file that is invalid now
-    changes nothing about its job's monitors. Retired ones keep their history. Call with the tenant locked.
+    ``jobs`` and ``hosts`` limit it to these ids of jobs and endpoints. An invalid file does not change its job's
+    monitors. Retired monitors keep their history. Call with the tenant locked.
     """
     session.flush()
     jobs = None if jobs is None or len(jobs) > NAMED_AT_MOST else jobs
-    mine = [Monitor.tenant_id == tenant_id]
-    mine += [] if jobs is None else [col(Monitor.job_id).in_(jobs)]
-    mine += [] if hosts is None else [col(Monitor.source_id).in_(hosts)]
+    conditions = [Monitor.tenant_id == tenant_id]
+    conditions += [] if jobs is None else [col(Monitor.job_id).in_(jobs)]
+    conditions += [] if hosts is None else [col(Monitor.source_id).in_(hosts)]
     expected = _expected(session, tenant_id, jobs, hosts)
-    rows = session.execute(select(*_COLUMNS).where(*mine)).all()
-    _change(session, expected, [row.id for row in rows if expected.of(row)], now)
-    there = {(row.job_id, row.source_id) for row in rows}
-    _make(session, tenant_id, {key: one for key, one in expected.instances.items() if key not in there}, now)
+    rows = session.execute(select(*_COLUMNS).where(*conditions)).all()
+    _update(session, expected, [row.id for row in rows if expected.changes(row)], now)
+    existing = {(row.job_id, row.source_id) for row in rows}
+    _create(session, tenant_id, {key: target for key, target in expected.instances.items() if key not in existing}, now)
 
 
 def _expected(
@@ -104,9 +104,9 @@ def _expected(
     expected = _Expected({}, {}, set(), {host.id for host in active})
     for job in session.exec(files.options(*_SLIM)):
         if not job.valid:
-            expected.kept.add(job.job_id)
+            expected.invalid.add(job.job_id)
             continue
-        target = Target(job.name, job.namespace, Wanted(resting=job.paused or not job.enabled))
+        target = Target(job.name, job.namespace, JobPresent(resting=job.paused or not job.enabled))
         expected.jobs[job.job_id] = target
         expected.instances.update(dict.fromkeys(((job.job_id, host.id) for host in matching(job, active)), target))
     return expected
@@ -131,23 +131,23 @@ def _tuple(value: str | list[str]) -> tuple[str, ...]:
 
 
 def _followed(row: Any, target: Target) -> dict[str, Any] | None:
-    state = after(Standing(row.state, row.health), target.event).state
+    state = after(MonitorState(row.state, row.health), target.event).state
     if (row.state, row.job_name, row.namespace) == (state, target.job_name, target.namespace):
         return None
     return {"state": state, "job_name": target.job_name, "namespace": target.namespace}
 
 
-def _change(session: Session, expected: _Expected, ids: Sequence[str], now: datetime) -> None:
-    """Locks these monitors in the order of ids, as check-ins do, and brings them to what is expected of them now."""
+def _update(session: Session, expected: _Expected, ids: Sequence[str], now: datetime) -> None:
+    """Locks the monitors in the order of ids, as check-ins do, and sets the expected values."""
     table = Monitor.metadata.tables["monitor"]
     for start in range(0, len(ids), NAMED_AT_MOST):
-        some = col(Monitor.id).in_(sorted(ids)[start : start + NAMED_AT_MOST])
-        locked = session.execute(select(*_COLUMNS).where(some).order_by(Monitor.id).with_for_update()).all()
-        changes = [(row.id, values | {"updated_at": now}) for row in locked if (values := expected.of(row))]
+        chunk = col(Monitor.id).in_(sorted(ids)[start : start + NAMED_AT_MOST])
+        locked = session.execute(select(*_COLUMNS).where(chunk).order_by(Monitor.id).with_for_update()).all()
+        changes = [(row.id, values | {"updated_at": now}) for row in locked if (values := expected.changes(row))]
         update_rows(session, table, changes)
 
 
-def _make(session: Session, tenant_id: str, wanted: dict[tuple[str, str], Target], now: datetime) -> None:
+def _create(session: Session, tenant_id: str, instances: dict[tuple[str, str], Target], now: datetime) -> None:
     rows = [
         {
             "id": new_id(),
@@ -157,14 +157,14 @@ def _make(session: Session, tenant_id: str, wanted: dict[tuple[str, str], Target
             "endpoint_id": endpoint_id,
             "job_name": target.job_name,
             "namespace": target.namespace,
-            "state": after(Standing(), target.event).state,
-            "health": Standing().health,
+            "state": after(MonitorState(), target.event).state,
+            "health": MonitorState().health,
             "outcome": "",
             "reason": "",
             "applied_commit": "",
             "updated_at": now,
         }
-        for (job_id, endpoint_id), target in wanted.items()
+        for (job_id, endpoint_id), target in instances.items()
     ]
     if rows:
         session.connection().execute(insert(Monitor.metadata.tables["monitor"]), rows)

@@ -16,7 +16,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.jobs.lookup import find
 from crontopus_app.models import Endpoint, JobIndex, Monitor
 from crontopus_app.monitoring import slots
-from crontopus_app.monitoring.slots import Timed
+from crontopus_app.monitoring.slots import ScheduledJob
 
 WINDOW = timedelta(days=30)
 HOUR = timedelta(hours=1)
@@ -59,7 +59,7 @@ def past(session: Session, actor: Actor, namespace: str, name: str, now: datetim
     if not slots.is_on(row) or not hosts:
         return Past()
     minute = now.replace(second=0, microsecond=0)
-    due = slots.between(slots.timed(row), map(slots.host_of, hosts), minute - WINDOW, minute)
+    due = slots.between(slots.scheduled(row), map(slots.host_of, hosts), minute - WINDOW, minute)
     found = list(islice(due, MOST + 1))
     if len(found) > MOST:
         return Past((), len(found), dense=True)
@@ -81,7 +81,7 @@ def crowd(session: Session, actor: Actor, namespace: str, name: str, now: dateti
 
 
 def _on_host(session: Session, row: JobIndex, host: Endpoint, now: datetime) -> Crowd | None:
-    job, place = slots.timed(row), slots.host_of(host)
+    job, place = slots.scheduled(row), slots.host_of(host)
     there, soon = slots.line(job, place), list(islice(slots.between(job, [place], now, now + WINDOW), 2))
     if not there or not soon or (soon[-1] - soon[0] < HOUR and len(soon) > 1):
         return None
@@ -110,7 +110,7 @@ def _others(session: Session, row: JobIndex, host: Endpoint) -> list[Planned]:
     on = col(JobIndex.tenant_id) == row.tenant_id, col(JobIndex.valid), col(JobIndex.enabled), ~col(JobIndex.paused)
     rows = session.execute(query.where(*here, *on)).all()
     jobs = (
-        (f"{namespace}/{name}", Timed(job_id, tuple(schedule), zone))
+        (f"{namespace}/{name}", ScheduledJob(job_id, tuple(schedule), zone))
         for job_id, namespace, name, schedule, zone in rows
     )
     found = (slots.planned(key, job, slots.host_of(host)) for key, job in jobs)

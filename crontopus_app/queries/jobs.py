@@ -153,7 +153,7 @@ def next_runs(session: Session, actor: Actor, namespace: str, name: str, count: 
 def _coming(row: JobIndex, monitors: Iterable[_Watched], count: int, now: datetime) -> list[datetime]:
     if not slots.is_on(row):
         return []
-    return slots.coming(slots.timed(row), map(slots.host_of, _hosts(monitors)), now, count)
+    return slots.next_slots(slots.scheduled(row), map(slots.host_of, _hosts(monitors)), now, count)
 
 
 def instances(session: Session, actor: Actor, namespace: str, name: str) -> list[wire.InstanceStatus]:

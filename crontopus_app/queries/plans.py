@@ -188,4 +188,4 @@ def _on(session: Session, row: JobIndex) -> set[str]:
 def _slots(row: JobIndex | None, hosts: list[Endpoint], now: datetime) -> list[datetime]:
     if row is None or not slots.is_on(row):
         return []
-    return slots.coming(slots.timed(row), map(slots.host_of, matching(row, hosts)), now, SLOTS)
+    return slots.next_slots(slots.scheduled(row), map(slots.host_of, matching(row, hosts)), now, SLOTS)

@@ -142,7 +142,7 @@ def _coming(session: Session, tenant_id: str, jobs: Sequence[_Job], now: datetim
     hosts = _hosts(session, tenant_id, [row.job_id for row in rows])
     soon = now + timedelta(microseconds=1)
     return {
-        row.id: tuple(slots.between(slots.timed(row), sorted(hosts[row.job_id])[:PLACES], soon, soon + HALF))
+        row.id: tuple(slots.between(slots.scheduled(row), sorted(hosts[row.job_id])[:PLACES], soon, soon + HALF))
         for row in rows
     }
 

@@ -21,7 +21,7 @@ from crontopus_app.base.errors import Unavailable
 from crontopus_app.base.live import CHANNEL
 from crontopus_app.base.queue import redis
 from crontopus_app.models import Endpoint, Run, Tenant
-from crontopus_app.monitoring.intake import intake
+from crontopus_app.monitoring.intake import batch
 from tests.api.conftest import bearer
 from tests.cast import JOB_ID, NOON, Member, add_endpoint
 
@@ -95,7 +95,7 @@ def test_what_is_left_of_the_rate_is_told(way: TestClient, alice: Member) -> Non
 def test_past_the_rate_nothing_is_written(
     way: TestClient, alice: Member, charlie: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "RATE", rates.Rate("few", 1, 60))
+    monkeypatch.setattr(batch, "RATE", rates.Rate("few", 1, 60))
     assert send(way, alice.endpoint_token).status_code == 200
     refused = send(way, alice.endpoint_token)
     assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
@@ -141,7 +141,7 @@ def test_too_many_waiting_are_a_503_that_says_when_to_come_again(
     async def full(item: Any, weight: int) -> None:
         raise Unavailable("Too many check-ins are waiting.", part="ingest", retry_after=2)
 
-    monkeypatch.setattr(intake.intake().writer, "put", full)
+    monkeypatch.setattr(batch.intake().writer, "put", full)
     answer = send(way, alice.endpoint_token)
     assert (answer.status_code, answer.headers["Retry-After"], answer.json()["part"]) == (503, "2", "ingest")
 
@@ -150,7 +150,7 @@ def test_too_many_waiting_are_a_503_that_says_when_to_come_again(
 def test_a_defect_is_a_500_with_a_reference(
     way: TestClient, alice: Member, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(intake.checkins, "_clean", lambda _: 1 // 0)
+    monkeypatch.setattr(batch.checkins, "_clean", lambda _: 1 // 0)
     answer = send(way, alice.endpoint_token)
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert answer.json()["reference"] in caplog.text

@@ -65,7 +65,7 @@ def test_check_ins_of_a_silent_database_are_refused_in_time(
     assert (first.status_code, first.json()["part"], "Retry-After" in first.headers) == (503, "database", True)
     assert waited < senders.PATIENCE_S * SLACK
     assert {(one.status_code, one.json()["detail"]) for one in followers} == {
-        (503, "The database did not answer a moment ago: try again shortly.")
+        (503, "The database is not responding. Try again in a few seconds.")
     }
     wait_until(lambda: send(client, alice).status_code == 200, "check-ins to be taken again")
 

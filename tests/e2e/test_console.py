@@ -120,7 +120,7 @@ def test_the_output_of_a_run_has_its_colours(opened: Callable[..., Page], visito
 
 def test_anothers_run_is_not_there(opened: Callable[..., Page], visitor: Visitor, stranger: Visitor) -> None:
     page = opened(stranger, f"/runs/{check_in(visitor)}")
-    expect(page.locator("#problem")).to_contain_text("There is no such run.")
+    expect(page.locator("#problem")).to_contain_text("No run ")
 
 
 def test_where_no_page_is_one_is_told_and_led_on(browser: Browser, served: Served) -> None:

@@ -22,7 +22,7 @@ from crontopus_app.hosts import endpoints, enrolment
 from crontopus_app.jobs.index import index, lock_tenant
 from crontopus_app.models import Endpoint, JobIndex, Monitor
 from crontopus_app.monitoring.intake import checkins, ingest, senders
-from crontopus_app.monitoring.intake.rows import Sender, Told
+from crontopus_app.monitoring.intake.rows import Sender, SentCheckin
 from crontopus_app.monitoring.intake.statements import statements
 from crontopus_app.people import tokens
 from tests.cast import NOON, Member, add_endpoint, join, told_one
@@ -52,13 +52,13 @@ def host(actor: Actor) -> Endpoint:
         return session.exec(select(Endpoint).where(Endpoint.tenant_id == actor.tenant_id)).one()
 
 
-def checkin(actor: Actor) -> Told:
+def checkin(actor: Actor) -> SentCheckin:
     """A success of the owner's job on its host."""
     with reading() as session:
         monitor = session.exec(select(Monitor).where(Monitor.tenant_id == actor.tenant_id)).one()
     one = success(monitor.job_id)
     source = host(actor)
-    return Told(Sender(source.id, actor.tenant_id, source.name, source.id), one)
+    return SentCheckin(Sender(source.id, actor.tenant_id, source.name, source.id), one)
 
 
 def success(job_id: str = "") -> wire.Checkin:
@@ -68,10 +68,10 @@ def success(job_id: str = "") -> wire.Checkin:
 
 
 @contextmanager
-def batch_under_way(actor: Actor, told: Told) -> Iterator[None]:
+def batch_under_way(actor: Actor, told: SentCheckin) -> Iterator[None]:
     """A batch of check-ins that is written and not yet committed."""
     with writing() as session:
-        senders.senders(statements(session), [senders.of_endpoint(host(actor))])()
+        senders.authenticate(statements(session), [senders.of_endpoint(host(actor))])()
         ingest.record(session, [told], NOON)
         yield
 
@@ -107,8 +107,8 @@ def test_other_tenants_check_in_while_a_tenant_is_changed(
 def test_both_tenants_of_one_batch_are_answered_while_one_is_locked(owner: Actor, charlie: Member) -> None:
     with reading() as session:
         theirs = senders.of_endpoint(session.get_one(Endpoint, charlie.endpoint_id))
-    mine = checkins.Asked(senders.of_endpoint(host(owner)), checkin(owner).checkin)
-    batch = [mine, checkins.Asked(theirs, success())]
+    mine = checkins.ReceivedCheckin(senders.of_endpoint(host(owner)), checkin(owner).checkin)
+    batch = [mine, checkins.ReceivedCheckin(theirs, success())]
     with writing() as session:
         lock_tenant(session, owner.tenant_id)
         answers = meanwhile(lambda: checkins.record(batch, NOON))

@@ -22,7 +22,7 @@ from crontopus_app.forge.client import Forgejo
 from crontopus_app.hosts import enrolment
 from crontopus_app.models import CheckIn, Endpoint, Run
 from crontopus_app.monitoring.intake import ingest
-from crontopus_app.monitoring.intake.rows import Sender, Told
+from crontopus_app.monitoring.intake.rows import Sender, SentCheckin
 from crontopus_app.people import tokens
 from tests.cast import JOB_ID, NOON, Member, add_endpoint, add_job, join, told_one
 from tests.fixtures.tenants import provisioned
@@ -128,6 +128,6 @@ def test_check_ins_of_two_endpoints_do_not_wait_for_each_other(alice: Member) ->
     other, _ = add_endpoint("alice", "second")
     with writing() as session:
         ingest.record(
-            session, [Told(Sender(alice.endpoint_id, "alice", "alice-host", alice.endpoint_id), told())], NOON
+            session, [SentCheckin(Sender(alice.endpoint_id, "alice", "alice-host", alice.endpoint_id), told())], NOON
         )
         assert sender(other, told())().state == "success"

@@ -99,7 +99,7 @@ def test_a_cursor_that_is_not_ours_is_refused(alice: Member, cursor: str) -> Non
 
 
 def test_an_unknown_status_is_refused(alice: Member) -> None:
-    with reading() as session, pytest.raises(BadInput, match="status is one of"):
+    with reading() as session, pytest.raises(BadInput, match="status must be one of"):
         runs.list_page(session, alice.actor, runs.Filter(status="exploded"))
 
 

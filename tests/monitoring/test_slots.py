@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contract.schedule import resolve, seed
 from crontopus_app.monitoring import slots
-from crontopus_app.monitoring.slots import NOWHERE, Clock, Host, Timed, between, coming
+from crontopus_app.monitoring.slots import NOWHERE, Clock, Host, ScheduledJob, between, next_slots
 
 EVE = datetime(2027, 3, 27, 12, tzinfo=UTC)
 BERLIN, TOKYO, SILENT, MARS = (
@@ -54,30 +54,32 @@ def at(told: str) -> datetime:
     ],
 )
 def test_when_it_is_due(schedule: str, zone: str | None, hosts: list[Host], due: list[str]) -> None:
-    job, expected = Timed("j", (schedule,), zone), [at(told) for told in due]
-    assert coming(job, hosts, EVE, 2) == expected
+    job, expected = ScheduledJob("j", (schedule,), zone), [at(told) for told in due]
+    assert next_slots(job, hosts, EVE, 2) == expected
     assert list(islice(between(job, hosts, EVE + timedelta(seconds=1), EVE + timedelta(days=9)), 2)) == expected
 
 
 @pytest.mark.parametrize("schedule", ["h h * * *", "H H * * *", "h/20 H(2-4) * * *"])
 def test_in_either_case_a_hash_is_each_hosts_own(schedule: str) -> None:
     """As the agent of that host works it out, whoever asks."""
-    job = Timed("5b0c7c9e", (schedule,), "UTC")
+    job = ScheduledJob("5b0c7c9e", (schedule,), "UTC")
     plain = {host: resolve(schedule, seed(job.job_id, host.id)) for host in (BERLIN, TOKYO)}
     assert plain[BERLIN] != plain[TOKYO]
-    each = {host: coming(job, [host], EVE, 1) for host in plain}
-    assert each == {host: coming(Timed("other", (told,), "UTC"), [host], EVE, 1) for host, told in plain.items()}
-    assert coming(job, plain, EVE, 1) == min(each.values())
+    each = {host: next_slots(job, [host], EVE, 1) for host in plain}
+    assert each == {
+        host: next_slots(ScheduledJob("other", (told,), "UTC"), [host], EVE, 1) for host, told in plain.items()
+    }
+    assert next_slots(job, plain, EVE, 1) == min(each.values())
 
 
 def test_several_expressions_are_one_schedule() -> None:
-    job = Timed("j", ("0 13 * * *", "30 12 * * *", "0 13 27 * *"), "UTC")
-    assert coming(job, [BERLIN], EVE, 3) == [at("27 12:30"), at("27 13:00"), at("28 12:30")]
-    assert coming(Timed("j", ()), [BERLIN], EVE, 3) == []
+    job = ScheduledJob("j", ("0 13 * * *", "30 12 * * *", "0 13 27 * *"), "UTC")
+    assert next_slots(job, [BERLIN], EVE, 3) == [at("27 12:30"), at("27 13:00"), at("28 12:30")]
+    assert next_slots(ScheduledJob("j", ()), [BERLIN], EVE, 3) == []
 
 
 def test_between_holds_its_start_and_not_its_end() -> None:
-    job = Timed("j", ("*/30 * * * *",), "UTC")
+    job = ScheduledJob("j", ("*/30 * * * *",), "UTC")
     assert list(between(job, [NOWHERE], EVE, EVE + timedelta(hours=1))) == [at("27 12:00"), at("27 12:30")]
 
 
@@ -86,10 +88,10 @@ def test_between_holds_its_start_and_not_its_end() -> None:
     schedule=st.sampled_from(["*/7 * * * *", "0 15 * * *", "0 0 1 1 *"]),
 )
 def test_what_was_worked_out_earlier_changes_no_answer(asked: list[tuple[int, int]], schedule: str) -> None:
-    job = Timed("j", (schedule,), "Europe/Berlin")
+    job = ScheduledJob("j", (schedule,), "Europe/Berlin")
     for seconds, count in asked:
         now = EVE + timedelta(seconds=seconds)
-        known = coming(job, [BERLIN], now, count)
+        known = next_slots(job, [BERLIN], now, count)
         assert known == list(
             islice(between(job, [BERLIN], now + timedelta(seconds=1), now + timedelta(days=3000)), count)
         )

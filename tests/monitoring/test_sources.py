@@ -15,7 +15,7 @@ from crontopus_app.base.errors import CrontopusError, NotFound
 from crontopus_app.models import CheckIn, Monitor, Run
 from crontopus_app.monitoring import runs, stats
 from crontopus_app.monitoring.intake import ingest
-from crontopus_app.monitoring.intake.rows import Sender, Told
+from crontopus_app.monitoring.intake.rows import Sender, SentCheckin
 from crontopus_app.queries import jobs, overview
 from tests.cast import JOB_ID, NOON, Member, add_job, join, told_one
 
@@ -39,7 +39,7 @@ def message(kind: str = "success") -> wire.Checkin:
 
 def ping(checkin: wire.Checkin) -> wire.CheckinAnswer | CrontopusError:
     with writing() as session:
-        return ingest.record(session, [Told(KEY, checkin)], NOON)[0]
+        return ingest.record(session, [SentCheckin(KEY, checkin)], NOON)[0]
 
 
 def states() -> dict[str, str]:

@@ -9,18 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crontopus_app.monitoring.state import Event, Gone, Ran, Standing, Wanted, after, badness, worst
+from crontopus_app.monitoring.state import (
+    Event,
+    JobPresent,
+    JobRemoved,
+    MonitorState,
+    RunChanged,
+    after,
+    badness,
+    worst,
+)
 from tests.cast import NOON
 
 STATUSES = ("running", "success", "failed", "timeout", "lost", "skipped", "missed")
 
 
-def ran(status: str, minutes: int = 0, run_id: str = "") -> Ran:
-    return Ran(run_id or f"r{minutes}", status, NOON + timedelta(minutes=minutes))
+def ran(status: str, minutes: int = 0, run_id: str = "") -> RunChanged:
+    return RunChanged(run_id or f"r{minutes}", status, NOON + timedelta(minutes=minutes))
 
 
-def end(*events: Event) -> Standing:
-    return reduce(after, events, Standing())
+def end(*events: Event) -> MonitorState:
+    return reduce(after, events, MonitorState())
 
 
 @pytest.mark.parametrize(
@@ -43,17 +52,17 @@ def end(*events: Event) -> Standing:
         ([ran("success", 0), ran("failed", 0, "other")], "failing"),
         ([ran("failed", 1, "a"), ran("success", 0, "a")], "ok"),
         # A job that rests hides what it is, one that comes back is what it was.
-        ([Wanted(resting=True)], "paused"),
-        ([Wanted(resting=True), ran("failed")], "paused"),
-        ([Wanted(resting=True), ran("failed"), Wanted()], "failing"),
-        ([ran("failed"), ran("skipped", 1), Wanted(resting=True), Wanted()], "failing"),
-        ([ran("lost"), Wanted(resting=True), Wanted()], "failing"),
-        ([ran("success"), ran("running", 1), Wanted(resting=True), Wanted()], "ok"),
-        ([ran("success"), Gone()], "retired"),
-        ([ran("success"), Gone(), ran("failed", 1)], "retired"),
-        ([ran("success"), Gone(), ran("failed", 1), Wanted()], "failing"),
-        ([Gone(), Wanted()], "waiting"),
-        ([Gone(), Wanted(resting=True)], "paused"),
+        ([JobPresent(resting=True)], "paused"),
+        ([JobPresent(resting=True), ran("failed")], "paused"),
+        ([JobPresent(resting=True), ran("failed"), JobPresent()], "failing"),
+        ([ran("failed"), ran("skipped", 1), JobPresent(resting=True), JobPresent()], "failing"),
+        ([ran("lost"), JobPresent(resting=True), JobPresent()], "failing"),
+        ([ran("success"), ran("running", 1), JobPresent(resting=True), JobPresent()], "ok"),
+        ([ran("success"), JobRemoved()], "retired"),
+        ([ran("success"), JobRemoved(), ran("failed", 1)], "retired"),
+        ([ran("success"), JobRemoved(), ran("failed", 1), JobPresent()], "failing"),
+        ([JobRemoved(), JobPresent()], "waiting"),
+        ([JobRemoved(), JobPresent(resting=True)], "paused"),
     ],
 )
 def test_what_events_make_of_a_monitor(events: list[Event], state: str) -> None:
@@ -61,22 +70,24 @@ def test_what_events_make_of_a_monitor(events: list[Event], state: str) -> None:
 
 
 RUNS = st.builds(ran, st.sampled_from(STATUSES), st.integers(0, 5))
-EVENTS = st.lists(RUNS | st.builds(Wanted, st.booleans()) | st.just(Gone()), max_size=12)
+EVENTS = st.lists(RUNS | st.builds(JobPresent, st.booleans()) | st.just(JobRemoved()), max_size=12)
 
 
 @given(EVENTS)
 def test_resting_loses_nothing(events: list[Event]) -> None:
     """The health is what the runs alone make it; the state is it, unless the job rests or is gone."""
-    standing, runs = end(*events), end(*(one for one in events if isinstance(one, Ran)))
+    standing, runs = end(*events), end(*(one for one in events if isinstance(one, RunChanged)))
     assert (standing.health, standing.last_run_id, standing.last_run_status, standing.last_run_at) == (
         runs.health,
         runs.last_run_id,
         runs.last_run_status,
         runs.last_run_at,
     )
-    told = [one for one in events if not isinstance(one, Ran)]
-    hidden = told and (isinstance(told[-1], Gone) or (isinstance(told[-1], Wanted) and told[-1].resting))
-    assert standing.state == (("retired" if isinstance(told[-1], Gone) else "paused") if hidden else standing.health)
+    told = [one for one in events if not isinstance(one, RunChanged)]
+    hidden = told and (isinstance(told[-1], JobRemoved) or (isinstance(told[-1], JobPresent) and told[-1].resting))
+    assert standing.state == (
+        ("retired" if isinstance(told[-1], JobRemoved) else "paused") if hidden else standing.health
+    )
 
 
 @given(EVENTS, st.data())
@@ -86,8 +97,8 @@ def test_a_repeat_changes_nothing(events: list[Event], data: st.DataObject) -> N
 
 
 @given(st.permutations([ran("failed", 0), ran("success", 1), ran("timeout", 2), ran("success", 3)]))
-def test_runs_that_have_ended_may_be_told_in_any_order(events: list[Ran]) -> None:
-    assert end(*events) == Standing("ok", "ok", "r3", "success", NOON + timedelta(minutes=3))
+def test_runs_that_have_ended_may_be_told_in_any_order(events: list[RunChanged]) -> None:
+    assert end(*events) == MonitorState("ok", "ok", "r3", "success", NOON + timedelta(minutes=3))
 
 
 def test_the_worst_state_comes_first() -> None:

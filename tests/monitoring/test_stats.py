@@ -59,8 +59,8 @@ def test_what_happened_is_told_oldest_first_and_of_too_many_the_newest(alice: Me
     add(alice, -60 * 24 * 31)
     ids = [add(alice, minute, flags=["late_start"], slot=NOON) for minute in range(4)]
     with reading() as session:
-        found = stats.happened(session, alice.actor, JOB_ID, LONG_AGO, 3)
-        everything = stats.happened(session, alice.actor, JOB_ID, LONG_AGO, 100)
+        found = stats.runs_since(session, alice.actor, JOB_ID, LONG_AGO, 3)
+        everything = stats.runs_since(session, alice.actor, JOB_ID, LONG_AGO, 100)
     assert [one.run_id for one in found] == ids[1:]
     assert [one.run_id for one in everything] == ids
     assert (found[0].flags, found[0].slot, found[0].at) == (("late_start",), NOON, NOON + timedelta(minutes=1))
@@ -71,7 +71,7 @@ HOURS = [NOON + timedelta(hours=hour) for hour in range(4)]
 
 def counted(member: Member, actor: Actor | None = None) -> list[tuple[int, str, int, str]]:
     with reading() as session:
-        found = stats.tallies(session, actor or member.actor, JOB_ID, HOURS)
+        found = stats.status_counts(session, actor or member.actor, JOB_ID, HOURS)
     return [(HOURS.index(one.at), one.status, one.count, one.run_id) for one in found]
 
 
@@ -122,8 +122,8 @@ def test_another_tenants_runs_are_not_there(alice: Member) -> None:
     charlie = join("charlie").actor
     with reading() as session:
         assert stats.newest(session, charlie, JOB_ID, 10) == []
-        assert stats.happened(session, charlie, JOB_ID, LONG_AGO, 10) == []
-        assert stats.tallies(session, charlie, JOB_ID, HOURS) == []
+        assert stats.runs_since(session, charlie, JOB_ID, LONG_AGO, 10) == []
+        assert stats.status_counts(session, charlie, JOB_ID, HOURS) == []
         assert stats.last_lines(session, charlie, [run_id]) == {}
 
 
@@ -132,8 +132,8 @@ def test_without_the_scope_nothing_is_told(alice: Member) -> None:
     with reading() as session:
         for ask in (
             lambda: stats.newest(session, nobody, JOB_ID, 1),
-            lambda: stats.happened(session, nobody, JOB_ID, LONG_AGO, 1),
-            lambda: stats.tallies(session, nobody, JOB_ID, HOURS),
+            lambda: stats.runs_since(session, nobody, JOB_ID, LONG_AGO, 1),
+            lambda: stats.status_counts(session, nobody, JOB_ID, HOURS),
             lambda: stats.last_lines(session, nobody, []),
         ):
             with pytest.raises(Forbidden):

@@ -82,9 +82,9 @@ async def test_a_stranger_does_nothing_to_it(
 ) -> None:
     host = (await opened(alice.endpoint_id, cookie)).host
     stranger = await opened(alice.endpoint_id, charlies)
-    assert stranger.problem == "There is no such endpoint."
+    assert stranger.problem == f"No endpoint {alice.endpoint_id}."
     stranger.host = host
-    assert "There is no such endpoint" in str(await run(stranger, act, *given))
+    assert "No endpoint " in str(await run(stranger, act, *given))
     mine = row(alice)
     assert (mine.name, mine.status, mine.wake_at) == ("alice-host", "active", None)
 

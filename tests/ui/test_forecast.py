@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from crontopus_app.monitoring.slots import Clock, Host, Timed
+from crontopus_app.monitoring.slots import Clock, Host, ScheduledJob
 from crontopus_app.ui.kit.forecast import UNKNOWN, forecast, zone_of
 from tests.cast import NOON
 
 
-def job(expression: str) -> Timed:
-    return Timed("j", (expression,))
+def job(expression: str) -> ScheduledJob:
+    return ScheduledJob("j", (expression,))
 
 
 def hosts(*crons: str) -> set[Host]:

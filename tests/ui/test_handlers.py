@@ -140,7 +140,7 @@ async def test_the_address_filters_runs(cookie: str, address: str, count: int) -
 
 async def test_a_filter_of_nonsense_is_told(cookie: str) -> None:
     page = await opened("/runs?status=purple", RunsState, cookie)
-    assert "status is one of" in page.problem
+    assert "status must be one of" in page.problem
 
 
 @pytest.mark.parametrize("number", ["abc", "-1", "999999999999"])

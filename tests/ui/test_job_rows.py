@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import wire
-from crontopus_app.monitoring.stats import Happened, Tally
+from crontopus_app.monitoring.stats import PastRun, StatusCount
 from crontopus_app.queries.calendar import Crowd
 from crontopus_app.queries.plans import EndpointPlan, Plan
 from crontopus_app.ui.job import history_strip, rows
@@ -25,8 +25,8 @@ SLOTS = [NOON - back * DAY for back in (3, 2, 1)]
 DETAIL = wire.JobDetail(JOB, None, "", True, [], [], "0" * 40, None)
 
 
-def run(at: datetime, status: str = "success", slot: datetime | None = None, name: str = "r") -> Happened:
-    return Happened(name, status, (), slot, at)
+def run(at: datetime, status: str = "success", slot: datetime | None = None, name: str = "r") -> PastRun:
+    return PastRun(name, status, (), slot, at)
 
 
 def test_a_slot_has_the_colour_of_its_run_and_leads_to_it() -> None:
@@ -84,7 +84,11 @@ def test_days_are_those_of_the_jobs_calendar() -> None:
 
 def test_a_day_has_the_colour_of_its_worst_run() -> None:
     bounds = history_strip.days(NOON, "UTC")
-    found = [Tally(bounds[-2], "success", 1438), Tally(bounds[-2], "failed", 2, "r9"), Tally(bounds[-4], "success", 7)]
+    found = [
+        StatusCount(bounds[-2], "success", 1438),
+        StatusCount(bounds[-2], "failed", 2, "r9"),
+        StatusCount(bounds[-4], "success", 7),
+    ]
     cells = history_strip.by_day(found, bounds, "UTC", "/runs?job=x")
     assert [cell.state for cell in cells] == ["ok", "none", "failed"], "from the first day with a run on"
     assert cells[2] == history_strip.Cell("failed", "Mon 23 Nov · 1,438 success, 2 failed", "/runs/r9")

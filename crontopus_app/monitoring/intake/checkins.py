@@ -1,4 +1,4 @@
-"""Check-ins of endpoints, as the API hands them in."""
+"""Validates, authenticates and writes check-ins of endpoints."""
 
 from __future__ import annotations
 
@@ -19,106 +19,107 @@ from crontopus_app.base.db import locked_out, raced, writing
 from crontopus_app.base.errors import BadInput, Busy, CrontopusError, NotFound, Unavailable
 from crontopus_app.base.postgres import patience
 from crontopus_app.monitoring.intake import ingest
-from crontopus_app.monitoring.intake import senders as callers
-from crontopus_app.monitoring.intake.rows import Rows, Sender, Told
-from crontopus_app.monitoring.intake.senders import Caller
+from crontopus_app.monitoring.intake.rows import Rows, Sender, SentCheckin
+from crontopus_app.monitoring.intake.senders import PATIENCE_S, Caller, authenticate
 from crontopus_app.monitoring.intake.statements import statements
 
 log = logging.getLogger(__name__)
 
 KINDS = frozenset({"start", "success", "fail", "log", "heartbeat", "skipped"})
-# How often a transaction that another process was in the way of is begun again.
-AGAIN = 2
+# Repetitions of a transaction that failed because of a concurrent one.
+RETRIES = 2
 FLAGS, FLAG_LENGTH = 20, 100
-# Thousands of them add up to less than a column holds.
+# Small enough that thousands of them add up to less than a column can hold.
 MOST_LOST = 2**50
 MOMENTS, IDS = ("at", "slot", "started_at"), ("id", "job_id", "run_id")
 TEXTS = ("error", "commit", "line_hash", "boot_id")
 CANONICAL = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-# Whoever holds a lock of a check-in's for long holds up many.
+# Check-ins wait only this long for a lock, because many wait behind them.
 LOCK_MS = 200
 LEGACY_KINDS = {"running": "start", "started": "start", "success": "success", "failure": "fail", "failed": "fail"}
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One check-in, unchecked, and the endpoint that sent it."""
+class ReceivedCheckin:
+    """An unchecked check-in, and the endpoint that sent it."""
 
     caller: Caller
     checkin: wire.Checkin
 
 
-Answer = wire.CheckinAnswer | Exception
+Outcome = wire.CheckinAnswer | Exception
 
 
-def record(asked: Sequence[Asked], now: datetime) -> list[Answer]:
-    """Writes check-ins of any endpoints in one transaction; for each its answer, or why it is refused.
+def record(received: Sequence[ReceivedCheckin], now: datetime) -> list[Outcome]:
+    """Writes check-ins of any endpoints in one transaction. Returns the answer or the error of each.
 
-    BadInput, NotFound, Conflict, NotAuthenticated or Forbidden where the token has ended meanwhile, and Busy where
-    somebody else holds the tenant's rows, harm no other; Unavailable is everybody's, and nothing is written then.
-    What the database cannot take is found by halves.
+    These errors affect only their own check-in: BadInput, NotFound, Conflict, NotAuthenticated and Forbidden (the token
+    was revoked meanwhile), and Busy (another transaction has locked the tenant's rows). With Unavailable, nothing is
+    written. A check-in that the database rejects is isolated by bisection.
     """
     try:
-        return _together(asked, now)
+        return _together(received, now)
     except Unavailable as error:
-        return _of_each_tenant(asked, now) if locked_out(error) else [error] * len(asked)
+        return _of_each_tenant(received, now) if locked_out(error) else [error] * len(received)
     except Exception as error:
-        if len(asked) == 1:
+        if len(received) == 1:
             return [error]
-        log.warning("%d check-ins cannot be written together: %s", len(asked), error)
-        half = len(asked) // 2
-        return record(asked[:half], now) + record(asked[half:], now)
+        log.warning("Writing %d check-ins in one transaction failed, trying each half: %s", len(received), error)
+        half = len(received) // 2
+        return record(received[:half], now) + record(received[half:], now)
 
 
-def _of_each_tenant(asked: Sequence[Asked], now: datetime) -> list[Answer]:
-    """As ``record``, where a lock of one of the tenants could not be had."""
-    tenants = [one.caller.tenant_id for one in asked]
+def _of_each_tenant(received: Sequence[ReceivedCheckin], now: datetime) -> list[Outcome]:
+    """As ``record``, one transaction per tenant, because a lock of one of the tenants timed out."""
+    tenants = [item.caller.tenant_id for item in received]
     if len(set(tenants)) == 1:
-        return [Busy()] * len(asked)
+        return [Busy()] * len(received)
     answers = {
-        tenant: iter(record([one for one in asked if one.caller.tenant_id == tenant], now)) for tenant in set(tenants)
+        tenant: iter(record([item for item in received if item.caller.tenant_id == tenant], now))
+        for tenant in set(tenants)
     }
     return [next(answers[tenant]) for tenant in tenants]
 
 
-def _together(asked: Sequence[Asked], now: datetime) -> list[Answer]:
-    """As ``record``, again where another process was in the way.
+def _together(received: Sequence[ReceivedCheckin], now: datetime) -> list[Outcome]:
+    """As ``record``, repeated after a conflict with another process.
 
-    PostgreSQL lets two processes find a run (or a check-in) missing and both insert it: the second one waits for the
-    first one's commit, fails, and here looks again, now finding it.
+    On PostgreSQL two processes may both find a run (or a check-in) missing and insert it. The second insert waits for
+    the first one's commit and fails; the repetition finds the row.
     """
-    for _ in range(AGAIN):
+    for _ in range(RETRIES):
         try:
-            return _once(asked, now)
+            return _once(received, now)
         except (Unavailable, DBAPIError) as error:
             if not raced(error):
                 raise
-    return _once(asked, now)
+    return _once(received, now)
 
 
-def _once(asked: Sequence[Asked], now: datetime) -> list[Answer]:
-    with patience(callers.PATIENCE_S), writing() as session:
-        return _write(session, asked, now)
+def _once(received: Sequence[ReceivedCheckin], now: datetime) -> list[Outcome]:
+    with patience(PATIENCE_S), writing() as session:
+        return _write(session, received, now)
 
 
-def _write(session: Session, asked: Sequence[Asked], now: datetime) -> list[Answer]:
-    checked = [_checked(one.checkin) for one in asked]
-    good = [(one.caller, told) for one, told in zip(asked, checked, strict=True) if isinstance(told, wire.Checkin)]
+def _write(session: Session, received: Sequence[ReceivedCheckin], now: datetime) -> list[Outcome]:
+    checked = [_checked(item.checkin) for item in received]
+    pairs = list(zip(received, checked, strict=True))
+    valid = [(item.caller.id, checkin) for item, checkin in pairs if isinstance(checkin, wire.Checkin)]
     reading = statements(session)
     with reading.together():
         reading.limit(LOCK_MS)
-        standing = callers.senders(reading, {one.caller for one in asked})
-        rows = Rows(reading, [(caller.id, checkin) for caller, checkin in good])
-    senders = standing()
-    told = [_told(senders[one.caller], checkin) for one, checkin in zip(asked, checked, strict=True)]
-    answers = iter(ingest.write(rows, [one for one in told if isinstance(one, Told)], now))
-    return [next(answers) if isinstance(one, Told) else one for one in told]
+        authenticated = authenticate(reading, {item.caller for item in received})
+        rows = Rows(reading, valid)
+    senders = authenticated()
+    accepted = [_sent(senders[item.caller], checkin) for item, checkin in pairs]
+    answers = iter(ingest.write(rows, [item for item in accepted if isinstance(item, SentCheckin)], now))
+    return [next(answers) if isinstance(item, SentCheckin) else item for item in accepted]
 
 
-def _told(sender: Sender | CrontopusError, checkin: wire.Checkin | BadInput) -> Told | CrontopusError:
+def _sent(sender: Sender | CrontopusError, checkin: wire.Checkin | BadInput) -> SentCheckin | CrontopusError:
     if isinstance(sender, CrontopusError):
         return sender
-    return checkin if isinstance(checkin, BadInput) else Told(sender, checkin)
+    return checkin if isinstance(checkin, BadInput) else SentCheckin(sender, checkin)
 
 
 def _checked(checkin: wire.Checkin) -> wire.Checkin | BadInput:
@@ -128,33 +129,30 @@ def _checked(checkin: wire.Checkin) -> wire.Checkin | BadInput:
         return error
 
 
-def from_legacy(session: Session, caller: Caller, told: wire.LegacyCheckin, now: datetime) -> wire.Checkin:
-    """The first Crontopus' check-in: a run that is told whole, once it has ended (or has begun).
-
-    Raises BadInput, NotFound.
-    """
-    if told.endpoint_id != caller.id:
-        raise NotFound("This token belongs to another endpoint.")
-    kind = LEGACY_KINDS.get(told.status)
+def from_legacy(session: Session, caller: Caller, legacy: wire.LegacyCheckin, now: datetime) -> wire.Checkin:
+    """Converts a check-in in the format of the first Crontopus. Raises BadInput, NotFound."""
+    if legacy.endpoint_id != caller.id:
+        raise NotFound("endpoint_id is not the endpoint of this token.")
+    kind = LEGACY_KINDS.get(legacy.status)
     if kind is None:
-        raise bounds.bad("status", f"status is one of {', '.join(sorted(LEGACY_KINDS))}, not {told.status!r}.")
+        raise bounds.bad("status", f"status must be one of {', '.join(sorted(LEGACY_KINDS))}, not {legacy.status!r}.")
     return wire.Checkin(
         id=str(uuid.uuid4()),
-        job_id=ingest.endpoint_job(session, caller.tenant_id, told.namespace, told.job_name),
+        job_id=ingest.endpoint_job(session, caller.tenant_id, legacy.namespace, legacy.job_name),
         run_id=str(uuid.uuid4()),
         kind=kind,
         at=now,
-        duration_s=told.duration,
-        exit_code=told.exit_code,
-        output=wire.CheckinOutput(head=told.output) if told.output is not None else None,
-        error=told.error_message or "",
+        duration_s=legacy.duration,
+        exit_code=legacy.exit_code,
+        output=wire.CheckinOutput(head=legacy.output) if legacy.output is not None else None,
+        error=legacy.error_message or "",
     )
 
 
 def _clean(checkin: wire.Checkin) -> wire.Checkin:
-    """The check-in with its ids in one spelling; raises BadInput naming the field."""
+    """The check-in with normalised values; raises BadInput that names the invalid field."""
     if checkin.kind not in KINDS:
-        raise bounds.bad("kind", f"kind is one of {', '.join(sorted(KINDS))}, not {checkin.kind!r}.")
+        raise bounds.bad("kind", f"kind must be one of {', '.join(sorted(KINDS))}, not {checkin.kind!r}.")
     _check_numbers(checkin)
     clean: dict[str, Any] = {name: bounds.instant(name, getattr(checkin, name)) for name in MOMENTS}
     clean |= {name: _uuid(name, getattr(checkin, name)) for name in IDS}
@@ -166,7 +164,7 @@ def _clean(checkin: wire.Checkin) -> wire.Checkin:
 
 
 def _check_numbers(checkin: wire.Checkin) -> None:
-    """Raises BadInput for a number that its column cannot hold."""
+    """Raises BadInput for numbers that their columns cannot hold."""
     bounds.whole("attempt", checkin.attempt, least=1)
     bounds.whole("exit_code", checkin.exit_code)
     bounds.whole("signal", checkin.signal)

@@ -1,4 +1,4 @@
-"""The one place that writes runs: check-ins come in, runs and monitors follow."""
+"""Writes check-ins, and updates their runs and monitors. The only place that writes runs."""
 
 from __future__ import annotations
 
@@ -14,47 +14,49 @@ from crontopus_app.base.db import storable
 from crontopus_app.base.errors import Conflict, CrontopusError, NotFound
 from crontopus_app.models import JobIndex
 from crontopus_app.monitoring.fold import RunFacts, fold
-from crontopus_app.monitoring.intake.rows import STANDING, Rows, Sender, Told
+from crontopus_app.monitoring.intake.rows import STATE, Rows, Sender, SentCheckin
 from crontopus_app.monitoring.intake.statements import Row, statements
-from crontopus_app.monitoring.state import Ran, Standing, after
+from crontopus_app.monitoring.state import MonitorState, RunChanged, after
 
 OUTPUT_LIMIT = 256 * 1024
 AHEAD = timedelta(minutes=5)
 
 
-def record(session: Session, told: Sequence[Told], now: datetime) -> list[wire.CheckinAnswer | CrontopusError]:
-    """Writes check-ins of any sources, in their order, as if each came alone; one answer or refusal for each.
+def record(session: Session, sent: Sequence[SentCheckin], now: datetime) -> list[wire.CheckinAnswer | CrontopusError]:
+    """Writes check-ins of any sources in their order. Returns an answer or an error for each.
 
-    One whose id was seen before changes nothing and is answered the same. Refused with NotFound is another tenant's
-    job or run, with Conflict a run id that is another run's; a refusal changes nothing. Raises IntegrityError where
-    another process wrote one of the rows meanwhile: roll back and call again.
+    A duplicate check-in changes nothing and gets the same answer. Another tenant's job or run gives NotFound, a run id
+    of another job's run Conflict; neither changes anything. Raises IntegrityError if another process inserted one of
+    the rows meanwhile: roll back and call again.
     """
-    asked = statements(session)
-    with asked.together():
-        rows = Rows(asked, [(one.sender.id, one.checkin) for one in told])
-    return write(rows, told, now)
+    reading = statements(session)
+    with reading.together():
+        rows = Rows(reading, [(item.sender.id, item.checkin) for item in sent])
+    return write(rows, sent, now)
 
 
-def write(rows: Rows, told: Sequence[Told], now: datetime) -> list[wire.CheckinAnswer | CrontopusError]:
-    """As ``record``, of check-ins (or some of them) whose ``rows`` have been asked for."""
+def write(rows: Rows, sent: Sequence[SentCheckin], now: datetime) -> list[wire.CheckinAnswer | CrontopusError]:
+    """As ``record``, with ``rows`` that were selected for these check-ins and possibly others."""
     rows.gather()
-    answers = [_one(rows, one.sender, one.checkin, now) for one in told]
+    answers = [_write_checkin(rows, item.sender, item.checkin, now) for item in sent]
     rows.write()
     return answers
 
 
-def _one(rows: Rows, sender: Sender, checkin: wire.Checkin, now: datetime) -> wire.CheckinAnswer | CrontopusError:
+def _write_checkin(
+    rows: Rows, sender: Sender, checkin: wire.Checkin, now: datetime
+) -> wire.CheckinAnswer | CrontopusError:
     seen = rows.seen.get((checkin.id, sender.id))
     if seen is not None:
         return wire.CheckinAnswer(run_id=seen, state=rows.status(seen), duplicate=True)
     try:
-        known = rows.runs.get(checkin.run_id)
-        if known is not None:
-            _check_owner(known, sender, checkin)
-        run = known or _new_run(rows, sender, checkin, now)
+        existing = rows.runs.get(checkin.run_id)
+        if existing is not None:
+            _check_owner(existing, sender, checkin)
+        run = existing or _new_run(rows, sender, checkin, now)
     except CrontopusError as error:
         return error
-    before = _facts(run) if known else None
+    before = _facts(run) if existing else None
     after = fold(before, checkin, now)
     _apply(rows, run, after, now)
     _keep_output(rows, run["id"], checkin, decided=before is None or _ending(before) != _ending(after))
@@ -79,24 +81,24 @@ def _new_run(rows: Rows, sender: Sender, checkin: wire.Checkin, now: datetime) -
 
 
 def _names(rows: Rows, sender: Sender, job_id: str) -> tuple[str, str]:
-    """Name and namespace of the job. One that is not indexed yet is kept under its id rather than lost."""
+    """The job's name and namespace. The id is the name of a job that is not indexed yet, so that its run is kept."""
     monitor = rows.monitors.get((job_id, sender.id))
     if monitor is not None:
         return monitor["job_name"], monitor["namespace"]
     indexed = rows.jobs.get(job_id, [])
-    mine = next((job for job in indexed if job["tenant_id"] == sender.tenant_id), None)
-    if mine is not None:
-        return mine["name"], mine["namespace"]
+    own = next((job for job in indexed if job["tenant_id"] == sender.tenant_id), None)
+    if own is not None:
+        return own["name"], own["namespace"]
     if indexed:
-        raise NotFound("There is no such job.")
+        raise NotFound(f"No job {job_id}.")
     return job_id, ""
 
 
 def _check_owner(run: Row, sender: Sender, checkin: wire.Checkin) -> None:
     if run["tenant_id"] != sender.tenant_id or run["source_id"] != sender.id:
-        raise NotFound("There is no such run.")
+        raise NotFound(f"No run {checkin.run_id}.")
     if run["job_id"] != checkin.job_id:
-        raise Conflict("This run id belongs to a run of another job: each run needs an id of its own.")
+        raise Conflict("This run id belongs to a run of another job. Use a new run id for each run.")
 
 
 _FACTS = tuple(field.name for field in fields(RunFacts) if field.name != "flags")
@@ -115,27 +117,27 @@ def _apply(rows: Rows, run: Row, facts: RunFacts, now: datetime) -> None:
         run[name] = getattr(facts, name)
     run["flags"] = sorted(facts.flags)
     moment = facts.started_at or facts.finished_at or run["sort_at"]
-    # A clock that is far ahead must not hold the monitor's last run, and the top of every page, for days.
+    # Otherwise a run of a host whose clock is far ahead would stay the newest run for days.
     run["sort_at"] = moment if moment <= now + AHEAD else now
     run["received_at"] = now
     rows.put_run(run)
 
 
 def _keep_output(rows: Rows, run_id: str, checkin: wire.Checkin, *, decided: bool) -> None:
-    """The output told by the check-in that settled the run; what ``log`` tells is added until then."""
-    told = checkin.output
-    if told is None or not (decided or checkin.kind == "log"):
+    """Stores the output of the check-in that decided the run's status. Until then, output of ``log`` is appended."""
+    output = checkin.output
+    if output is None or not (decided or checkin.kind == "log"):
         return
-    kept = rows.outputs.get(run_id) or {"run_id": run_id, "head": "", "tail": "", "lost_bytes": 0}
+    row = rows.outputs.get(run_id) or {"run_id": run_id, "head": "", "tail": "", "lost_bytes": 0}
     if checkin.kind == "log":
-        joined = kept["tail"] + told.head + told.tail
-        kept["lost_bytes"] += told.lost_bytes + max(0, len(joined) - OUTPUT_LIMIT)
-        kept["tail"] = storable(joined[-OUTPUT_LIMIT:])
+        joined = row["tail"] + output.head + output.tail
+        row["lost_bytes"] += output.lost_bytes + max(0, len(joined) - OUTPUT_LIMIT)
+        row["tail"] = storable(joined[-OUTPUT_LIMIT:])
     else:
-        kept["head"], kept["tail"] = storable(told.head[:OUTPUT_LIMIT]), storable(told.tail[-OUTPUT_LIMIT:])
-        cut = max(0, len(told.head) - OUTPUT_LIMIT) + max(0, len(told.tail) - OUTPUT_LIMIT)
-        kept["lost_bytes"] = told.lost_bytes + cut
-    rows.put_output(kept)
+        row["head"], row["tail"] = storable(output.head[:OUTPUT_LIMIT]), storable(output.tail[-OUTPUT_LIMIT:])
+        cut = max(0, len(output.head) - OUTPUT_LIMIT) + max(0, len(output.tail) - OUTPUT_LIMIT)
+        row["lost_bytes"] = output.lost_bytes + cut
+    rows.put_output(row)
 
 
 def _row(sender: Sender, checkin: wire.Checkin, now: datetime) -> Row:
@@ -160,16 +162,16 @@ def _update_monitor(rows: Rows, run: Row, now: datetime) -> None:
     monitor = rows.monitors.get((run["job_id"], run["source_id"]))
     if monitor is None:
         return
-    before = Standing(**{name: monitor[name] for name in STANDING})
-    stands = after(before, Ran(run["id"], run["status"], run["sort_at"]))
-    if stands != before:
-        rows.put_monitor(monitor | vars(stands) | {"updated_at": now})
+    before = MonitorState(**{name: monitor[name] for name in STATE})
+    state = after(before, RunChanged(run["id"], run["status"], run["sort_at"]))
+    if state != before:
+        rows.put_monitor(monitor | vars(state) | {"updated_at": now})
 
 
 def endpoint_job(session: Session, tenant_id: str, namespace: str, name: str) -> str:
     """The id of the job of this name; raises NotFound."""
-    where = (JobIndex.tenant_id == tenant_id, JobIndex.namespace == namespace, JobIndex.name == name)
-    found = session.exec(select(JobIndex.job_id).where(*where).order_by(col(JobIndex.path))).first()
-    if found is None:
-        raise NotFound(f"There is no job {namespace}/{name}.")
-    return found
+    by_name = (JobIndex.tenant_id == tenant_id, JobIndex.namespace == namespace, JobIndex.name == name)
+    job_id = session.exec(select(JobIndex.job_id).where(*by_name).order_by(col(JobIndex.path))).first()
+    if job_id is None:
+        raise NotFound(f"No job {namespace}/{name}.")
+    return job_id

@@ -1,7 +1,7 @@
-"""The rows that a list of check-ins touches: read together, changed in memory, written together.
+"""The rows that a batch of check-ins changes: read together, changed in memory, written together.
 
-A handful of statements, however many check-ins there are. Everything is locked and written in the order of ids, the
-monitors before the runs: two processes that write at once wait for each other, and never in a circle.
+The number of statements does not depend on the number of check-ins. Rows are locked and written in the order of ids,
+monitors before runs, so that concurrent processes cannot deadlock.
 """
 
 from __future__ import annotations
@@ -14,22 +14,19 @@ from sqlalchemy import Table
 from contract import wire
 from crontopus_app.models import metadata
 from crontopus_app.monitoring.intake.statements import Row, Statements
-from crontopus_app.monitoring.state import Standing
+from crontopus_app.monitoring.state import MonitorState
 
 RUN, OUTPUT, CHECKIN, MONITOR, JOB = (
     metadata.tables[name] for name in ("run", "run_output", "check_in", "monitor", "job_index")
 )
-STANDING = tuple(field.name for field in fields(Standing))
-MONITORED = (*STANDING, "updated_at")
+STATE = tuple(field.name for field in fields(MonitorState))
+MONITORED = (*STATE, "updated_at")
 MONITORS = ("id", "job_id", "source_id", "job_name", "namespace", *MONITORED)
 
 
 @dataclass(frozen=True)
 class Sender:
-    """The source that tells: an endpoint, or a ping key, which has no ``endpoint_id``.
-
-    Its runs are shown under its name.
-    """
+    """A source of check-ins: an endpoint, or a ping key (without ``endpoint_id``). Its runs show its name."""
 
     id: str
     tenant_id: str
@@ -38,33 +35,34 @@ class Sender:
 
 
 @dataclass(frozen=True)
-class Told:
-    """One check-in and who sent it."""
+class SentCheckin:
+    """A valid check-in and its authenticated sender."""
 
     sender: Sender
     checkin: wire.Checkin
 
 
 class Rows:
-    """Rows as mappings of column to value: change them through ``put_…``, then ``write`` them once.
+    """The rows as dicts by column: change them with ``put_…``, then ``write`` them once.
 
-    Made within ``statements.together()``; ``gather`` fetches what was asked for, when that has ended.
+    Create it inside ``statements.together()``, and call ``gather`` after that block to fetch the rows.
     """
 
-    def __init__(self, statements: Statements, told: Sequence[tuple[str, wire.Checkin]]) -> None:
-        """``told``: each check-in after the id of its source."""
-        self._statements, self._told = statements, told
+    def __init__(self, statements: Statements, sent: Sequence[tuple[str, wire.Checkin]]) -> None:
+        """``sent`` are pairs of a source's id and its check-in."""
+        self._statements, self._sent = statements, sent
         self._inserted: dict[tuple[str, str], Row] = {}
         self._changed: dict[tuple[str, str], Row] = {}
         self._checkins: list[Row] = []
-        checkins = [checkin for _, checkin in told]
-        # Locked, by job and source; a few more than asked for where several sources tell of a job.
-        wanted = {"job_id": {one.job_id for one in checkins}, "source_id": {source for source, _ in told}}
-        self._monitors = statements.select(MONITOR, MONITORS, wanted, order="id", lock="FOR UPDATE")
-        ids = {"id": {one.run_id for one in checkins}}
+        checkins = [checkin for _, checkin in sent]
+        # Locks some unneeded monitors too: every pair of these jobs and these sources.
+        pairs = {"job_id": {checkin.job_id for checkin in checkins}, "source_id": {source for source, _ in sent}}
+        self._monitors = statements.select(MONITOR, MONITORS, pairs, order="id", lock="FOR UPDATE")
+        ids = {"id": {checkin.run_id for checkin in checkins}}
         self._runs = statements.select(RUN, _columns(RUN), ids, order="id", lock="FOR UPDATE")
-        # Looked for once the locks are held.
-        self._seen = statements.select(CHECKIN, ("id", "source_id", "run_id"), {"id": {one.id for one in checkins}})
+        # Selected after the locks are held.
+        checkin_ids = {"id": {checkin.id for checkin in checkins}}
+        self._seen = statements.select(CHECKIN, ("id", "source_id", "run_id"), checkin_ids)
 
     def gather(self) -> None:
         self.monitors = {(row["job_id"], row["source_id"]): row for row in self._monitors()}
@@ -75,31 +73,33 @@ class Rows:
         self.jobs = self._jobs()
 
     def _statuses(self) -> dict[str, str]:
-        """Of runs that known check-ins told of and none of these does."""
-        others = set(self.seen.values()) - self.runs.keys()
-        if not others:
+        """Statuses of runs that only duplicate check-ins of this batch refer to."""
+        duplicates = set(self.seen.values()) - self.runs.keys()
+        if not duplicates:
             return {}
-        return {row["id"]: row["status"] for row in self._statements.select(RUN, ("id", "status"), {"id": others})()}
+        return {
+            row["id"]: row["status"] for row in self._statements.select(RUN, ("id", "status"), {"id": duplicates})()
+        }
 
     def _outputs(self) -> dict[str, Row]:
-        wanted = {checkin.run_id for _, checkin in self._told if checkin.output is not None} & self.runs.keys()
-        if not wanted:
+        run_ids = {checkin.run_id for _, checkin in self._sent if checkin.output is not None} & self.runs.keys()
+        if not run_ids:
             return {}
-        found = self._statements.select(OUTPUT, _columns(OUTPUT), {"run_id": wanted})
-        return {row["run_id"]: row for row in found()}
+        select = self._statements.select(OUTPUT, _columns(OUTPUT), {"run_id": run_ids})
+        return {row["run_id"]: row for row in select()}
 
     def _jobs(self) -> dict[str, list[Row]]:
-        """Index rows by job, for runs that are new and have no monitor to take their job's name from."""
-        new = [(checkin.job_id, source) for source, checkin in self._told if checkin.run_id not in self.runs]
+        """Index rows by job, for new runs without a monitor that has the job's name."""
+        new = [(checkin.job_id, source) for source, checkin in self._sent if checkin.run_id not in self.runs]
         nameless = {pair[0] for pair in new if pair not in self.monitors}
         if not nameless:
             return {}
         columns = "job_id", "tenant_id", "name", "namespace"
-        found = self._statements.select(JOB, columns, {"job_id": nameless}, order="path")()
-        return {job: [row for row in found if row["job_id"] == job] for job in nameless}
+        rows = self._statements.select(JOB, columns, {"job_id": nameless}, order="path")()
+        return {job: [row for row in rows if row["job_id"] == job] for job in nameless}
 
     def status(self, run_id: str) -> str:
-        """The state of a run; empty where it is gone."""
+        """The status of a run; empty if it was deleted."""
         run = self.runs.get(run_id)
         return run["status"] if run else self.statuses.get(run_id, "")
 
@@ -109,10 +109,10 @@ class Rows:
     def put_output(self, output: Row) -> None:
         self._put("run_output", self.outputs, output["run_id"], output)
 
-    def _put(self, table: str, known: dict[str, Row], key: str, row: Row) -> None:
-        """Notes a row as new or changed; it is written once, as it stands in the end."""
-        place = self._inserted if key not in known or (table, key) in self._inserted else self._changed
-        known[key] = place[table, key] = row
+    def _put(self, table: str, rows: dict[str, Row], key: str, row: Row) -> None:
+        """Marks a row as new or changed. It is written once, with its last values."""
+        target = self._inserted if key not in rows or (table, key) in self._inserted else self._changed
+        rows[key] = target[table, key] = row
 
     def put_monitor(self, monitor: Row) -> None:
         self.monitors[monitor["job_id"], monitor["source_id"]] = monitor
@@ -123,7 +123,7 @@ class Rows:
         self.seen[row["id"], row["source_id"]] = row["run_id"]
 
     def write(self) -> None:
-        """Raises IntegrityError where another process has written one of the new rows since they were looked for."""
+        """Writes the rows. Raises IntegrityError if another process inserted one of the new rows meanwhile."""
         with self._statements.together():
             self._statements.insert(RUN, self._of(self._inserted, "run"))
             self._statements.update(RUN, "id", FOLDED, self._of(self._changed, "run"))

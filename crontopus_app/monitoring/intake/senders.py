@@ -1,8 +1,7 @@
-"""Whose endpoint token it is: looked up before a body is read, and once more where its check-ins are written.
+"""Authenticates endpoint tokens twice: from a 60 s cache before the body is read, and from the database inside the
+write transaction.
 
-The first look may be a minute old (``Callers`` keeps it), the second never is: it stands in the transaction that
-writes. So a token that has ended writes nothing from that moment on, whichever process it reaches and whether or not
-Redis is there to tell of it.
+So a revoked token can write nothing from that moment on, in any process and without Redis.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from crontopus_app.monitoring.intake.statements import Statements
 
 ENDPOINT, TENANT = metadata.tables["endpoint"], metadata.tables["tenant"]
 KEPT_S = 60.0
-# A runner that waits longer spools.
+# A runner that waits longer stores the check-in in its spool.
 PATIENCE_S = 2.5
 MOST = 20_000
 
 
 @dataclass(frozen=True)
 class Caller:
-    """An endpoint and the token (its HMAC) with which it came."""
+    """An endpoint, and the HMAC of the token that it presented."""
 
     id: str
     tenant_id: str
@@ -42,41 +41,43 @@ def of_endpoint(endpoint: Endpoint) -> Caller:
     return Caller(endpoint.id, endpoint.tenant_id, endpoint.token_hmac)
 
 
-def _standing() -> Any:
-    facts = ENDPOINT.c.id, ENDPOINT.c.tenant_id, ENDPOINT.c.name, ENDPOINT.c.token_hmac, ENDPOINT.c.status
-    return select(*facts, TENANT.c.suspended).join(TENANT, TENANT.c.id == ENDPOINT.c.tenant_id)
+def _select_endpoint() -> Any:
+    columns = ENDPOINT.c.id, ENDPOINT.c.tenant_id, ENDPOINT.c.name, ENDPOINT.c.token_hmac, ENDPOINT.c.status
+    return select(*columns, TENANT.c.suspended).join(TENANT, TENANT.c.id == ENDPOINT.c.tenant_id)
 
 
-STANDING = (
+CURRENT = (
     "SELECT endpoint.id, endpoint.tenant_id, endpoint.name, endpoint.token_hmac, endpoint.status, tenant.suspended "
     "FROM endpoint JOIN tenant ON tenant.id = endpoint.tenant_id WHERE endpoint.id {among} ORDER BY tenant.id"
 )
 EXISTING = "SELECT id FROM endpoint WHERE id {among}"
 
 
-def senders(statements: Statements, callers: Iterable[Caller]) -> Callable[[], dict[Caller, Sender | CrontopusError]]:
-    """Each caller as it stands now, or why it may not write; no tenant goes before this transaction ends.
+def authenticate(
+    statements: Statements, callers: Iterable[Caller]
+) -> Callable[[], dict[Caller, Sender | CrontopusError]]:
+    """The sender of each caller, or the error why it may not write. Tenants cannot be deleted before the commit.
 
-    The tenants are locked first, as whoever changes names or monitors of a tenant does. One that somebody else has
-    locked is Busy: nobody waits for it.
+    Locks the tenants first, as all changes of a tenant's names and monitors do. A tenant that another transaction has
+    locked is Busy at once.
     """
-    wanted = set(callers)
-    ids = {caller.id for caller in wanted}
-    found = statements.query(STANDING, [ids], lock="FOR KEY SHARE OF tenant SKIP LOCKED")
+    distinct = set(callers)
+    ids = {caller.id for caller in distinct}
+    rows = statements.query(CURRENT, [ids], lock="FOR KEY SHARE OF tenant SKIP LOCKED")
 
-    def standing() -> dict[Caller, Sender | CrontopusError]:
-        by_id = {row[0]: _Standing(*row) for row in found()}
+    def authenticated() -> dict[Caller, Sender | CrontopusError]:
+        by_id = {row[0]: _EndpointRow(*row) for row in rows()}
         missing = ids - by_id.keys()
         locked = {row[0] for row in statements.query(EXISTING, [missing], lock="")()} if missing else set()
         return {
             caller: Busy() if caller.id in locked else _sender(by_id.get(caller.id), caller.token_hmac)
-            for caller in wanted
+            for caller in distinct
         }
 
-    return standing
+    return authenticated
 
 
-class _Standing(NamedTuple):
+class _EndpointRow(NamedTuple):
     id: str
     tenant_id: str
     name: str
@@ -91,30 +92,30 @@ def _sender(row: Any, token_hmac: str) -> Sender | CrontopusError:
     return suspended_tenant() if row.suspended else Sender(row.id, row.tenant_id, row.name, row.id)
 
 
-class Callers:
-    """Callers of this process by the HMAC of their token, for a minute; refusals are not kept."""
+class CallerCache:
+    """Callers by the HMAC of their token, for a minute. Refusals are not cached."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float, Caller]] = {}
+        self._callers: dict[str, tuple[float, Caller]] = {}
 
-    def known(self, token: str) -> Caller | None:
-        """Who was let in with this token a short time ago."""
-        until, caller = self._known.get(security.token_hmac(token), (0.0, None))
+    def cached(self, token: str) -> Caller | None:
+        """The caller with this token, if it was looked up in the last minute."""
+        until, caller = self._callers.get(security.token_hmac(token), (0.0, None))
         return caller if monotonic() < until else None
 
     def look_up(self, token: str) -> Caller:
-        """Asks the database. Raises NotAuthenticated; Forbidden where the tenant is suspended."""
+        """Looks the token up in the database. Raises NotAuthenticated, and Forbidden for a suspended tenant."""
         digest = security.token_hmac(token)
         with patience(PATIENCE_S), reading() as session:
-            row = session.execute(_standing().where(ENDPOINT.c.token_hmac == digest)).first()
-        found = _sender(row, digest)
-        if isinstance(found, CrontopusError):
-            raise found
-        if len(self._known) >= MOST:
-            self._known.clear()
-        caller = Caller(found.id, found.tenant_id, digest)
-        self._known[digest] = (monotonic() + KEPT_S, caller)
+            row = session.execute(_select_endpoint().where(ENDPOINT.c.token_hmac == digest)).first()
+        sender = _sender(row, digest)
+        if isinstance(sender, CrontopusError):
+            raise sender
+        if len(self._callers) >= MOST:
+            self._callers.clear()
+        caller = Caller(sender.id, sender.tenant_id, digest)
+        self._callers[digest] = (monotonic() + KEPT_S, caller)
         return caller
 
     def forget(self, caller: Caller) -> None:
-        self._known.pop(caller.token_hmac, None)
+        self._callers.pop(caller.token_hmac, None)

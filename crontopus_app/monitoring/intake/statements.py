@@ -1,8 +1,8 @@
-"""Statements over many rows: their SQL is made once and run by the driver itself.
+"""SQL statements over many rows, compiled once and executed by the database driver.
 
-SQLAlchemy binds each value of each row in Python and compiles anew for each number of values; that was most of what a
-check-in cost. PostgreSQL takes all rows of a statement as one JSON text, and several statements in one round trip.
-SQLite runs a statement for each row, which is cheap there. Check-ins differ between the databases in nothing else.
+SQLAlchemy binds each value in Python and compiles a statement for each number of values, which was most of the cost of
+a check-in. PostgreSQL takes all rows of a statement as one JSON text, and several statements in one round trip. SQLite
+executes a statement per row, which is cheap there. This is the only difference between the databases for check-ins.
 """
 
 from __future__ import annotations
@@ -24,45 +24,45 @@ from sqlmodel import Session
 from crontopus_app.models.base import Instant
 
 Row = dict[str, Any]
-# Gives the rows of a statement that was sent.
-Found = Callable[[], list[Row]]
+# Fetches the rows of a statement that was sent.
+Fetch = Callable[[], list[Row]]
 Reader = Callable[[Any], Any]
 
 
 def statements(session: Session) -> Statements:
-    """Those of the session's transaction."""
+    """The statements of the session's transaction."""
     connection = session.connection()
     return (_Sqlite if connection.dialect.name == "sqlite" else _Postgres)(connection)
 
 
 class Statements(ABC):
-    """What one transaction reads and writes. The driver's errors are raised as SQLAlchemy raises them."""
+    """Reads and writes of one transaction. Raises the driver's errors as SQLAlchemy's."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @abstractmethod
     def together(self) -> AbstractContextManager[object]:
-        """Statements run within this context are sent together; what they found is asked for after it."""
+        """Statements in this context are sent together; fetch their rows after it."""
 
     @abstractmethod
     def limit(self, lock_ms: int) -> None:
-        """Run first in a transaction: waits ``lock_ms`` for a lock, and finds rows by their indexes only."""
+        """To be called first in a transaction: sets the lock timeout, and forces the use of indexes."""
 
     @abstractmethod
     def query(self, sql: str, among: Sequence[Collection[str]], lock: str) -> Callable[[], list[tuple[Any, ...]]]:
-        """Runs ``sql``, which has an ``{among}`` after a column for each collection of ``among``.
+        """Executes ``sql``, with each ``{among}`` after a column replaced by the next collection of ``among``.
 
-        ``lock`` is a clause for a database that locks rows.
+        ``lock`` is a locking clause for PostgreSQL.
         """
 
     @abstractmethod
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Each row has a value for every column."""
+        """Inserts rows, each with a value for every column."""
 
     @abstractmethod
     def update(self, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        """Sets ``columns`` in the row of each one's ``key``."""
+        """Sets ``columns`` of the rows with the same ``key``."""
 
     def select(
         self,
@@ -71,25 +71,25 @@ class Statements(ABC):
         among: Mapping[str, Collection[str]],
         order: str = "",
         lock: str = "",
-    ) -> Found:
-        """Rows in which each column of ``among`` has one of its values."""
+    ) -> Fetch:
+        """Selects the rows in which each column of ``among`` has one of its values."""
         columns = tuple(columns)
-        found = self.query(_select(table, columns, tuple(among), order), tuple(among.values()), lock)
+        fetch = self.query(_select(table, columns, tuple(among), order), tuple(among.values()), lock)
         readers = self._readers(table, columns)
 
         def rows() -> list[Row]:
-            made = [dict(zip(columns, each, strict=True)) for each in found()]
-            for row in made:
+            converted = [dict(zip(columns, each, strict=True)) for each in fetch()]
+            for row in converted:
                 for name, reader in readers:
                     row[name] = reader(row[name])
-            return made
+            return converted
 
         return rows
 
     @staticmethod
     @abstractmethod
     def _readers(table: Table, columns: tuple[str, ...]) -> list[tuple[str, Reader]]:
-        """Of columns that the driver does not give as the models do."""
+        """Conversions for columns that the driver returns in another type than the models."""
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -108,7 +108,7 @@ class Statements(ABC):
 def _select(table: Table, columns: tuple[str, ...], among: tuple[str, ...], order: str) -> str:
     where = " AND ".join(f'"{name}" {{among}}' for name in among)
     ordered = f' ORDER BY "{order}"' if order else ""
-    return f'SELECT {_names(columns)} FROM "{table.name}" WHERE {where}{ordered}'  # noqa: S608 -- names of our models
+    return f'SELECT {_names(columns)} FROM "{table.name}" WHERE {where}{ordered}'  # noqa: S608 -- names from the models
 
 
 def _names(columns: Sequence[str], prefix: str = "") -> str:
@@ -130,7 +130,7 @@ class _Postgres(Statements):
             yield
 
     def limit(self, lock_ms: int) -> None:
-        # Plans are kept from when the tables were small: reading them whole would be right for ever then.
+        # PostgreSQL caches plans; without this, it would keep the sequential scans planned for small tables.
         self._run(
             "SELECT set_config('enable_seqscan', 'off', true), set_config('lock_timeout', %s, true)", [f"{lock_ms}ms"]
         )
@@ -175,21 +175,21 @@ def _json(rows: Sequence[Row]) -> str:
 def _insert_json(table: Table) -> str:
     names = _names([column.name for column in table.c])
     rows = _from_json(tuple(table.c))
-    return f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {rows}'  # noqa: S608 -- names of our models
+    return f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {rows}'  # noqa: S608 -- names from the models
 
 
 @lru_cache(maxsize=20)
 def _update_json(table: Table, names: tuple[str, ...]) -> str:
     key, *columns = names
-    changes = ", ".join(f'"{name}" = told."{name}"' for name in columns)
+    changes = ", ".join(f'"{name}" = new."{name}"' for name in columns)
     rows = _from_json(tuple(table.c[name] for name in names))
-    return f'UPDATE "{table.name}" SET {changes} FROM {rows} WHERE "{table.name}"."{key}" = told."{key}"'  # noqa: S608
+    return f'UPDATE "{table.name}" SET {changes} FROM {rows} WHERE "{table.name}"."{key}" = new."{key}"'  # noqa: S608
 
 
 def _from_json(columns: Sequence[Column[Any]]) -> str:
     dialect = postgresql.dialect()
     types = ", ".join(f'"{column.name}" {column.type.compile(dialect)}' for column in columns)
-    return f"json_to_recordset(%s::json) AS told({types})"
+    return f"json_to_recordset(%s::json) AS new({types})"
 
 
 class _Sqlite(Statements):
@@ -198,15 +198,15 @@ class _Sqlite(Statements):
         yield
 
     def limit(self, lock_ms: int) -> None:
-        """A transaction of SQLite's has the one lock that there is from its begin."""
+        """Nothing to do: a transaction of SQLite holds the only lock from its start."""
 
-    def query(self, sql: str, among: Sequence[Collection[str]], lock: str) -> Callable[[], list[tuple[Any, ...]]]:  # noqa: ARG002 -- it locks as it begins
+    def query(self, sql: str, among: Sequence[Collection[str]], lock: str) -> Callable[[], list[tuple[Any, ...]]]:  # noqa: ARG002 -- SQLite locks at the start
         with self._errors():
             lists = [json.dumps(list(each)) for each in among]
-            found = (
+            rows = (
                 self._cursor().execute(sql.replace("{among}", "IN (SELECT value FROM json_each(?))"), lists).fetchall()
             )
-        return lambda: found
+        return lambda: rows
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         names = tuple(column.name for column in table.c)
@@ -218,15 +218,15 @@ class _Sqlite(Statements):
         self._for_each(f'UPDATE "{table.name}" SET {changes} WHERE "{key}" = ?', table, (*columns, key), rows)  # noqa: S608
 
     def _for_each(self, sql: str, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> None:
-        written = [_of_type(table, names, kind) for kind in (Instant, JSON)]
-        made = [
+        converted = [_of_type(table, names, kind) for kind in (Instant, JSON)]
+        prepared = [
             row
-            | {name: _naive(row[name]) for name in written[0]}
-            | {name: json.dumps(row[name]) for name in written[1]}
+            | {name: _naive(row[name]) for name in converted[0]}
+            | {name: json.dumps(row[name]) for name in converted[1]}
             for row in rows
         ]
         with self._errors():
-            self._cursor().executemany(sql, [[row[name] for name in names] for row in made])
+            self._cursor().executemany(sql, [[row[name] for name in names] for row in prepared])
 
     def _cursor(self) -> Any:
         driver: Any = self._connection.connection.driver_connection
@@ -239,7 +239,7 @@ class _Sqlite(Statements):
 
 
 def _naive(value: datetime | None) -> str | None:
-    """As SQLAlchemy writes it: in UTC, without a zone."""
+    """The format of SQLAlchemy: in UTC, without a zone."""
     return value and value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 

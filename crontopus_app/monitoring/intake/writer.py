@@ -1,9 +1,9 @@
-"""Group commit: many requests hand in what is to be written, one thread writes all that waits at once.
+"""Group commit: many requests queue items, and one thread writes all queued items in one transaction.
 
-While it writes, the next ones gather; so a transaction holds as many as came meanwhile. One that comes alone is written
-at once; where only a few were written a moment ago it waits for that moment to pass, or for some more to come.
+While it writes, the next items queue up, so a transaction holds what arrived during the previous one. A single item is
+written at once, unless a small transaction has just been written: then it waits for a moment, or for more items.
 
-What is Busy is handed in again a moment later, and does not hold up the others meanwhile.
+An item that is Busy is queued again a moment later, and does not delay the others.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from crontopus_app.base.errors import Busy, Unavailable
 
 log = logging.getLogger(__name__)
 
-# By weight: see ``put``.
-TOGETHER = 500
-WAITING = 12_000
-# What is Busy is tried again so often, for so long; so much of it may wait.
-LATER_S, LATER_FOR_S, LATER = 0.1, 5.0, 3000
-# A transaction costs more than what it holds: the next after a small one begins so much later, or when so many wait.
+# Limits by weight (see ``put``): of one transaction, and of the queue.
+TRANSACTION_WEIGHT = 500
+QUEUE_WEIGHT = 12_000
+# Busy items: seconds between attempts, seconds until giving up, and limit by weight.
+RETRY_S, RETRY_FOR_S, RETRY_WEIGHT = 0.1, 5.0, 3000
+# After a transaction of fewer than ENOUGH items, the next one starts APART_S later, or as soon as ENOUGH items wait.
 APART_S = 0.02
 ENOUGH = 8
-# Less than whoever stops this process waits for it.
+# Shorter than the supervisor's timeout for stopping this process.
 DRAIN_S = 4.0
 
 Item = TypeVar("Item")
@@ -37,20 +37,20 @@ Outcome = TypeVar("Outcome")
 
 
 @dataclass(eq=False)
-class _Place(Generic[Item]):
-    """One in the queue, and whom to tell."""
+class _Entry(Generic[Item]):
+    """A queued item, and the future of its outcome."""
 
     item: Item
     weight: int
-    told: asyncio.Future[Any]
+    answer: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     until: float
 
 
 class Writer(Generic[Item, Outcome]):
-    """``write`` is given items in the order they came and gives an outcome for each, or an exception in its place.
+    """Calls ``write`` with items in their order; it returns an outcome or an exception for each.
 
-    It is called in one thread, never twice at a time; ``then``, in the same thread, after all were answered.
+    ``write`` runs in one thread, never concurrently; ``then`` runs in the same thread after all requests are answered.
     """
 
     def __init__(
@@ -59,33 +59,33 @@ class Writer(Generic[Item, Outcome]):
         then: Callable[[Sequence[Outcome | Exception]], None],
     ) -> None:
         self._write, self._then = write, then
-        self._queue: deque[_Place[Item]] = deque()
-        self._later: list[_Place[Item]] = []
-        self._later_at = 0.0
+        self._queue: deque[_Entry[Item]] = deque()
+        self._retries: list[_Entry[Item]] = []
+        self._retry_at = 0.0
         self._weight = 0
         self._change = Condition()
         self._thread: Thread | None = None
         self._closed = False
-        self._next = 0.0
+        self._earliest = 0.0
 
     async def put(self, item: Item, weight: int = 1) -> Outcome:
-        """The outcome, once it is durable; who is cancelled meanwhile is written all the same.
+        """Returns the outcome, once it is durable. A cancelled caller's item is still written.
 
-        ``weight`` says what an item costs beside others. Raises Unavailable where too much waits, or the end has come;
-        and what ``write`` gave as this item's exception.
+        ``weight`` is the item's share of the limits. Raises Unavailable if the queue is full or closed, and the
+        exception that ``write`` returned for the item.
         """
         loop = asyncio.get_running_loop()
-        place = _Place(item, weight, loop.create_future(), loop, time.monotonic() + LATER_FOR_S)
+        entry = _Entry(item, weight, loop.create_future(), loop, time.monotonic() + RETRY_FOR_S)
         with self._change:
             if self._closed:
                 raise _stopping()
-            if self._queue and self._weight + weight > WAITING:
-                raise Unavailable("Too many check-ins are waiting: try again shortly.", part="ingest", retry_after=2)
-            self._queue.append(place)
+            if self._queue and self._weight + weight > QUEUE_WEIGHT:
+                raise Unavailable("Too many check-ins are waiting. Try again shortly.", part="ingest", retry_after=2)
+            self._queue.append(entry)
             self._weight += weight
             self._start()
             self._change.notify()
-        return await place.told
+        return await entry.answer
 
     def _start(self) -> None:
         if self._thread is None:
@@ -93,112 +93,112 @@ class Writer(Generic[Item, Outcome]):
             self._thread.start()
 
     def open(self) -> None:
-        """Takes again after ``close``; a new one is open."""
+        """Accepts items again after ``close``. A new writer is open."""
         with self._change:
             self._closed = False
 
     def close(self) -> None:
-        """Returns when what was taken is written and answered; what still waits is answered Unavailable."""
+        """Answers waiting items with Unavailable, and returns when the running transaction has ended."""
         with self._change:
             self._closed = True
-            rest, thread = [*self._queue, *self._later], self._thread
+            waiting, thread = [*self._queue, *self._retries], self._thread
             self._queue.clear()
-            self._later.clear()
+            self._retries.clear()
             self._weight, self._thread = 0, None
             self._change.notify()
-        _tell(rest, [_stopping()] * len(rest))
+        _answer(waiting, [_stopping()] * len(waiting))
         if thread is not None:
             thread.join(DRAIN_S)
 
     def _run(self) -> None:
-        while taken := self._take():
-            outcomes = self._outcomes([place.item for place in taken])
-            answered = self._postpone(taken, outcomes)
-            _tell(answered, list(answered.values()))
+        while batch := self._next_batch():
+            outcomes = self._outcomes([entry.item for entry in batch])
+            answered = self._without_retries(batch, outcomes)
+            _answer(answered, list(answered.values()))
             try:
                 self._then(list(answered.values()))
             except Exception:
-                # What was answered is durable; without this thread nothing would ever be written again.
-                log.exception("what was written for %d requests was not announced", len(taken))
+                # The items are durable; the thread must go on for the next ones.
+                log.exception("Announcing the check-ins of %d requests failed", len(batch))
 
-    def _take(self) -> list[_Place[Item]]:
-        """What waits, up to what goes together; nothing at the end."""
+    def _next_batch(self) -> list[_Entry[Item]]:
+        """The waiting items, up to the limit of a transaction; empty after ``close``."""
         with self._change:
             self._wait()
-            taken: list[_Place[Item]] = []
+            batch: list[_Entry[Item]] = []
             weight = 0
-            while self._queue and (not taken or weight + self._queue[0].weight <= TOGETHER):
-                place = self._queue.popleft()
-                weight += place.weight
-                taken.append(place)
+            while self._queue and (not batch or weight + self._queue[0].weight <= TRANSACTION_WEIGHT):
+                entry = self._queue.popleft()
+                weight += entry.weight
+                batch.append(entry)
             self._weight -= weight
-            self._next = time.monotonic() + (APART_S if len(taken) < ENOUGH else 0.0)
-            return taken
+            self._earliest = time.monotonic() + (APART_S if len(batch) < ENOUGH else 0.0)
+            return batch
 
     def _wait(self) -> None:
-        """Until there is something to take, or the end."""
+        """Waits until a transaction should start, or until ``close``."""
         while not (self._queue or self._closed):
-            self._change.wait(self._until_later())
-            self._hand_in_again()
-        self._hand_in_again()
-        soon = self._next - time.monotonic()
+            self._change.wait(self._until_retry())
+            self._requeue()
+        self._requeue()
+        soon = self._earliest - time.monotonic()
         self._change.wait_for(lambda: len(self._queue) >= ENOUGH or self._closed, max(0.0, soon))
 
-    def _until_later(self) -> float | None:
-        return max(0.0, self._later_at - time.monotonic()) if self._later else None
+    def _until_retry(self) -> float | None:
+        return max(0.0, self._retry_at - time.monotonic()) if self._retries else None
 
-    def _hand_in_again(self) -> None:
-        """What was Busy, first of all, if it is time."""
-        if self._until_later() == 0.0:
-            self._queue.extendleft(reversed(self._later))
-            self._later.clear()
+    def _requeue(self) -> None:
+        """Puts the Busy items at the front of the queue, if it is time."""
+        if self._until_retry() == 0.0:
+            self._queue.extendleft(reversed(self._retries))
+            self._retries.clear()
 
-    def _postpone(
-        self, taken: Sequence[_Place[Item]], outcomes: Sequence[Outcome | Exception]
-    ) -> dict[_Place[Item], Outcome | Exception]:
-        """The outcome of each, without those that are Busy and can wait."""
+    def _without_retries(
+        self, batch: Sequence[_Entry[Item]], outcomes: Sequence[Outcome | Exception]
+    ) -> dict[_Entry[Item], Outcome | Exception]:
+        """The outcomes, without the Busy items that are tried again."""
         now = time.monotonic()
-        pairs = zip(taken, outcomes, strict=True)
+        pairs = zip(batch, outcomes, strict=True)
         with self._change:
-            return {place: outcome for place, outcome in pairs if not self._later_again(place, outcome, now)}
+            return {entry: outcome for entry, outcome in pairs if not self._retry(entry, outcome, now)}
 
-    def _later_again(self, place: _Place[Item], outcome: object, now: float) -> bool:
-        if not isinstance(outcome, Busy) or self._closed or now >= place.until:
+    def _retry(self, entry: _Entry[Item], outcome: object, now: float) -> bool:
+        if not isinstance(outcome, Busy) or self._closed or now >= entry.until:
             return False
-        if self._later and sum(each.weight for each in self._later) + place.weight > LATER:
+        if self._retries and sum(retry.weight for retry in self._retries) + entry.weight > RETRY_WEIGHT:
             return False
-        if not self._later:
-            self._later_at = now + LATER_S
-        self._later.append(place)
-        self._weight += place.weight
+        if not self._retries:
+            self._retry_at = now + RETRY_S
+        self._retries.append(entry)
+        self._weight += entry.weight
         return True
 
     def _outcomes(self, items: list[Item]) -> Sequence[Outcome | Exception]:
         try:
             return self._write(items)
         except Exception as error:
-            # A defect; each who waits is answered it, and the thread lives on.
+            # A bug: answer it to all of the batch, and keep the thread running.
             return [error] * len(items)
 
 
 def _stopping() -> Unavailable:
-    return Unavailable("The server is stopping: try again shortly.", part="ingest", retry_after=2)
+    return Unavailable("The server is stopping. Try again shortly.", part="ingest", retry_after=2)
 
 
-def _tell(places: Collection[_Place[Any]], outcomes: Sequence[Any]) -> None:
-    """Answers all, with one wake-up of each loop that waits."""
+def _answer(entries: Collection[_Entry[Any]], outcomes: Sequence[Any]) -> None:
+    """Sets the outcomes of all entries, waking each event loop once."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = defaultdict(list)
-    for place, outcome in zip(places, outcomes, strict=True):
-        by_loop[place.loop].append((place.told, outcome))
-    for loop, told in by_loop.items():
+    for entry, outcome in zip(entries, outcomes, strict=True):
+        by_loop[entry.loop].append((entry.answer, outcome))
+    for loop, answer in by_loop.items():
         try:
-            loop.call_soon_threadsafe(_settle, told)
+            loop.call_soon_threadsafe(_settle, answer)
         except RuntimeError as error:
-            log.info("%d who handed something in are gone: %s", len(told), error)
+            log.info("%d requests ended before their check-ins were written: %s", len(answer), error)
 
 
-def _settle(told: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, outcome in told:
+def _settle(answer: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, outcome in answer:
         if future.done():
             continue
         if isinstance(outcome, Exception):

@@ -10,7 +10,7 @@ from typing import Any
 
 from contract import wire
 from crontopus_app.monitoring import slots
-from crontopus_app.monitoring.slots import Clock, Timed
+from crontopus_app.monitoring.slots import Clock, ScheduledJob
 from crontopus_app.queries.plans import EndpointPlan, Plan
 from crontopus_app.ui.edit.form import NAMES, Form, field_at
 from crontopus_app.ui.kit import colours, words
@@ -124,7 +124,7 @@ def _zoned(plan: Plan, form: Form, clocks: Sequence[Clock], now: datetime) -> tu
     given = manifest.get("schedule") or [part.strip() for part in form.schedule.split(";") if part.strip()]
     expressions = [given] if isinstance(given, str) else list(given)
     wanted = manifest.get("timezone") or form.timezone
-    job = Timed(plan.job_id, tuple(expressions), wanted)
+    job = ScheduledJob(plan.job_id, tuple(expressions), wanted)
     takers = [one for one in plan.endpoints if one.action != "delete"]
     groups: dict[str, list[EndpointPlan]] = {}
     for one in takers:
@@ -136,12 +136,12 @@ def _zoned(plan: Plan, form: Form, clocks: Sequence[Clock], now: datetime) -> tu
     return tuple(_of_hosts(job, zone, hosts, now) for zone, hosts in ordered)
 
 
-def _of_hosts(job: Timed, zone: str, hosts: list[EndpointPlan], now: datetime) -> Zoned:
+def _of_hosts(job: ScheduledJob, zone: str, hosts: list[EndpointPlan], now: datetime) -> Zoned:
     told = forecast(job, zone, {one.host for one in hosts}, now)
     return Zoned(words.hosts([host.endpoint_name for host in hosts]), told)
 
 
-def _of_clocks(job: Timed, zone: str, clocks: Sequence[Clock], now: datetime) -> Zoned:
+def _of_clocks(job: ScheduledJob, zone: str, clocks: Sequence[Clock], now: datetime) -> Zoned:
     hosts = {slots.Host("", one) for one in clocks if job.timezone or one.zone == zone}
     return Zoned("", forecast(job, zone, hosts, now))
 

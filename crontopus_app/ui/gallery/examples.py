@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from contract import wire
-from crontopus_app.monitoring.slots import Timed
+from crontopus_app.monitoring.slots import ScheduledJob
 from crontopus_app.queries.timeline import Day, Lane
 from crontopus_app.queries.timeline import Mark as Ran
 from crontopus_app.ui.kit import charts, code, day_chart, editor, forecast, run_table, terminal
@@ -47,7 +47,7 @@ DIFFERENCE = code.between(FILE, FILE.replace("30 1", "0 2").replace("1h", "2h"))
 PIECES = terminal.pieces(OUTPUT)
 TAIL = terminal.pieces("dumped 13 of 14 databases\n")
 TABLE = run_table.rows(RUNS[8:13])
-AHEAD = forecast.forecast(Timed("j", ("30 2 * * *",)), "Europe/Berlin", set(), AT)
+AHEAD = forecast.forecast(ScheduledJob("j", ("30 2 * * *",)), "Europe/Berlin", set(), AT)
 MARKS = list(editor.marks(FILE, [PROBLEMS[0], wire.Problem("x", "no such program on 2 of 3 hosts", line=3, column=12)]))
 
 

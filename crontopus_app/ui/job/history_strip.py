@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from crontopus_app.monitoring.stats import Happened, Tally
+from crontopus_app.monitoring.stats import PastRun, StatusCount
 from crontopus_app.ui.kit import colours
 from crontopus_app.ui.kit.durations import Durations
 from crontopus_app.ui.kit.strip import Cell
@@ -36,17 +36,17 @@ class HistoryStrip:
 EMPTY = HistoryStrip()
 
 
-def by_slot(slots: Sequence[datetime], runs: Sequence[Happened], zone: str, now: datetime) -> list[Cell]:
+def by_slot(slots: Sequence[datetime], runs: Sequence[PastRun], zone: str, now: datetime) -> list[Cell]:
     """A cell a slot, oldest first. A run that belongs to no known slot has a cell of its own."""
     known = set(slots)
-    at_slot: dict[datetime, list[Happened]] = {}
+    at_slot: dict[datetime, list[PastRun]] = {}
     for run in runs:
         at_slot.setdefault(_slot_of(run, slots, known), []).append(run)
     due = [at for at in slots if at in at_slot or at <= now - GRACE]
     return [_of_slot(at, at_slot.get(at, []), zone) for at in sorted({*due, *at_slot})]
 
 
-def _slot_of(run: Happened, slots: Sequence[datetime], known: set[datetime]) -> datetime:
+def _slot_of(run: PastRun, slots: Sequence[datetime], known: set[datetime]) -> datetime:
     """The slot that the runner named, else the last one before the run began, else the minute it began in."""
     if run.slot is not None:
         return run.slot.replace(second=0, microsecond=0)
@@ -55,7 +55,7 @@ def _slot_of(run: Happened, slots: Sequence[datetime], known: set[datetime]) -> 
     return before[-1] if before else minute
 
 
-def _of_slot(at: datetime, runs: Sequence[Happened], zone: str) -> Cell:
+def _of_slot(at: datetime, runs: Sequence[PastRun], zone: str) -> Cell:
     when = f"{at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M}"
     if not runs:
         return Cell("none", f"{when} · {NOTHING}")
@@ -65,12 +65,12 @@ def _of_slot(at: datetime, runs: Sequence[Happened], zone: str) -> Cell:
     return Cell(colours.of_run(worst.status), f"{when} · {said}", f"/runs/{worst.run_id}")
 
 
-def by_day(tallies: Iterable[Tally], bounds: Sequence[datetime], zone: str, runs: str) -> list[Cell]:
+def by_day(tallies: Iterable[StatusCount], bounds: Sequence[datetime], zone: str, runs: str) -> list[Cell]:
     """A cell a day, from the first with a run to the last; ``bounds`` are the days' begins and the last one's end.
 
     ``runs`` is the address of the job's runs: a day on which all went well leads to those of that day.
     """
-    days: dict[datetime, list[Tally]] = {}
+    days: dict[datetime, list[StatusCount]] = {}
     for tally in tallies:
         days.setdefault(tally.at, []).append(tally)
     spans = list(pairwise(bounds))
@@ -78,7 +78,7 @@ def by_day(tallies: Iterable[Tally], bounds: Sequence[datetime], zone: str, runs
     return [_of_day(begin, end, days.get(begin, []), zone, runs) for begin, end in spans[first:]]
 
 
-def _of_day(begin: datetime, end: datetime, tallies: Sequence[Tally], zone: str, runs: str) -> Cell:
+def _of_day(begin: datetime, end: datetime, tallies: Sequence[StatusCount], zone: str, runs: str) -> Cell:
     date = f"{begin.astimezone(ZoneInfo(zone)):%a %d %b}"
     if not tallies:
         return Cell("none", f"{date} · {NOTHING}")

@@ -15,7 +15,7 @@ from crontopus_app.forge.configured import forge
 from crontopus_app.hosts import endpoints
 from crontopus_app.jobs import history as job_history
 from crontopus_app.monitoring import stats
-from crontopus_app.monitoring.slots import Host, Timed
+from crontopus_app.monitoring.slots import Host, ScheduledJob
 from crontopus_app.queries import calendar, jobs, plans
 from crontopus_app.ui.job import history_strip, rows
 from crontopus_app.ui.kit import code, durations
@@ -30,14 +30,14 @@ def happened(
     """The strip: slots where there are few, days where there are many."""
     due = calendar.past(db, actor, namespace, name, now)
     bounds = history_strip.days(now, zone)
-    found = [] if due.dense else stats.happened(db, actor, job_id, bounds[0], SPARSE)
+    found = [] if due.dense else stats.runs_since(db, actor, job_id, bounds[0], SPARSE)
     if not due.dense and len({run.slot or run.at for run in found}) <= history_strip.MOST:
         cells = history_strip.by_slot([at for at in due.slots if at >= bounds[0]], found, zone, now)
         share = history_strip.success(Counter(run.status for run in found))
         return history_strip.HistoryStrip(
             tuple(cells), history_strip.columns(due.expected, len(cells)), "one cell a slot", share
         )
-    counted = stats.tallies(db, actor, job_id, bounds)
+    counted = stats.status_counts(db, actor, job_id, bounds)
     count: Counter[str] = Counter()
     for tally in counted:
         count[tally.status] += tally.count
@@ -58,7 +58,7 @@ def ahead(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> rows.Ah
     clocks = endpoints.clocks_of(db, actor, job.id)
     zone = zone_of(job.timezone, (clock.zone for clock in clocks))
     hosts = {Host("", clock) for clock in clocks}
-    told = forecast(Timed(job.id, tuple(job.schedule)), zone, hosts, now)
+    told = forecast(ScheduledJob(job.id, tuple(job.schedule)), zone, hosts, now)
     crowd = calendar.crowd(db, actor, job.namespace, job.name, now)
     return rows.ahead(job, _next_runs(db, actor, job, told, now), zone, crowd)
 

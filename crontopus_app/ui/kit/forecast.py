@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from contract import schedule
 from crontopus_app.monitoring import slots
-from crontopus_app.monitoring.slots import DEBIAN, NOWHERE, Host, Timed
+from crontopus_app.monitoring.slots import DEBIAN, NOWHERE, Host, ScheduledJob
 
 NEXT = 5
 CRONS = {
@@ -56,7 +56,7 @@ def zone_of(wanted: str | None, reported: Iterable[str]) -> str:
     return wanted or (known.pop() if len(known) == 1 else "")
 
 
-def forecast(job: Timed, zone: str, hosts: Set[Host], now: datetime) -> Forecast:
+def forecast(job: ScheduledJob, zone: str, hosts: Set[Host], now: datetime) -> Forecast:
     """What the job does on these hosts, which all keep time by ``zone``; without any, as Debian's cron would.
 
     Nothing but words without a zone; an empty future of a schedule that cannot be read.
@@ -66,7 +66,7 @@ def forecast(job: Timed, zone: str, hosts: Set[Host], now: datetime) -> Forecast
     try:
         if not zone:
             return Forecast(schedule.words(expressions))
-        runs = tuple(slot(at, zone) for at in slots.coming(there, hosts, now, NEXT))
+        runs = tuple(slot(at, zone) for at in slots.next_slots(there, hosts, now, NEXT))
         line = slots.line(there, min(hosts, default=NOWHERE))
         found = nights(line.plain, zone, now, crons) if line else ()
         return Forecast(schedule.explain(expressions, zone), zone, runs, found)

@@ -16,8 +16,8 @@ from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import Busy, Unavailable
 from crontopus_app.models import Endpoint, Monitor, Run, Tenant
 from crontopus_app.monitoring.intake import checkins, senders, writer
-from crontopus_app.monitoring.intake.checkins import Asked
-from crontopus_app.monitoring.intake.intake import Intake, Request, Written
+from crontopus_app.monitoring.intake.batch import Intake, Request, Written
+from crontopus_app.monitoring.intake.checkins import ReceivedCheckin
 from crontopus_app.monitoring.intake.senders import Caller
 from tests.cast import JOB_ID, NOON, Member, add_job, join
 from tests.fixtures.processes import wait_until
@@ -77,7 +77,7 @@ def runs() -> set[str]:
 
 @pytest.mark.parametrize("held", [tenant_held, monitors_held])
 def test_others_are_written_beside_a_busy_tenant(alice: Member, charlie: Member, held) -> None:
-    told = [Asked(caller(alice), message(JOB_ID)), Asked(caller(charlie), message(CHARLIES))]
+    told = [ReceivedCheckin(caller(alice), message(JOB_ID)), ReceivedCheckin(caller(charlie), message(CHARLIES))]
     with held("alice"):
         answers = checkins.record(told, NOON)
         assert [type(answer) for answer in answers] == [Busy, wire.CheckinAnswer]
@@ -97,33 +97,33 @@ async def test_another_tenant_is_answered_while_the_lock_is_held(
         await asyncio.sleep(0)
         for _ in range(3):
             outcome = await intake.writer.put(Request(theirs.caller, [message(CHARLIES)]))
-            assert isinstance(outcome.answers[0], wire.CheckinAnswer)
+            assert isinstance(outcome.outcomes[0], wire.CheckinAnswer)
         assert not any(task.done() for task in waiting)
         assert runs() == {"charlie"}
     outcomes = await asyncio.gather(*waiting)
-    assert all(isinstance(outcome.answers[0], wire.CheckinAnswer) for outcome in outcomes)
+    assert all(isinstance(outcome.outcomes[0], wire.CheckinAnswer) for outcome in outcomes)
     assert runs() == {"alice", "charlie"}
 
 
 async def test_who_is_busy_for_too_long_is_refused_and_can_spool(
     alice: Member, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "LATER_FOR_S", 0.3)
+    monkeypatch.setattr(writer, "RETRY_FOR_S", 0.3)
     told = Request(caller(alice), [message(JOB_ID)])
-    with tenant_held("alice"), pytest.raises(Unavailable, match="being changed") as refused:
+    with tenant_held("alice"), pytest.raises(Unavailable, match="being updated") as refused:
         await intake.writer.put(told)
     assert refused.value.retry_after > 0
     written = await intake.writer.put(told)
     assert isinstance(written, Written)
-    assert isinstance(written.answers[0], wire.CheckinAnswer)
-    assert not written.answers[0].duplicate
+    assert isinstance(written.outcomes[0], wire.CheckinAnswer)
+    assert not written.outcomes[0].duplicate
 
 
 async def test_the_end_answers_who_is_busy(alice: Member, intake: Intake) -> None:
     with tenant_held("alice"):
         waiting = asyncio.create_task(intake.writer.put(Request(caller(alice), [message(JOB_ID)])))
         await asyncio.sleep(0)
-        await asyncio.to_thread(wait_until, lambda: intake.writer._later, "the check-in to be put off")
+        await asyncio.to_thread(wait_until, lambda: intake.writer._retries, "the check-in to be put off")
         await asyncio.to_thread(intake.writer.close)
         with pytest.raises(Unavailable):
             await waiting

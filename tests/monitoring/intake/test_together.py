@@ -27,7 +27,7 @@ from crontopus_app.base.errors import (
 from crontopus_app.models import CheckIn, Endpoint, Monitor, Run, RunOutput, Tenant
 from crontopus_app.monitoring.intake import checkins, ingest
 from crontopus_app.monitoring.intake import senders as callers
-from crontopus_app.monitoring.intake.checkins import Answer, Asked
+from crontopus_app.monitoring.intake.checkins import Outcome, ReceivedCheckin
 from crontopus_app.monitoring.intake.rows import Rows
 from tests.cast import JOB_ID, NOON, add_endpoint, add_job, join, tell, told_one
 from tests.jobs.test_races import at_once
@@ -64,9 +64,9 @@ def senders(db: Engine) -> list[str]:
     return [alice.endpoint_id, second, charlie.endpoint_id]
 
 
-def asked(endpoint_id: str, checkin: wire.Checkin) -> Asked:
+def asked(endpoint_id: str, checkin: wire.Checkin) -> ReceivedCheckin:
     with reading() as session:
-        return Asked(callers.of_endpoint(session.get_one(Endpoint, endpoint_id)), checkin)
+        return ReceivedCheckin(callers.of_endpoint(session.get_one(Endpoint, endpoint_id)), checkin)
 
 
 def rows() -> list[Any]:
@@ -86,7 +86,7 @@ def start_anew() -> None:
         session.execute(update(Monitor).values(state="waiting", health="waiting", **nothing))
 
 
-def said(answers: list[Answer]) -> list[Any]:
+def said(answers: list[Outcome]) -> list[Any]:
     return [(type(answer), str(answer)) for answer in answers]
 
 

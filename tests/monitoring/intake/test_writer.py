@@ -97,7 +97,7 @@ async def test_a_defect_is_answered_to_all_of_its_transaction_and_the_next_are_w
 
 
 async def test_a_full_queue_refuses_and_what_waits_is_written(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "WAITING", 3)
+    monkeypatch.setattr(writer, "QUEUE_WEIGHT", 3)
     first = await busy_with(desk, 2)
     waiting = await desk.hand_in(4, 6, 8)
     with pytest.raises(Unavailable, match="Too many") as refused:
@@ -110,7 +110,7 @@ async def test_a_full_queue_refuses_and_what_waits_is_written(desk: Desk, monkey
 
 async def test_what_is_heavy_goes_alone_but_goes(desk: Desk) -> None:
     tasks = await busy_with(desk, 2)
-    heavy = [asyncio.create_task(desk.writer.put(item, writer.TOGETHER * item)) for item in (1, 4)]
+    heavy = [asyncio.create_task(desk.writer.put(item, writer.TRANSACTION_WEIGHT * item)) for item in (1, 4)]
     await asyncio.sleep(0)
     desk.go.set()
     answers = await settled([*tasks, *heavy])
