@@ -1,7 +1,7 @@
-"""What the workers do: ids in, nothing out, and doing it twice is doing it once.
+"""The tasks of the workers. Their arguments are ids, and every task is idempotent.
 
-Rows say what is to be done; a forge that is away leaves them as they are, and the sweep comes back to them. A task
-works for a slice of time and rings for the rest, behind what others wait for.
+The database says what is due. While the forge is unavailable, it stays due, and the sweep queues it again. A task works
+for a slice of time and then queues its remaining work behind the other tasks.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ SLICE_S = 1.0
 
 
 def provision_tenant(tenant_id: str) -> None:
-    """Makes the tenant's repository and what belongs to it."""
+    """Creates the tenant's repository and accounts on the forge."""
     provisioning.provision(tenant_id, forge(), clock.now())
 
 
 def delete_tenant(tenant_id: str) -> None:
-    """Removes what a deleted account has left: its repository and its rows."""
+    """Removes the data of a deleted account: its repository and rows."""
     tenant_deletion.finish(tenant_id, forge(), clock.now())
 
 
 def settle_git_access(tenant_id: str) -> None:
-    """Ends credentials and rights on the Git server that it was not told about yet, and gives rights back."""
+    """Brings the tenant's Git credentials and permissions on the Git server up to date."""
     try:
         git_credentials.settle(tenant_id, forge(), clock.now())
     except CrontopusError as error:
-        log.warning("the Git credentials of %s are settled later: %s", tenant_id, error)
+        log.warning("Updating the Git credentials of %s failed and is repeated: %s", tenant_id, error)
 
 
 def commit_changes(tenant_id: str) -> None:
-    """Commits the pending changes of the tenant. A repository that failed is left to ``retry_changes``."""
+    """Commits the tenant's pending changes; ``retry_changes`` does so for a failing repository."""
     if backoff.is_failing(tenant_id):
         queue.ring("retry_changes", tenant_id)
     else:
@@ -50,29 +50,29 @@ def commit_changes(tenant_id: str) -> None:
 
 
 def retry_changes(tenant_id: str) -> None:
-    """Commits the pending changes of the tenant, in the queue where nobody waits for it to answer."""
-    with _noting_failure(tenant_id):
+    """Commits the tenant's pending changes, in the queue for long tasks."""
+    with _with_backoff(tenant_id):
         if commit.commit_changes(tenant_id, forge(), clock.now, SLICE_S):
             queue.ring("commit_changes", tenant_id)
 
 
 def index_tenant(tenant_id: str) -> None:
-    """Brings the tenant's index up to its branch's head."""
-    with _noting_failure(tenant_id):
+    """Updates the tenant's index to its branch's head."""
+    with _with_backoff(tenant_id):
         index(tenant_id, forge(), clock.now())
         _read_history(tenant_id)
 
 
 def reindex_tenant(tenant_id: str) -> None:
-    """Rebuilds the tenant's index from Git alone; why it could not is then told with the index."""
-    with _noting_failure(tenant_id):
+    """Rebuilds the tenant's index from Git. The tenant's row stores an error."""
+    with _with_backoff(tenant_id):
         index(tenant_id, forge(), clock.now(), force=True)
         _read_history(tenant_id)
 
 
 def read_history(tenant_id: str, seconds: float = SLICE_S) -> None:
-    """Looks up the commits of the tenant's files."""
-    with _noting_failure(tenant_id):
+    """Looks up the last commits of the tenant's files."""
+    with _with_backoff(tenant_id):
         _read_history(tenant_id, seconds)
 
 
@@ -82,14 +82,14 @@ def _read_history(tenant_id: str, seconds: float = SLICE_S) -> None:
 
 
 @contextmanager
-def _noting_failure(tenant_id: str) -> Iterator[None]:
-    """A repository that fails while the Git server is well is tried again later and later."""
+def _with_backoff(tenant_id: str) -> Iterator[None]:
+    """Records a failure of the repository, unless the Git server or the database is unavailable."""
     try:
         yield
     except CrontopusError as error:
-        log.warning("the repository of %s is read later: %s", tenant_id, error)
-        database_away = isinstance(error, Unavailable) and error.part == "database"
-        if not database_away and forge().healthy():
+        log.warning("The repository of %s failed and is tried again: %s", tenant_id, error)
+        database_down = isinstance(error, Unavailable) and error.part == "database"
+        if not database_down and forge().healthy():
             backoff.failed(tenant_id, clock.now())
     except Exception:
         backoff.failed(tenant_id, clock.now())

@@ -1,4 +1,4 @@
-"""One's own account: profile, password, sessions, export, deletion."""
+"""REST: the user's own account: profile, password, sessions, export, deletion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["account"])
 
 @router.patch("/auth/me")
 def update_me(form: wire.AccountUpdate, actor: CurrentActor, now: Now) -> wire.Me:
-    """Sets what is given: the time zone (empty: the browser's), the e-mail address (asks for the password)."""
+    """Sets the time zone (empty: the browser's) and the e-mail address (requires the password), if given."""
     return accounts.update_account(actor, form, now)
 
 
@@ -30,14 +30,14 @@ def change_password(form: wire.PasswordChange, actor: CurrentActor, now: Now) ->
 
 @router.get("/auth/sessions")
 def list_sessions(actor: CurrentActor, now: Now) -> list[wire.SessionInfo]:
-    """Where the user is signed in; the asking session comes first."""
+    """The user's sessions, the current one first."""
     with reading() as session:
         return accounts.list_sessions(session, actor, now)
 
 
 @router.delete("/auth/sessions")
 def end_other_sessions(actor: CurrentActor, now: Now) -> wire.EndedSessions:
-    """Ends every session of the user but the asking one."""
+    """Ends all sessions of the user except the current one."""
     return wire.EndedSessions(accounts.end_other_sessions(actor, now))
 
 
@@ -48,22 +48,22 @@ def end_session(session_id: str, actor: CurrentActor, now: Now) -> None:
 
 @router.get("/auth/delete")
 def preview_deletion(actor: CurrentActor) -> wire.Leaving:
-    """What would go with the account."""
+    """What the deletion of the account would remove."""
     with reading() as session:
         return tenant_deletion.preview(session, actor)
 
 
 @router.post("/auth/delete", status_code=202)
 def delete_account(form: wire.AccountDeletion, actor: CurrentActor, now: Now, response: Response) -> wire.Leaving:
-    """Deletes the account with its tenant: sign-ins and tokens end at once, the rest is removed by a worker."""
-    told = tenant_deletion.leave(actor, form, now)
+    """Deletes the account and its tenant: sessions and tokens end at once; a worker removes the data."""
+    removed = tenant_deletion.delete_account(actor, form, now)
     response.delete_cookie(http_auth.COOKIE, path="/")
-    return told
+    return removed
 
 
 @router.get("/export", response_class=StreamingResponse)
 def download_export(actor: CurrentActor, now: Now) -> Response:
-    """Everything of the tenant as a ZIP: the repository with its history, runs, endpoints, crontabs, audit trail."""
+    """All data of the tenant as a ZIP: the repository with its history, runs, endpoints, crontabs, audit log."""
     name = f"crontopus-{actor.tenant_id}-{now:%Y-%m-%d}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return StreamingResponse(export(actor, forge(), now), media_type="application/zip", headers=headers)

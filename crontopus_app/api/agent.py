@@ -1,4 +1,4 @@
-"""The agent's side: enrol, wait, report."""
+"""REST: calls of agents: enrol, watch, report."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ LONGEST_WATCH_S = 55
 
 @router.post("/endpoints/enroll")
 def enroll(form: wire.EnrollRequest, request: Request, now: Now) -> wire.Enrolled:
-    """A machine with a ``cet_…`` token becomes an endpoint of that token's tenant."""
+    """Enrols a machine as an endpoint of the tenant of its ``cet_…`` token."""
     try:
         return enrolment.enroll(http_auth.bearer(request.headers.get("authorization", "")), form, forge(), now)
     except NotAuthenticated:
-        # Good tokens are bounded by their uses, however many hosts share an address.
+        # Only failures count: valid tokens have their own limit, and many hosts may share an address.
         limits.spend(limits.ENROLL_FAILED, limits.address_block(request))
         raise
 
@@ -40,16 +40,16 @@ def heartbeat(endpoint: CurrentEndpoint, now: Now) -> None:
 
 
 @router.post("/endpoints/me/report", status_code=204)
-def report(told: wire.PassReport, endpoint: CurrentEndpoint, now: Now) -> None:
+def report(pass_report: wire.PassReport, endpoint: CurrentEndpoint, now: Now) -> None:
     with writing() as session:
-        agent_api.report(session, endpoint.id, told, now)
+        agent_api.report(session, endpoint.id, pass_report, now)
 
 
 @router.get("/endpoints/me/watch")
 async def watch(
     endpoint: CurrentEndpoint, head: str = "", timeout: Annotated[float, Query(ge=0, le=LONGEST_WATCH_S)] = 30
 ) -> wire.WatchAnswer:
-    """Answers as soon as the tenant's head differs from ``head`` or a pass is asked for; it is the heartbeat too."""
+    """Answers as soon as the tenant's head differs from ``head`` or a pass is requested. Also counts as a heartbeat."""
     deadline = asyncio.get_running_loop().time() + timeout
     await asyncio.to_thread(agent_api.seen, endpoint.id, clock.now())
     with watchers.waiting(endpoint.tenant_id) as changed:

@@ -1,4 +1,4 @@
-"""The REST API: routers, errors, limits. Served under ``/api`` beside the console."""
+"""The REST API: routers, errors, limits. Served at ``/api``, next to the console."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from crontopus_app.base import csp
 from crontopus_app.base.errors import NotFound
 
 DOCS_FILES = "/api/docs/files"
-# The agent's routes stand before those with an id in the same place of the path.
+# The agent's routes come before the routes with an id at the same position of the path.
 MODULES = (
     auth,
     account,
@@ -51,8 +51,8 @@ MODULES = (
 
 
 def build() -> FastAPI:
-    """The API as one FastAPI application, whose own description needs nothing from elsewhere."""
-    made = FastAPIOffline(
+    """The FastAPI application. Its documentation loads nothing from other sites."""
+    api = FastAPIOffline(
         title="Crontopus",
         version="1",
         openapi_url="/api/openapi.json",
@@ -61,24 +61,24 @@ def build() -> FastAPI:
         static_url=DOCS_FILES,
         redirect_slashes=False,
     )
-    _add_docs(made)
-    under = APIRouter(prefix="/api")
+    _add_docs(api)
+    router = APIRouter(prefix="/api")
     for module in MODULES:
-        under.include_router(module.router)
-    under.add_api_route(
+        router.include_router(module.router)
+    router.add_api_route(
         "/{rest:path}", _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
     )
-    made.include_router(under)
-    made.include_router(system.router)
-    problems.install(made)
-    openapi.install(made, [module.router for module in MODULES])
-    made.add_middleware(BodyLimit)
-    made.add_middleware(TrailingSlash)
-    return made
+    api.include_router(router)
+    api.include_router(system.router)
+    problems.install(api)
+    openapi.install(api, [module.router for module in MODULES])
+    api.add_middleware(BodyLimit)
+    api.add_middleware(TrailingSlash)
+    return api
 
 
-def _add_docs(made: FastAPI) -> None:
-    """``/api/docs``: Swagger UI from our own files, with a policy that lets only its own script run."""
+def _add_docs(api: FastAPI) -> None:
+    """Adds ``/api/docs``: Swagger UI from local files, with a policy that allows only its own script."""
     html = get_swagger_ui_html(
         openapi_url="/api/openapi.json",
         title="Crontopus API",
@@ -89,22 +89,22 @@ def _add_docs(made: FastAPI) -> None:
     page = bytes(html).decode()
     headers = {"Content-Security-Policy": csp.of_page(csp.inline(page, "script"))}
 
-    @made.get("/api/docs", include_in_schema=False)
+    @api.get("/api/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
         return HTMLResponse(page, headers=headers)
 
 
 def _unknown(rest: str, request: Request) -> None:
-    """No route takes this: 405 with what the path does take, 404 where there is no such path."""
-    asked = {**request.scope, "path": f"/{rest}"}
+    """Answers unknown requests: 405 with the allowed methods of the path, or 404 without such a path."""
+    scope = {**request.scope, "path": f"/{rest}"}
     routes = [route for module in MODULES for route in module.router.routes if isinstance(route, APIRoute)]
     methods = sorted(
-        {method for one in routes if one.matches(asked)[0] is Match.PARTIAL for method in one.methods or ()}
+        {method for route in routes if route.matches(scope)[0] is Match.PARTIAL for method in route.methods or ()}
     )
     if methods:
-        told = f"/api/{rest} takes {' or '.join(methods)}, not {request.method}: see /api/docs."
-        raise HTTPException(405, told, {"Allow": ", ".join(methods)})
-    raise NotFound(f"There is no /api/{rest}: see /api/docs.")
+        detail = f"/api/{rest} accepts {' or '.join(methods)}, not {request.method}. See /api/docs."
+        raise HTTPException(405, detail, {"Allow": ", ".join(methods)})
+    raise NotFound(f"/api/{rest} does not exist. See /api/docs.")
 
 
 api = build()

@@ -1,4 +1,4 @@
-"""Registering, signing in and out."""
+"""REST: registration, sign-in, sign-out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEVICE = "crontopus_device"
 def register(
     form: wire.RegisterRequest, request: Request, response: Response, now: Now, key: IdempotencyKey = ""
 ) -> wire.Me:
-    """A new user and their tenant; a task makes the repository (see ``provisioning`` of ``/api/auth/me``)."""
+    """Creates a user and their tenant. A task creates the repository; see ``provisioning`` of ``/api/auth/me``."""
     loopback = settings().loopback and limits.from_this_machine(request)
     with _counted_registration(limits.address_block(request), response):
         user = auth.register(form, loopback=loopback, now=now, key=key)
@@ -39,7 +39,7 @@ def register(
 
 @contextmanager
 def _counted_registration(block: str, response: Response) -> Iterator[None]:
-    """Counts a registration; one that is refused counts as an attempt instead. Raises RateLimited."""
+    """Counts a registration; a refused one counts against a separate limit. Raises RateLimited."""
     rates.check(limits.REGISTER_REFUSED, block)
     limits.spend(limits.REGISTER, block, response)
     try:
@@ -53,17 +53,17 @@ def _counted_registration(block: str, response: Response) -> Iterator[None]:
 
 @router.post("/auth/login")
 async def login(request: Request, now: Now) -> wire.AccessToken:
-    """A token for ``Authorization: Bearer …``; takes a form or JSON with username and password."""
+    """A token for ``Authorization: Bearer …``, for a form or JSON with username and password."""
     form = await _credentials(request)
-    return wire.AccessToken(access_token=await run_in_threadpool(sign_in.sign_in, form, _caller(request), now))
+    return wire.AccessToken(access_token=await run_in_threadpool(sign_in.sign_in, form, _origin(request), now))
 
 
 @router.post("/auth/session")
 async def open_session(request: Request, response: Response, now: Now) -> wire.Me:
-    """Signs a browser in: sets the console's cookie, and one by which the browser is known from then on."""
+    """Signs a browser in: sets the session cookie, and the device cookie that recognises the browser later."""
     http_auth.check_origin(headers_of(request), settings().public_url)
     form = await _credentials(request)
-    token = await run_in_threadpool(sign_in.sign_in, form, _caller(request), now)
+    token = await run_in_threadpool(sign_in.sign_in, form, _origin(request), now)
     secure, life = settings().secure_cookies, int(auth.COOKIE_LIFE.total_seconds())
     response.set_cookie(http_auth.COOKIE, token, max_age=life, httponly=True, samesite="lax", secure=secure, path="/")
     me = await run_in_threadpool(_me_of_token, token, now)
@@ -76,7 +76,7 @@ async def open_session(request: Request, response: Response, now: Now) -> wire.M
 
 @router.post("/auth/logout", status_code=204)
 def logout(request: Request, response: Response) -> None:
-    """Ends the session whose cookie or token the request carries."""
+    """Ends the session of the request's cookie or token."""
     http_auth.check_origin(headers_of(request), settings().public_url)
     with writing() as session:
         auth.logout(session, http_auth.token_of(headers_of(request)))
@@ -91,7 +91,7 @@ def me(actor: CurrentActor) -> wire.Me:
 
 @router.post("/tenant/provision", status_code=202)
 def provision(actor: CurrentActor, now: Now) -> wire.Me:
-    """Tries again to make the tenant's repository, from the step that failed."""
+    """Retries the creation of the tenant's repository."""
     with writing() as session:
         provisioning.retry(session, actor, now)
         return auth.me(session, actor)
@@ -107,12 +107,12 @@ async def _credentials(request: Request) -> wire.LoginRequest:
     try:
         return check(raw)  # pyright: ignore[reportArgumentType] -- each check gets the raw form it reads
     except ValidationError as error:
-        raise BadInput("Send username and password, as a form or as JSON.") from error
+        raise BadInput("Send username and password as a form or as JSON.") from error
 
 
-def _caller(request: Request) -> sign_in.Caller:
+def _origin(request: Request) -> sign_in.Origin:
     address, block = limits.address(request), limits.address_block(request)
-    return sign_in.Caller(address, block, request.cookies.get(DEVICE, ""), request.headers.get("user-agent", ""))
+    return sign_in.Origin(address, block, request.cookies.get(DEVICE, ""), request.headers.get("user-agent", ""))
 
 
 def _me_of_token(token: str, now: Now) -> wire.Me:

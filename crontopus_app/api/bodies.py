@@ -1,4 +1,4 @@
-"""Bodies that we read: manifests, which are JSON or YAML, and batches, which only an endpoint may have us read."""
+"""Request bodies that FastAPI does not parse: manifests (JSON or YAML), and batches of check-ins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crontopus_app.api.deps import CurrentEndpoint
 from crontopus_app.base.errors import BadInput, TooLarge
 
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
-# What OpenAPI says of such a body.
+# The OpenAPI description of such a body.
 DOCUMENTED: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -28,25 +28,25 @@ DOCUMENTED: dict[str, Any] = {
 
 
 async def manifest_body(request: Request) -> dict[str, Any] | bytes:
-    """A job body, or a manifest's bytes; raises TooLarge, and BadInput with the place where JSON breaks."""
+    """A job body (JSON), or a manifest's bytes (YAML). Raises TooLarge, and BadInput with the position in the JSON."""
     data = await request.body()
     if len(data) > MAX_BYTES:
-        raise TooLarge(f"A manifest has at most {MAX_BYTES // 1024} KiB.")
+        raise TooLarge(f"The manifest is too large: at most {MAX_BYTES // 1024} KiB are allowed.")
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     return data if kind in YAML_TYPES else _object(data)
 
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(data)
+        parsed = json.loads(data)
     except json.JSONDecodeError as error:
         place = Problem("bad_json", error.msg, line=error.lineno, column=error.colno)
-        raise BadInput(f"The body is not JSON: {error}", problems=[place]) from error
+        raise BadInput(f"The body is not valid JSON: {error}", problems=[place]) from error
     except (UnicodeDecodeError, RecursionError) as error:
-        raise BadInput("The body is not JSON in UTF-8.") from error
-    if not isinstance(found, dict):
+        raise BadInput("The body is not valid JSON in UTF-8.") from error
+    if not isinstance(parsed, dict):
         raise BadInput("The body must be a JSON object.")
-    return found
+    return parsed
 
 
 _BATCH = TypeAdapter(list[Checkin])
@@ -60,13 +60,13 @@ BATCH_DOCUMENTED: dict[str, Any] = {
 }
 
 
-async def batch_body(endpoint: CurrentEndpoint, request: Request) -> list[Checkin]:  # noqa: ARG001 -- asked first
-    """The check-ins of a batch. A stranger is refused before his body, which may be large, is read."""
+async def batch_body(endpoint: CurrentEndpoint, request: Request) -> list[Checkin]:  # noqa: ARG001 -- authenticates first
+    """The check-ins of a batch. Authenticates before the body, which may be large, is read."""
     try:
         return _BATCH.validate_json(await request.body())
     except ValidationError as error:
-        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
-        raise RequestValidationError(found) from error
+        problems = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors(include_url=False)]
+        raise RequestValidationError(problems) from error
 
 
 ManifestBody = Annotated[Any, Depends(manifest_body)]

@@ -1,4 +1,4 @@
-"""Changes on their way to Git."""
+"""REST: changes and their status."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def list_changes(actor: CurrentActor, count: int = 20) -> list[wire.ChangeStatus
 
 @router.get("/changes/{change_id}")
 def get_change(change_id: str, actor: CurrentActor) -> wire.ChangeStatus:
-    """Pending, done with its commit and how many endpoints have it, or failed with its reason."""
+    """The status of a change: pending, done (with commit, and number of endpoints that applied it) or failed."""
     with reading() as session:
         return changes.get(session, actor, change_id)

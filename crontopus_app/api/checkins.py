@@ -20,52 +20,54 @@ from crontopus_app.monitoring.intake.senders import Caller
 
 router = APIRouter(tags=["agent"])
 
-# What one check-in of a batch may be refused with; anything else is about the whole request.
-ITS_OWN = (BadInput, NotFound, Conflict)
+# Errors of a single check-in of a batch; other errors fail the whole request.
+SINGLE = (BadInput, NotFound, Conflict)
 
 
 @router.post("/checkins")
-async def check_in(told: wire.Checkin, endpoint: CurrentEndpoint, response: Response) -> wire.CheckinAnswer:
-    """One check-in; answered after it is durable. An id seen before is answered again and changes nothing."""
-    outcome = await batch.write(senders.of_endpoint(endpoint), [told])
-    response.headers.update(limits.headers(batch.RATE, outcome.spent))
-    return one(outcome.outcomes)
+async def check_in(checkin: wire.Checkin, endpoint: CurrentEndpoint, response: Response) -> wire.CheckinAnswer:
+    """Writes a check-in; answers when it is durable. A repeated id gets the same answer and changes nothing."""
+    result = await batch.write(senders.of_endpoint(endpoint), [checkin])
+    response.headers.update(limits.headers(batch.RATE, result.spent))
+    return only_answer(result.outcomes)
 
 
 @router.post("/checkins/batch", openapi_extra=BATCH_DOCUMENTED)
-async def check_in_batch(told: BatchBody, endpoint: CurrentEndpoint, response: Response) -> list[wire.CheckinAnswer]:
-    """Up to 500 check-ins, answered in their order."""
-    outcome = await batch.write(senders.of_endpoint(endpoint), told)
-    response.headers.update(limits.headers(batch.RATE, outcome.spent))
-    return [_or_refused(answer, checkin) for answer, checkin in zip(outcome.outcomes, told, strict=True)]
+async def check_in_batch(
+    checkins: BatchBody, endpoint: CurrentEndpoint, response: Response
+) -> list[wire.CheckinAnswer]:
+    """Writes up to 500 check-ins; answers in their order."""
+    result = await batch.write(senders.of_endpoint(endpoint), checkins)
+    response.headers.update(limits.headers(batch.RATE, result.spent))
+    return [_or_refused(outcome, checkin) for outcome, checkin in zip(result.outcomes, checkins, strict=True)]
 
 
 @router.post("/runs/check-in")
 async def check_in_legacy(
-    told: wire.LegacyCheckin, endpoint: CurrentEndpoint, response: Response
+    legacy: wire.LegacyCheckin, endpoint: CurrentEndpoint, response: Response
 ) -> wire.CheckinAnswer:
-    """The first Crontopus' check-in."""
+    """A check-in in the format of the first Crontopus."""
     caller = senders.of_endpoint(endpoint)
-    checkin = await asyncio.to_thread(_from_legacy, caller, told)
-    outcome = await batch.write(caller, [checkin])
-    response.headers.update(limits.headers(batch.RATE, outcome.spent))
-    return one(outcome.outcomes)
+    checkin = await asyncio.to_thread(_from_legacy, caller, legacy)
+    result = await batch.write(caller, [checkin])
+    response.headers.update(limits.headers(batch.RATE, result.spent))
+    return only_answer(result.outcomes)
 
 
-def one(answers: Sequence[Outcome]) -> wire.CheckinAnswer:
-    """The only answer; raises what the check-in was refused with."""
-    (answer,) = answers
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+def only_answer(outcomes: Sequence[Outcome]) -> wire.CheckinAnswer:
+    """The answer to a single check-in; raises its error."""
+    (outcome,) = outcomes
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
-def _or_refused(answer: Outcome, checkin: wire.Checkin) -> wire.CheckinAnswer:
-    if isinstance(answer, ITS_OWN):
+def _or_refused(outcome: Outcome, checkin: wire.Checkin) -> wire.CheckinAnswer:
+    if isinstance(outcome, SINGLE):
         return wire.CheckinAnswer(run_id=checkin.run_id, state="refused", duplicate=False)
-    return one([answer])
+    return only_answer([outcome])
 
 
-def _from_legacy(caller: Caller, told: wire.LegacyCheckin) -> wire.Checkin:
+def _from_legacy(caller: Caller, legacy: wire.LegacyCheckin) -> wire.Checkin:
     with reading() as session:
-        return checkins.from_legacy(session, caller, told, clock.now())
+        return checkins.from_legacy(session, caller, legacy, clock.now())

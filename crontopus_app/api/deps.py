@@ -1,4 +1,4 @@
-"""What endpoints of the API ask for: the actor, the endpoint, the time, the address."""
+"""FastAPI dependencies: the actor, the endpoint, the time."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Now = Annotated[datetime, Depends(clock.now)]
 
 
 def headers_of(request: Request) -> dict[str, str]:
-    """The request's headers by their names in lower case; several cookies' lines are one."""
+    """The request's headers by lower-case name; several Cookie headers are joined."""
     return {**request.headers, "cookie": "; ".join(request.headers.getlist("cookie"))}
 
 
 def current_actor(request: Request, response: Response, now: Now) -> Actor:
-    """Who asks: the bearer token, else the console's cookie (whose writes must come from our own pages)."""
+    """The actor of the bearer token, or else of the session cookie (whose writes must come from the console)."""
     changes, public_url = request.method not in http_auth.SAFE, settings().public_url
     actor = http_auth.authenticate(headers_of(request), now, changes=changes, public_url=public_url)
     limits.spend(limits.READ, actor.user_id, response)
@@ -33,7 +33,7 @@ def current_actor(request: Request, response: Response, now: Now) -> Actor:
 
 
 def current_endpoint(request: Request) -> Endpoint:
-    """The endpoint whose ``ep_…`` token the request carries."""
+    """The endpoint of the request's ``ep_…`` token."""
     token = http_auth.endpoint_token(request.headers.get("authorization", ""))
     with reading() as session:
         return agent_api.of_token(session, token)
@@ -44,7 +44,7 @@ CurrentEndpoint = Annotated[Endpoint, Depends(current_endpoint)]
 
 
 def job_writer(actor: CurrentActor, response: Response) -> Actor:
-    """An actor who writes jobs, within their rate."""
+    """The actor, after counting the request against the rate of job edits."""
     limits.spend(limits.WRITE_JOBS, actor.user_id, response)
     return actor
 

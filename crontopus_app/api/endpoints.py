@@ -1,4 +1,4 @@
-"""Endpoints, as people and tools manage them."""
+"""REST: endpoints."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def list_endpoints(
 
 @router.get("/agents")
 def list_agents(actor: CurrentActor, now: Now, page: int = 1, page_size: int = 50) -> wire.AgentList:
-    """The same rows under the first Crontopus' name."""
-    found = list_endpoints(actor, now, page, page_size)
-    return wire.AgentList(agents=found.endpoints, total=found.total, page=found.page, page_size=found.page_size)
+    """The endpoints in the format of the first Crontopus."""
+    listed = list_endpoints(actor, now, page, page_size)
+    return wire.AgentList(agents=listed.endpoints, total=listed.total, page=listed.page, page_size=listed.page_size)
 
 
 @router.get("/endpoints/{endpoint_id}")
@@ -48,7 +48,7 @@ def rename(endpoint_id: str, form: Rename, actor: CurrentActor, now: Now) -> wir
 
 @router.delete("/endpoints/{endpoint_id}", status_code=204)
 def revoke(endpoint_id: str, actor: CurrentActor, now: Now) -> None:
-    """Its token is dead at once, its instances are retired; its history stays."""
+    """Revokes the endpoint's token at once and retires its instances. Its runs are kept."""
     with writing() as session:
         endpoints.revoke(session, actor, endpoint_id, forge(), now)
 
@@ -73,7 +73,7 @@ def drift(endpoint_id: str, actor: CurrentActor) -> list[dict[str, object]]:
 
 @router.post("/endpoints/{endpoint_id}/sync", status_code=202)
 def sync(endpoint_id: str, actor: CurrentActor, now: Now) -> wire.Endpoint:
-    """Asks the endpoint's agent for a pass now."""
+    """Requests a pass of the endpoint's agent now."""
     with writing() as session:
         endpoints.wake(session, actor, endpoint_id, now)
         return endpoints.get(session, actor, endpoint_id, now)
@@ -81,7 +81,7 @@ def sync(endpoint_id: str, actor: CurrentActor, now: Now) -> wire.Endpoint:
 
 @router.post("/endpoints/{endpoint_id}/confirm-prune", status_code=202)
 def confirm_prune(endpoint_id: str, head: str, actor: CurrentActor, now: Now) -> wire.Endpoint:
-    """Lets the agent apply the many deletions that ``head`` asks for."""
+    """Allows the agent to delete the jobs that the commit ``head`` removes."""
     with writing() as session:
         endpoints.confirm_prune(session, actor, endpoint_id, head, now)
         return endpoints.get(session, actor, endpoint_id, now)

@@ -1,4 +1,4 @@
-"""What the Git server tells us about pushes."""
+"""REST: push events of the Git server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The header by which a create that is sent twice creates once."""
+"""The Idempotency-Key header, with which a repeated create request creates only once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from fastapi import Header
 
 from crontopus_app.base.idempotency import LONGEST
 
-SENT_AGAIN = "New for each thing to create; a request sent again with it within 24 hours creates nothing more."
+DESCRIPTION = "A new key for each object to create. Repeating a request with the same key within 24 hours is harmless."
 
-IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=LONGEST, description=SENT_AGAIN)]
+IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=LONGEST, description=DESCRIPTION)]

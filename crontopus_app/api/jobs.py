@@ -1,4 +1,4 @@
-"""Jobs and namespaces: what Git defines, and asking for changes of it."""
+"""REST: jobs and namespaces, and their edits."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def create_job(
     namespace: str = "",
     key: IdempotencyKey = "",
 ) -> wire.JobSaved:
-    """201 with its commit, or 202 and a change to ask for when the commit takes longer."""
+    """201 with the commit, or 202 with the pending change if the commit takes longer."""
     if isinstance(body, bytes):
         change = changes.save(edits.create_yaml, actor, namespace, body, now, key=key)
     else:
@@ -67,9 +67,9 @@ def create_job(
 @router.get("/jobs/{namespace}/{name}")
 def get_job(namespace: str, name: str, actor: CurrentActor, now: Now, response: Response) -> wire.JobDetail:
     with reading() as session:
-        found = jobs.get(session, actor, namespace, name, now)
-    response.headers["ETag"] = f'"{found.sha}"'
-    return found
+        detail = jobs.get(session, actor, namespace, name, now)
+    response.headers["ETag"] = f'"{detail.sha}"'
+    return detail
 
 
 @router.put("/jobs/{namespace}/{name}", openapi_extra=DOCUMENTED)
@@ -82,7 +82,7 @@ def update_job(
     response: Response,
     if_match: IfMatch = None,
 ) -> wire.JobSaved:
-    """A JSON body sets the fields it gives (null clears); a YAML body replaces the file."""
+    """A JSON body sets its fields (null clears a field); a YAML body replaces the file."""
     change = changes.save(edits.update, actor, namespace, name, body, if_match=if_match, now=now)
     return _saved(change, actor, now, response)
 
@@ -121,7 +121,7 @@ def get_job_history_entry(namespace: str, name: str, sha: str, actor: CurrentAct
 def revert_job(
     namespace: str, name: str, version: Version, actor: JobWriter, now: Now, response: Response
 ) -> wire.JobSaved:
-    """Gives the job the content it had in a commit; brings a deleted one back."""
+    """Restores the job's file from a commit, also of a deleted job."""
     change = edits.revert(actor, namespace, name, version.sha, forge(), now)
     return _saved(change, actor, now, response)
 
@@ -140,7 +140,7 @@ def job_forecast(namespace: str, name: str, actor: CurrentActor, now: Now, count
 
 @router.post("/plan", openapi_extra=DOCUMENTED)
 def plan(body: ManifestBody, actor: CurrentActor, now: Now, namespace: str = "") -> plans.Plan:
-    """What a manifest would change, and where; commits nothing."""
+    """What a manifest would change on each host. Commits nothing."""
     with reading() as session:
         return plans.plan(session, actor, body, namespace, now)
 
@@ -166,7 +166,7 @@ def delete_namespace(name: str, actor: JobWriter, now: Now, response: Response) 
 
 
 def _saved(change: wire.ChangeStatus, actor: Actor, now: datetime, response: Response) -> wire.JobSaved:
-    """The job as it is now; 202 and where to ask, while its change is on its way."""
+    """The job and its change; 202 and a Location while the change is pending."""
     if change.state == "pending":
         response.status_code = 202
         response.headers["Location"] = f"/api/changes/{change.id}"
@@ -174,7 +174,7 @@ def _saved(change: wire.ChangeStatus, actor: Actor, now: datetime, response: Res
 
 
 def _job(change: wire.ChangeStatus, actor: Actor, now: datetime) -> wire.JobSummary | None:
-    """The job that the change is about; None for one that is gone, not yet there, or not readable by the token."""
+    """The job of a change; None if it was deleted, does not exist yet, or the token may not read it."""
     if not actor.may("read:jobs"):
         return None
     with reading() as session:

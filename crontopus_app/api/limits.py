@@ -1,4 +1,4 @@
-"""How much and how often: body sizes, and rates kept in Redis (which, away, limits nothing)."""
+"""Limits of requests: body sizes, and rates (counted in Redis; unlimited while it is unavailable)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crontopus_app.base.settings import is_loopback, settings
 
 BODY_LIMIT = 1 << 20
 BATCH_LIMIT = 32 << 20
-# What proxies add to a request, whether or not we believe it.
+# Headers that proxies add, trusted or not.
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
 REGISTER = Rate("register", 10, 3600, "Too many registrations from your address.")
@@ -27,14 +27,14 @@ READ = Rate("read", 600, 60)
 
 
 def spend(rate: Rate, key: str, response: Response | None = None) -> None:
-    """Counts one request of ``key`` and says in ``response`` how many are left; raises RateLimited past the rate."""
+    """Counts one request of ``key`` and sets the rate headers of ``response``; raises RateLimited above the rate."""
     spent = rates.spend(rate, key)
     if response is not None:
         response.headers.update(headers(rate, spent))
 
 
 def headers(rate: Rate, spent: Spent | None) -> dict[str, str]:
-    """How much of a rate is left, in the headers of an answer; none where Redis is away."""
+    """The rate headers of a response; none while Redis is unavailable."""
     if spent is None:
         return {}
     left = max(0, rate.count - spent.used)
@@ -46,7 +46,7 @@ def headers(rate: Rate, spent: Spent | None) -> dict[str, str]:
 
 
 def address(request: Request) -> str:
-    """The caller's address; ``X-Forwarded-For`` counts only from the configured proxies."""
+    """The client's address. ``X-Forwarded-For`` is used only from the configured proxies."""
     peer = request.client.host if request.client else ""
     forwarded = request.headers.get("x-forwarded-for")
     if forwarded and peer in settings().trusted_proxies:
@@ -55,26 +55,26 @@ def address(request: Request) -> str:
 
 
 def address_block(request: Request) -> str:
-    """What rates count as one address: of IPv6 the /64, which one subscriber has whole."""
-    found = address(request)
+    """The address for rate limits: for IPv6 the /64 network, because a subscriber has a whole one."""
+    client = address(request)
     try:
-        parsed = ip_address(found)
+        parsed = ip_address(client)
     except ValueError:
-        return found
+        return client
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
         return str(IPv6Network((parsed, 64), strict=False).network_address)
-    return found
+    return client
 
 
 def from_this_machine(request: Request) -> bool:
-    """Whether the caller is on this machine for certain: a proxy on it passes on what comes from anywhere."""
+    """Whether the client is certainly on this machine, not behind a proxy on this machine."""
     peer = request.client.host if request.client else ""
     forwarded = any(name in request.headers for name in PROXY_HEADERS)
     return is_loopback(peer) and is_loopback(request.url.hostname or "") and not forwarded
 
 
 class BodyLimit:
-    """Answers 413 to a body above the limit, declared or streamed, before anything reads it whole."""
+    """Answers 413 to a body above the limit, declared or streamed, before it is read completely."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -84,7 +84,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         limit = BATCH_LIMIT if scope["path"].startswith("/api/checkins/batch") else BODY_LIMIT
-        error = TooLarge(f"The body is larger than {limit} bytes.")
+        error = TooLarge(f"The body is too large: at most {limit} bytes are allowed.")
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > limit:
             await answer(error)(scope, receive, send)
@@ -93,14 +93,14 @@ class BodyLimit:
 
 
 def _counted(receive: Receive, limit: int, error: TooLarge) -> Receive:
-    seen = 0
+    received = 0
 
     async def counted() -> Message:
-        nonlocal seen
+        nonlocal received
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
-            # FastAPI makes a 400 of any other exception that ends the reading of a body.
+        received += len(message.get("body", b""))
+        if received > limit:
+            # FastAPI turns any other exception during the reading of a body into a 400.
             raise HTTPException(error.status, error.message)
         return message
 
@@ -108,7 +108,7 @@ def _counted(receive: Receive, limit: int, error: TooLarge) -> Receive:
 
 
 class TrailingSlash:
-    """A path of the API works with and without its trailing slash, without a redirect."""
+    """Makes paths of the API work with and without a trailing slash, without a redirect."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""The operator's side: tenants, roles, tasks, health, versions, settings in force. Everybody else is refused."""
+"""REST: services for operators: tenants, roles, tasks, health, versions, settings in force."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from contract import wire_operator as wire
 from crontopus_app.api.deps import CurrentActor, Now
 from crontopus_app.base.db import reading, writing
 from crontopus_app.forge.configured import forge
-from crontopus_app.operations import health, operators, queues, usage
-from crontopus_app.operations import versions as installation
+from crontopus_app.operations import health, operators, task_admin, usage, versions
 
 router = APIRouter(prefix="/operator", tags=["operator"])
 
@@ -29,7 +28,7 @@ def figures(actor: CurrentActor, now: Now) -> wire.Figures:
 def list_tenants(
     actor: CurrentActor, now: Now, q: str = "", standing: str = "", page: Page = 1, page_size: PageSize = 50
 ) -> wire.OperatedTenantList:
-    """By name; ``q`` is looked for in names and e-mail addresses, ``standing`` is suspended, failed or pending."""
+    """Tenants by name. ``q`` searches names and e-mail addresses; ``standing`` is suspended, failed or pending."""
     with reading() as session:
         return operators.list_tenants(session, actor, now, text=q, standing=standing, page=page, page_size=page_size)
 
@@ -37,13 +36,13 @@ def list_tenants(
 @router.get("/tenants/{tenant_id}")
 def get_tenant(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetail:
     with reading() as session:
-        found = operators.get_tenant(session, actor, tenant_id, now)
-    return usage.with_repository(forge(), found)
+        detail = operators.get_tenant(session, actor, tenant_id, now)
+    return usage.with_repository(forge(), detail)
 
 
 @router.post("/tenants/{tenant_id}/suspend")
 def suspend(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetail:
-    """Its users and agents are refused until it is resumed; its hosts go on running their jobs."""
+    """Refuses the tenant's users and agents until it is resumed. Its hosts keep running their jobs."""
     with writing() as session:
         operators.suspend(session, actor, tenant_id, now)
         return operators.get_tenant(session, actor, tenant_id, now)
@@ -58,7 +57,7 @@ def resume(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetail:
 
 @router.post("/tenants/{tenant_id}/provision", status_code=202)
 def provision(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetail:
-    """Makes the repository, or what is missing of it, once more."""
+    """Provisions the tenant again: creates what is missing."""
     with writing() as session:
         operators.provision(session, actor, tenant_id, now)
         return operators.get_tenant(session, actor, tenant_id, now)
@@ -66,8 +65,8 @@ def provision(tenant_id: str, actor: CurrentActor, now: Now) -> wire.TenantDetai
 
 @router.post("/tenants/{tenant_id}/commit", status_code=202)
 def commit(tenant_id: str, actor: CurrentActor, now: Now) -> None:
-    """Asks a worker to commit what is pending of the tenant."""
-    queues.ring_changes(actor, tenant_id, now)
+    """Queues the commit of the tenant's pending changes."""
+    task_admin.ring_changes(actor, tenant_id, now)
 
 
 @router.get("/operators")
@@ -84,52 +83,52 @@ def grant(username: str, actor: CurrentActor, now: Now) -> None:
 
 @router.delete("/operators/{username}", status_code=204)
 def revoke(username: str, actor: CurrentActor, now: Now) -> None:
-    """409 for the last operator."""
+    """Makes an operator a user again; 409 for the last operator."""
     with writing() as session:
         operators.revoke(session, actor, username, now)
 
 
 @router.get("/tasks")
 def tasks(actor: CurrentActor, now: Now) -> wire.Tasks:
-    """Queues, workers and the latest failed tasks."""
-    return queues.look(actor, now)
+    """Queues, workers, and the newest failed tasks."""
+    return task_admin.overview(actor, now)
 
 
 @router.post("/tasks/retry")
 def retry_all(actor: CurrentActor, now: Now) -> wire.Retried:
     """Puts all failed tasks back into their queues."""
-    return queues.retry_all(actor, now)
+    return task_admin.retry_all(actor, now)
 
 
 @router.post("/tasks/{task_id}/retry", status_code=204)
 def retry(task_id: str, actor: CurrentActor, now: Now) -> None:
-    queues.retry(actor, task_id, now)
+    task_admin.retry(actor, task_id, now)
 
 
 @router.delete("/tasks/{task_id}", status_code=204)
 def discard(task_id: str, actor: CurrentActor, now: Now) -> None:
-    queues.discard(actor, task_id, now)
+    task_admin.discard(actor, task_id, now)
 
 
 @router.get("/changes")
 def changes(actor: CurrentActor, now: Now) -> list[wire.OpenChange]:
-    """Changes of all tenants that are no commit: pending, the oldest first, then those that failed in a week."""
+    """Uncommitted changes of all tenants: pending ones, oldest first, then those that failed in the last week."""
     with reading() as session:
-        return queues.open_changes(session, actor, now)
+        return task_admin.open_changes(session, actor, now)
 
 
 @router.get("/health")
 def measured(actor: CurrentActor) -> wire.Measured:
-    """Every part, measured now; one that does not answer within three seconds says so."""
+    """Every component, measured now, with a timeout of three seconds."""
     return health.measure(actor)
 
 
 @router.get("/versions")
-def versions(actor: CurrentActor) -> wire.Versions:
-    return installation.versions(actor)
+def get_versions(actor: CurrentActor) -> wire.Versions:
+    return versions.versions(actor)
 
 
 @router.get("/settings")
 def settings_in_force(actor: CurrentActor) -> list[wire.SettingInForce]:
-    """Each with where it comes from; secrets are masked."""
-    return installation.settings_in_force(actor)
+    """Every setting with its origin. Secrets are masked."""
+    return versions.settings_in_force(actor)

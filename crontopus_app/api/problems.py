@@ -1,4 +1,4 @@
-"""Errors as answers of the API: `{"detail": sentence, "code": machine word, "errors": […]?}`."""
+"""Converts errors to responses of the API: ``{"detail": sentence, "code": …, "errors": […]?}``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from crontopus_app.base.errors import BadInput, CrontopusError, RateLimited, Una
 
 log = logging.getLogger(__name__)
 
-WORDS = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
 def install(api: FastAPI) -> None:
-    """Makes every error of ``api`` an answer in our shape."""
-    api.add_exception_handler(CrontopusError, _known)
+    """Makes ``api`` answer all errors in this format."""
+    api.add_exception_handler(CrontopusError, _expected)
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(HTTPException, _http)
     api.add_exception_handler(Exception, unforeseen)
@@ -44,33 +44,37 @@ def answer(error: CrontopusError) -> JSONResponse:
     return JSONResponse(body, error.status, headers)
 
 
-async def _known(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, CrontopusError)  # noqa: S101 -- what the handler is registered for
+async def _expected(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CrontopusError)  # noqa: S101 -- the handler is registered for this type
     return answer(error)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 -- what the handler is registered for
-    places = [
-        {"field": ".".join(str(part) for part in found["loc"][1:]), "message": found["msg"], "code": found["type"]}
-        for found in error.errors()
+    assert isinstance(error, RequestValidationError)  # noqa: S101 -- the handler is registered for this type
+    problems = [
+        {
+            "field": ".".join(str(part) for part in problem["loc"][1:]),
+            "message": problem["msg"],
+            "code": problem["type"],
+        }
+        for problem in error.errors()
     ]
-    first = places[0] if places else {"field": "", "message": "the request cannot be read"}
-    where = f"{first['field']}: " if first["field"] else ""
-    return JSONResponse({"detail": f"{where}{first['message']}", "code": "bad_input", "errors": places}, 422)
+    first = problems[0] if problems else {"field": "", "message": "The request is invalid."}
+    field = f"{first['field']}: " if first["field"] else ""
+    return JSONResponse({"detail": f"{field}{first['message']}", "code": "bad_input", "errors": problems}, 422)
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 -- what the handler is registered for
-    if error.status_code == 400:  # FastAPI's and Starlette's for a body that is not what its type says
-        return answer(BadInput("The body cannot be read: it is not what its Content-Type says."))
-    code = WORDS.get(error.status_code, "error")
+    assert isinstance(error, HTTPException)  # noqa: S101 -- the handler is registered for this type
+    if error.status_code == 400:  # from FastAPI or Starlette, for a body that does not match its Content-Type
+        return answer(BadInput("The body cannot be read. Check that it matches its Content-Type."))
+    code = CODES.get(error.status_code, "error")
     return JSONResponse({"detail": error.detail, "code": code}, error.status_code, error.headers)
 
 
 async def unforeseen(request: Request, error: Exception) -> JSONResponse:
-    """A defect of ours: the answer carries a reference that stands in the log as well."""
+    """Answers an unexpected error with a reference that is also in the log."""
     reference = uuid.uuid4().hex[:12]
-    log.error("reference %s: %s %s failed", reference, request.method, request.url.path, exc_info=error)
-    detail = f"Something went wrong on the server; the log has the details under {reference}."
+    log.error("%s %s failed, reference %s", request.method, request.url.path, reference, exc_info=error)
+    detail = f"Server error. Reference {reference} (also in the server's log)."
     return JSONResponse({"detail": detail, "code": "internal", "reference": reference}, 500)

@@ -1,4 +1,4 @@
-"""The tenant's repository: its state, its commits, reading it again, what one clones and pushes with."""
+"""REST: the tenant's repository: state, commits, re-indexing, Git credentials."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ router = APIRouter(tags=["repository"])
 
 @router.get("/repository")
 def get_repository(actor: CurrentActor) -> repository.Repository:
-    """The branch as it is known, what the index shows of it, files that are no jobs. Asks no Git server."""
+    """The state of the branch and the index, and invalid files. Does not ask the Git server."""
     with reading() as session:
         return repository.get(session, actor)
 
 
 @router.get("/repository/commits")
 def list_commits(actor: CurrentActor, page: int = 1) -> repository.Log:
-    """A page of commits; where the Git server is away, none and the reason."""
+    """A page of commits; none, with the reason, if the Git server does not respond."""
     return repository.log(actor, forge(), page)
 
 
 @router.post("/repository/reindex", status_code=202)
-def read_again(actor: CurrentActor) -> dict[str, bool]:
-    """Has every file read again. ``accepted`` is false where nobody could be told to."""
+def reindex(actor: CurrentActor) -> dict[str, bool]:
+    """Queues a rebuild of the index. ``accepted`` is false if the queue is unavailable."""
     return {"accepted": repository.reindex(actor)}
 
 
@@ -44,11 +44,11 @@ def list_credentials(actor: CurrentActor) -> list[wire.GitCredential]:
 def create_credential(
     form: wire.GitCredentialRequest, actor: CurrentActor, now: Now, key: IdempotencyKey = ""
 ) -> wire.GitCredential:
-    """User name and password for Git, for this repository; shown only now: sent again, the key is answered 409."""
+    """Creates a user name and token for Git. The token is shown only once, so a repeated key is answered with 409."""
     return git_credentials.create(actor, form, forge(), now, key=key)
 
 
 @router.delete("/repository/credentials/{credential_id}", status_code=204)
 def revoke_credential(credential_id: str, actor: CurrentActor, now: Now) -> None:
-    """Git is refused from now on; 503 where the Git server is away, which then ends it when it is back."""
+    """Revokes the credential at once; 503 if the Git server does not respond: then it is revoked later."""
     git_credentials.revoke(actor, credential_id, forge(), now)

@@ -1,4 +1,4 @@
-"""rq-dashboard behind the console's own login: operators only, and its buttons only from its own pages."""
+"""Serves rq-dashboard for signed-in operators, and accepts its actions only from its own pages."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ INLINE_SCRIPT = '<script type="text/javascript">'
 
 def dashboard(redis_url: str, prefix: str) -> ASGIApp:
     """The dashboard of ``redis_url`` under ``prefix``, for operators."""
-    return OperatorsOnly(_when_asked(lambda: _flask(redis_url, prefix)))
+    return OperatorsOnly(_lazy(lambda: _flask(redis_url, prefix)))
 
 
-def _when_asked(make: Callable[[], ASGIApp]) -> ASGIApp:
-    """Flask and the dashboard cost every start a third of a second, and most starts see no operator look."""
-    made = cache(make)
+def _lazy(make: Callable[[], ASGIApp]) -> ASGIApp:
+    """Creates the app at its first request: importing Flask takes a third of a second, and is rarely needed."""
+    created = cache(make)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await (await asyncio.to_thread(made))(scope, receive, send)
+        await (await asyncio.to_thread(created))(scope, receive, send)
 
     return app
 
@@ -48,22 +48,22 @@ def _flask(redis_url: str, prefix: str) -> ASGIApp:
     app: Any = make_flask_app(None, None, None, prefix)
     app.config.update(RQ_DASHBOARD_REDIS_URL=redis_url, RQ_DASHBOARD_POLL_INTERVAL=2500)
     app.jinja_loader = _SafeTemplates(app.jinja_loader)
-    setup_rq_connection(app)  # makes the client; it connects when it is first used
+    setup_rq_connection(app)  # creates the client, which connects at its first use
     app.before_request(_new_nonce)
-    app.after_request(_with_a_way_back)
-    app.after_request(_with_its_policy)
+    app.after_request(_add_back_link)
+    app.after_request(_add_policy)
     return _awaitable_receive(cast(ASGIApp, WSGIMiddleware(app)))
 
 
-def _with_a_way_back(response: Any) -> Any:
-    """The dashboard knows nothing of the console: its pages get a link there."""
+def _add_back_link(response: Any) -> Any:
+    """Adds a link to the console to the dashboard's pages."""
     if response.mimetype == "text/html":
         response.set_data(response.get_data().replace(b"<body>", b"<body>" + BACK, 1))
     return response
 
 
 class _SafeTemplates(BaseLoader):
-    """The dashboard's templates, changed as they are read: they print values unescaped and run an inline script."""
+    """Loads the dashboard's templates and fixes them: they print values unescaped, and use an inline script."""
 
     def __init__(self, templates: BaseLoader) -> None:
         self._templates = templates
@@ -74,9 +74,9 @@ class _SafeTemplates(BaseLoader):
 
 
 def safe_template(source: str) -> str:
-    """Escapes what Underscore's ``<%= … %>`` prints, but what is escaped already.
+    """Escapes values that Underscore's ``<%= … %>`` prints, unless they are escaped already.
 
-    Inline scripts get the nonce, and the page an icon that is there.
+    Adds the nonce to inline scripts, and replaces the missing icon.
     """
     escaped = re.sub(r"<%=(?!\s*\$\()", "<%-", source)
     scripted = escaped.replace(INLINE_SCRIPT, '<script type="text/javascript" nonce="{{ g.nonce }}">')
@@ -89,8 +89,8 @@ def _new_nonce() -> None:
     g.nonce = secrets.token_urlsafe(16)
 
 
-def _with_its_policy(response: Any) -> Any:
-    """Underscore compiles templates with ``eval``, and the templates have style attributes."""
+def _add_policy(response: Any) -> Any:
+    """Adds the Content-Security-Policy. Underscore needs ``eval``, and the templates have style attributes."""
     from flask import g
 
     if response.mimetype == "text/html":
@@ -100,7 +100,7 @@ def _with_its_policy(response: Any) -> Any:
 
 
 def _awaitable_receive(app: ASGIApp) -> ASGIApp:
-    """granian's ``receive()`` gives a future, a2wsgi wants a coroutine: without this, requests with a body fail."""
+    """Makes granian's ``receive()``, which returns a future, return the coroutine that a2wsgi requires."""
 
     async def adapted(scope: Scope, receive: Receive, send: Send) -> None:
         async def coroutine() -> Message:
@@ -112,7 +112,7 @@ def _awaitable_receive(app: ASGIApp) -> ASGIApp:
 
 
 class OperatorsOnly:
-    """Lets operators through to ``app``."""
+    """Passes requests of operators to ``app``; refuses others."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -125,14 +125,18 @@ class OperatorsOnly:
         try:
             await asyncio.to_thread(check_operator, headers, changes)
         except NotAuthenticated:
-            return _refused("Sign in.", 401) if changes else RedirectResponse("/login", status_code=303)
+            return (
+                _refused("Sign in to the console first.", 401)
+                if changes
+                else RedirectResponse("/login", status_code=303)
+            )
         except CrontopusError as error:
             return _refused(error.message, error.status)
         return None
 
 
 def check_operator(headers: Mapping[str, str], changes: bool) -> None:
-    """Raises NotAuthenticated or Forbidden unless an operator who signed in sends the request, from a page of ours."""
+    """Raises NotAuthenticated or Forbidden unless a signed-in operator sent the request, from a page of this server."""
     public_url = settings().public_url
     actor = http_auth.authenticate(headers, clock.now(), changes=changes, public_url=public_url, needs_origin=True)
     actor.require_person()
@@ -144,5 +148,5 @@ def _refused(message: str, status: int) -> PlainTextResponse:
 
 
 def _changes_something(scope: Scope) -> bool:
-    """Whether it is more than a look; the dashboard puts a queue's tasks back on a GET as well."""
+    """Whether the request changes something. The dashboard requeues tasks with a GET too."""
     return scope["method"] not in http_auth.SAFE or "/requeue" in scope["path"]

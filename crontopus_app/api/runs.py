@@ -1,4 +1,4 @@
-"""Runs: pages, one run, its output, aggregates."""
+"""REST: runs, their output, and aggregates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _filter(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> runs.Filter:
-    """The filters of a request; a time without a zone is UTC."""
+    """The request's filter. Times without a zone are UTC."""
     return runs.Filter(job, namespace, endpoint, status, _aware(since), _aware(until))
 
 
@@ -35,13 +35,13 @@ def _aware(moment: datetime | None) -> datetime | None:
 @router.get("/runs")
 def list_runs(
     actor: CurrentActor,
-    which: Annotated[runs.Filter, Depends(_filter)],
+    query_filter: Annotated[runs.Filter, Depends(_filter)],
     page: int = 1,
     page_size: int = 50,
     cursor: str | None = None,
 ) -> wire.RunList:
     with reading() as session:
-        return runs.list_page(session, actor, which, page=page, page_size=page_size, cursor=cursor)
+        return runs.list_page(session, actor, query_filter, page=page, page_size=page_size, cursor=cursor)
 
 
 @router.get("/runs/by-job")
@@ -64,8 +64,8 @@ def get_run(run_id: str, actor: CurrentActor) -> wire.RunDetail:
 
 @router.get("/runs/{run_id}/output", response_class=PlainTextResponse)
 def output(run_id: str, actor: CurrentActor) -> PlainTextResponse:
-    """What the run printed, as text; a line in the middle says how much fell out."""
+    """The run's output as text. A line in the middle says how many bytes were dropped."""
     with reading() as session:
-        kept = runs.get(session, actor, run_id).output
-    gap = f"\n… {kept.lost_bytes} bytes left out …\n" if kept.lost_bytes else ""
-    return PlainTextResponse(f"{kept.head}{gap}{kept.tail}")
+        stored = runs.get(session, actor, run_id).output
+    gap = f"\n… {stored.lost_bytes} bytes left out …\n" if stored.lost_bytes else ""
+    return PlainTextResponse(f"{stored.head}{gap}{stored.tail}")

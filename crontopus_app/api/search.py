@@ -1,4 +1,4 @@
-"""Search, as the console's box asks for it while one types."""
+"""REST: search, as used by the console's search box."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ router = APIRouter(tags=["search"])
 
 @router.get("/search")
 def find(actor: CurrentActor, now: Now, q: str = "", few: int = search.FEW) -> search.Found:
-    """Jobs, runs, endpoints and commits; of the kinds that a token may not read there are none."""
+    """Jobs, runs, endpoints and commits; omits kinds that the token may not read."""
     with reading() as session:
         return search.find(session, actor, q, now, few)

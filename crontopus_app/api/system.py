@@ -1,4 +1,4 @@
-"""Whether the installation is alive and ready; what editors and machines fetch."""
+"""Liveness and readiness checks, and the JSON Schema of manifests."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ router = APIRouter(tags=["system"])
 
 @router.get("/healthz")
 def healthz() -> dict[str, bool]:
-    """200 while this process answers."""
+    """200 while this process is running."""
     return {"ok": True}
 
 
 @router.get("/readyz", responses={503: {"model": Health}})
 def readyz(response: Response) -> Health:
-    """200 only when all that is configured answers; else 503, naming the part."""
-    found = health.check()
-    if not found.ok:
+    """200 if all configured components respond; otherwise 503, which names the component."""
+    state = health.check()
+    if not state.ok:
         response.status_code = 503
         response.headers["Retry-After"] = "5"
-    return found
+    return state
 
 
 @router.get("/schemas/job-v1.json")

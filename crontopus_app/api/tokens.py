@@ -1,4 +1,4 @@
-"""Enrolment tokens and API tokens."""
+"""REST: enrolment tokens and API tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents that wait: woken by Redis events, or, Redis away, by looking again every two seconds."""
+"""Wakes waiting agents, by Redis events; without Redis, they check every two seconds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from crontopus_app.base.live import subscribe
 log = logging.getLogger(__name__)
 
 KINDS = frozenset({"tenant", "endpoint"})
-LOOK_AGAIN_S = 2.0
-TRUSTED_S = 10.0
+# Seconds between checks: without Redis, and with it (in case an event is lost).
+CHECK_S = 2.0
+SUBSCRIBED_CHECK_S = 10.0
 
 
 class _Hub:
-    """The waiting requests of this process, by tenant, and the task that listens for them."""
+    """The waiting requests of this process by tenant, and the task that receives events."""
 
     def __init__(self) -> None:
         self.waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
@@ -36,10 +37,10 @@ class _Hub:
             try:
                 await self._relay()
             except RedisError as error:
-                log.warning("Redis is away, waiting agents look every %.0f s: %s", LOOK_AGAIN_S, error)
+                log.warning("Redis is unavailable, waiting agents check every %.0f s: %s", CHECK_S, error)
             finally:
                 self.listening = False
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(CHECK_S)
 
     async def _relay(self) -> None:
         async for event in subscribe():
@@ -60,7 +61,7 @@ _hub = _Hub()
 
 @contextmanager
 def waiting(tenant_id: str) -> Iterator[asyncio.Event]:
-    """An event that is set whenever something of the tenant changed."""
+    """Yields an event that is set whenever an object of the tenant changes."""
     changed = asyncio.Event()
     _hub.waiting[tenant_id].add(changed)
     _hub.start()
@@ -73,6 +74,6 @@ def waiting(tenant_id: str) -> Iterator[asyncio.Event]:
 
 
 async def wait(changed: asyncio.Event, seconds: float) -> None:
-    """Returns when something changed, or when it is time to look again."""
+    """Returns when something changed, or when it is time for the next check."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(changed.wait(), min(seconds, TRUSTED_S if _hub.listening else LOOK_AGAIN_S))
+        await asyncio.wait_for(changed.wait(), min(seconds, SUBSCRIBED_CHECK_S if _hub.listening else CHECK_S))

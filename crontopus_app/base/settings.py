@@ -84,6 +84,11 @@ class Settings:
         return is_loopback(self.host) and is_loopback(public) and not self.trusted_proxies
 
     @property
+    def forge_home(self) -> Path:
+        """The data folder of the embedded forge."""
+        return self.home / "forge"
+
+    @property
     def secure_cookies(self) -> bool:
         return self.public_url.startswith("https://")
 

@@ -1,4 +1,4 @@
-"""Whether each part of the installation answers, and, for operators, how fast or how far behind it is."""
+"""Health of the installation's components: readiness for everybody, details with latency and lag for operators."""
 
 from __future__ import annotations
 
@@ -35,75 +35,72 @@ from crontopus_app.base.settings import settings
 from crontopus_app.forge.configured import forge
 from crontopus_app.jobs import repository
 from crontopus_app.models import Tenant
-from crontopus_app.operations import queues
+from crontopus_app.operations import task_admin
 
 log = logging.getLogger(__name__)
 
 STARTED = time.monotonic()
 PARTS = ("database", "redis", "forge", "worker", "index", "repositories", "live", "disk", "web")
-# A worker says that it lives every 45 seconds; a queue that waits this long has too few of them.
+# Workers send a heartbeat every 45 seconds; a longer wait in a queue means too few workers.
 HEARTBEAT_S, QUEUE_LAG_S, INDEX_LAG_S = 90, 30, 300
-# So many repositories in trouble are told by name.
+# Maximum number of damaged repositories in the details.
 NAMED = 3
-# Whoever asks whether to send us requests does not wait longer.
+# Timeout of readiness checks; load balancers wait no longer.
 READY_S = 2.5
 DISK_SHARE, DISK_FREE = 0.05, 1 << 30
 UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 def check() -> Health:
-    """Asks every part that is configured, none longer than ``READY_S``.
-
-    ``workers`` is told, and does not make the installation unready.
-    """
-    questions = {"database": _database, "redis": _redis, "forge": _forge, "workers": _workers}
-    answers = probes.run({f"ready: {name}": partial(_part, name, each) for name, each in questions.items()}, READY_S)
-    parts = [_answered(name, answers[f"ready: {name}"]) for name in questions]
+    """Checks every component, with a timeout of ``READY_S``. Missing workers do not make the installation unready."""
+    checks = {"database": _database, "redis": _redis, "forge": _forge, "workers": _workers}
+    results = probes.run({f"ready: {name}": partial(_part, name, each) for name, each in checks.items()}, READY_S)
+    parts = [_checked(name, results[f"ready: {name}"]) for name in checks]
     return Health(ok=all(part.ok for part in parts if part.name != "workers"), parts=parts)
 
 
-def _answered(name: str, answer: ProbeResult) -> Part:
-    return answer.value if isinstance(answer.value, Part) else Part(name=name, ok=False, detail="does not answer")
+def _checked(name: str, result: ProbeResult) -> Part:
+    return result.value if isinstance(result.value, Part) else Part(name=name, ok=False, detail="does not respond")
 
 
-def _part(name: str, ask: Callable[[], str]) -> Part:
+def _part(name: str, check: Callable[[], str]) -> Part:
     try:
-        return Part(name=name, ok=True, detail=ask())
+        return Part(name=name, ok=True, detail=check())
     except CrontopusError as error:
         return Part(name=name, ok=False, detail=error.message)
     except RedisError as error:
-        # Anybody may ask whether we are ready; addresses of our parts are for the log.
-        log.warning("%s does not answer: %s", name, error)
-        return Part(name=name, ok=False, detail="Redis does not answer")
+        # The readiness check is public, so addresses of components only go to the log.
+        log.warning("%s does not respond: %s", name, error)
+        return Part(name=name, ok=False, detail="Redis does not respond")
 
 
 def _database() -> str:
     with patience(READY_S), reading() as session:
         session.connection().execute(text("SELECT 1"))
-    return "SQLite" if settings().embedded_database else "answers"
+    return "SQLite" if settings().embedded_database else "ok"
 
 
 def _redis() -> str:
     redis().ping()
-    return "embedded" if settings().embedded_redis else "answers"
+    return "embedded" if settings().embedded_redis else "ok"
 
 
 def _forge() -> str:
     if not forge().healthy():
-        raise CrontopusError("the Git server does not answer")
-    return "embedded" if settings().embedded_forge else "answers"
+        raise CrontopusError("the Git server does not respond")
+    return "embedded" if settings().embedded_forge else "ok"
 
 
 def _workers() -> str:
     count = Worker.count(connection=redis())
     if not count:
-        raise CrontopusError("no worker is running: changes wait until one starts")
+        raise CrontopusError("no worker is running; changes wait until one starts")
     return f"{count} running"
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What a part says of itself; ``lag_ms`` None: the time that asking took."""
+class _Measurement:
+    """The state of a component. With ``lag_ms`` None, the duration of the probe is shown; without ``lags``, none."""
 
     detail: str
     ok: bool = True
@@ -112,28 +109,28 @@ class _Told:
 
 
 def measure(actor: Actor, timeout_s: float = TIMEOUT_S) -> wire_operator.Measured:
-    """Every part, asked now and side by side; one that does not answer says so. Takes ``timeout_s`` at most."""
+    """Measures every component now, in parallel, within ``timeout_s`` seconds. Unresponsive ones show the problem."""
     actor.require_operator()
-    answers = probes.run(_MEASURES, timeout_s)
-    parts = [_measured(name, answers[name]) for name in PARTS]
+    results = probes.run(_MEASURES, timeout_s)
+    parts = [_measured(name, results[name]) for name in PARTS]
     return wire_operator.Measured(all(part.ok for part in parts), clock.now(), parts)
 
 
-def _measured(name: str, answer: ProbeResult) -> wire_operator.MeasuredPart:
-    told = answer.value
-    if not isinstance(told, _Told):
-        return wire_operator.MeasuredPart(name, False, None, answer.problem)
-    lag = (answer.took_ms if told.lag_ms is None else told.lag_ms) if told.lags else None
-    return wire_operator.MeasuredPart(name, told.ok, lag, told.detail)
+def _measured(name: str, result: ProbeResult) -> wire_operator.MeasuredPart:
+    measurement = result.value
+    if not isinstance(measurement, _Measurement):
+        return wire_operator.MeasuredPart(name, False, None, result.problem)
+    lag = (result.took_ms if measurement.lag_ms is None else measurement.lag_ms) if measurement.lags else None
+    return wire_operator.MeasuredPart(name, measurement.ok, lag, measurement.detail)
 
 
-def _measure_database() -> _Told:
+def _measure_database() -> _Measurement:
     with reading() as session:
         begin = time.perf_counter()
         session.connection().execute(text("SELECT 1"))
         took = (time.perf_counter() - begin) * 1000
         size = session.connection().execute(text(_SIZE[session.get_bind().dialect.name])).scalar_one()
-    return _Told(f"{'embedded SQLite' if settings().embedded_database else 'answers'}, {size_of(size)}", lag_ms=took)
+    return _Measurement(f"{'embedded SQLite' if settings().embedded_database else 'ok'}, {size_of(size)}", lag_ms=took)
 
 
 _SIZE = {
@@ -142,39 +139,40 @@ _SIZE = {
 }
 
 
-def _measure_redis() -> _Told:
+def _measure_redis() -> _Measurement:
     client = redis()
-    client.ping()  # the connection may have to be made
+    client.ping()  # connects first, so that the next ping is measured alone
     begin = time.perf_counter()
     client.ping()
     took = (time.perf_counter() - begin) * 1000
-    where = "embedded" if settings().embedded_redis else "answers"
-    return _Told(f"{where}, {size_of(int(info('memory')['used_memory']))} of memory", lag_ms=took)
+    kind = "embedded" if settings().embedded_redis else "ok"
+    return _Measurement(f"{kind}, {size_of(int(info('memory')['used_memory']))} of memory", lag_ms=took)
 
 
-def _measure_forge() -> _Told:
+def _measure_forge() -> _Measurement:
     begin = time.perf_counter()
     version = forge().version()
     took = (time.perf_counter() - begin) * 1000
-    return _Told(f"{'embedded' if settings().embedded_forge else 'answers'}, {version}", lag_ms=took)
+    return _Measurement(f"{'embedded' if settings().embedded_forge else 'ok'}, {version}", lag_ms=took)
 
 
-def _measure_worker() -> _Told:
-    """The lag is the age of the task that has waited longest."""
+def _measure_worker() -> _Measurement:
+    """The lag is the waiting time of the oldest task."""
     now = clock.now()
     served = [Queue(name, connection=redis()) for name in QUEUES]
-    lag = max(queues.oldest_waiting_s(queue, now) or 0.0 for queue in served)
+    lag = max(task_admin.oldest_waiting_s(queue, now) or 0.0 for queue in served)
     waiting = sum(queue.count for queue in served)
-    ages = [age for one in Worker.all(connection=redis()) if (age := queues.heartbeat_s(one, now)) is not None]
+    workers = Worker.all(connection=redis())
+    ages = [age for worker in workers if (age := task_admin.heartbeat_s(worker, now)) is not None]
     if not ages:
-        return _Told(f"no worker is running: start one; {waiting} tasks wait", ok=False, lag_ms=lag * 1000)
+        return _Measurement(f"no worker is running, {waiting} tasks wait: start one", ok=False, lag_ms=lag * 1000)
     failed = sum(FailedJobRegistry(queue=queue).get_job_count() for queue in served)
-    alive = f"{len(ages)} running, heartbeat {min(ages):.0f} s ago, {waiting} tasks waiting, {failed} failed"
-    return _Told(alive, ok=min(ages) < HEARTBEAT_S and lag < QUEUE_LAG_S, lag_ms=lag * 1000)
+    detail = f"{len(ages)} running, heartbeat {min(ages):.0f} s ago, {waiting} tasks waiting, {failed} failed"
+    return _Measurement(detail, ok=min(ages) < HEARTBEAT_S and lag < QUEUE_LAG_S, lag_ms=lag * 1000)
 
 
-def _measure_index() -> _Told:
-    """The lag is the time since the last index of the repository that is furthest behind its head."""
+def _measure_index() -> _Measurement:
+    """The lag is the time since the last indexing of the most outdated repository."""
     ready = Tenant.provisioning == "ready"
     behind = ready, col(Tenant.head) != col(Tenant.indexed_head)
     with reading() as session:
@@ -182,28 +180,28 @@ def _measure_index() -> _Told:
         late, oldest = session.exec(select(func.count(), func.min(Tenant.indexed_at)).where(*behind)).one()
         broken = _count(session, ready, Tenant.index_error != "")
     lag = (clock.now() - oldest).total_seconds() if oldest else 0.0
-    said = f"{total - late} of {total} repositories are indexed at their head"
-    said += f", {broken} cannot be indexed" if broken else ""
-    return _Told(said, ok=not broken and lag < INDEX_LAG_S, lag_ms=lag * 1000)
+    detail = f"{total - late} of {total} repositories are indexed at their head"
+    detail += f", {broken} cannot be indexed" if broken else ""
+    return _Measurement(detail, ok=not broken and lag < INDEX_LAG_S, lag_ms=lag * 1000)
 
 
-def _measure_repositories() -> _Told:
-    """Tenants whose repository cannot be read or written, though the Git server answers."""
+def _measure_repositories() -> _Measurement:
+    """Repositories that cannot be read or written, although the Git server responds."""
     with reading() as session:
         troubled = repository.troubled(session)
     if not troubled:
-        return _Told("all can be read and written", lags=False)
-    some = "; ".join(f"{one.tenant_id}: {masked(one.problem)[:200]}" for one in troubled[:NAMED])
+        return _Measurement("all can be read and written", lags=False)
+    listed = "; ".join(f"{trouble.tenant_id}: {masked(trouble.problem)[:200]}" for trouble in troubled[:NAMED])
     more = f"; and {len(troubled) - NAMED} more" if len(troubled) > NAMED else ""
-    return _Told(f"{some}{more}. crontopus-server repair TENANT mends one", ok=False, lags=False)
+    return _Measurement(f"{listed}{more}. To repair one: crontopus-server repair TENANT", ok=False, lags=False)
 
 
 def _count(session: Session, *conditions: Any) -> int:
     return session.exec(select(func.count()).select_from(Tenant).where(*conditions)).one()
 
 
-def _measure_live() -> _Told:
-    """From publishing to a subscriber of our own, by the way that dashboards are told."""
+def _measure_live() -> _Measurement:
+    """The delay from publishing an event to receiving it, over the channel of the dashboards."""
     probe = live.Event("", "probe", str(uuid.uuid4()))
     with redis().pubsub() as pubsub:
         pubsub.subscribe(live.CHANNEL)
@@ -213,40 +211,40 @@ def _measure_live() -> _Told:
         while (left := begin + TIMEOUT_S - time.perf_counter()) > 0:
             message = pubsub.get_message(ignore_subscribe_messages=True, timeout=left)
             if message and probe.id.encode() in message["data"]:
-                return _Told("from publishing to our own subscriber", lag_ms=(time.perf_counter() - begin) * 1000)
-    raise Unavailable("our own event did not come back", part="redis")
+                return _Measurement("delay from publishing to receiving", lag_ms=(time.perf_counter() - begin) * 1000)
+    raise Unavailable("a published test event was not received", part="redis")
 
 
-def _measure_disk() -> _Told:
+def _measure_disk() -> _Measurement:
     usage = shutil.disk_usage(settings().home)
     enough = usage.free > max(DISK_FREE, usage.total * DISK_SHARE)
-    said = f"{size_of(usage.free)} free of {size_of(usage.total)} at {settings().home}"
-    return _Told(said if enough else f"{said}: make room", ok=enough, lags=False)
+    detail = f"{size_of(usage.free)} free of {size_of(usage.total)} at {settings().home}"
+    return _Measurement(detail if enough else f"{detail}: free some space", ok=enough, lags=False)
 
 
-def _measure_web() -> _Told:
+def _measure_web() -> _Measurement:
     up = int(time.monotonic() - STARTED)
-    return _Told(f"this process: up {_age(up)}, {size_of(_memory())} of memory", lags=False)
+    return _Measurement(f"this process: up {_age(up)}, {size_of(_memory())} of memory", lags=False)
 
 
 def _age(seconds: int) -> str:
-    minutes, rest = divmod(seconds, 60)
+    minutes, seconds_left = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours >= 24:
         return f"{hours // 24} d {hours % 24} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds_left} s"
 
 
 def _memory() -> int:
-    """Bytes of this process in memory; elsewhere than on Linux the most there ever were."""
+    """The memory of this process in bytes; on systems other than Linux, its peak."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
 
 
-_MEASURES: dict[str, Callable[[], _Told]] = {
+_MEASURES: dict[str, Callable[[], _Measurement]] = {
     "database": _measure_database,
     "redis": _measure_redis,
     "forge": _measure_forge,
@@ -260,7 +258,7 @@ _MEASURES: dict[str, Callable[[], _Told]] = {
 
 
 def size_of(count: int) -> str:
-    """Bytes as people read them."""
+    """A number of bytes with a unit, such as ``1.5 GiB``."""
     for factor, unit in UNITS:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"

@@ -1,7 +1,7 @@
-"""What only operators do: look after the tenants of the installation, and say who is an operator.
+"""Services for operators: list, suspend and resume tenants, and manage operators.
 
-A suspended tenant is refused at sign-in, in the API and on its open pages. Its hosts go on running their jobs; their
-check-ins are refused, wait on the hosts, and are told when the suspension is over. Nothing is deleted.
+Users of a suspended tenant are refused at sign-in, in the API and on open pages. Its hosts keep running their jobs;
+their check-ins are refused, stay in the spool on the hosts, and are sent after the suspension. Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -29,15 +29,14 @@ PAGE_SIZE = 100
 LAST_PAGE = 1_000_000
 STANDINGS = ("", "suspended", "failed", "pending")
 SUSPENSION = (
-    "Its users are refused at once: at sign-in, in the API and on open pages, with a sentence that says why; their Git "
-    "credentials open nothing within seconds. "
-    "Its hosts go on running their jobs; their check-ins are refused meanwhile, wait on the hosts, and are told "
+    "Its users are refused at once at sign-in, in the API and on open pages, with the reason. Their Git credentials "
+    "stop working within seconds. Its hosts keep running their jobs; their check-ins wait on the hosts and are sent "
     "after resuming. Nothing is deleted."
 )
 
 
-def at_the_server() -> Actor:
-    """Whoever may run ``crontopus-server`` on this machine; in the audit trail by the number of their account."""
+def shell_actor() -> Actor:
+    """The actor for ``crontopus-server`` commands on this machine; the audit log shows the user id."""
     return Actor("", "", f"crontopus-server (uid {os.getuid()})", "", "operator", kind="shell")
 
 
@@ -51,8 +50,11 @@ def list_tenants(
     page: int = 1,
     page_size: int = 50,
 ) -> wire.OperatedTenantList:
-    """Tenants by name, each with its usage. ``text`` is looked for in names and e-mail addresses; ``standing`` is
-    suspended, failed or pending (the latter two of its repository). Raises Forbidden, BadInput."""
+    """A page of tenants by name, with their usage. Raises Forbidden, BadInput.
+
+    ``text`` is searched for in names and e-mail addresses. ``standing`` is suspended, or the repository's state failed
+    or pending.
+    """
     actor.require_operator()
     conditions = _conditions(text, standing)
     page, page_size = min(max(page, 1), LAST_PAGE), min(max(page_size, 1), PAGE_SIZE)
@@ -64,25 +66,25 @@ def list_tenants(
 
 def _conditions(text: str, standing: str) -> list[Any]:
     if standing not in STANDINGS:
-        raise BadInput(f"standing is one of {', '.join(filter(None, STANDINGS))}, not {standing!r}.")
-    found: list[Any] = [Tenant.provisioning != "deleted"]
+        raise BadInput(f"standing must be one of {', '.join(filter(None, STANDINGS))}, not {standing!r}.")
+    conditions: list[Any] = [Tenant.provisioning != "deleted"]
     if text.strip():
-        wanted = text.strip().lower()
-        mine = select(User.id).where(User.tenant_id == Tenant.id)
-        person = mine.where(func.lower(User.email).contains(wanted, autoescape=True)).exists()
-        found.append(or_(col(Tenant.id).contains(wanted, autoescape=True), person))
+        lower = text.strip().lower()
+        of_tenant = select(User.id).where(User.tenant_id == Tenant.id)
+        person = of_tenant.where(func.lower(User.email).contains(lower, autoescape=True)).exists()
+        conditions.append(or_(col(Tenant.id).contains(lower, autoescape=True), person))
     if standing == "suspended":
-        found.append(col(Tenant.suspended).is_(True))
+        conditions.append(col(Tenant.suspended).is_(True))
     elif standing:
-        found.append(Tenant.provisioning == standing)
-    return found
+        conditions.append(Tenant.provisioning == standing)
+    return conditions
 
 
 def _shapes(session: Session, rows: Sequence[Tenant], now: datetime) -> list[wire.OperatedTenant]:
     ids = [row.id for row in rows]
     used = usage.of(session, ids, now)
-    known = select(User.tenant_id, func.count()).where(col(User.tenant_id).in_(ids), User.role == "operator")
-    operators = dict(session.exec(known.group_by(col(User.tenant_id))).all())
+    query = select(User.tenant_id, func.count()).where(col(User.tenant_id).in_(ids), User.role == "operator")
+    operators = dict(session.exec(query.group_by(col(User.tenant_id))).all())
     return [
         wire.OperatedTenant(
             id=row.id,
@@ -100,7 +102,7 @@ def _shapes(session: Session, rows: Sequence[Tenant], now: datetime) -> list[wir
 
 
 def get_tenant(session: Session, actor: Actor, tenant_id: str, now: datetime) -> wire.TenantDetail:
-    """One tenant with its users; ``usage.with_repository`` adds the size of its repository. Raises NotFound."""
+    """A tenant with its users; ``usage.with_repository`` adds the repository's size. Raises NotFound."""
     actor.require_operator()
     tenant = _tenant(session, tenant_id)
     users = session.exec(select(User).where(User.tenant_id == tenant.id).order_by(col(User.username))).all()
@@ -115,15 +117,15 @@ def get_tenant(session: Session, actor: Actor, tenant_id: str, now: datetime) ->
 
 
 def figures(session: Session, actor: Actor, now: datetime) -> wire.Figures:
-    """The installation in numbers."""
+    """Key figures of the installation."""
     actor.require_operator()
     standing = select(Tenant.provisioning, Tenant.suspended, func.count()).where(Tenant.provisioning != "deleted")
     counted = session.exec(standing.group_by(col(Tenant.provisioning), col(Tenant.suspended))).all()
-    # Covered by the index of tenant and state: no row, whose content may be long, is read.
+    # An index covers this query, so the rows, whose content may be long, are not read.
     waiting = select(Change.tenant_id, func.count()).where(Change.state == "pending")
     pending = dict(session.exec(waiting.group_by(col(Change.tenant_id))).all())
-    mine = col(Change.tenant_id).in_(list(pending)), Change.state == "pending"
-    oldest = session.exec(select(func.min(Change.created_at)).where(*mine)).one() if pending else None
+    pending_changes = col(Change.tenant_id).in_(list(pending)), Change.state == "pending"
+    oldest = session.exec(select(func.min(Change.created_at)).where(*pending_changes)).one() if pending else None
     return wire.Figures(
         tenants=sum(count for _, _, count in counted),
         suspended=sum(count for _, suspended, count in counted if suspended),
@@ -140,8 +142,8 @@ def suspend(session: Session, actor: Actor, tenant_id: str, now: datetime) -> No
     actor.require_operator()
     tenant = _tenant(session, tenant_id)
     if tenant.id == actor.tenant_id:
-        raise Conflict("You cannot suspend your own tenant: you would be locked out.", code="own_tenant")
-    require_remaining_operator(session, lambda one: one.tenant_id != tenant.id)
+        raise Conflict("You cannot suspend your own account: you would lock yourself out.", code="own_tenant")
+    require_remaining_operator(session, lambda operator: operator.tenant_id != tenant.id)
     _set_suspended(session, actor, tenant, True, now)
 
 
@@ -151,27 +153,27 @@ def resume(session: Session, actor: Actor, tenant_id: str, now: datetime) -> Non
     _set_suspended(session, actor, _tenant(session, tenant_id), False, now)
 
 
-def _set_suspended(session: Session, actor: Actor, tenant: Tenant, wanted: bool, now: datetime) -> None:
-    if tenant.suspended == wanted:
+def _set_suspended(session: Session, actor: Actor, tenant: Tenant, suspended: bool, now: datetime) -> None:
+    if tenant.suspended == suspended:
         return
-    tenant.suspended = wanted
+    tenant.suspended = suspended
     session.add(tenant)
-    _note(session, actor, tenant.id, "tenant.suspend" if wanted else "tenant.resume", tenant.id, now)
+    _note(session, actor, tenant.id, "tenant.suspend" if suspended else "tenant.resume", tenant.id, now)
     _renew_pages(session, tenant.id)
     after_commit(session, publish, Event(tenant.id, "tenant", tenant.id))
-    if actor.tenant_id:  # the operator's own pages show it too
+    if actor.tenant_id:  # to refresh the operator's own pages
         after_commit(session, publish, Event(actor.tenant_id, "tenant", tenant.id))
 
 
 def provision(session: Session, actor: Actor, tenant_id: str, now: datetime) -> None:
-    """Has a tenant provisioned once more. Raises NotFound."""
+    """Provisions a tenant again. Raises NotFound."""
     actor.require_operator()
     tenant = _tenant(session, tenant_id)
-    provisioning.begin_again(session, tenant)
+    provisioning.restart(session, tenant)
     _note(session, actor, tenant.id, "tenant.provision", tenant.id, now)
 
 
-def there_is_one(session: Session) -> bool:
+def exists(session: Session) -> bool:
     """Whether the installation has an operator."""
     return session.exec(select(User.id).where(User.role == "operator").limit(1)).first() is not None
 
@@ -199,7 +201,7 @@ def revoke(session: Session, actor: Actor, username: str, now: datetime) -> None
     user = _user(session, username)
     if user.role != "operator":
         return
-    require_remaining_operator(session, lambda one: one.id != user.id)
+    require_remaining_operator(session, lambda operator: operator.id != user.id)
     user.role = "user"
     session.add(user)
     _note(session, actor, user.tenant_id, "operator.revoke", user.username, now)
@@ -207,26 +209,26 @@ def revoke(session: Session, actor: Actor, username: str, now: datetime) -> None
 
 
 def _renew_pages(session: Session, tenant_id: str) -> None:
-    """Who may look changed: every open page of the tenant asks anew, once it is committed."""
+    """Makes the tenant's open pages check their permissions again, after the commit."""
     after_commit(session, publish, Event(tenant_id, "session", tenant_id))
 
 
 def _note(session: Session, actor: Actor, tenant_id: str, action: str, subject: str, now: datetime) -> None:
-    """In the trail of the tenant whom it concerns."""
+    """Records the action in the audit log of the affected tenant."""
     audit.record(session, replace(actor, tenant_id=tenant_id), action, subject, now)
 
 
 def _tenant(session: Session, tenant_id: str) -> Tenant:
     tenant = session.get(Tenant, tenant_id)
     if tenant is None:
-        raise NotFound(f"There is no tenant {tenant_id!r}.")
+        raise NotFound(f"No tenant {tenant_id!r}.")
     return tenant
 
 
 def _user(session: Session, username: str) -> User:
     user = session.exec(select(User).where(User.username == username.strip().lower())).first()
     if user is None:
-        raise NotFound(f"There is no user {username!r}: they must register first.")
+        raise NotFound(f"No user {username!r}. The person must register first.")
     return user
 
 

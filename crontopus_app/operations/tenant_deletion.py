@@ -1,12 +1,12 @@
-"""Deleting an account: first nobody can act for it any more, then a worker removes what it had.
+"""Deletes an account: first revokes all access, then a worker removes the data.
 
-1. ``leave``: in one transaction the user, their sessions and tokens are gone, the endpoints' tokens are dead and the
-   tenant is marked. Agents are refused with 401 from then on: they stop asking and leave every line where it is.
-2. ``finish``: rows in small batches, then the repository and the accounts on the forge. It may be cut off
-   anywhere and begun again; a forge that is away is waited for.
-3. A request that was under way at the first step may still write: a minute later ``finish`` looks once more.
+1. ``delete_account``, in one transaction: deletes the user, sessions and tokens, revokes the endpoints' tokens, and
+   marks the tenant. Agents then get 401, stop, and leave their crontab lines as they are.
+2. ``finish``: deletes rows in small batches, then the repository and the accounts on the forge. It may be interrupted
+   anywhere and repeated; it waits for an unavailable forge.
+3. A request that was running during step 1 may still write, so ``finish`` runs once more a minute later.
 
-What remains: the tenant's row with its name, so that nobody else gets it, and one line of the audit trail.
+What remains: the tenant's row, which reserves the name, and one entry of the audit log.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ from crontopus_app.people.roles import require_remaining_operator
 
 log = logging.getLogger(__name__)
 
-ACT = "account.delete"
+ACTION = "account.delete"
 SETTLE = timedelta(minutes=1)
 BATCH = 200
 
 
 def preview(session: Session, actor: Actor) -> wire.Leaving:
-    """What would go with the actor's account."""
+    """What the deletion of the actor's account would remove."""
     actor.require_person()
-    mine = actor.tenant_id
-    hosts = select(Endpoint.name).where(Endpoint.tenant_id == mine, Endpoint.status == "active")
+    tenant_id = actor.tenant_id
+    hosts = select(Endpoint.name).where(Endpoint.tenant_id == tenant_id, Endpoint.status == "active")
     return wire.Leaving(
         username=actor.username,
-        repository=session.get_one(Tenant, mine).repository,
-        jobs=_count(session, JobIndex, JobIndex.tenant_id == mine),
-        runs=_count(session, Run, Run.tenant_id == mine),
+        repository=session.get_one(Tenant, tenant_id).repository,
+        jobs=_count(session, JobIndex, JobIndex.tenant_id == tenant_id),
+        runs=_count(session, Run, Run.tenant_id == tenant_id),
         endpoints=sorted(session.exec(hosts)),
-        tokens=_count(session, ApiToken, ApiToken.tenant_id == mine, col(ApiToken.revoked_at).is_(None)),
+        tokens=_count(session, ApiToken, ApiToken.tenant_id == tenant_id, col(ApiToken.revoked_at).is_(None)),
         sessions=_count(session, LoginSession, LoginSession.user_id == actor.user_id),
     )
 
@@ -75,25 +75,25 @@ def _count(session: Session, table: type[Any], *conditions: Any) -> int:
     return session.exec(select(func.count()).select_from(table).where(*conditions)).one()
 
 
-def leave(actor: Actor, form: wire.AccountDeletion, now: datetime) -> wire.Leaving:
-    """Deletes the actor's account and tenant; gives what goes. Raises BadInput at the field, Conflict, RateLimited."""
+def delete_account(actor: Actor, form: wire.AccountDeletion, now: datetime) -> wire.Leaving:
+    """Deletes the actor's account and tenant; returns what is removed. Raises BadInput, Conflict, RateLimited."""
     user = accounts.confirm(actor, form.password)
     if form.username.strip() != user.username:
-        raise bounds.bad("username", f"Type your name, {user.username}, to say that you mean it.")
+        raise bounds.bad("username", f"To confirm, type your user name: {user.username}")
     with writing() as session:
-        require_remaining_operator(session, lambda one: one.tenant_id != actor.tenant_id)
+        require_remaining_operator(session, lambda operator: operator.tenant_id != actor.tenant_id)
         tenant = session.exec(select(Tenant).where(Tenant.id == actor.tenant_id).with_for_update()).one()
-        told = preview(session, actor)
-        _lock_out(session, tenant.id)
+        removed = preview(session, actor)
+        _revoke_access(session, tenant.id)
         tenant.provisioning, tenant.provisioning_error, tenant.deleted_at = "deleting", "", now
         session.add(tenant)
-        audit.record(session, actor, ACT, tenant.id, now)
+        audit.record(session, actor, ACTION, tenant.id, now)
         after_commit(session, publish, Event(tenant.id, "session", ""))
         after_commit(session, queue.ring, "delete_tenant", tenant.id)
-    return told
+    return removed
 
 
-def _lock_out(session: Session, tenant_id: str) -> None:
+def _revoke_access(session: Session, tenant_id: str) -> None:
     users = select(User.id).where(User.tenant_id == tenant_id)
     session.execute(delete(LoginSession).where(col(LoginSession.user_id).in_(users)))
     for table in (ApiToken, EnrollmentToken, GitCredential, User):
@@ -106,8 +106,8 @@ def _of_tenant(table: type[Any], tenant_id: str) -> Delete:
 
 
 def finish(tenant_id: str, forge: Forgejo, now: datetime) -> None:
-    """Removes what is left of a deleted tenant; the sweep comes back until nothing is."""
-    # Provisioning would make anew what is removed here.
+    """Removes the data of a deleted tenant. The sweep repeats it until nothing remains."""
+    # The lease of provisioning, which would create again what is removed here.
     with lease(f"provision:{tenant_id}", clock.now) as held:
         with reading() as session:
             tenant = session.get(Tenant, tenant_id)
@@ -121,35 +121,35 @@ def finish(tenant_id: str, forge: Forgejo, now: datetime) -> None:
         except LeaseLost:
             return
         except CrontopusError as error:
-            log.warning("deleting %s goes on later: %s", tenant_id, error)
+            log.warning("Deleting the data of %s failed, the next sweep tries again: %s", tenant_id, error)
             return
         if now >= tenant.deleted_at + SETTLE:
-            _entomb(tenant_id)
+            _reduce_to_tombstone(tenant_id)
 
 
 def _purge(tenant_id: str, held: HeldLease) -> None:
-    """Every row of the tenant but its own, in steps that keep no writer waiting."""
+    """Deletes every row of the tenant except its own, in short transactions."""
     while _purge_runs(tenant_id):
         held.renew()
     with writing() as session:
         for table in (CheckIn, Monitor, JobIndex, Change, GitCredential, Creation, Endpoint):
             session.execute(_of_tenant(table, tenant_id))
-        session.execute(_of_tenant(Audit, tenant_id).where(col(Audit.action) != ACT))
+        session.execute(_of_tenant(Audit, tenant_id).where(col(Audit.action) != ACTION))
 
 
 def _purge_runs(tenant_id: str) -> bool:
-    """Some runs with their outputs and check-ins; False where there were none."""
+    """Deletes a batch of runs with their outputs and check-ins; False if there were none."""
     with writing() as session:
-        some = session.exec(select(Run.id).where(Run.tenant_id == tenant_id).limit(BATCH)).all()
-        session.execute(delete(CheckIn).where(col(CheckIn.run_id).in_(some), col(CheckIn.tenant_id) == tenant_id))
-        session.execute(delete(RunOutput).where(col(RunOutput.run_id).in_(some)))
-        session.execute(delete(Run).where(col(Run.id).in_(some)))
-    return bool(some)
+        run_ids = session.exec(select(Run.id).where(Run.tenant_id == tenant_id).limit(BATCH)).all()
+        session.execute(delete(CheckIn).where(col(CheckIn.run_id).in_(run_ids), col(CheckIn.tenant_id) == tenant_id))
+        session.execute(delete(RunOutput).where(col(RunOutput.run_id).in_(run_ids)))
+        session.execute(delete(Run).where(col(Run.id).in_(run_ids)))
+    return bool(run_ids)
 
 
-def _entomb(tenant_id: str) -> None:
-    """Leaves of the tenant its name and the time."""
-    nothing = {
+def _reduce_to_tombstone(tenant_id: str) -> None:
+    """Keeps only the tenant's name and the time of its deletion."""
+    cleared = {
         "head": "",
         "indexed_head": "",
         "index_error": "",
@@ -159,5 +159,5 @@ def _entomb(tenant_id: str) -> None:
         "webhook_secret": security.new_token("whs"),
     }
     with writing() as session:
-        mine = update(Tenant).where(col(Tenant.id) == tenant_id)
-        session.execute(mine.values(provisioning="deleted", provisioning_step="deleted", **nothing))
+        statement = update(Tenant).where(col(Tenant.id) == tenant_id)
+        session.execute(statement.values(provisioning="deleted", provisioning_step="deleted", **cleared))

@@ -1,7 +1,6 @@
-"""What tenants use, for a page of them at once.
+"""Resource usage of tenants, for a page of them.
 
-One statement, whose parts go along indexes and end early: a page of tenants with 100,000 runs each answers as soon as
-one of tenants with a few.
+One statement whose parts use indexes and have limits, so its time does not grow with the number of runs.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ log = logging.getLogger(__name__)
 
 WINDOW = timedelta(days=30)
 COUNTED = 20_000
-# Latest runs whose outputs are measured; the rest of the window is taken to be like them.
+# Newest runs whose outputs are measured; the other runs of the window are assumed to have the same average.
 SAMPLE = 30
 
 
@@ -40,11 +39,11 @@ def of(session: Session, tenant_ids: Sequence[str], now: datetime) -> dict[str, 
         _output(session).label("output"),
         _last_checkin().label("last"),
     ).where(col(Tenant.id).in_(tenant_ids))
-    found = {}
+    usages = {}
     for tenant_id, users, jobs, endpoints, runs, output, last in session.execute(query):
         size = round(float(output or 0) * runs)
-        found[tenant_id] = wire.Usage(users, jobs, endpoints, runs, COUNTED, size, last)
-    return found
+        usages[tenant_id] = wire.Usage(users, jobs, endpoints, runs, COUNTED, size, last)
+    return usages
 
 
 def _count(model: Any, *conditions: Any) -> Any:
@@ -52,7 +51,7 @@ def _count(model: Any, *conditions: Any) -> Any:
 
 
 def _newest(column: Any, count: int) -> Select[Any]:
-    """Of the tenant's latest runs."""
+    """A column of the tenant's newest ``count`` runs."""
     latest = select(column).where(col(Run.tenant_id) == Tenant.id).correlate(Tenant)
     return latest.order_by(col(Run.sort_at).desc(), col(Run.id).desc()).limit(count)
 
@@ -64,10 +63,10 @@ def _runs(now: datetime) -> Any:
 
 
 def _output(session: Session) -> Any:
-    """The average size of an output, in bytes; of SQLite, which would have to read them, in characters."""
-    long = func.octet_length if session.get_bind().dialect.name == "postgresql" else func.length
+    """The average size of an output in bytes; on SQLite in characters, because it would have to read all text."""
+    length_of = func.octet_length if session.get_bind().dialect.name == "postgresql" else func.length
     latest = _newest(Run.id, SAMPLE).subquery()
-    size = func.coalesce(long(RunOutput.head) + long(RunOutput.tail), 0)
+    size = func.coalesce(length_of(RunOutput.head) + length_of(RunOutput.tail), 0)
     outputs = latest.outerjoin(RunOutput, col(RunOutput.run_id) == latest.c.id)
     return select(func.avg(size)).select_from(outputs).scalar_subquery()
 
@@ -77,10 +76,10 @@ def _last_checkin() -> Any:
 
 
 def with_repository(forge: Forgejo, detail: wire.TenantDetail) -> wire.TenantDetail:
-    """With the size of the repository, where the Git server tells it; asks it, so not within a transaction."""
+    """Adds the repository's size, if the Git server reports it. Sends a request, so call it outside a transaction."""
     org, name = RepositoryName.of(detail.repository)
     try:
         return replace(detail, repository_bytes=forge.repository_bytes(org, name))
     except CrontopusError as error:
-        log.debug("the size of %s is not known: %s", detail.repository, error)
+        log.debug("The size of %s is unknown: %s", detail.repository, error)
         return detail

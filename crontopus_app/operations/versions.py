@@ -1,4 +1,4 @@
-"""What this installation is made of: versions, and the settings in force. For operators only."""
+"""Versions of the installation's components, and the settings in force. For operators only."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ def versions(actor: Actor, timeout_s: float = TIMEOUT_S) -> wire.Versions:
         "version of the forge": _forge,
         "schema": lambda: migrate.revisions(settings().database_url),
     }
-    answers = probes.run(functions, timeout_s)
-    schema, head = answers["schema"].value or (answers["schema"].problem, "")
+    results = probes.run(functions, timeout_s)
+    schema, head = results["schema"].value or (results["schema"].problem, "")
     own = [wire.Version("Crontopus", version("crontopus")), wire.Version("Python", platform.python_version())]
     own += [wire.Version(name, version(package)) for name, package in LIBRARIES]
-    asked = [
-        _told("Database", answers["version of the database"]),
-        _told("Redis", answers["version of Redis"]),
-        _told("Git server", answers["version of the forge"]),
+    probed = [
+        _version("Database", results["version of the database"]),
+        _version("Redis", results["version of Redis"]),
+        _version("Git server", results["version of the forge"]),
     ]
     with reading() as session:
-        return wire.Versions(own + asked, _agents(session), schema, head)
+        return wire.Versions(own + probed, _agents(session), schema, head)
 
 
-def _told(name: str, answer: ProbeResult) -> wire.Version:
-    return wire.Version(name, answer.problem, ok=False) if answer.problem else wire.Version(name, str(answer.value))
+def _version(name: str, result: ProbeResult) -> wire.Version:
+    return wire.Version(name, result.problem, ok=False) if result.problem else wire.Version(name, str(result.value))
 
 
 def _database() -> str:
     with reading() as session:
-        name, question = DATABASES[session.get_bind().dialect.name]
-        return f"{name} {session.connection().execute(text(question)).scalar_one()}"
+        name, query = DATABASES[session.get_bind().dialect.name]
+        return f"{name} {session.connection().execute(text(query)).scalar_one()}"
 
 
 def _redis() -> str:
-    said = info("server")
-    return f"Valkey {said['valkey_version']}" if "valkey_version" in said else f"Redis {said['redis_version']}"
+    server = info("server")
+    return f"Valkey {server['valkey_version']}" if "valkey_version" in server else f"Redis {server['redis_version']}"
 
 
 def _forge() -> str:
@@ -66,15 +66,15 @@ def _forge() -> str:
 
 
 def _agents(session: Session) -> list[wire.AgentVersion]:
-    """Of the active endpoints, the most used first."""
+    """Agent versions of active endpoints, the most common first."""
     count = func.count()
     used = select(Endpoint.agent_version, count).where(Endpoint.status == "active")
     rows = session.exec(used.group_by(col(Endpoint.agent_version)).order_by(count.desc()))
-    return [wire.AgentVersion(agent or "not told yet", endpoints) for agent, endpoints in rows]
+    return [wire.AgentVersion(agent or "not reported yet", endpoints) for agent, endpoints in rows]
 
 
 def settings_in_force(actor: Actor) -> list[wire.SettingInForce]:
-    """Every setting with where it comes from; secrets are dots."""
+    """Every setting with its value and origin. Secrets are masked."""
     actor.require_operator()
     return [
         wire.SettingInForce(
@@ -87,5 +87,5 @@ def settings_in_force(actor: Actor) -> list[wire.SettingInForce]:
 
 
 def _source(name: str) -> str:
-    found = source(os.environ, name)
-    return "made in the data folder" if found == "default" and name in SECRETS else found
+    origin = source(os.environ, name)
+    return "generated" if origin == "default" and name in SECRETS else origin

@@ -1,7 +1,7 @@
 """A user's own account: e-mail address, time zone, password, sessions.
 
-These are acts of a person who signed in: no API token can do them. Passwords are compared outside of transactions, for
-bcrypt takes longer than anybody should wait for the database. Open pages of ended sessions are told at once.
+All of this requires a signed-in person; API tokens are refused. Passwords are compared outside transactions, because
+bcrypt is slow. Open pages of ended sessions are notified at once.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from crontopus_app.base.live import Event, publish
 from crontopus_app.models import LoginSession, User
 from crontopus_app.people import auth, user_agents
 
-# As often as signing in: who got hold of a session learns no password by asking here.
+# The limit of sign-in, so that a stolen session cannot be used to guess the password.
 PASSWORD = rates.Rate("password", 5, 60, "Too many wrong passwords.")
 LISTED = 100
 
 
 def confirm(actor: Actor, password: str, field: str = "password") -> User:
-    """The account, if this is its password; else BadInput at ``field``. After too many wrong ones: RateLimited."""
+    """The actor's user, if the password is right. Raises BadInput for ``field``, RateLimited after many failures."""
     actor.require_person()
     rates.spend(PASSWORD, actor.user_id)
     with reading() as session:
         user = session.get(User, actor.user_id)
     matches = security.password_matches(password, user.password_hash if user else None)
     if user is None or not matches:
-        raise bounds.bad(field, "This is not your password.")
+        raise bounds.bad(field, "The password is wrong.")
     rates.refund(PASSWORD, actor.user_id)
     return user
 
 
 def change_password(actor: Actor, form: wire.PasswordChange, now: datetime) -> int:
-    """Sets a new password; gives how many other sessions of the user that has ended. Raises BadInput, Conflict."""
+    """Sets a new password and ends the user's other sessions; returns their number. Raises BadInput, Conflict."""
     user = confirm(actor, form.current, "current")
     security.check_password(form.new, user.username, "new")
     fresh = security.hash_password(form.new)
     with writing() as session:
-        as_checked = col(User.id) == user.id, col(User.password_hash) == user.password_hash
-        done = session.execute(update(User).where(*as_checked).values(password_hash=fresh))
-        if done.rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue] -- an UPDATE's result has it
-            raise Conflict("The password was changed elsewhere just now: try again with that one.")
+        unchanged = col(User.id) == user.id, col(User.password_hash) == user.password_hash
+        result = session.execute(update(User).where(*unchanged).values(password_hash=fresh))
+        if result.rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue] -- an UPDATE's result has it
+            raise Conflict("The password has just been changed in another session. Sign in with that password.")
         ended = _end_others(session, actor)
         audit.record(session, actor, "account.password", actor.username, now)
         after_commit(session, publish, Event(actor.tenant_id, "session", ""))
@@ -58,7 +58,7 @@ def change_password(actor: Actor, form: wire.PasswordChange, now: datetime) -> i
 
 
 def update_account(actor: Actor, form: wire.AccountUpdate, now: datetime) -> wire.Me:
-    """Sets the e-mail address (which asks for the password) and the time zone. Raises BadInput, Conflict."""
+    """Sets the e-mail address (requires the password) and the time zone. Raises BadInput, Conflict."""
     actor.require_person()
     zone = None if form.timezone is None else _clean_zone(form.timezone)
     if form.email is not None:
@@ -72,13 +72,13 @@ def update_account(actor: Actor, form: wire.AccountUpdate, now: datetime) -> wir
 
 def _clean_zone(zone: str) -> str:
     if zone and zone not in zones():
-        raise bounds.bad("timezone", "Give a time zone such as Europe/Berlin, or nothing for the browser's.")
+        raise bounds.bad("timezone", "Enter a time zone such as Europe/Berlin, or leave it empty for the browser's.")
     return zone
 
 
 @lru_cache(maxsize=1)
 def zones() -> frozenset[str]:
-    """Every time zone that can be asked for."""
+    """All valid time zones."""
     return frozenset(available_timezones())
 
 
@@ -87,19 +87,19 @@ def _set_email(actor: Actor, email: str, password: str, now: datetime) -> None:
     confirm(actor, password)
     try:
         with writing() as session:
-            mine = update(User).where(col(User.id) == actor.user_id)
-            session.execute(mine.values(email=email, email_key=key))
+            statement = update(User).where(col(User.id) == actor.user_id)
+            session.execute(statement.values(email=email, email_key=key))
             audit.record(session, actor, "account.email", actor.username, now)
     except IntegrityError as error:
         raise auth.email_taken() from error
 
 
 def list_sessions(session: Session, actor: Actor, now: datetime) -> list[wire.SessionInfo]:
-    """The user's sessions, the one that asks first, then the last seen; at most 100."""
+    """The user's sessions (at most 100): the current one first, then by last use."""
     actor.require_person()
     alive = col(LoginSession.user_id) == actor.user_id, col(LoginSession.expires_at) > now
-    mine = col(LoginSession.id) == actor.credential
-    order = mine.desc(), col(LoginSession.last_seen_at).desc(), col(LoginSession.id)
+    is_current = col(LoginSession.id) == actor.credential
+    order = is_current.desc(), col(LoginSession.last_seen_at).desc(), col(LoginSession.id)
     rows = session.exec(select(LoginSession).where(*alive).order_by(*order).limit(LISTED))
     return [_shape(row, actor) for row in rows]
 
@@ -118,19 +118,19 @@ def _shape(row: LoginSession, actor: Actor) -> wire.SessionInfo:
 
 
 def end_session(actor: Actor, session_id: str, now: datetime) -> None:
-    """Ends one session of the user, at once; the asking one too. Raises NotFound."""
+    """Ends one of the user's sessions at once, possibly the current one. Raises NotFound."""
     actor.require_person()
     with writing() as session:
         row = session.get(LoginSession, session_id)
         if row is None or row.user_id != actor.user_id:
-            raise NotFound("There is no such session: it may have ended already.")
+            raise NotFound("This session has already ended.")
         session.delete(row)
         audit.record(session, actor, "session.end", user_agents.named(row.user_agent), now)
         after_commit(session, publish, Event(actor.tenant_id, "session", session_id))
 
 
 def end_other_sessions(actor: Actor, now: datetime) -> int:
-    """Ends every session of the user but the asking one; gives how many."""
+    """Ends all sessions of the user except the current one; returns their number."""
     actor.require_person()
     with writing() as session:
         ended = _end_others(session, actor)
@@ -141,5 +141,5 @@ def end_other_sessions(actor: Actor, now: datetime) -> int:
 
 def _end_others(session: Session, actor: Actor) -> int:
     others = col(LoginSession.user_id) == actor.user_id, col(LoginSession.id) != actor.credential
-    done = session.execute(delete(LoginSession).where(*others))
-    return done.rowcount  # pyright: ignore[reportAttributeAccessIssue] -- a DELETE's result has it
+    result = session.execute(delete(LoginSession).where(*others))
+    return result.rowcount  # pyright: ignore[reportAttributeAccessIssue] -- a DELETE's result has it

@@ -1,4 +1,4 @@
-"""Registering, signing in and out, and who a credential belongs to."""
+"""Registration, sign-in, sign-out, and the actor of a credential."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ from crontopus_app.forge.names import RepositoryName
 from crontopus_app.models import ApiToken, LoginSession, Tenant, User
 
 SESSION_LIFE = timedelta(days=30)
-# The session ends by our clock, which use moves on; the cookie only has to last (browsers keep none longer).
+# The server ends sessions, and each use extends them; the cookie only has to last longer (400 days is the maximum).
 COOKIE_LIFE = timedelta(days=400)
 SEEN_EVERY = timedelta(minutes=1)
 ORG = "crontopus"
-# It becomes the author of commits, whose headers < and > delimit.
+# Without < and >, because the address becomes part of commits' author lines.
 EMAIL = re.compile(r"[^@\s<>\x00-\x1f\x7f]{1,64}@[^@\s<>\x00-\x1f\x7f]{1,190}")
 
 
 def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime, key: str = "") -> User:
-    """A new user with their tenant. The first one becomes operator where ``loopback`` says that server and caller are
-    both on this machine; elsewhere the first stranger would.
+    """Creates a user and their tenant, and queues the creation of its repository. Raises BadInput, Conflict.
 
-    The same ``key`` with the same form, password included, gives the same user. A worker makes the tenant's repository.
-    Raises BadInput, Conflict. bcrypt works before the transaction begins.
+    The first user becomes operator if ``loopback`` (server and client are on this machine); otherwise any stranger
+    could become it. The same ``key`` with the same form, including the password, returns the same user.
     """
     username = security.clean_username(form.username)
     security.check_password(form.password, username)
@@ -61,14 +60,14 @@ def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime, key: 
 
 
 def clean_email(email: str) -> str:
-    """The spelling by which an address belongs to one account; raises BadInput where it is no address."""
+    """The normalised address, unique among accounts; raises BadInput for an invalid one."""
     if not EMAIL.fullmatch(email):
-        raise bounds.bad("email", "That is not an e-mail address.")
+        raise bounds.bad("email", "Enter an e-mail address such as ann@example.org.")
     return email.lower()
 
 
 def email_taken() -> Conflict:
-    message = "This e-mail address belongs to another account: give another."
+    message = "This e-mail address is used by another account. Enter another address."
     problem = wire.Problem(code="email_taken", message=message, field="email")
     return Conflict(message, code="email_taken", problems=[problem])
 
@@ -83,7 +82,7 @@ def _insert(session: Session, tenant: Tenant, user: User) -> None:
         session.add(tenant)
         session.flush()
     except IntegrityError as error:
-        raise Conflict(f"The name {tenant.id!r} is taken: choose another.", code="name_taken") from error
+        raise Conflict(f"The name {tenant.id!r} is taken. Choose another name.", code="name_taken") from error
     try:
         session.add(user)
         session.flush()
@@ -92,21 +91,18 @@ def _insert(session: Session, tenant: Tenant, user: User) -> None:
 
 
 def check_login(username: str, password: str) -> User:
-    """The user; raises NotAuthenticated, after the same time whether or not there is such a user.
-
-    bcrypt works outside of the transaction.
-    """
+    """The user with this password. Raises NotAuthenticated after the same time with or without such a user."""
     username = username.strip().lower()
-    # Comparing passwords takes so long that nobody can tell whether the table was asked.
-    known = security.USERNAME.fullmatch(username) is not None
+    # Hashing the password takes so long that the time does not show whether the database was queried.
+    possible = security.USERNAME.fullmatch(username) is not None
     with reading() as session:
-        user = session.exec(select(User).where(User.username == username)).first() if known else None
+        user = session.exec(select(User).where(User.username == username)).first() if possible else None
         tenant = session.get(Tenant, user.tenant_id) if user else None
     matches = security.password_matches(password, user.password_hash if user else None)
     if user is None or not matches:
         raise NotAuthenticated("The user name or the password is wrong.", code="bad_credentials")
     if not user.is_active:
-        raise Forbidden("This account is disabled.", code="disabled")
+        raise Forbidden("This account is disabled. Contact the operator of this server.", code="disabled")
     _check_tenant(tenant)
     return user
 
@@ -114,20 +110,20 @@ def check_login(username: str, password: str) -> User:
 def _check_tenant(tenant: Tenant | None) -> None:
     """Raises Forbidden for the users of a suspended tenant."""
     if tenant is None or tenant.suspended:
-        raise Forbidden("This tenant is suspended: ask the operator.", code="suspended")
+        raise Forbidden("This account is suspended. Contact the operator of this server.", code="suspended")
 
 
 def open_session(session: Session, user: User, *, user_agent: str, address: str = "", now: datetime) -> str:
-    """A new session's token, to be kept in a cookie or by the CLI. Sessions of the user that are over are forgotten.
+    """Creates a session and returns its token, for a cookie or the CLI. Deletes the user's expired sessions.
 
-    ``user`` is whose password was checked: raises NotAuthenticated where it was changed, or the account deleted, since.
+    Raises NotAuthenticated if the password was changed, or the account deleted, after ``user`` was read.
     """
-    # The lock lets a change of the password wait for this session, so that it ends this one too.
+    # The lock makes a concurrent change of the password wait, so that it ends this session too.
     account = session.exec(select(User).where(User.id == user.id).with_for_update(read=True)).first()
     if account is None or account.password_hash != user.password_hash:
         raise NotAuthenticated("The user name or the password is wrong.", code="bad_credentials")
-    over = col(LoginSession.user_id) == user.id, col(LoginSession.expires_at) <= now
-    session.execute(delete(LoginSession).where(*over))
+    expired = col(LoginSession.user_id) == user.id, col(LoginSession.expires_at) <= now
+    session.execute(delete(LoginSession).where(*expired))
     token = security.new_token("cts")
     session.add(
         LoginSession(
@@ -144,25 +140,25 @@ def open_session(session: Session, user: User, *, user_agent: str, address: str 
 
 
 def actor_of(session: Session, token: str, *, now: datetime) -> Actor:
-    """Whose token this is: a session's (``cts_…``) or an API token (``ctp_…``). Raises NotAuthenticated, Forbidden."""
+    """The actor of a session token (``cts_…``) or API token (``ctp_…``). Raises NotAuthenticated, Forbidden."""
     if token.startswith("cts_"):
         return _session_actor(session, token, now)
     if token.startswith("ctp_"):
         return _token_actor(session, token, now)
-    raise NotAuthenticated("Sign in, or send an API token as `Authorization: Bearer ctp_…`.")
+    raise NotAuthenticated("Sign in, or send an API token in the header Authorization: Bearer ctp_…")
 
 
 def _session_actor(session: Session, token: str, now: datetime) -> Actor:
     row = session.exec(select(LoginSession).where(LoginSession.token_hmac == security.token_hmac(token))).first()
     if row is None or row.expires_at <= now:
-        raise NotAuthenticated("This session has ended: sign in again.", code="session_ended")
+        raise NotAuthenticated("Your session has ended. Sign in again.", code="session_ended")
     return _actor(session, row.user_id, kind="session", credential=row.id)
 
 
 def _token_actor(session: Session, token: str, now: datetime) -> Actor:
     row = session.exec(select(ApiToken).where(ApiToken.token_hmac == security.token_hmac(token))).first()
     if row is None or row.revoked_at is not None or (row.expires_at and row.expires_at <= now):
-        raise NotAuthenticated("This token is unknown, expired or revoked.", code="bad_token")
+        raise NotAuthenticated("This token is unknown, expired or revoked. Create a new one.", code="bad_token")
     return _actor(session, row.user_id, kind="token", credential=row.id, scopes=frozenset(row.scopes))
 
 
@@ -171,7 +167,7 @@ def _actor(
 ) -> Actor:
     user = session.get(User, user_id)
     if user is None or not user.is_active:
-        raise NotAuthenticated("This account is disabled.", code="disabled")
+        raise NotAuthenticated("This account is disabled. Contact the operator of this server.", code="disabled")
     _check_tenant(session.get(Tenant, user.tenant_id))
     return Actor(
         user_id=user.id,
@@ -186,7 +182,7 @@ def _actor(
 
 
 def is_stale(session: Session, actor: Actor, now: datetime) -> bool:
-    """Whether the last use that is noted is more than a minute ago, so that most requests only read."""
+    """Whether the recorded last use is more than a minute ago. So most requests need not write."""
     row: LoginSession | ApiToken | None
     if actor.kind == "session":
         row = session.get(LoginSession, actor.credential)
@@ -198,16 +194,16 @@ def is_stale(session: Session, actor: Actor, now: datetime) -> bool:
 
 
 def touch(session: Session, actor: Actor, now: datetime) -> None:
-    """Notes that the actor's session or token was used, and moves a session's end on."""
+    """Updates the last use of the actor's session or token, and extends a session."""
     if actor.kind == "session":
-        mine = update(LoginSession).where(col(LoginSession.id) == actor.credential)
-        session.execute(mine.values(last_seen_at=now, expires_at=now + SESSION_LIFE))
+        statement = update(LoginSession).where(col(LoginSession.id) == actor.credential)
+        session.execute(statement.values(last_seen_at=now, expires_at=now + SESSION_LIFE))
     else:
         session.execute(update(ApiToken).where(col(ApiToken.id) == actor.credential).values(last_used_at=now))
 
 
 def logout(session: Session, token: str) -> None:
-    """Ends the session, and its open pages; one that is gone already is no error."""
+    """Ends the session and notifies its open pages; no error if it has already ended."""
     row = session.exec(select(LoginSession).where(LoginSession.token_hmac == security.token_hmac(token))).first()
     if row is None:
         return
@@ -221,11 +217,11 @@ def me(session: Session, actor: Actor) -> wire.Me:
 
 
 def me_of(session: Session, user_id: str) -> wire.Me:
-    """The account as its owner sees it; raises NotFound."""
+    """The account in the API's format for its owner; raises NotFound."""
     user = session.get(User, user_id)
     tenant = session.get(Tenant, user.tenant_id) if user else None
     if user is None or tenant is None:
-        raise NotFound("This account is gone.")
+        raise NotFound("This account has been deleted.")
     return wire.Me(
         id=user.id,
         tenant_id=tenant.id,
@@ -244,6 +240,6 @@ def grant_operator(session: Session, username: str) -> None:
     """Makes the named user an operator; raises NotFound."""
     user = session.exec(select(User).where(User.username == username.strip().lower())).first()
     if user is None:
-        raise NotFound(f"There is no user {username!r}: they must register first.")
+        raise NotFound(f"No user {username!r}. The person must register first.")
     user.role = "operator"
     session.add(user)

@@ -1,10 +1,10 @@
-"""Personal Git credentials: what a user clones and pushes with, for their tenant's repository and no other.
+"""Personal Git credentials to clone and push, valid for the tenant's repository only.
 
-A credential is a token on the Git server, of one of two accounts of the tenant: one that may read the repository and
-one that may write it. The token is shown once and kept nowhere here. The row comes before the token and says how far
-it is, so that whatever is cut off on the way is ended by the sweep; nobody has seen such a token.
+A credential is a token on the Git server. It belongs to one of two accounts of the tenant, one with read and one with
+write permission. The token is shown once and not stored here. The row is inserted before the token is created, so that
+the sweep deletes tokens of interrupted requests, which nobody has seen.
 
-While a tenant is suspended both accounts have no right to the repository; it is given back afterwards.
+While a tenant is suspended, both accounts have no permission for the repository.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from crontopus_app.people.tokens import clean_name
 
 log = logging.getLogger(__name__)
 
-# What a token of an API must be allowed itself to make a credential of this access.
+# The scope that an API token needs to create a credential with this access.
 NEEDS = {"read": "read:jobs", "write": "write:jobs"}
-# Each costs the Git server some requests.
+# Each creation costs the Git server several requests.
 MAKE = rates.Rate("git-credential", 20, 60)
-# Longer than the Git server is ever waited for while one is made.
-GIVEN_UP = timedelta(minutes=5)
+# Longer than all timeouts of a creation together: older unfinished ones were interrupted.
+INTERRUPTED_AFTER = timedelta(minutes=5)
 
 
 def create(
     actor: Actor, form: wire.GitCredentialRequest, forge: Forgejo, now: datetime, *, key: str = ""
 ) -> wire.GitCredential:
-    """A credential; the answer is the only place that shows its token.
+    """Creates a credential. Only this response shows its token.
 
-    Raises BadInput, Forbidden, NotFound (no repository yet), RateLimited, Conflict for a ``key`` that made one already,
-    and Unavailable where the Git server does not answer: then there is none.
+    Raises BadInput, Forbidden, NotFound (no repository yet), RateLimited, Conflict for a repeated ``key``, and
+    Unavailable if the Git server does not respond; then no credential exists.
     """
     access = _access(actor, form.access)
     name = clean_name(form.name, "A credential")
@@ -57,7 +57,7 @@ def create(
         tenant = tenant_of(session, actor)
         claim = idempotency.claim(session, actor, "git_credential", key, form, now)
         if claim.repeated:
-            _check_unmade(session, claim.subject)
+            _refuse_repetition(session, claim.subject)
         row = GitCredential(
             tenant_id=tenant.id,
             user_id=actor.user_id,
@@ -69,10 +69,10 @@ def create(
         session.add(row)
         claim.complete(row.id)
     try:
-        secret = _make(forge, tenant, row.id, access)
-        _confirm(actor, row, now)
+        secret = _create_token(forge, tenant, row.id, access)
+        _activate(actor, row, now)
     except BaseException:
-        _take_back(forge, row)
+        _delete_token(forge, row)
         with writing() as session:
             idempotency.release(session, actor, row.id)
         raise
@@ -80,30 +80,30 @@ def create(
     return _shape(row, tenant, secret)
 
 
-def _check_unmade(session: Session, credential_id: str) -> None:
-    """Raises Conflict where the credential was made, or is being made: nobody but the Git server has its token."""
+def _refuse_repetition(session: Session, credential_id: str) -> None:
+    """Raises Conflict if the credential exists or is being created: its token cannot be shown again."""
     row = session.get(GitCredential, credential_id)
     if row is not None and row.state == "making":
-        raise Conflict("This credential is being created by an earlier request.", code="being_created")
+        raise Conflict("An earlier request is creating this credential. Wait for its response.", code="being_created")
     if row is not None:
         raise Conflict(
-            "This credential has been created already and its token was shown then. If the token is lost, revoke the "
-            "credential and create another.",
+            "This credential already exists, and its token was shown when it was created. If the token is lost, revoke "
+            "the credential and create a new one.",
             code="already_created",
         )
 
 
-def _access(actor: Actor, wanted: str) -> Access:
+def _access(actor: Actor, requested: str) -> Access:
     actor.require("write:tokens")
-    if wanted not in NEEDS:
-        raise bounds.bad("access", "access is read or write.")
-    if not actor.may(NEEDS[wanted]):
-        raise Forbidden("A token cannot create a stronger one.", code="stronger_token")
-    return cast("Access", wanted)
+    if requested not in NEEDS:
+        raise bounds.bad("access", "access must be read or write.")
+    if not actor.may(NEEDS[requested]):
+        raise Forbidden("A token cannot create a credential with more access than its own.", code="stronger_token")
+    return cast("Access", requested)
 
 
-def _make(forge: Forgejo, tenant: Tenant, row_id: str, access: Access) -> str:
-    """The token's secret; account and right are made where they are missing."""
+def _create_token(forge: Forgejo, tenant: Tenant, row_id: str, access: Access) -> str:
+    """Creates the token and returns its secret; creates the account and its permission if they are missing."""
     org, repository = RepositoryName.of(tenant.repository)
     account = _account(tenant.id, access)
     forge.ensure_bot(account)
@@ -111,44 +111,45 @@ def _make(forge: Forgejo, tenant: Tenant, row_id: str, access: Access) -> str:
     return forge.create_token(account, _token_name(row_id), org, repository, access).secret
 
 
-def _confirm(actor: Actor, row: GitCredential, now: datetime) -> None:
-    """From here on it is there. Raises NotAuthenticated where the account was deleted meanwhile."""
+def _activate(actor: Actor, row: GitCredential, now: datetime) -> None:
+    """Marks the credential as active. Raises NotAuthenticated if the account was deleted meanwhile."""
     with writing() as session:
-        mine = col(GitCredential.id) == row.id, col(GitCredential.state) == "making"
-        done = session.execute(update(GitCredential).where(*mine).values(state="active"))
-        if done.rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue] -- an UPDATE's result has it
-            raise NotAuthenticated("This account was deleted meanwhile.")
+        unfinished = col(GitCredential.id) == row.id, col(GitCredential.state) == "making"
+        result = session.execute(update(GitCredential).where(*unfinished).values(state="active"))
+        if result.rowcount != 1:  # pyright: ignore[reportAttributeAccessIssue] -- an UPDATE's result has it
+            raise NotAuthenticated("This account has been deleted.")
         audit.record(session, actor, "git_credential.create", row.name, now, row.access)
 
 
-def _take_back(forge: Forgejo, row: GitCredential) -> None:
-    """Ends the token of what failed on the way; the row stays for the sweep, which looks once more."""
+def _delete_token(forge: Forgejo, row: GitCredential) -> None:
+    """Deletes the token of a failed creation. The row stays, so that the sweep tries again."""
     try:
         forge.delete_token(_account(row.tenant_id, row.access), _token_name(row.id))
     except CrontopusError as error:
-        log.warning("the Git credential %s was not made and is ended later: %s", row.id, error)
+        log.warning(
+            "Deleting the token of the failed Git credential %s failed, the sweep tries again: %s", row.id, error
+        )
 
 
 def list_all(session: Session, actor: Actor) -> list[wire.GitCredential]:
-    """The tenant's credentials, newest first. Raises NotFound where there is no repository yet."""
+    """The tenant's credentials, newest first. Raises NotFound before the repository is created."""
     actor.require("read:tokens")
     tenant = tenant_of(session, actor)
-    mine = GitCredential.tenant_id == tenant.id, GitCredential.state != "making"
-    rows = session.exec(select(GitCredential).where(*mine).order_by(col(GitCredential.created_at).desc()))
+    shown = GitCredential.tenant_id == tenant.id, GitCredential.state != "making"
+    rows = session.exec(select(GitCredential).where(*shown).order_by(col(GitCredential.created_at).desc()))
     return [_shape(row, tenant) for row in rows]
 
 
 def revoke(actor: Actor, credential_id: str, forge: Forgejo, now: datetime) -> None:
-    """Ends a credential on the Git server; one that ended already is no error.
+    """Revokes a credential on the Git server; no error if it is already revoked.
 
-    Raises NotFound; Unavailable where the Git server does not answer: the sweep then ends the credential as soon as
-    it is back.
+    Raises NotFound, and Unavailable if the Git server does not respond; then the sweep revokes it later.
     """
     actor.require("write:tokens")
     with writing() as session:
         row = session.get(GitCredential, credential_id)
         if row is None or row.tenant_id != actor.tenant_id or row.state == "making":
-            raise NotFound("There is no such credential.")
+            raise NotFound(f"No credential {credential_id}.")
         if row.state == "active":
             row.state, row.revoked_at = "ending", now
             session.add(row)
@@ -161,23 +162,23 @@ def revoke(actor: Actor, credential_id: str, forge: Forgejo, now: datetime) -> N
         raise
     except ForgeUnavailable as error:
         raise Unavailable(
-            "The Git server does not answer: the credential ends as soon as it does.", part=error.part
+            "The Git server does not respond. The credential will be revoked as soon as it does.", part=error.part
         ) from error
 
 
 def _end(forge: Forgejo, row: GitCredential) -> None:
-    """The Git server refuses it from here on; what was never shown to anybody leaves no row."""
+    """Deletes the token on the Git server. Deletes the row of a credential that was never shown."""
     forge.delete_token(_account(row.tenant_id, row.access), _token_name(row.id))
-    mine = col(GitCredential.id) == row.id
+    by_id = col(GitCredential.id) == row.id
     with writing() as session:
         if row.state == "making":
-            session.execute(delete(GitCredential).where(mine, col(GitCredential.state) == "making"))
+            session.execute(delete(GitCredential).where(by_id, col(GitCredential.state) == "making"))
         else:
-            session.execute(update(GitCredential).where(mine).values(state="revoked"))
+            session.execute(update(GitCredential).where(by_id).values(state="revoked"))
 
 
 def unsettled(session: Session, now: datetime) -> list[str]:
-    """Tenants of whose credentials the Git server has yet to be told something."""
+    """Tenants with credentials whose state on the Git server is outdated."""
     query = select(GitCredential.tenant_id).join(Tenant, col(Tenant.id) == col(GitCredential.tenant_id))
     return list(session.exec(query.where(_due(now)).distinct()))
 
@@ -188,14 +189,14 @@ def _due(now: datetime) -> ColumnElement[bool]:
         col(Tenant.provisioning) == "ready",
         or_(
             state == "ending",
-            and_(state == "making", col(GitCredential.created_at) < now - GIVEN_UP),
+            and_(state == "making", col(GitCredential.created_at) < now - INTERRUPTED_AFTER),
             and_(state == "active", col(GitCredential.barred) != col(Tenant.suspended)),
         ),
     )
 
 
 def settle(tenant_id: str, forge: Forgejo, now: datetime) -> None:
-    """Tells the Git server what it was not told yet; may be repeated. Raises what the client raises."""
+    """Brings the tenant's credentials on the Git server up to date. Idempotent. Raises the client's errors."""
     with lease(f"git-access:{tenant_id}", clock.now) as held:
         if held is None:
             return
@@ -204,15 +205,17 @@ def settle(tenant_id: str, forge: Forgejo, now: datetime) -> None:
             query = select(GitCredential).join(Tenant, col(Tenant.id) == col(GitCredential.tenant_id))
             due = session.exec(query.where(col(Tenant.id) == tenant_id, _due(now))).all()
         for access in ("read", "write"):
-            _set_right(forge, tenant, access, [row for row in due if row.access == access])
+            _set_permission(forge, tenant, access, [row for row in due if row.access == access])
         for row in due:
             if row.state != "active":
                 _end(forge, row)
 
 
-def _set_right(forge: Forgejo, tenant: Tenant, access: Access, due: Sequence[GitCredential]) -> None:
-    """Takes the account its right, or gives it back. Only rows that were read before it are marked: one that came
-    meanwhile may have given the right anew, and is looked at next time."""
+def _set_permission(forge: Forgejo, tenant: Tenant, access: Access, due: Sequence[GitCredential]) -> None:
+    """Grants or withdraws the account's repository permission.
+
+    Only marks the rows read before: a credential created meanwhile may have granted the permission again.
+    """
     org, repository = RepositoryName.of(tenant.repository)
     active = [row.id for row in due if row.state == "active"]
     if due and tenant.suspended:
@@ -220,12 +223,12 @@ def _set_right(forge: Forgejo, tenant: Tenant, access: Access, due: Sequence[Git
     elif active:
         forge.ensure_collaborator(org, repository, _account(tenant.id, access), access)
     with writing() as session:
-        mine: Any = col(GitCredential.id).in_(active)
-        session.execute(update(GitCredential).where(mine).values(barred=tenant.suspended))
+        by_id: Any = col(GitCredential.id).in_(active)
+        session.execute(update(GitCredential).where(by_id).values(barred=tenant.suspended))
 
 
 def remove_accounts(forge: Forgejo, tenant_id: str) -> None:
-    """Deletes the tenant's accounts on the Git server with all their tokens; may be repeated."""
+    """Deletes the tenant's accounts on the Git server, with their tokens. Idempotent."""
     for access in NEEDS:
         remove_bot(forge, _account(tenant_id, access))
 

@@ -1,6 +1,6 @@
-"""Who sends an HTTP request or opens a websocket: the only place that reads our cookie and bearer tokens.
+"""Authenticates HTTP requests and websockets. The only place that reads the session cookie and bearer tokens.
 
-The API, the console and the dashboard of the queues ask here, with nothing but headers (names in lower case).
+Used by the API, the console and the RQ dashboard, with request headers only (names in lower case).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from crontopus_app.base.errors import Forbidden, NotAuthenticated
 from crontopus_app.people import auth
 
 COOKIE = "crontopus_session"
-# Methods that change nothing, see RFC 9110, 9.2.1.
+# Safe methods: RFC 9110, section 9.2.1.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SCHEMES = frozenset({"bearer", "token"})
 
@@ -23,9 +23,9 @@ _SCHEMES = frozenset({"bearer", "token"})
 def authenticate(
     headers: Mapping[str, str], now: datetime, *, changes: bool, public_url: str, needs_origin: bool = False
 ) -> Actor:
-    """The actor of the bearer token, else of the session cookie, and notes that the credential was used.
+    """The actor of the bearer token, or else of the session cookie. Updates the credential's last use.
 
-    A request that ``changes`` something by our cookie must come from a page of ours: see ``check_origin``.
+    A request that ``changes`` something with the cookie must come from the console: see ``check_origin``.
     Raises NotAuthenticated, Forbidden.
     """
     if changes and not bearer(headers.get("authorization", "")):
@@ -34,7 +34,7 @@ def authenticate(
 
 
 def token_of(headers: Mapping[str, str]) -> str:
-    """The bearer token, else the session cookie's, else an empty string."""
+    """The bearer token, or else the session cookie's, or else an empty string."""
     return bearer(headers.get("authorization", "")) or session_cookie(headers.get("cookie", ""))
 
 
@@ -45,15 +45,15 @@ def bearer(authorization: str) -> str:
 
 
 def endpoint_token(authorization: str) -> str:
-    """The token in the value of an agent's Authorization header; raises NotAuthenticated where there is none."""
+    """The token in an agent's Authorization header; raises NotAuthenticated without one."""
     token = bearer(authorization)
     if not token:
-        raise NotAuthenticated("Send the endpoint's token as `Authorization: Bearer ep_…`.")
+        raise NotAuthenticated("Send the endpoint's token in the header Authorization: Bearer ep_…")
     return token
 
 
 def session_cookie(cookies: str) -> str:
-    """The session's token in the value of a Cookie header, or an empty string; other cookies may be of any shape."""
+    """The session token in a Cookie header, or an empty string. Ignores other cookies, even malformed ones."""
     for cookie in cookies.split(";"):
         name, _, value = cookie.partition("=")
         if name.strip() == COOKIE:
@@ -62,10 +62,10 @@ def session_cookie(cookies: str) -> str:
 
 
 def check_origin(headers: Mapping[str, str], public_url: str, *, needed: bool = False) -> None:
-    """Raises Forbidden for what the page of another site sends with our cookie.
+    """Raises Forbidden for a request that the page of another site sends with the session cookie.
 
-    Browsers say where a page that changes something is from. Who says nothing is no browser, and may go on unless an
-    origin is ``needed``: a link, which says nothing either, changes something there.
+    Browsers send Origin with every request that changes something; other clients need not. With ``needed``, a request
+    without Origin is refused too, because there a link (which sends none) can change something.
     """
     origin = headers.get("origin", "")
     if origin:
@@ -73,11 +73,13 @@ def check_origin(headers: Mapping[str, str], public_url: str, *, needed: bool = 
     else:
         foreign = needed or headers.get("sec-fetch-site", "same-origin") == "cross-site"
     if foreign:
-        raise Forbidden("This request came from another site.", code="foreign_origin")
+        raise Forbidden(
+            "This request came from another site. Open the console at its own address.", code="foreign_origin"
+        )
 
 
 def _host(url: str) -> str:
-    """Its host and port; empty where it has none or cannot be read."""
+    """The URL's host and port; empty if it has none or is invalid."""
     try:
         return urlsplit(url).netloc
     except ValueError:
@@ -85,13 +87,13 @@ def _host(url: str) -> str:
 
 
 def actor_of(token: str, now: datetime) -> Actor:
-    """Whose token this is. Raises NotAuthenticated, Forbidden."""
+    """The actor of a token. Raises NotAuthenticated, Forbidden."""
     with reading() as session:
         return auth.actor_of(session, token, now=now)
 
 
 def use(token: str, now: datetime) -> Actor:
-    """The same, and notes the use: it moves a session's end on. Most requests only read."""
+    """As ``actor_of``, and updates the last use, at most once a minute. This extends a session."""
     with reading() as session:
         actor = auth.actor_of(session, token, now=now)
         stale = auth.is_stale(session, actor, now)

@@ -1,4 +1,4 @@
-"""What roles ask for: an installation keeps an operator."""
+"""Rules about roles: an installation always has an operator."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from crontopus_app.base.errors import Conflict
 from crontopus_app.models import Tenant, User
 
 
-def require_remaining_operator(session: Session, stays: Callable[[User], bool]) -> None:
-    """Raises Conflict where no operator would be left who can sign in.
+def require_remaining_operator(session: Session, remains: Callable[[User], bool]) -> None:
+    """Raises Conflict if no operator who can sign in would remain.
 
-    The rows stay locked until the commit (SQLite: the transaction is the only writer), so that two operators who remove
-    each other at once cannot both succeed.
+    Locks the operators' rows until the commit (on SQLite the transaction is the only writer), so that two operators who
+    remove each other concurrently cannot both succeed.
     """
-    standing = User.role == "operator", col(User.is_active).is_(True), col(Tenant.suspended).is_(False)
-    query = select(User).join(Tenant, col(Tenant.id) == User.tenant_id).where(*standing).order_by(col(User.id))
+    able = User.role == "operator", col(User.is_active).is_(True), col(Tenant.suspended).is_(False)
+    query = select(User).join(Tenant, col(Tenant.id) == User.tenant_id).where(*able).order_by(col(User.id))
     operators = session.exec(query.with_for_update()).all()
-    if operators and not any(stays(one) for one in operators):
-        raise Conflict("This is the last operator: make another one first.", code="last_operator")
+    if operators and not any(remains(operator) for operator in operators):
+        raise Conflict("This is the last operator. Make another user an operator first.", code="last_operator")

@@ -1,7 +1,7 @@
-"""Signing in with a password, and how often one may be wrong.
+"""Sign-in with a password, and its rate limits.
 
-Failures are counted per account and address. A browser that has signed in to the account before carries a cookie which
-says so: its failures are counted by that cookie, so that strangers at the same address cannot keep it out.
+Failures are counted per account and address. A browser that has signed in to the account before has a device cookie;
+its failures are counted per cookie, so that strangers at the same address cannot lock it out.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from crontopus_app.models import User
 from crontopus_app.people import auth
 
 FAILURES = Backoff("sign-in", 5, 60, 3600, "Too many attempts from your address.")
-# Who tries one password on many accounts, and what comparing passwords costs us.
+# Limits attempts on many accounts, and the CPU time for password hashes.
 OF_ADDRESS = Rate("sign-in-address", 60, 60, "Too many attempts from your address.")
 
 
 @dataclass(frozen=True)
-class Caller:
-    """Where a sign-in comes from; ``block`` is what rates count instead of the address, ``device`` the cookie."""
+class Origin:
+    """The origin of a sign-in. ``block`` is the address block that rate limits count; ``device`` the device cookie."""
 
     address: str
     block: str
@@ -34,40 +34,40 @@ class Caller:
     user_agent: str = ""
 
 
-def sign_in(form: wire.LoginRequest, caller: Caller, now: datetime) -> str:
+def sign_in(form: wire.LoginRequest, origin: Origin, now: datetime) -> str:
     """A new session's token. Raises NotAuthenticated, Forbidden, and RateLimited after too many failures."""
-    user = _checked(form, caller)
+    user = _checked(form, origin)
     with writing() as session:
-        return auth.open_session(session, user, user_agent=caller.user_agent, address=caller.address, now=now)
+        return auth.open_session(session, user, user_agent=origin.user_agent, address=origin.address, now=now)
 
 
-def _checked(form: wire.LoginRequest, caller: Caller) -> User:
+def _checked(form: wire.LoginRequest, origin: Origin) -> User:
     account = form.username.strip().lower()
-    known = is_device_of(account, caller.device)
-    key = f"{caller.device if known else caller.block}|{account}"
+    known_device = is_device_of(account, origin.device)
+    key = f"{origin.device if known_device else origin.block}|{account}"
     rates.check_wait(FAILURES, key)
-    if not known:
-        rates.check(OF_ADDRESS, caller.block)
+    if not known_device:
+        rates.check(OF_ADDRESS, origin.block)
     try:
         return auth.check_login(form.username, form.password)
     except NotAuthenticated:
         rates.fail(FAILURES, key)
-        if not known:
-            rates.spend(OF_ADDRESS, caller.block)
+        if not known_device:
+            rates.spend(OF_ADDRESS, origin.block)
         raise
 
 
 def new_device(username: str) -> str:
-    """What a browser keeps of having signed in to the account."""
+    """A new device cookie for a browser that has signed in to the account."""
     nonce = secrets.token_hex(8)
-    return f"{nonce}.{_mark(username, nonce)}"
+    return f"{nonce}.{_signature(username, nonce)}"
 
 
 def is_device_of(username: str, device: str) -> bool:
-    """Whether the cookie was given to a browser that signed in to the account."""
-    nonce, _, mark = device.partition(".")
-    return bool(nonce) and hmac.compare_digest(_mark(username, nonce).encode(), mark.encode(errors="replace"))
+    """Whether the device cookie is valid for the account."""
+    nonce, _, signature = device.partition(".")
+    return bool(nonce) and hmac.compare_digest(_signature(username, nonce).encode(), signature.encode(errors="replace"))
 
 
-def _mark(username: str, nonce: str) -> str:
+def _signature(username: str, nonce: str) -> str:
     return security.token_hmac(f"device:{nonce}:{username.lower()}")

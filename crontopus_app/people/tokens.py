@@ -1,4 +1,4 @@
-"""Enrolment tokens and API tokens: made once, shown once, kept as HMACs."""
+"""Enrolment tokens and API tokens. They are shown once and stored as HMACs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MOST_USES = 1_000_000
 def create_enrollment(
     session: Session, actor: Actor, form: wire.EnrollmentTokenRequest, now: datetime, *, key: str = ""
 ) -> wire.EnrollmentToken:
-    """A token for ``crontopus-agent enroll``; only the answer shows it, and again that to the same ``key``."""
+    """Creates a token for ``crontopus-agent enroll``. Only this response shows it; the same ``key`` gets it again."""
     actor.require("write:tokens")
     if form.max_uses is not None and not 1 <= form.max_uses <= MOST_USES:
-        raise _bad("max_uses", f"max_uses is 1 to {MOST_USES}; leave it out for no limit.")
+        raise _bad("max_uses", f"max_uses must be from 1 to {MOST_USES}. Omit it for no limit.")
     claim = idempotency.claim(session, actor, "enrollment_token", key, form, now)
     token = claim.token("cet")
     if claim.repeated:
@@ -43,8 +43,8 @@ def create_enrollment(
 
 def list_enrollment(session: Session, actor: Actor) -> list[wire.EnrollmentToken]:
     actor.require("read:tokens")
-    mine = EnrollmentToken.tenant_id == actor.tenant_id
-    rows = session.exec(select(EnrollmentToken).where(mine).order_by(col(EnrollmentToken.created_at).desc()))
+    of_tenant = EnrollmentToken.tenant_id == actor.tenant_id
+    rows = session.exec(select(EnrollmentToken).where(of_tenant).order_by(col(EnrollmentToken.created_at).desc()))
     return [_enrollment(row) for row in rows]
 
 
@@ -52,7 +52,7 @@ def revoke_enrollment(session: Session, actor: Actor, token_id: str, now: dateti
     actor.require("write:tokens")
     row = session.get(EnrollmentToken, token_id)
     if row is None or row.tenant_id != actor.tenant_id:
-        raise NotFound("There is no such enrolment token.")
+        raise NotFound(f"No enrolment token {token_id}.")
     row.revoked_at = row.revoked_at or now
     session.add(row)
     audit.record(session, actor, "enrollment_token.revoke", row.name, now)
@@ -61,16 +61,16 @@ def revoke_enrollment(session: Session, actor: Actor, token_id: str, now: dateti
 def create_api(
     session: Session, actor: Actor, form: wire.ApiTokenRequest, now: datetime, *, key: str = ""
 ) -> wire.ApiToken:
-    """An API token with the scopes asked for, the same again for the same ``key``.
+    """Creates an API token with the requested scopes; the same ``key`` gets the same token again.
 
-    Raises Forbidden where they exceed the asking token's own.
+    Raises Forbidden if the scopes exceed those of the actor.
     """
     actor.require("write:tokens")
     unknown = [scope for scope in form.scopes if scope not in SCOPES]
     if unknown or not form.scopes:
-        raise _bad("scopes", f"Choose scopes out of {', '.join(sorted(SCOPES))}.")
+        raise _bad("scopes", f"Choose one or more of {', '.join(sorted(SCOPES))}.")
     if not all(actor.may(scope) for scope in form.scopes):
-        raise Forbidden("A token cannot create a stronger one.", code="stronger_token")
+        raise Forbidden("A token cannot create a token with more scopes than its own.", code="stronger_token")
     claim = idempotency.claim(session, actor, "api_token", key, form, now)
     token = claim.token("ctp")
     if claim.repeated:
@@ -92,8 +92,8 @@ def create_api(
 
 def list_api(session: Session, actor: Actor) -> list[wire.ApiToken]:
     actor.require("read:tokens")
-    mine = ApiToken.tenant_id == actor.tenant_id
-    rows = session.exec(select(ApiToken).where(mine).order_by(col(ApiToken.created_at).desc()))
+    of_tenant = ApiToken.tenant_id == actor.tenant_id
+    rows = session.exec(select(ApiToken).where(of_tenant).order_by(col(ApiToken.created_at).desc()))
     return [_api(row) for row in rows]
 
 
@@ -101,17 +101,17 @@ def revoke_api(session: Session, actor: Actor, token_id: str, now: datetime) -> 
     actor.require("write:tokens")
     row = session.get(ApiToken, token_id)
     if row is None or row.tenant_id != actor.tenant_id:
-        raise NotFound("There is no such token.")
+        raise NotFound(f"No token {token_id}.")
     row.revoked_at = row.revoked_at or now
     session.add(row)
     audit.record(session, actor, "api_token.revoke", row.name, now)
 
 
-def clean_name(name: str, of: str = "A token") -> str:
-    """The name without blanks around it; raises BadInput at the field."""
+def clean_name(name: str, kind: str = "A token") -> str:
+    """The name without surrounding blanks; raises BadInput for the field."""
     name = name.strip()
     if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise _bad("name", f"{of} needs a name of 1 to 100 printable characters.")
+        raise _bad("name", f"{kind} needs a name of 1 to 100 printable characters.")
     return name
 
 
@@ -119,7 +119,7 @@ def _expiry(days: int | None, now: datetime) -> datetime | None:
     if days is None:
         return None
     if not 1 <= days <= MAX_DAYS:
-        raise _bad("expires_in_days", f"expires_in_days is 1 to {MAX_DAYS}; leave it out for no end.")
+        raise _bad("expires_in_days", f"expires_in_days must be from 1 to {MAX_DAYS}. Omit it for no expiry.")
     return now + timedelta(days=days)
 
 

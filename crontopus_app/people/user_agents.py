@@ -1,8 +1,8 @@
-"""What signed in, in words: a user agent as a person would name it."""
+"""Readable names of user agents."""
 
 from __future__ import annotations
 
-# In this order: each later one's string contains the earlier ones' words too.
+# In this order, because many strings also contain the markers of later entries.
 PROGRAMS = (
     ("crontopus-cli/", "crontopus command line"),
     ("Edg", "Edge"),
@@ -33,7 +33,7 @@ LONGEST = 40
 
 
 def named(user_agent: str) -> str:
-    """``Firefox on Linux``; the beginning of a string that nobody knows, ``unknown`` of none."""
+    """A name such as ``Firefox on Linux``; the start of an unrecognised string; ``unknown`` for an empty one."""
     program = _first(PROGRAMS, user_agent)
     if not program:
         return "".join(char for char in user_agent if char.isprintable())[:LONGEST].strip() or "unknown"

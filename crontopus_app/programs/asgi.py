@@ -82,7 +82,8 @@ def _whole(ours: Settings, pages: ASGIApp) -> ASGIApp:
 
     built = frontend.pages()
     whole = Front(
-        {fast_checkins.PATH: fast_checkins.HotCheckins(pages), **_routes(ours)}, Folders(pages, frontend.folders(built))
+        {fast_checkins.PATH: fast_checkins.FastCheckins(pages), **_routes(ours)},
+        Folders(pages, frontend.folders(built)),
     )
     return Headers(whole, ours, policies(built, frontend.origins(ours.public_url, ours.port)))
 
@@ -117,7 +118,7 @@ def forge(ours: Settings) -> ASGIApp:
     from crontopus_app.forge.embedded import forge_app
 
     return forge_app(
-        ours.home / "forge",
+        ours.forge_home,
         admin_user=ours.forgejo_admin_user,
         admin_password=ours.forgejo_admin_password,
         url=addresses.public_forge(ours),

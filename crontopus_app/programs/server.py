@@ -124,10 +124,10 @@ def reindex(tenant: str | None) -> None:
     from crontopus_app.base.db import reading
     from crontopus_app.forge.configured import forge
     from crontopus_app.jobs.index import reindex
-    from crontopus_app.operations import sweeps
+    from crontopus_app.operations import due_work
 
     with reading() as session:
-        tenants = [tenant] if tenant else sweeps.ready(session)
+        tenants = [tenant] if tenant else due_work.ready(session)
     for each in tenants:
         _say(f"{each}: indexed at {reindex(each, forge(), clock.now())[:12] or 'an empty repository'}.")
 
@@ -186,7 +186,7 @@ def tenants(text: str) -> None:
     while more:
         with reading() as session:
             found = operators.list_tenants(
-                session, operators.at_the_server(), clock.now(), text=text, page=page, page_size=operators.PAGE_SIZE
+                session, operators.shell_actor(), clock.now(), text=text, page=page, page_size=operators.PAGE_SIZE
             )
         for one in found.tenants:
             used, standing = one.usage, "suspended" if one.suspended else one.provisioning
@@ -223,7 +223,7 @@ def _act(service: Callable[..., None], subject: str) -> None:
     from crontopus_app.operations import operators
 
     with writing() as session:
-        service(session, operators.at_the_server(), subject, clock.now())
+        service(session, operators.shell_actor(), subject, clock.now())
 
 
 def _say(sentence: str) -> None:

@@ -125,7 +125,7 @@ def announce_when_ready(ours: Settings, say: Callable[[str], None]) -> None:
 
 def _has_operator() -> bool:
     with reading() as session:
-        return operators.there_is_one(session)
+        return operators.exists(session)
 
 
 def _ready(host: str, port: int) -> bool:

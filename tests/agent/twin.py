@@ -124,7 +124,10 @@ class Twin:
         if path == "/api/endpoints/enroll":
             return self._enroll(token, json.loads(body))
         if self.suspended:
-            return 403, {"detail": "This tenant is suspended: ask the operator.", "code": "suspended"}
+            return 403, {
+                "detail": "This account is suspended. Contact the operator of this server.",
+                "code": "suspended",
+            }
         if self.revoked or token != "ep_secret":
             return 401, {"detail": "This endpoint is revoked", "code": "revoked"}
         if path == "/api/endpoints/me/watch":

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from contract import wire
 from crontopus_app.api.app import api
-from crontopus_app.api.fast_checkins import HotCheckins
+from crontopus_app.api.fast_checkins import FastCheckins
 from crontopus_app.base.db import writing
 from crontopus_app.people import tokens
 from tests.cast import NOON, Member, add_job, join
@@ -18,7 +18,7 @@ from tests.cast import NOON, Member, add_job, join
 @pytest.fixture
 def client(sqlite_db: object, redis_url: str) -> Iterator[TestClient]:
     # The one that is served: building another takes a quarter of a second, and tests leave nothing in it.
-    with TestClient(HotCheckins(api), raise_server_exceptions=False) as made:
+    with TestClient(FastCheckins(api), raise_server_exceptions=False) as made:
         yield made
 
 

@@ -14,7 +14,7 @@ from sqlmodel import select
 
 from crontopus_app.api import fast_checkins, limits
 from crontopus_app.api.app import api
-from crontopus_app.api.fast_checkins import HotCheckins
+from crontopus_app.api.fast_checkins import FastCheckins
 from crontopus_app.base import rates
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import Unavailable
@@ -26,7 +26,7 @@ from tests.api.conftest import bearer
 from tests.cast import JOB_ID, NOON, Member, add_endpoint
 
 # FastAPI's alone, and ours in front of it.
-WAYS = {"fast": HotCheckins(api), "fastapi": api}
+WAYS = {"fast": FastCheckins(api), "fastapi": api}
 
 
 @pytest.fixture(params=sorted(WAYS))
@@ -116,7 +116,7 @@ def test_a_token_that_is_remembered_is_out_at_once_in_every_process(
     client: TestClient, alice: Member, change: Any, back: Any, status: int
 ) -> None:
     """Two processes that know the token, and no event tells them."""
-    with TestClient(HotCheckins(api)) as other:
+    with TestClient(FastCheckins(api)) as other:
         for each in (client, other):
             assert send(each, alice.endpoint_token).status_code == 200
         with writing() as session:
@@ -200,7 +200,7 @@ def test_who_leaves_while_sending_is_written_nothing_for(client: TestClient, ali
 
     headers = [(b"content-type", b"application/json"), (b"authorization", f"Bearer {alice.endpoint_token}".encode())]
     scope = {"type": "http", "path": fast_checkins.PATH, "method": "POST", "headers": headers}
-    anyio.run(HotCheckins(api), scope, receive, remember)
+    anyio.run(FastCheckins(api), scope, receive, remember)
     assert sent == []
 
 

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
 
 from crontopus_app.api.app import api
-from crontopus_app.api.fast_checkins import HotCheckins
+from crontopus_app.api.fast_checkins import FastCheckins
 from crontopus_app.base import rates
 from crontopus_app.base.db import writing
 from crontopus_app.base.queue import redis
@@ -29,7 +29,7 @@ NUL = "a\0b"
 @pytest.fixture
 def client(db: Engine, redis_url: str) -> Iterator[TestClient]:
     """On both databases."""
-    with TestClient(HotCheckins(api), raise_server_exceptions=False) as made:
+    with TestClient(FastCheckins(api), raise_server_exceptions=False) as made:
         yield made
 
 

@@ -66,7 +66,7 @@ def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(client: TestC
     answer = client.delete("/api/jobs")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
     assert answer.json() == {
-        "detail": "/api/jobs takes GET or POST, not DELETE: see /api/docs.",
+        "detail": "/api/jobs accepts GET or POST, not DELETE. See /api/docs.",
         "code": "method_not_allowed",
     }
 

@@ -21,7 +21,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.schemas import APIOperation
 
 from crontopus_app.api.app import api
-from crontopus_app.api.fast_checkins import HotCheckins
+from crontopus_app.api.fast_checkins import FastCheckins
 from crontopus_app.base import clock, queue
 from crontopus_app.forge.client import Forgejo
 from crontopus_app.jobs.commit import commit_changes
@@ -49,7 +49,7 @@ EXAMPLES = 2
 SEED = 20261128
 
 # As it is served, check-ins first past the fast path.
-SCHEMA = schemathesis.openapi.from_asgi("/api/openapi.json", HotCheckins(api))
+SCHEMA = schemathesis.openapi.from_asgi("/api/openapi.json", FastCheckins(api))
 
 
 def _operations() -> list[APIOperation]:

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
 from crontopus_app.api.app import api
-from crontopus_app.api.fast_checkins import PATH, HotCheckins
+from crontopus_app.api.fast_checkins import PATH, FastCheckins
 from crontopus_app.base import queue
 from crontopus_app.base.circuit import Circuit
 from crontopus_app.base.db import engine
@@ -31,7 +31,7 @@ SLACK = 4
 
 @pytest.fixture
 def client(on_postgres: Engine, redis_url: str) -> Iterator[TestClient]:
-    with TestClient(HotCheckins(api), raise_server_exceptions=False) as made:
+    with TestClient(FastCheckins(api), raise_server_exceptions=False) as made:
         yield made
 
 

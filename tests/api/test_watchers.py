@@ -115,10 +115,10 @@ async def test_redis_away_they_look_again_without_spinning(
     hub: watchers._Hub, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     away(monkeypatch)
-    monkeypatch.setattr(watchers, "LOOK_AGAIN_S", 0.2)
+    monkeypatch.setattr(watchers, "CHECK_S", 0.2)
     with watchers.waiting("acme") as changed:
         await until(lambda: caplog.messages)
-        async with asyncio.timeout(watchers.TRUSTED_S / 2):
+        async with asyncio.timeout(watchers.SUBSCRIBED_CHECK_S / 2):
             await watchers.wait(changed, LIMIT_S)
         assert not hub.listening
         assert len(caplog.messages) <= 2
@@ -127,7 +127,7 @@ async def test_redis_away_they_look_again_without_spinning(
 async def test_redis_back_events_wake_again(
     hub: watchers._Hub, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watchers, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(watchers, "CHECK_S", 0.01)
     with watchers.waiting("acme") as changed:
         await settled(hub)
         with Redis.from_url(redis_url) as client:

@@ -18,7 +18,7 @@ from tests.e2e.visitors import PASSWORD, Visitor, allow, make
 from tests.fixtures.processes import wait_until
 from tests.fixtures.served import SERVER, Served
 
-SUSPENDED = "This tenant is suspended: ask the operator."
+SUSPENDED = "This account is suspended. Contact the operator of this server."
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_suspended_tenant_is_told_live_and_comes_back(
     card.get_by_role("button", name="Suspend").click()
     dialog = page.locator("dialog#suspend")
     expect(dialog).to_contain_text(tenant.name)
-    expect(dialog).to_contain_text("go on running their jobs")
+    expect(dialog).to_contain_text("keep running their jobs")
     page.screenshot(path=screenshots / "operator-suspend.png")
     dialog.get_by_role("button", name="Suspend").click()
     expect(theirs.locator("#problem")).to_contain_text(SUSPENDED)

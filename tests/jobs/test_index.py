@@ -306,7 +306,7 @@ def test_a_forge_that_is_away_leaves_the_index_as_it_is(anna: Actor, forge: Forg
 
 
 def test_an_unknown_tenant_is_an_error(anna: Actor, forge: Forgejo) -> None:
-    with pytest.raises(CrontopusError, match="no tenant"):
+    with pytest.raises(CrontopusError, match="No tenant"):
         index("nobody", forge, NOON)
 
 

@@ -55,7 +55,7 @@ def test_the_index_lags_behind_a_head_that_is_known(alice: Actor) -> None:
 @pytest.mark.parametrize(
     ("sha", "error", "policy", "problem"),
     [("", "", "none", ""), ("c" * 40, "", "in force", ""), ("c" * 40, "crontopus.yaml:1:1: no", "broken", ""),
-     ("c" * 40, "The Git server does not respond.", "in force", "The Git server does not answer.")],
+     ("c" * 40, "The Git server does not respond.", "in force", "The Git server does not respond.")],
 )  # fmt: skip
 def test_the_policy_and_the_git_server_are_told_apart(
     anna: Actor, sha: str, error: str, policy: str, problem: str

@@ -63,7 +63,7 @@ def test_every_part_is_measured(olga: Member, worker: SimpleWorker) -> None:
 def test_without_a_worker_it_says_so(olga: Member) -> None:
     Queue(queue.QUEUE, connection=queue.redis()).enqueue("worker.tasks.index_tenant", "olga")
     part = measured(olga)["worker"]
-    assert (part.ok, part.detail) == (False, "no worker is running: start one; 1 tasks wait")
+    assert (part.ok, part.detail) == (False, "no worker is running, 1 tasks wait: start one")
 
 
 def test_an_index_that_is_behind_is_measured(olga: Member, worker: SimpleWorker) -> None:
@@ -205,7 +205,7 @@ def test_versions_of_all_parts(olga: Member) -> None:
     assert told["Redis"].split()[0] in {"Valkey", "Redis"}
     assert told["Python"].startswith("3.")
     assert {"Crontopus", "Reflex", "RQ", "Git server"} <= told.keys()
-    assert sorted((one.version, one.endpoints) for one in found.agents) == [("0.1.0", 1), ("not told yet", 1)]
+    assert sorted((one.version, one.endpoints) for one in found.agents) == [("0.1.0", 1), ("not reported yet", 1)]
     # The tables of these tests are made from the models, without a revision.
     assert (found.schema, found.schema_head) == migrate.revisions(settings().database_url)
     assert found.schema_head

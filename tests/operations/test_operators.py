@@ -123,7 +123,7 @@ def test_tenants_are_filtered_by_their_standing(olga: Member, alice: Member) -> 
     act(operators.suspend, olga.actor, "alice", NOON)
     for standing, found in (("suspended", ["alice"]), ("failed", ["alice"]), ("pending", ["olga"])):
         assert [one.id for one in read(operators.list_tenants, olga.actor, NOON, standing=standing).tenants] == found
-    with pytest.raises(BadInput, match="standing is one of"):
+    with pytest.raises(BadInput, match="standing must be one of"):
         read(operators.list_tenants, olga.actor, NOON, standing="purple")
 
 
@@ -133,9 +133,9 @@ def test_a_suspended_tenant_cannot_sign_in_and_is_told_why(
     act(operators.suspend, olga.actor, "alice", NOON)
     told = [Event("alice", "session", "alice"), Event("alice", "tenant", "alice"), Event("olga", "tenant", "alice")]
     assert published() == told
-    with pytest.raises(Forbidden, match="suspended: ask the operator"):
+    with pytest.raises(Forbidden, match="suspended"):
         auth.check_login("alice", PASSWORD)
-    with pytest.raises(Forbidden, match="suspended: ask the operator"):
+    with pytest.raises(Forbidden, match="suspended"):
         read(auth.actor_of, alice.session_token, now=NOON)
     act(operators.resume, olga.actor, "alice", NOON)
     assert auth.check_login("alice", PASSWORD).username == "alice"
@@ -179,19 +179,19 @@ def test_nobody_suspends_themselves(olga: Member, alice: Member) -> None:
 
 def test_the_last_operator_cannot_be_suspended_from_the_shell(olga: Member, alice: Member) -> None:
     with pytest.raises(Conflict, match="last operator"):
-        act(operators.suspend, operators.at_the_server(), "olga", NOON)
-    act(operators.grant, operators.at_the_server(), "alice", NOON)
-    act(operators.suspend, operators.at_the_server(), "olga", NOON)
+        act(operators.suspend, operators.shell_actor(), "olga", NOON)
+    act(operators.grant, operators.shell_actor(), "alice", NOON)
+    act(operators.suspend, operators.shell_actor(), "olga", NOON)
     # An operator who is suspended cannot sign in, so alice is the last one now.
     with pytest.raises(Conflict, match="last operator"):
-        act(operators.revoke, operators.at_the_server(), "alice", NOON)
+        act(operators.revoke, operators.shell_actor(), "alice", NOON)
     with pytest.raises(Forbidden, match="suspended"):
         read(auth.actor_of, olga.session_token, now=NOON)
 
 
 def test_where_nobody_is_operator_the_shell_still_suspends(db: Engine) -> None:
     join("alice")
-    act(operators.suspend, operators.at_the_server(), "alice", NOON)
+    act(operators.suspend, operators.shell_actor(), "alice", NOON)
     with reading() as session:
         assert session.get_one(Tenant, "alice").suspended
 
@@ -209,7 +209,7 @@ def test_the_last_operator_cannot_be_revoked(olga: Member, alice: Member, publis
     assert published() == [Event("olga", "session", "olga")]
     with pytest.raises(Forbidden, match="Only operators"):
         read(operators.list_operators, replace(olga.actor, role="user"))
-    act(operators.revoke, operators.at_the_server(), "olga", NOON)
+    act(operators.revoke, operators.shell_actor(), "olga", NOON)
     assert published() == []
 
 
@@ -297,14 +297,14 @@ def test_a_tenant_is_shown_with_its_people(olga: Member, alice: Member) -> None:
 
 
 def test_the_git_server_tells_the_size_of_a_repository(anna: Actor, forge: Forgejo) -> None:
-    detail = read(operators.get_tenant, operators.at_the_server(), anna.tenant_id, NOON)
+    detail = read(operators.get_tenant, operators.shell_actor(), anna.tenant_id, NOON)
     size = usage.with_repository(forge, detail).repository_bytes
     assert size is not None
     assert 1024 <= size < 1 << 20
 
 
 def test_an_actor_at_the_server_is_in_the_trail_by_number(olga: Member, alice: Member) -> None:
-    act(operators.suspend, operators.at_the_server(), "alice", NOON)
+    act(operators.suspend, operators.shell_actor(), "alice", NOON)
     ((_, actor, _, _),) = trail()
     assert actor.startswith("crontopus-server (uid ")
 

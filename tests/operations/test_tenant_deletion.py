@@ -31,7 +31,7 @@ from crontopus_app.models import (
     User,
     metadata,
 )
-from crontopus_app.operations import provisioning, sweeps, tenant_deletion
+from crontopus_app.operations import due_work, provisioning, tenant_deletion
 from crontopus_app.people import auth, tokens
 from tests.cast import JOB_ID, NOON, PASSWORD, Member, add_endpoint, add_job, join, told_one
 from tests.fixtures.repositories import Repo
@@ -47,7 +47,7 @@ def _rates(redis_url: str) -> None:
 
 
 def leave(actor: Actor, *, name: str = "", password: str = PASSWORD) -> wire.Leaving:
-    return tenant_deletion.leave(actor, wire.AccountDeletion(name or actor.username, password), NOON)
+    return tenant_deletion.delete_account(actor, wire.AccountDeletion(name or actor.username, password), NOON)
 
 
 def check_in(token: str, number: int = 0) -> None:
@@ -168,10 +168,10 @@ def test_a_forge_that_is_away_is_waited_for(alice: Actor, forge: Forgejo, repo: 
     assert tenant_row(alice.tenant_id).provisioning == "deleting"
     assert repo.commits()
     with reading() as session:
-        assert sweeps.leaving(session) == [alice.tenant_id]
+        assert due_work.deleting(session) == [alice.tenant_id]
     tenant_deletion.finish(alice.tenant_id, forge, LATER)
     with reading() as session:
-        assert sweeps.leaving(session) == []
+        assert due_work.deleting(session) == []
 
 
 def test_what_was_written_meanwhile_goes_too(alice: Actor, forge: Forgejo) -> None:
@@ -222,7 +222,7 @@ def test_neither_provisioning_nor_the_index_bring_it_back(alice: Actor, forge: F
         index(alice.tenant_id, forge, NOON)
     assert tenant_row(alice.tenant_id).provisioning == "deleting"
     with reading() as session:
-        assert alice.tenant_id not in [*sweeps.unprovisioned(session, LATER), *sweeps.ready(session)]
+        assert alice.tenant_id not in [*due_work.unprovisioned(session, LATER), *due_work.ready(session)]
 
 
 def test_finishing_twice_is_finishing_once_and_a_living_tenant_is_left_alone(
@@ -296,5 +296,5 @@ def test_a_token_deletes_nobody(member: Member) -> None:
 def test_the_last_act_is_in_the_trail(member: Member) -> None:
     leave(member.actor)
     with reading() as session:
-        (line,) = session.exec(select(Audit).where(Audit.action == tenant_deletion.ACT))
+        (line,) = session.exec(select(Audit).where(Audit.action == tenant_deletion.ACTION))
     assert (line.actor, line.subject, line.at) == ("alice", "alice", NOON)

@@ -27,7 +27,7 @@ from tests.fixtures.forge_server import USER as FORGE_USER
 from tests.fixtures.repositories import Repo
 from tests.fixtures.tenants import provisioned
 
-LATER = NOON + git_credentials.GIVEN_UP + timedelta(seconds=1)
+LATER = NOON + git_credentials.INTERRUPTED_AFTER + timedelta(seconds=1)
 WRITE = {"branch": "main", "message": "m", "files": [{"operation": "create", "path": "production/x", "content": ""}]}
 
 
@@ -230,7 +230,7 @@ def test_two_workers_do_not_settle_at_once(anna: Actor, forge: Forgejo, repo: Re
 
 def test_with_the_account_go_its_credentials_and_accounts(alice: Actor, forge: Forgejo, repo: Repo) -> None:
     made = make(alice, forge)
-    tenant_deletion.leave(alice, wire.AccountDeletion(alice.username, PASSWORD), NOON)
+    tenant_deletion.delete_account(alice, wire.AccountDeletion(alice.username, PASSWORD), NOON)
     assert (states(), due(LATER)) == ([], [])
     tenant_deletion.finish(alice.tenant_id, forge, NOON + tenant_deletion.SETTLE)
     assert reads(repo, made.token) == 401
@@ -244,7 +244,7 @@ def test_an_account_that_is_deleted_meanwhile_gets_none(
     whole = forge.create_token
 
     def slow(*asked: str) -> object:
-        tenant_deletion.leave(anna, wire.AccountDeletion(anna.username, PASSWORD), NOON)
+        tenant_deletion.delete_account(anna, wire.AccountDeletion(anna.username, PASSWORD), NOON)
         return whole(*asked)  # type: ignore[arg-type] -- as it was asked
 
     monkeypatch.setattr(forge, "create_token", slow)

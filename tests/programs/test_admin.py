@@ -41,7 +41,7 @@ def test_tenants_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_tenant_is_suspended_and_resumed() -> None:
     told = admin("suspend", "alice")
     assert (told.exit_code, suspended()) == (0, ["alice"])
-    assert "go on running their jobs" in told.output
+    assert "keep running their jobs" in told.output
     assert "suspended" in admin("tenants", "alice").output
     assert admin("resume", "alice").output == "alice is not suspended.\n"
     assert suspended() == []
@@ -54,10 +54,10 @@ def test_a_tenant_is_suspended_and_resumed() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("suspend", "nobody"), "There is no tenant 'nobody'."),
+        (("suspend", "nobody"), "No tenant 'nobody'."),
         (("suspend", "olga"), "This is the last operator"),
         (("revoke", "olga"), "This is the last operator"),
-        (("grant", "nobody"), "There is no user 'nobody'"),
+        (("grant", "nobody"), "No user 'nobody'"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(words: tuple[str, ...], sentence: str) -> None:

@@ -62,10 +62,10 @@ def test_a_damaged_repository_is_told_and_mended_by_one_verb(served: Served, rit
     assert "refs/heads/main cannot be read" in mended.stdout
     wait_until(lambda: jobs(rita) == {"second"}, "the edit that waited")
     wait_until(lambda: not problem(rita), "the repository to be well")
-    assert server(served, "repair", rita.name).stdout.startswith("The repository is whole.")
+    assert server(served, "repair", rita.name).stdout.startswith("The repository is intact.")
 
 
 def test_only_a_tenant_with_a_repository_can_be_repaired(served: Served) -> None:
     done = server(served, "repair", "nobody")
     assert done.returncode == 1
-    assert "There is no tenant 'nobody' with a repository." in done.stderr
+    assert "No tenant 'nobody' with a repository." in done.stderr

@@ -78,9 +78,9 @@ async def test_a_double_click_makes_one_and_goes_on_showing_it(cookie: str, made
 async def test_a_form_of_nonsense_is_told_and_makes_nothing(cookie: str) -> None:
     page = await opened(cookie)
     for form, said in (
-        ({}, "access is read or write"),
+        ({}, "access must be read or write"),
         ({"access": "write"}, "A credential needs a name"),
-        ({"name": "x", "access": "admin"}, "access is read or write"),
+        ({"name": "x", "access": "admin"}, "access must be read or write"),
         ({"name": ["x"] * 99, "access": "read"}, "needs a name"),
     ):
         assert said in str(await run(page, "make_credential", form)), form

@@ -102,7 +102,7 @@ async def test_a_stranger_can_use_no_handler(cookie: str, olga: str) -> None:
 async def test_handlers_bear_nonsense(olga: str) -> None:
     page = await opened("/operator/tenants", olga)
     for given in ({}, {"tenant": None}, {"tenant": ["alice"]}, {"tenant": "x" * 5000}):
-        assert "There is no tenant" in str(await run(page, "suspend", given))
+        assert "No tenant" in str(await run(page, "suspend", given))
     tasks = await opened("/operator/tasks", olga)
     assert "no such failed task" in str(await run(tasks, "discard", {}))
 
@@ -137,17 +137,17 @@ async def test_an_open_page_of_a_suspended_tenant_says_so_and_comes_back(cookie:
     assert "alice-host" in shown(page)
     suspend("alice")
     await sessions.refill(watch.kinds, page, watch)
-    assert page.problem == "This tenant is suspended: ask the operator."
+    assert page.problem == "This account is suspended. Contact the operator of this server."
     assert "alice-host" not in shown(page)
     with writing() as session:
-        operators.resume(session, operators.at_the_server(), "alice", NOON)
+        operators.resume(session, operators.shell_actor(), "alice", NOON)
     await sessions.refill(watch.kinds, page, watch)
     assert (page.problem, "alice-host" in shown(page)) == ("", True)
 
 
 def suspend(tenant: str) -> None:
     with writing() as session:
-        operators.suspend(session, operators.at_the_server(), tenant, NOON)
+        operators.suspend(session, operators.shell_actor(), tenant, NOON)
 
 
 async def test_who_went_on_while_suspended_comes_back_where_they_are(cookie: str, olga: str) -> None:
@@ -158,7 +158,7 @@ async def test_who_went_on_while_suspended_comes_back_where_they_are(cookie: str
     ((_, watch),) = watchers.of("alice", {"session"})
     assert watch.page is RunsState
     with writing() as session:
-        operators.resume(session, operators.at_the_server(), "alice", NOON)
+        operators.resume(session, operators.shell_actor(), "alice", NOON)
     await sessions.refill(watch.kinds, runs, watch)
     assert (runs.problem, len(runs.rows)) == ("", 1)
 
@@ -167,7 +167,7 @@ async def test_opening_a_page_of_a_suspended_tenant_says_so(cookie: str, olga: s
     suspend("alice")
     page = page_at("/", OverviewState, cookie)
     assert await run(page, "load") is None
-    assert (page.ready, page.problem) == (True, "This tenant is suspended: ask the operator.")
+    assert (page.ready, page.problem) == (True, "This account is suspended. Contact the operator of this server.")
     assert "alice-host" not in shown(page)
 
 
@@ -196,7 +196,7 @@ async def test_the_address_filters_and_pages_tenants(olga: str, monkeypatch: pyt
     assert ([one.id for one in found.tenants], found.pages) == (["olga"], Pages(summary="1 tenant"))
     wrong = page_at("/operator/tenants?standing=purple", TenantsState, olga)
     await run(wrong, "load")
-    assert wrong.problem.startswith("standing is one of")
+    assert wrong.problem.startswith("standing must be one of")
 
 
 async def test_a_failed_repository_is_tried_again(olga: str) -> None:
@@ -232,7 +232,7 @@ async def test_a_pending_change_is_rung_for(olga: str) -> None:
     await run(page, "ring", "alice")
     (task,) = Queue(queue.QUEUE, connection=queue.redis()).jobs
     assert task.func_name == "worker.tasks.commit_changes"
-    assert "There is no tenant" in str(await run(page, "ring", "nobody"))
+    assert "No tenant" in str(await run(page, "ring", "nobody"))
     health = await opened("/operator", olga)
     assert [(one.value, one.state) for one in health.tiles][-1] == ("1", "late")
 
@@ -303,7 +303,7 @@ async def test_measuring_ends_with_the_role(olga: str, cookie: str, monkeypatch:
     page = await opened("/operator", olga)
     with writing() as session:
         auth.grant_operator(session, "alice")
-        operators.revoke(session, operators.at_the_server(), "olga", NOON)
+        operators.revoke(session, operators.shell_actor(), "olga", NOON)
     await run_behind(page, "follow")
     assert page.problem.startswith("Only operators")
 
@@ -325,7 +325,7 @@ async def test_settings_and_versions_are_shown_without_secrets(olga: str, monkey
     assert found["CRONTOPUS_SECRET_KEY"].value == "••••••"
     assert found["CRONTOPUS_DATABASE_URL"].source == "environment"
     assert {one.name for one in page.versions} >= {"Crontopus", "Python", "Reflex", "Database", "Redis", "Git server"}
-    assert [(one.name, one.value) for one in page.agents] == [("not told yet", "2 endpoints")]
+    assert [(one.name, one.value) for one in page.agents] == [("not reported yet", "2 endpoints")]
 
 
 async def test_suspending_tells_the_pages_of_the_tenant(olga: str, published: Callable[[], list[Event]]) -> None:

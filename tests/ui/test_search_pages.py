@@ -70,7 +70,7 @@ async def test_the_repository_is_shown_while_the_git_server_is_away(cookie: str)
     (bad,) = page.invalid
     assert (bad.where, bad.message, bad.more) == ("staging/bad.yaml:3:1", "no command", "and 1 other error")
     assert bad.href == "/jobs/staging/bad?tab=definition"
-    assert "does not tell its commits" in page.commits.problem
+    assert "commits cannot be read" in page.commits.problem
 
 
 async def test_reading_again_is_for_its_own_tenant_and_not_without_end(cookie: str, charlies: str) -> None:

@@ -22,7 +22,7 @@ from crontopus_app.jobs import changes, commit, edits, repository, webhook
 from crontopus_app.jobs.changes import Submitted
 from crontopus_app.jobs.index import index
 from crontopus_app.models import Change, JobIndex, Tenant
-from crontopus_app.operations import provisioning, sweeps
+from crontopus_app.operations import due_work, provisioning
 from tests.cast import NOON, join
 from tests.fixtures.forge_server import PASSWORD, USER, ForgeServer, forge, forge_server, tenant_name
 from tests.fixtures.processes import free_port, running, wait_until
@@ -251,7 +251,7 @@ def test_while_it_rests_nothing_asks_for_it_and_new_changes_say_what_they_wait_f
         session.execute(update(Tenant).values(retry_at=clock.now() + timedelta(minutes=1)))
     tries, second = frozen.tries, create(anna, "another")
     with reading() as session:
-        assert sweeps.with_changes(session, clock.now() + timedelta(seconds=10)) == []
+        assert due_work.with_changes(session, clock.now() + timedelta(seconds=10)) == []
     tasks.commit_changes(anna.tenant_id)
     work()
     assert frozen.tries == tries
@@ -260,7 +260,7 @@ def test_while_it_rests_nothing_asks_for_it_and_new_changes_say_what_they_wait_f
         "waiting: the repository failed 1 times in a row; it is tried again within minutes",
     )
     with reading() as session:
-        assert sweeps.with_changes(session, clock.now() + timedelta(minutes=2)) == [anna.tenant_id]
+        assert due_work.with_changes(session, clock.now() + timedelta(minutes=2)) == [anna.tenant_id]
 
 
 def test_what_failed_is_tried_again_where_no_edit_waits_behind_it(anna: Actor, forge: Forgejo, frozen: Frozen) -> None:

@@ -18,7 +18,7 @@ from crontopus_app.base.db import reading, writing
 from crontopus_app.forge.client import Forgejo, ForgeNotFound
 from crontopus_app.jobs import edits
 from crontopus_app.models import Change, GitCredential, Tenant
-from crontopus_app.operations import provisioning, sweeps, tenant_deletion
+from crontopus_app.operations import due_work, provisioning, tenant_deletion
 from crontopus_app.people import git_credentials
 from crontopus_app.queries import jobs
 from tests.cast import NOON, PASSWORD, join
@@ -163,14 +163,14 @@ def test_the_sweep_shuts_and_opens_git_as_the_tenant_is_suspended(
     with Forgejo("http://127.0.0.1:9", "x", "y") as away, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "forge", lambda: away)
         tasks.settle_git_access(anna.tenant_id)
-    assert "are settled later" in caplog.text
+    assert "failed and is repeated" in caplog.text
     sweep(forge, clock.now())
     assert httpx.get(where, auth=("x", made.token or "")).status_code == 401
 
 
 def test_the_sweep_finishes_what_a_deleted_account_has_left(anna: Actor, forge: Forgejo, tenant_name: str) -> None:
     form = wire.AccountDeletion(anna.username, PASSWORD)
-    tenant_deletion.leave(anna, form, clock.now())
+    tenant_deletion.delete_account(anna, form, clock.now())
     queue.redis().flushall()  # its ring is lost
     sweep(forge, clock.now())
     with pytest.raises(ForgeNotFound):
@@ -183,4 +183,4 @@ def test_the_sweep_finishes_what_a_deleted_account_has_left(anna: Actor, forge: 
     sweep(forge, clock.now())
     with reading() as session:
         assert session.get_one(Tenant, anna.tenant_id).provisioning == "deleted"
-        assert sweeps.leaving(session) == []
+        assert due_work.deleting(session) == []

@@ -14,7 +14,7 @@ from crontopus_app.base import clock
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import CrontopusError
 from crontopus_app.forge.configured import forge
-from crontopus_app.operations import health, operators, queues, usage
+from crontopus_app.operations import health, operators, task_admin, usage
 from crontopus_app.operations import versions as installation
 from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import Way, call, change, outside
@@ -192,9 +192,9 @@ class TasksState(rx.State):
 
     async def _fill(self, actor: Actor) -> None:
         now = clock.now()
-        found = await outside(queues.look, actor, now)
+        found = await outside(task_admin.overview, actor, now)
         self.work, self.failed = rows.work(found), rows.failed(found.failed)
-        self.changes = rows.changes(await call(queues.open_changes, actor, now))
+        self.changes = rows.changes(await call(task_admin.open_changes, actor, now))
         broken = await call(operators.list_tenants, actor, now, standing="failed")
         self.stuck, self.looked_at = [rows.tenant(one, {}) for one in broken.tenants], rows.at(now)
 
@@ -209,23 +209,23 @@ class TasksState(rx.State):
     @rx.event
     async def retry(self, task_id: str) -> EventSpec:
         """Puts a failed task back into its queue."""
-        return await _act(self, "It is back in its queue.", queues.retry, task_id, through=outside)
+        return await _act(self, "It is back in its queue.", task_admin.retry, task_id, through=outside)
 
     @rx.event
     async def retry_all(self) -> EventSpec:
         """Puts every failed task back into its queue."""
-        return await _act(self, "Back in their queues: {count}.", queues.retry_all, through=outside)
+        return await _act(self, "Back in their queues: {count}.", task_admin.retry_all, through=outside)
 
     @rx.event
     async def discard(self, form: dict[str, Any]) -> EventSpec:
         """Deletes the failed task that the dialog names."""
-        return await _act(self, "It is deleted.", queues.discard, str(form.get("task", "")), through=outside)
+        return await _act(self, "It is deleted.", task_admin.discard, str(form.get("task", "")), through=outside)
 
     @rx.event
     async def ring(self, tenant: str) -> EventSpec:
         """Asks a worker to commit the tenant's pending changes now."""
         said = f"A worker is asked to commit the changes of {tenant}."
-        return await _act(self, said, queues.ring_changes, tenant, through=outside)
+        return await _act(self, said, task_admin.ring_changes, tenant, through=outside)
 
     @rx.event
     async def provision(self, tenant: str) -> EventSpec:

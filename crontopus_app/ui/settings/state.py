@@ -115,7 +115,7 @@ class SettingsState(rx.State):
             actor = await session.actor_of(self)
             watchers.forget(self.router.session.client_token)
             try:
-                await asyncio.to_thread(tenant_deletion.leave, actor, wanted, clock.now())
+                await asyncio.to_thread(tenant_deletion.delete_account, actor, wanted, clock.now())
             except CrontopusError:
                 session.follow(self, actor, *KINDS)
                 raise

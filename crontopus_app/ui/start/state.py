@@ -40,7 +40,7 @@ class StartState(rx.State):
     async def _fill(self, actor: Actor) -> None:
         me = await call(auth.me, actor)
         self.repository, self.provisioning, self.reason = me.repository, me.provisioning, me.provisioning_error
-        self.grant = "" if await call(operators.there_is_one) else f"crontopus-server admin grant {me.username}"
+        self.grant = "" if await call(operators.exists) else f"crontopus-server admin grant {me.username}"
         self.hosts = (await call(endpoints.list_page, actor, page_size=1, now=clock.now())).total
         self.jobs = await call(jobs.count, actor)
         seen = (await call(runs.list_page, actor, runs.Filter(), page_size=1)).runs

@@ -164,7 +164,7 @@ async def test_an_announcement_that_fails_stops_nothing(desk: Desk, caplog: pyte
     assert await desk.writer.put(BROKEN) == BROKEN * 2
     assert await desk.writer.put(4) == 8
     wait_until(lambda: desk.announced == 2, "the second announcement")
-    assert [record.message for record in caplog.records] == ["what was written for 1 requests was not announced"]
+    assert [record.message for record in caplog.records] == ["Announcing the check-ins of 1 requests failed"]
 
 
 async def test_what_comes_right_after_another_waits_for_company(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a lost ring left undone, found in the rows."""
+"""Finds work that is due although no task was queued for it, or the task was lost."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ LATE = timedelta(seconds=2)
 
 
 def with_changes(session: Session, now: datetime) -> list[str]:
-    """Tenants with a change that a ring should have led to a commit by now."""
+    """Tenants with a change that should have been committed by now."""
     late = Change.state == "pending", col(Change.created_at) < now - LATE
     ready = col(Tenant.id) == col(Change.tenant_id), Tenant.provisioning == "ready", is_due(now)
     return list(session.exec(select(Change.tenant_id).where(*late, *ready).distinct()))
 
 
 def unprovisioned(session: Session, now: datetime) -> list[str]:
-    """Tenants whose repository is still to be made."""
+    """Tenants whose repository should have been created by now."""
     late = Tenant.provisioning == "pending", col(Tenant.created_at) < now - LATE
     return list(session.exec(select(Tenant.id).where(*late)))
 
 
 def ready(session: Session) -> list[str]:
-    """Tenants whose branch may have moved."""
+    """Tenants whose repository exists, and whose branch may have moved."""
     return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "ready")))
 
 
 def behind(session: Session, now: datetime) -> list[str]:
-    """Tenants whose head is known and not indexed, or whose history was not read to its end."""
+    """Tenants whose latest head is not indexed, or whose history was not read completely."""
     unread = (col(Tenant.head) != col(Tenant.indexed_head)) | col(Tenant.history).contains('"start"')
     return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "ready", unread, is_due(now))))
 
 
-def leaving(session: Session) -> list[str]:
-    """Tenants whose account was deleted and of which something is left."""
+def deleting(session: Session) -> list[str]:
+    """Tenants whose account was deleted, and whose data are not completely removed."""
     return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "deleting")))
 
 
-def say_waiting(session: Session, now: datetime) -> None:
-    """Tells the changes that nobody could try yet what they wait for."""
+def mark_waiting(session: Session, now: datetime) -> None:
+    """Stores in pending changes without a reason that they wait for the Git server."""
     late = col(Change.state) == "pending", col(Change.created_at) < now - LATE, col(Change.error).is_(None)
-    session.execute(update(Change).where(*late).values(error=f"{DOWN}the Git server does not answer"))
+    session.execute(update(Change).where(*late).values(error=f"{DOWN}the Git server does not respond"))

@@ -1,6 +1,6 @@
-"""What waits, runs and failed among the tasks, and what of it was meant to become a commit; for operators only.
+"""Administration of tasks (waiting, running, failed) and of changes that are not committed. For operators only.
 
-Functions that ask Redis open the transactions they need themselves, before or after it has answered.
+Functions that use Redis open their database transactions before or after the calls of Redis.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
@@ -20,7 +21,6 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.worker import BaseWorker
-from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 from contract import wire_operator as wire
@@ -40,23 +40,23 @@ ARGUMENT, ERROR, TRACEBACK = 80, 300, 20_000
 TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
-def look(actor: Actor, now: datetime) -> wire.Tasks:
-    """Queues, workers, the latest failed tasks; Redis away: nothing but the sentence that says so."""
+def overview(actor: Actor, now: datetime) -> wire.Tasks:
+    """Queues, workers, and the newest failed tasks; only the problem if Redis is unavailable."""
     actor.require_operator()
     try:
         with _redis() as connection:
             queues = _queues(connection)
             failed = [task for queue in queues for task in _failed(connection, queue.name)]
             failed.sort(key=lambda task: task.failed_at or now, reverse=True)
-            shown = [_queue(queue, now) for queue in queues]
-            workers = [_worker(one, now) for one in Worker.all(connection=connection)]
+            task_queues = [_queue(queue, now) for queue in queues]
+            workers = [_worker(worker, now) for worker in Worker.all(connection=connection)]
     except Unavailable as error:
         return wire.Tasks(problem=error.message)
-    return wire.Tasks(queues=shown, workers=workers, failed=_with_tenants(failed[:FAILED_SHOWN]))
+    return wire.Tasks(queues=task_queues, workers=workers, failed=_with_tenants(failed[:FAILED_SHOWN]))
 
 
 def retry(actor: Actor, task_id: str, now: datetime) -> None:
-    """Puts a failed task back into its queue. Raises NotFound where there is none, Unavailable."""
+    """Puts a failed task back into its queue. Raises NotFound, Unavailable."""
     actor.require_operator()
     with _redis() as connection:
         task = _failed_task(connection, task_id)
@@ -65,7 +65,7 @@ def retry(actor: Actor, task_id: str, now: datetime) -> None:
 
 
 def retry_all(actor: Actor, now: datetime) -> wire.Retried:
-    """Puts back all failed tasks (up to 1,000 a queue). Raises Unavailable."""
+    """Puts all failed tasks back into their queues, up to 1,000 per queue. Raises Unavailable."""
     actor.require_operator()
     count = 0
     with _redis() as connection:
@@ -77,7 +77,7 @@ def retry_all(actor: Actor, now: datetime) -> wire.Retried:
 
 
 def discard(actor: Actor, task_id: str, now: datetime) -> None:
-    """Deletes a failed task. Raises NotFound where there is none, Unavailable."""
+    """Deletes a failed task. Raises NotFound, Unavailable."""
     actor.require_operator()
     with _redis() as connection:
         task = _failed_task(connection, task_id)
@@ -87,13 +87,13 @@ def discard(actor: Actor, task_id: str, now: datetime) -> None:
 
 
 def ring_changes(actor: Actor, tenant_id: str, now: datetime) -> None:
-    """Asks a worker to commit what is pending of a tenant. Raises NotFound, Unavailable."""
+    """Queues the commit of a tenant's pending changes. Raises NotFound, Unavailable."""
     actor.require_operator()
     with reading() as session:
         if session.get(Tenant, tenant_id) is None:
-            raise NotFound(f"There is no tenant {tenant_id!r}.")
+            raise NotFound(f"No tenant {tenant_id!r}.")
     if not ring("commit_changes", tenant_id):
-        raise Unavailable("Redis does not answer: the sweep comes to it without being asked.", part="redis")
+        raise Unavailable("Redis does not respond. The changes are committed by the next sweep.", part="redis")
     _note(actor, "tenant.commit", tenant_id, now)
 
 
@@ -103,7 +103,7 @@ def _note(actor: Actor, action: str, subject: str, now: datetime, detail: str = 
 
 
 def oldest_waiting_s(queue: Queue, now: datetime) -> float | None:
-    """How long the task that comes next has waited; None where none waits. Raises RedisError."""
+    """The waiting time of the oldest task in seconds; None without one. Raises RedisError."""
     ids = queue.get_job_ids(0, 1)
     (first,) = Job.fetch_many(ids, connection=queue.connection) if ids else (None,)
     if first is None or first.enqueued_at is None:
@@ -112,9 +112,9 @@ def oldest_waiting_s(queue: Queue, now: datetime) -> float | None:
 
 
 def heartbeat_s(worker: BaseWorker, now: datetime) -> float | None:
-    """How long ago the worker said that it lives."""
-    heard = worker.last_heartbeat
-    return max(0.0, (now - _aware(heard)).total_seconds()) if heard else None
+    """The age of the worker's last heartbeat in seconds."""
+    heartbeat = worker.last_heartbeat
+    return max(0.0, (now - _aware(heartbeat)).total_seconds()) if heartbeat else None
 
 
 @contextmanager
@@ -122,11 +122,11 @@ def _redis() -> Iterator[Redis]:
     try:
         yield redis()
     except RedisError as error:
-        raise Unavailable("Redis does not answer: nobody knows the queues just now.", part="redis") from error
+        raise Unavailable("Redis does not respond, so the queues cannot be read. Try again.", part="redis") from error
 
 
 def _queues(connection: Redis) -> list[Queue]:
-    """Every queue that a task was ever put into, ours first."""
+    """All queues, those of Crontopus first."""
     names = {queue.name for queue in Queue.all(connection=connection)} - {*QUEUES}
     return [Queue(name, connection=connection) for name in (*QUEUES, *sorted(names))]
 
@@ -143,7 +143,7 @@ def _queue(queue: Queue, now: datetime) -> wire.TaskQueue:
 
 
 def _worker(worker: BaseWorker, now: datetime) -> wire.TaskWorker:
-    running = [one.job_id for one in worker.get_current_executions()]
+    running = [execution.job_id for execution in worker.get_current_executions()]
     tasks = [task for task in Job.fetch_many(running, connection=worker.connection) if task]
     return wire.TaskWorker(
         name=worker.name,
@@ -157,7 +157,7 @@ def _worker(worker: BaseWorker, now: datetime) -> wire.TaskWorker:
 
 
 def _failed(connection: Redis, queue: str) -> list[wire.FailedTask]:
-    """The latest first."""
+    """The queue's failed tasks, newest first."""
     ids = FailedJobRegistry(queue, connection=connection).get_job_ids(0, FAILED_SHOWN - 1, desc=True)
     return [_shape(task) for task in Job.fetch_many(ids, connection=connection) if task]
 
@@ -173,26 +173,26 @@ def _shape(task: Job) -> wire.FailedTask:
         function=function or task.id,
         arguments=[_short(argument, ARGUMENT) for argument in arguments],
         tenant_id=arguments[0] if arguments else "",
-        error=_short(lines[-1], ERROR) if lines else "no traceback was kept",
+        error=_short(lines[-1], ERROR) if lines else "no traceback available",
         traceback=traceback[-TRACEBACK:],
         failed_at=_aware(task.ended_at) if task.ended_at else None,
     )
 
 
 def call_of(description: str) -> tuple[str, list[str]]:
-    """Function and arguments out of RQ's description of a task, such as ``worker.tasks.index_tenant('anna')``.
+    """Function and arguments from RQ's description of a task, such as ``worker.tasks.index_tenant('anna')``.
 
-    The arguments themselves are pickled: what is only looked at is never unpickled.
+    The task's own arguments are pickled, and are not unpickled only to be shown.
     """
     try:
         call = ast.parse(description, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         call = None
-    if not isinstance(call, ast.Call):  # such as one whose arguments RQ has cut
-        function, _, rest = description.partition("(")
-        return function, [rest.removesuffix(")")] if rest else []
-    named = [f"{one.arg}={ast.unparse(one.value)}" for one in call.keywords]
-    return ast.unparse(call.func), [_literal(one) for one in call.args] + named
+    if not isinstance(call, ast.Call):  # for example, RQ cut the arguments off
+        function, _, arguments = description.partition("(")
+        return function, [arguments.removesuffix(")")] if arguments else []
+    keywords = [f"{keyword.arg}={ast.unparse(keyword.value)}" for keyword in call.keywords]
+    return ast.unparse(call.func), [_literal(argument) for argument in call.args] + keywords
 
 
 def _literal(node: ast.expr) -> str:
@@ -200,10 +200,10 @@ def _literal(node: ast.expr) -> str:
 
 
 def _with_tenants(failed: list[wire.FailedTask]) -> list[wire.FailedTask]:
-    """A first argument that is no tenant's name was something else."""
+    """Clears the tenant of tasks whose first argument is not a tenant's id."""
     with reading() as session:
-        known = set(session.exec(select(Tenant.id).where(col(Tenant.id).in_({task.tenant_id for task in failed}))))
-    return [task if task.tenant_id in known else replace(task, tenant_id="") for task in failed]
+        existing = set(session.exec(select(Tenant.id).where(col(Tenant.id).in_({task.tenant_id for task in failed}))))
+    return [task if task.tenant_id in existing else replace(task, tenant_id="") for task in failed]
 
 
 def _failed_task(connection: Redis, task_id: str) -> Job:
@@ -212,12 +212,12 @@ def _failed_task(connection: Redis, task_id: str) -> Job:
     except NoSuchJobError:
         task = None
     if task is None or task not in FailedJobRegistry(task.origin, connection=connection):
-        raise NotFound("There is no such failed task: it was retried, discarded, or is too old.")
+        raise NotFound("This failed task no longer exists: it was retried or deleted, or it has expired.")
     return task
 
 
 def _requeue(connection: Redis, task: Job) -> bool:
-    """False where another operator was first."""
+    """Requeues a failed task; False if it is no longer failed."""
     try:
         FailedJobRegistry(task.origin, connection=connection).requeue(task)
     except InvalidJobOperation:
@@ -231,14 +231,14 @@ def _short(text: str, length: int) -> str:
 
 
 def _aware(at: datetime) -> datetime:
-    """RQ writes UTC, with and without saying so."""
+    """The time in UTC. RQ stores UTC with or without a zone."""
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def open_changes(session: Session, actor: Actor, now: datetime) -> list[wire.OpenChange]:
-    """Changes of all tenants that are no commit: pending ones, the oldest first, then those that failed in a week."""
+    """Uncommitted changes of all tenants: pending ones, oldest first, then those that failed in the last week."""
     actor.require_operator()
-    # The index of tenant and state covers this; rows, whose contents may be long, are read of the found tenants only.
+    # An index covers this query; rows, whose content may be long, are read only for the tenants that it finds.
     counted = select(Change.tenant_id, Change.state).where(col(Change.state).in_(("pending", "failed")))
     tenants: dict[str, list[str]] = {"pending": [], "failed": []}
     for tenant_id, state in session.exec(counted.group_by(col(Change.tenant_id), col(Change.state))):
@@ -251,7 +251,7 @@ def open_changes(session: Session, actor: Actor, now: datetime) -> list[wire.Ope
     return [_change(row) for query in (oldest, latest) for row in session.execute(query)]
 
 
-_CHANGE = columns(
+_CHANGE = sa.select(
     col(Change.id),
     col(Change.tenant_id),
     col(Change.state),

@@ -17,7 +17,7 @@ from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import Forbidden, NotFound, Unavailable
 from crontopus_app.base.settings import settings
 from crontopus_app.models import Audit, Change
-from crontopus_app.operations import queues
+from crontopus_app.operations import task_admin
 from tests.cast import Member, join
 from tests.fixtures import failing
 from tests.fixtures.processes import free_port
@@ -53,7 +53,7 @@ def _quiet_worker(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def look(member: Member) -> wire.Tasks:
-    return queues.look(member.actor, clock.now())
+    return task_admin.overview(member.actor, clock.now())
 
 
 @pytest.mark.logs_errors
@@ -66,7 +66,7 @@ def test_a_task_that_fails_is_listed_and_retried(olga: Member) -> None:
     assert "Traceback (most recent call last)" in failed.traceback
     assert failed.failed_at is not None
     assert abs(clock.now() - failed.failed_at) < timedelta(minutes=5)
-    queues.retry(olga.actor, task_id, clock.now())
+    task_admin.retry(olga.actor, task_id, clock.now())
     again = look(olga)
     assert (again.failed, again.queues[0].waiting, again.queues[0].failed) == ([], 1, 0)
     assert again.queues[0].oldest_s is not None
@@ -84,10 +84,10 @@ def trail() -> list[tuple[str, str]]:
 def test_all_are_retried_and_one_is_discarded(olga: Member) -> None:
     ids = {fail("a"), fail("b"), fail("c")}
     gone = look(olga).failed[0].id
-    queues.discard(olga.actor, gone, clock.now())
+    task_admin.discard(olga.actor, gone, clock.now())
     assert {one.id for one in look(olga).failed} == ids - {gone}
     assert not Job.exists(gone, connection=queue.redis())
-    assert queues.retry_all(olga.actor, clock.now()) == wire.Retried(2)
+    assert task_admin.retry_all(olga.actor, clock.now()) == wire.Retried(2)
     assert set(tasks().get_job_ids()) == ids - {gone}
     assert [action for action, _ in trail()] == ["task.discard", "task.retry_all"]
 
@@ -106,8 +106,8 @@ def test_long_arguments_are_shortened(olga: Member) -> None:
     fail("x" * 5000)
     (failed,) = look(olga).failed
     assert failed.function == "tests.fixtures.failing.fail"
-    assert max(len(argument) for argument in failed.arguments) <= queues.ARGUMENT
-    assert len(failed.error) <= queues.ERROR
+    assert max(len(argument) for argument in failed.arguments) <= task_admin.ARGUMENT
+    assert len(failed.error) <= task_admin.ERROR
     assert failed.tenant_id == ""
 
 
@@ -121,7 +121,7 @@ def test_the_newest_failure_comes_first(olga: Member) -> None:
 
 def test_a_waiting_task_has_its_age(olga: Member) -> None:
     tasks().enqueue("tests.fixtures.failing.fail", "olga")
-    found, long = queues.look(olga.actor, clock.now() + timedelta(minutes=5)).queues
+    found, long = task_admin.overview(olga.actor, clock.now() + timedelta(minutes=5)).queues
     assert (long.name, long.waiting) == (queue.LONG_QUEUE, 0)
     assert (found.name, found.waiting, found.failed) == (queue.QUEUE, 1, 0)
     assert found.oldest_s is not None
@@ -156,7 +156,7 @@ def test_a_worker_is_shown_with_its_task(olga: Member, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("task_id", [NOBODY, "", "a b", "../x", "x" * 500, "ümlaut", "*"])
 def test_a_task_that_did_not_fail_cannot_be_retried(olga: Member, task_id: str) -> None:
     waiting = tasks().enqueue("tests.fixtures.failing.fail", "olga").id
-    for service in (queues.retry, queues.discard):
+    for service in (task_admin.retry, task_admin.discard):
         for one in (task_id, waiting):
             with pytest.raises(NotFound, match="no such failed task"):
                 service(olga.actor, one, clock.now())
@@ -167,16 +167,16 @@ def test_only_operators_look_and_act(olga: Member) -> None:
     alice = join("alice").actor
     now = clock.now()
     for call in (
-        lambda: queues.look(alice, now),
-        lambda: queues.retry(alice, NOBODY, now),
-        lambda: queues.retry_all(alice, now),
-        lambda: queues.discard(alice, NOBODY, now),
-        lambda: queues.ring_changes(alice, "olga", now),
+        lambda: task_admin.overview(alice, now),
+        lambda: task_admin.retry(alice, NOBODY, now),
+        lambda: task_admin.retry_all(alice, now),
+        lambda: task_admin.discard(alice, NOBODY, now),
+        lambda: task_admin.ring_changes(alice, "olga", now),
     ):
         with pytest.raises(Forbidden, match="Only operators"):
             call()
     with pytest.raises(Forbidden, match="Only operators"), reading() as session:
-        queues.open_changes(session, alice, now)
+        task_admin.open_changes(session, alice, now)
 
 
 def test_redis_away_is_said(olga: Member, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,9 +184,9 @@ def test_redis_away_is_said(olga: Member, monkeypatch: pytest.MonkeyPatch) -> No
     settings.cache_clear()
     queue.redis.cache_clear()
     told = look(olga)
-    assert told == wire.Tasks(problem="Redis does not answer: nobody knows the queues just now.")
+    assert told == wire.Tasks(problem="Redis does not respond, so the queues cannot be read. Try again.")
     with pytest.raises(Unavailable):
-        queues.retry_all(olga.actor, clock.now())
+        task_admin.retry_all(olga.actor, clock.now())
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_redis_away_is_said(olga: Member, monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_a_description_is_read_and_never_run(description: str, function: str, arguments: list[str]) -> None:
-    assert queues.call_of(description) == (function, arguments)
+    assert task_admin.call_of(description) == (function, arguments)
 
 
 def add_change(tenant: str, state: str, *, age: timedelta, error: str | None = None) -> str:
@@ -233,7 +233,7 @@ def test_changes_that_are_no_commits_are_listed_over_all_tenants(olga: Member) -
     add_change("alice", "failed", age=timedelta(days=8))
     add_change("alice", "done", age=timedelta(days=1))
     with reading() as session:
-        found = queues.open_changes(session, olga.actor, clock.now())
+        found = task_admin.open_changes(session, olga.actor, clock.now())
     assert [one.id for one in found] == [old, young, failed]
     assert (found[0].tenant_id, found[0].error) == ("alice", "waiting: the Git server does not respond")
     assert "secret99" not in found[2].error
