@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from crontopus_app.queries.timeline import Day, Lane, Mark
+from crontopus_app.queries.timeline import Day, Lane, TimelineRun
 from crontopus_app.ui.kit import day_chart
 
 LANES, EACH, TURNS = 30, 96, 50
@@ -49,8 +49,8 @@ def _lane(number: int) -> Lane:
     return Lane(str(uuid.UUID(int=number)), f"job-{number}", "production", "ok", tuple(marks), slots)
 
 
-def _mark(begun: datetime, status: str) -> Mark:
-    return Mark(str(uuid.uuid4()), status, late=False, host="db01", begun=begun, seconds=90.0)
+def _mark(begun: datetime, status: str) -> TimelineRun:
+    return TimelineRun(str(uuid.uuid4()), status, late=False, host="db01", begun=begun, seconds=90.0)
 
 
 def _with_a_run(lane: Lane) -> Lane:

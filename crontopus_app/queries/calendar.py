@@ -1,4 +1,4 @@
-"""When a job was due, and what else starts when it is due next, over the hosts it runs on."""
+"""DueSlots slots of a job, and other jobs that start at its next slot, over the job's hosts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select as columns
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from contract.schedule import Planned, at_minute, neighbours
@@ -25,10 +25,10 @@ HOSTS = 3
 
 
 @dataclass(frozen=True)
-class Past:
-    """When a job was due in the last 30 days: ``slots``, ascending, since its file is as it is and a host is there.
+class DueSlots:
+    """The ``slots`` of a job in the last 30 days, ascending, since its last commit and the enrolment of its first host.
 
-    ``expected`` is how many 30 days have; ``dense`` says that these are more than ``MOST``, then none are listed.
+    ``expected`` is the number of slots in 30 days. If it exceeds ``MOST``, ``dense`` is true and ``slots`` empty.
     """
 
     slots: tuple[datetime, ...] = ()
@@ -37,11 +37,11 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Crowd:
-    """The other jobs (namespace/name) that start with its next slot on ``host``.
+class SameStart:
+    """The other jobs (namespace/name) that start at the job's next slot on ``host``.
 
-    ``quieter`` is a moment of the same hour with fewer of them; ``schedule`` is what would move the job there, empty
-    where its expression is not one of a single minute.
+    ``quieter`` is a time of the same hour with fewer starts. ``schedule`` is the expression that moves the job there;
+    empty if the job's expression has several minutes.
     """
 
     host: str
@@ -51,67 +51,73 @@ class Crowd:
     schedule: str = ""
 
 
-def past(session: Session, actor: Actor, namespace: str, name: str, now: datetime) -> Past:
-    """When the job was due. Raises NotFound, Conflict while it is still on its way to Git."""
+def due_slots(session: Session, actor: Actor, namespace: str, name: str, now: datetime) -> DueSlots:
+    """The job's slots in the last 30 days. Raises NotFound, and Conflict while its creation is pending."""
     actor.require("read:jobs")
     row = find(session, actor.tenant_id, namespace, name)
     hosts = _hosts(session, actor, row.job_id)
     if not slots.is_on(row) or not hosts:
-        return Past()
+        return DueSlots()
     minute = now.replace(second=0, microsecond=0)
     due = slots.between(slots.scheduled(row), map(slots.host_of, hosts), minute - WINDOW, minute)
-    found = list(islice(due, MOST + 1))
-    if len(found) > MOST:
-        return Past((), len(found), dense=True)
+    recent = list(islice(due, MOST + 1))
+    if len(recent) > MOST:
+        return DueSlots((), len(recent), dense=True)
     begun = max(row.commit_at or now, min(host.created_at for host in hosts))
-    return Past(tuple(at for at in found if at >= begun), len(found))
+    return DueSlots(tuple(at for at in recent if at >= begun), len(recent))
 
 
-def crowd(session: Session, actor: Actor, namespace: str, name: str, now: datetime) -> Crowd | None:
-    """Of the first ``HOSTS`` hosts the one where most others start with it.
+def same_start(session: Session, actor: Actor, namespace: str, name: str, now: datetime) -> SameStart | None:
+    """The host, among the first ``HOSTS``, where most other jobs start at the job's next slot.
 
-    None where none do, or it is not on, or it runs more than once an hour: it would have neighbours anyway.
+    None if there are none, if the job is not scheduled, or if it runs more than once an hour, when other starts are
+    unavoidable.
     """
     actor.require("read:jobs")
     row = find(session, actor.tenant_id, namespace, name)
     if not slots.is_on(row):
         return None
-    found = [_on_host(session, row, host, now) for host in _hosts(session, actor, row.job_id)[:HOSTS]]
-    return max(filter(None, found), key=lambda one: len(one.names), default=None)
+    candidates = [_on_host(session, row, host, now) for host in _hosts(session, actor, row.job_id)[:HOSTS]]
+    return max(filter(None, candidates), key=lambda candidate: len(candidate.names), default=None)
 
 
-def _on_host(session: Session, row: JobIndex, host: Endpoint, now: datetime) -> Crowd | None:
-    job, place = slots.scheduled(row), slots.host_of(host)
-    there, soon = slots.line(job, place), list(islice(slots.between(job, [place], now, now + WINDOW), 2))
-    if not there or not soon or (soon[-1] - soon[0] < HOUR and len(soon) > 1):
+def _on_host(session: Session, row: JobIndex, host: Endpoint, now: datetime) -> SameStart | None:
+    job, slot_host = slots.scheduled(row), slots.host_of(host)
+    line, upcoming = slots.line(job, slot_host), list(islice(slots.between(job, [slot_host], now, now + WINDOW), 2))
+    if not line or not upcoming or (upcoming[-1] - upcoming[0] < HOUR and len(upcoming) > 1):
         return None
-    at = soon[0]
-    told = neighbours(_others(session, row, host), at, there.zone)
-    if not told.keys:
+    at = upcoming[0]
+    others = neighbours(_other_jobs(session, row, host), at, line.zone)
+    if not others.keys:
         return None
-    if told.quieter is None:
-        return Crowd(host.name, at, told.keys)
-    minute = told.quieter.astimezone(ZoneInfo(there.zone)).minute
+    if others.quieter is None:
+        return SameStart(host.name, at, others.keys)
+    minute = others.quieter.astimezone(ZoneInfo(line.zone)).minute
     moved = at_minute(row.schedule[0], minute) if len(row.schedule) == 1 else None
-    return Crowd(host.name, at, told.keys, told.quieter, moved or "")
+    return SameStart(host.name, at, others.keys, others.quieter, moved or "")
 
 
 def _hosts(session: Session, actor: Actor, job_id: str) -> Sequence[Endpoint]:
     query = select(Endpoint).join(Monitor, col(Monitor.endpoint_id) == col(Endpoint.id)).order_by(Endpoint.name)
-    mine = Monitor.tenant_id == actor.tenant_id, Monitor.job_id == job_id, Monitor.state != "retired"
-    return session.exec(query.where(*mine)).all()
+    of_job = Monitor.tenant_id == actor.tenant_id, Monitor.job_id == job_id, Monitor.state != "retired"
+    return session.exec(query.where(*of_job)).all()
 
 
-def _others(session: Session, row: JobIndex, host: Endpoint) -> list[Planned]:
-    """What else runs on a host. Reads names and schedules only: a manifest is big."""
-    wanted = JobIndex.job_id, JobIndex.namespace, JobIndex.name, JobIndex.schedule, JobIndex.timezone
-    query = columns(*map(col, wanted)).join(Monitor, col(Monitor.job_id) == col(JobIndex.job_id))
-    here = col(Monitor.endpoint_id) == host.id, col(Monitor.state) != "retired", col(JobIndex.job_id) != row.job_id
-    on = col(JobIndex.tenant_id) == row.tenant_id, col(JobIndex.valid), col(JobIndex.enabled), ~col(JobIndex.paused)
-    rows = session.execute(query.where(*here, *on)).all()
+def _other_jobs(session: Session, row: JobIndex, host: Endpoint) -> list[Planned]:
+    """The other jobs on a host. Only reads names and schedules, because manifests are large."""
+    columns = JobIndex.job_id, JobIndex.namespace, JobIndex.name, JobIndex.schedule, JobIndex.timezone
+    query = sa.select(*map(col, columns)).join(Monitor, col(Monitor.job_id) == col(JobIndex.job_id))
+    on_host = col(Monitor.endpoint_id) == host.id, col(Monitor.state) != "retired", col(JobIndex.job_id) != row.job_id
+    is_scheduled = (
+        col(JobIndex.tenant_id) == row.tenant_id,
+        col(JobIndex.valid),
+        col(JobIndex.enabled),
+        ~col(JobIndex.paused),
+    )
+    rows = session.execute(query.where(*on_host, *is_scheduled)).all()
     jobs = (
         (f"{namespace}/{name}", ScheduledJob(job_id, tuple(schedule), zone))
         for job_id, namespace, name, schedule, zone in rows
     )
-    found = (slots.planned(key, job, slots.host_of(host)) for key, job in jobs)
-    return [one for one in found if one]
+    planned = (slots.planned(key, job, slots.host_of(host)) for key, job in jobs)
+    return [job for job in planned if job]

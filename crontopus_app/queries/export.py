@@ -1,4 +1,4 @@
-"""All that a tenant has, as one ZIP that is made while it is sent: in memory is never more than a page of rows."""
+"""Exports all data of a tenant as a ZIP, created while it is sent, with at most a page of rows in memory."""
 
 from __future__ import annotations
 
@@ -34,57 +34,58 @@ from crontopus_app.models import (
 
 EXPORT = rates.Rate("export", 10, 3600)
 PAGE = 100
-# Each piece is a change of threads and a frame on the wire.
-AT_ONCE = 64 * 1024
+# Minimum size of a chunk: each one costs a thread switch and a network frame.
+CHUNK = 64 * 1024
 
-README = """Crontopus: everything of {tenant}, as of {now:%Y-%m-%d %H:%M} UTC
+README = """Crontopus: all data of {tenant}, as of {now:%Y-%m-%d %H:%M} UTC
 
 repository.bundle   the Git repository of job manifests, branch {branch}, with its whole history:
                         git clone repository.bundle {tenant}-jobs
-manifests/          the same manifests as files, as they were at {head}
-endpoints.jsonl     the machines, their labels and what they can do
-crontabs/           each machine's crontab as its agent saw it last (secrets were masked on the machine)
-monitors.jsonl      which job stands where, and how it is
-runs.jsonl          every run; outputs.jsonl has what they printed, by run_id
+manifests/          the manifests as files, at {head}
+endpoints.jsonl     the machines, with their labels and capabilities
+crontabs/           each machine's crontab at its agent's last report (secrets were masked on the machine)
+monitors.jsonl      the state of each job on each machine
+runs.jsonl          every run; outputs.jsonl has their output, by run_id
 changes.jsonl       edits made through Crontopus and their commits
-tokens.jsonl        names, rights and dates of API and enrolment tokens and Git credentials, never the secrets
-audit.jsonl         who did what, when
+tokens.jsonl        names, scopes and dates of API tokens, enrolment tokens and Git credentials, without the secrets
+audit.jsonl         the audit log
 account.json        your account
 
-One JSON object a line; times are UTC. Passwords and tokens are not kept in a form that could be exported.
+Files with .jsonl have one JSON object per line; times are UTC. Passwords and tokens are stored only as hashes and are
+not exported.
 """
-# What says who somebody is, or is large and has a file of its own.
+# Secrets, and large columns with a file of their own.
 LEFT_OUT = frozenset({"tenant_id", "password_hash", "email_key", "token_hmac", "git_token_name", "crontab", "content"})
 Entry = tuple[str, Iterable[bytes]]
 
 
 class _Pipe:
-    """A file to write a ZIP to, whose bytes are taken away again and again."""
+    """A file object for ``zipfile`` whose written bytes are taken out repeatedly."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._buffer = bytearray()
 
     def write(self, data: bytes) -> int:
-        self._held += data
+        self._buffer += data
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits elsewhere."""
+        """Nothing to do: there is no other buffer."""
 
     def close(self) -> None:
-        """What is held can still be taken."""
+        """Nothing to do: the remaining bytes can still be taken."""
 
     @property
     def held(self) -> int:
-        return len(self._held)
+        return len(self._buffer)
 
     def take(self) -> bytes:
-        held, self._held = bytes(self._held), bytearray()
+        held, self._buffer = bytes(self._buffer), bytearray()
         return held
 
 
 def export(actor: Actor, forge: Forgejo, now: datetime) -> Iterator[bytes]:
-    """The ZIP in pieces. What can be refused is refused before the first: Forbidden, RateLimited, Unavailable."""
+    """The ZIP in chunks. Raises Forbidden, RateLimited and Unavailable before the first chunk."""
     actor.require("admin:*")
     rates.spend(EXPORT, actor.user_id)
     with reading() as session:
@@ -94,29 +95,29 @@ def export(actor: Actor, forge: Forgejo, now: datetime) -> Iterator[bytes]:
 
 
 def _head(tenant: Tenant, forge: Forgejo) -> str | None:
-    """The branch's tip; None where there is no repository yet."""
+    """The branch's head; None before the repository is created."""
     org, name = RepositoryName.of(tenant.repository)
     return forge.head(org, name, tenant.branch) if tenant.provisioning == "ready" else None
 
 
 def _zip(entries: Iterable[Entry], now: datetime) -> Iterator[bytes]:
     pipe = _Pipe()
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, pieces in entries:
-            about = zipfile.ZipInfo(name, (now.year, now.month, now.day, now.hour, now.minute, now.second))
-            about.external_attr = 0o600 << 16
-            about.compress_type = zipfile.ZIP_STORED if name.endswith(".bundle") else zipfile.ZIP_DEFLATED
-            with made.open(about, "w", force_zip64=True) as file:
-                for piece in pieces:
-                    file.write(piece)
-                    if pipe.held >= AT_ONCE:
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, chunks in entries:
+            info = zipfile.ZipInfo(name, (now.year, now.month, now.day, now.hour, now.minute, now.second))
+            info.external_attr = 0o600 << 16
+            info.compress_type = zipfile.ZIP_STORED if name.endswith(".bundle") else zipfile.ZIP_DEFLATED
+            with archive.open(info, "w", force_zip64=True) as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                    if pipe.held >= CHUNK:
                         yield pipe.take()
     yield pipe.take()
 
 
 def _entries(actor: Actor, tenant: Tenant, forge: Forgejo, head: str | None, now: datetime) -> Iterator[Entry]:
-    told = README.format(tenant=tenant.id, now=now, branch=tenant.branch, head=tenant.indexed_head or "no commit yet")
-    yield "README.txt", [told.encode()]
+    readme = README.format(tenant=tenant.id, now=now, branch=tenant.branch, head=tenant.indexed_head or "no commit yet")
+    yield "README.txt", [readme.encode()]
     if head is not None:
         yield "repository.bundle", bundle(forge, tenant.repository, tenant.branch, head)
     for job in _rows(JobIndex, tenant.id):
@@ -139,13 +140,13 @@ def _entries(actor: Actor, tenant: Tenant, forge: Forgejo, head: str | None, now
 
 
 def _rows(table: type[Any], tenant_id: str) -> Iterator[Any]:
-    """The tenant's rows by id, each page in a short transaction of its own."""
+    """The tenant's rows by id, each page in a short transaction."""
     key = col(table.id)
     after = ""
     while True:
         with reading() as session:
-            mine = _columns(table).where(table.tenant_id == tenant_id, key > after)
-            rows = session.execute(mine.order_by(key).limit(PAGE)).all()
+            query = _columns(table).where(table.tenant_id == tenant_id, key > after)
+            rows = session.execute(query.order_by(key).limit(PAGE)).all()
         yield from rows
         if len(rows) < PAGE:
             return
@@ -153,38 +154,38 @@ def _rows(table: type[Any], tenant_id: str) -> Iterator[Any]:
 
 
 def _columns(table: type[Any]) -> Any:
-    """What is exported of a table, without the cost of objects: a large tenant has a million rows."""
+    """Selects the exported columns of a table. Plain rows, because objects are too slow for a million of them."""
     return select(*(column for column in table.__table__.columns if column.name not in LEFT_OUT))
 
 
 def _runs(tenant_id: str) -> Iterator[Sequence[Any]]:
-    """The tenant's runs, oldest first, in pages: by the index that pages of runs have too."""
+    """The tenant's runs in pages, oldest first, by the index on their order."""
     after: Any = Run.tenant_id == tenant_id
     while True:
         with reading() as session:
-            mine = _columns(Run).where(col(Run.tenant_id) == tenant_id, after)
-            rows = session.execute(mine.order_by(col(Run.sort_at), col(Run.id)).limit(PAGE)).all()
+            query = _columns(Run).where(col(Run.tenant_id) == tenant_id, after)
+            rows = session.execute(query.order_by(col(Run.sort_at), col(Run.id)).limit(PAGE)).all()
         yield rows
         if len(rows) < PAGE:
             return
         last = rows[-1]
-        # Said so that the index is entered at this time; an `or` of both would walk it from its beginning.
+        # The first condition lets the index start at this time; an OR alone would scan it from the start.
         after = and_(col(Run.sort_at) >= last.sort_at, or_(col(Run.sort_at) > last.sort_at, col(Run.id) > last.id))
 
 
 def _outputs(tenant_id: str) -> Iterator[bytes]:
     for runs in _runs(tenant_id):
         with reading() as session:
-            mine = _columns(RunOutput).where(col(RunOutput.run_id).in_([run.id for run in runs]))
-            rows = session.execute(mine).all()
+            query = _columns(RunOutput).where(col(RunOutput.run_id).in_([run.id for run in runs]))
+            rows = session.execute(query).all()
         yield from map(_line, rows)
 
 
 def _crontabs(tenant_id: str) -> Iterator[Entry]:
-    """A file for each machine whose agent has told its crontab; each is read alone, for some are long."""
+    """A file for each machine's crontab. Each is read separately, because some are long."""
     with reading() as session:
-        mine = select(col(Endpoint.id), col(Endpoint.name)).where(col(Endpoint.tenant_id) == tenant_id)
-        hosts = session.execute(mine.order_by(col(Endpoint.id))).all()
+        query = select(col(Endpoint.id), col(Endpoint.name)).where(col(Endpoint.tenant_id) == tenant_id)
+        hosts = session.execute(query.order_by(col(Endpoint.id))).all()
     for host in hosts:
         with reading() as session:
             lines = session.execute(select(col(Endpoint.crontab)).where(col(Endpoint.id) == host.id)).scalar() or []
@@ -192,7 +193,7 @@ def _crontabs(tenant_id: str) -> Iterator[Entry]:
 
 
 def _file_name(host: Any) -> str:
-    """A name that no file system refuses and no two machines share."""
+    """A file name that is valid on all file systems, and unique per machine."""
     return "".join(char if char.isalnum() or char in "-." else "_" for char in host.name).strip(".") + f"-{host.id[:8]}"
 
 
@@ -205,7 +206,7 @@ def _lines(table: type[Any], tenant_id: str) -> Iterator[bytes]:
 
 
 def _line(row: Any) -> bytes:
-    """One JSON object and a newline."""
+    """The row as a JSON object and a newline."""
     return (json.dumps(dict(row._mapping), default=_plain, ensure_ascii=False) + "\n").encode(errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""One job on each of its endpoints: whether Git is in force there, what is installed, what other hands changed."""
+"""A job on each of its endpoints: whether it matches Git, its installed lines, and foreign changes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ IN_FORCE = ("Applied", "Kept")
 
 @dataclass(frozen=True)
 class Installed:
-    """``lines`` are those of the host's crontab that belong to the job, as its agent read them at ``reported_at``.
+    """``lines`` are the job's lines in the host's crontab at the agent's report at ``reported_at``.
 
-    ``current``: the host has the file as Git has it. ``drift`` is what its agent found changed, in words.
+    ``current`` means that the host has applied the file in Git. ``drift`` describes changes made outside Crontopus.
     """
 
     instance: wire.InstanceStatus
@@ -31,17 +31,17 @@ class Installed:
 
 
 def in_force(session: Session, actor: Actor, namespace: str, name: str) -> tuple[int, int]:
-    """On how many of its endpoints the job is as Git has it, and how many it has. Reads no crontabs."""
+    """The number of endpoints on which the job matches Git, and the number of its endpoints. Reads no crontabs."""
     actor.require("read:jobs")
     row = find(session, actor.tenant_id, namespace, name)
     query = select(Monitor.outcome, Endpoint.head_applied).join(Endpoint, col(Endpoint.id) == col(Monitor.endpoint_id))
     heads = _heads(session, row)
-    found = [_is_current(*pair, heads) for pair in session.exec(query.where(*_of(row)))]
-    return sum(found), len(found)
+    current = [_is_current(*pair, heads) for pair in session.exec(query.where(*_of(row)))]
+    return sum(current), len(current)
 
 
 def installed(session: Session, actor: Actor, namespace: str, name: str) -> list[Installed]:
-    """The job on each of its endpoints, by their names. Raises NotFound, Conflict while it is on its way to Git."""
+    """The job on each of its endpoints, by name. Raises NotFound, and Conflict while its creation is pending."""
     actor.require("read:jobs")
     actor.require("read:agents")
     row = find(session, actor.tenant_id, namespace, name)
@@ -55,7 +55,7 @@ def _of(row: JobIndex) -> tuple[bool, ...]:
 
 
 def _heads(session: Session, row: JobIndex) -> set[str]:
-    """The commits that hold the file as it is: its own, the newest, and those of changes since."""
+    """The commits that contain the current file: its own, the newest, and those of later changes."""
     tenant = session.get(Tenant, row.tenant_id)
     heads = {row.commit_sha, tenant.head if tenant else ""}
     if row.commit_at is not None:
@@ -70,14 +70,16 @@ def _is_current(outcome: str, head: str, heads: set[str]) -> bool:
 
 def _on(monitor: Monitor, host: Endpoint, heads: set[str]) -> Installed:
     lines = tuple(line["text"] for line in host.crontab if line.get("job_id") == monitor.job_id)
-    drift = tuple(_said(found) for found in host.drift if monitor.job_id in f"{found['expected']} {found['found']}")
+    drift = tuple(
+        _describe(change) for change in host.drift if monitor.job_id in f"{change['expected']} {change['found']}"
+    )
     current = _is_current(monitor.outcome, host.head_applied, heads)
     return Installed(instance(monitor, host.name), current, lines, drift, host.reported_at)
 
 
-def _said(found: dict[str, str]) -> str:
+def _describe(change: dict[str, str]) -> str:
     kind = {"line_changed": "changed", "line_missing": "removed", "line_added": "added"}.get(
-        found["kind"], found["kind"]
+        change["kind"], change["kind"]
     )
-    who = f" by {found['owner']}" if found.get("owner") else ""
-    return f"{kind}{who}: {found['found'] or found['expected']}"
+    author = f" by {change['owner']}" if change.get("owner") else ""
+    return f"{kind}{author}: {change['found'] or change['expected']}"

@@ -1,4 +1,4 @@
-"""Jobs as the index has them: lists, one job, its instances, namespaces."""
+"""Reads jobs from the index: lists, single jobs, instances, namespaces."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from crontopus_app.monitoring.state import worst
 from crontopus_app.queries import search_sources
 
 SYSTEM = frozenset({"discovered", "default"})
-_Watched = tuple[Monitor, Endpoint | None]
+_Instance = tuple[Monitor, Endpoint | None]
 
 
 def list_all(
     session: Session, actor: Actor, *, namespace: str | None = None, text: str | None = None, now: datetime
 ) -> wire.JobList:
-    """The tenant's jobs by namespace and name, invalid files too; ``text``: those that a search finds by it."""
+    """The tenant's jobs by namespace and name, including invalid files. ``text`` filters them like the search."""
     actor.require("read:jobs")
     tenant = session.get(Tenant, actor.tenant_id)
     rows = rows_of(session, actor.tenant_id, namespace, manifests=bool(text))
     if text:
-        rows = [row for row in rows if _says(row, text.lower().split())]
+        rows = [row for row in rows if _matches(row, text.lower().split())]
     shaped = _shapes(session, actor.tenant_id, rows, now)
     return wire.JobList(shaped, len(shaped), "git", tenant.repository if tenant else "")
 
 
 def count(session: Session, actor: Actor) -> int:
-    """How many files for jobs the repository has, invalid ones too."""
+    """The number of manifests in the repository, including invalid ones."""
     actor.require("read:jobs")
     return session.exec(select(func.count()).where(JobIndex.tenant_id == actor.tenant_id)).one()
 
 
-def _says(row: JobIndex, asked: Sequence[str]) -> bool:
-    said = f"{row.namespace}/{row.name} {row.path} {search_sources.words(row.manifest or {})}".lower()
-    return all(word in said for word in asked)
+def _matches(row: JobIndex, search_words: Sequence[str]) -> bool:
+    text = f"{row.namespace}/{row.name} {row.path} {search_sources.words(row.manifest or {})}".lower()
+    return all(word in text for word in search_words)
 
 
 def get(session: Session, actor: Actor, namespace: str, name: str, now: datetime) -> wire.JobDetail:
-    """One job with its file; raises NotFound, Conflict while it is still on its way to Git."""
+    """One job with its file. Raises NotFound, and Conflict while its creation is pending."""
     actor.require("read:jobs")
     row = find(session, actor.tenant_id, namespace, name)
     commit = wire.Commit(row.commit_sha, row.commit_author, row.commit_at, row.commit_message)
@@ -65,14 +65,14 @@ def get(session: Session, actor: Actor, namespace: str, name: str, now: datetime
 
 
 def by_path(session: Session, actor: Actor, path: str, now: datetime) -> wire.JobSummary | None:
-    """The job whose file this is, or None."""
+    """The job with this file, or None."""
     actor.require("read:jobs")
     row = session.exec(select(JobIndex).where(JobIndex.tenant_id == actor.tenant_id, JobIndex.path == path)).first()
     return _shapes(session, actor.tenant_id, [row], now)[0] if row else None
 
 
-def _problems(found: Iterable[Mapping[str, object]]) -> list[wire.Problem]:
-    return [wire.Problem(**one) for one in found]  # pyright: ignore[reportArgumentType] -- written from Problems
+def _problems(stored: Iterable[Mapping[str, object]]) -> list[wire.Problem]:
+    return [wire.Problem(**problem) for problem in stored]  # pyright: ignore[reportArgumentType] -- written from Problems
 
 
 def _shapes(session: Session, tenant_id: str, rows: Sequence[JobIndex], now: datetime) -> list[wire.JobSummary]:
@@ -80,28 +80,28 @@ def _shapes(session: Session, tenant_id: str, rows: Sequence[JobIndex], now: dat
     return [_shape(row, monitors.get(row.job_id, []), now) for row in rows]
 
 
-def _monitors(session: Session, tenant_id: str, job_ids: list[str]) -> dict[str, list[_Watched]]:
+def _monitors(session: Session, tenant_id: str, job_ids: list[str]) -> dict[str, list[_Instance]]:
     """Each job's monitors with their endpoints, by the endpoint's name; those of ping keys first.
 
-    Endpoints are read once each: beside its monitors a row with a whole crontab would be read a thousand times.
+    Reads each endpoint once: a join would repeat its large row, with the crontab, for every monitor.
     """
     query = select(Monitor).where(Monitor.tenant_id == tenant_id, Monitor.state != "retired")
     if len(job_ids) == 1:
         query = query.where(Monitor.job_id == job_ids[0])
     hosts = {host.id: host for host in session.exec(select(Endpoint).where(Endpoint.tenant_id == tenant_id))}
-    pairs = [(one, hosts.get(one.source_id)) for one in session.exec(query)]
-    found: dict[str, list[_Watched]] = {}
+    pairs = [(monitor, hosts.get(monitor.source_id)) for monitor in session.exec(query)]
+    by_job: dict[str, list[_Instance]] = {}
     for monitor, endpoint in sorted(pairs, key=lambda pair: pair[1].name if pair[1] else ""):
-        found.setdefault(monitor.job_id, []).append((monitor, endpoint))
-    return found
+        by_job.setdefault(monitor.job_id, []).append((monitor, endpoint))
+    return by_job
 
 
-def _hosts(monitors: Iterable[_Watched]) -> list[Endpoint]:
+def _hosts(monitors: Iterable[_Instance]) -> list[Endpoint]:
     return [endpoint for _, endpoint in monitors if endpoint]
 
 
-def _shape(row: JobIndex, monitors: list[_Watched], now: datetime) -> wire.JobSummary:
-    due = _coming(row, monitors, 1, now)
+def _shape(row: JobIndex, monitors: list[_Instance], now: datetime) -> wire.JobSummary:
+    due = _next_slots(row, monitors, 1, now)
     return wire.JobSummary(
         id=row.job_id,
         name=row.name,
@@ -126,7 +126,7 @@ def _shape(row: JobIndex, monitors: list[_Watched], now: datetime) -> wire.JobSu
 
 
 def roll_up(states: Sequence[str], *, valid: bool, active: bool) -> str:
-    """The worst of a job's states over its endpoints; an invalid file says so, a job that runs nowhere waits."""
+    """A job's state: invalid for an invalid file; waiting or paused without monitors; otherwise the worst state."""
     if not valid:
         return "invalid"
     if not states:
@@ -143,14 +143,14 @@ def _words(schedule: tuple[str, ...]) -> str:
 
 
 def next_runs(session: Session, actor: Actor, namespace: str, name: str, count: int, now: datetime) -> list[datetime]:
-    """When the job is due next, over all its endpoints; empty for one that is paused, disabled or invalid."""
+    """The job's next slots over all its endpoints; empty for a paused, disabled or invalid job."""
     actor.require("read:jobs")
     row = find(session, actor.tenant_id, namespace, name)
     monitors = _monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, [])
-    return _coming(row, monitors, min(max(count, 1), 100), now)
+    return _next_slots(row, monitors, min(max(count, 1), 100), now)
 
 
-def _coming(row: JobIndex, monitors: Iterable[_Watched], count: int, now: datetime) -> list[datetime]:
+def _next_slots(row: JobIndex, monitors: Iterable[_Instance], count: int, now: datetime) -> list[datetime]:
     if not slots.is_on(row):
         return []
     return slots.next_slots(slots.scheduled(row), map(slots.host_of, _hosts(monitors)), now, count)
@@ -160,19 +160,19 @@ def instances(session: Session, actor: Actor, namespace: str, name: str) -> list
     """The job on each of its endpoints."""
     actor.require("read:jobs")
     row = find(session, actor.tenant_id, namespace, name)
-    found = _monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, [])
-    return [instance(monitor, endpoint.name) for monitor, endpoint in found if endpoint]
+    monitors = _monitors(session, actor.tenant_id, [row.job_id]).get(row.job_id, [])
+    return [instance(monitor, endpoint.name) for monitor, endpoint in monitors if endpoint]
 
 
 def namespace_names(session: Session, actor: Actor) -> list[str]:
-    """The folders that a job can be put in, those without a job too."""
+    """The namespaces, including those without jobs."""
     actor.require("read:jobs")
     tenant = session.get(Tenant, actor.tenant_id)
     return sorted({*(tenant.namespaces if tenant else []), *SYSTEM})
 
 
 def namespaces(session: Session, actor: Actor) -> list[wire.Namespace]:
-    """The repository's folders with how many jobs each has; the system's two are always there."""
+    """The namespaces with their numbers of jobs. The two system namespaces are always included."""
     actor.require("read:jobs")
     tenant = session.get(Tenant, actor.tenant_id)
     counts = dict.fromkeys([*(tenant.namespaces if tenant else []), *SYSTEM], 0)

@@ -1,4 +1,4 @@
-"""What the first page says."""
+"""The data of the overview page."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from crontopus_app.monitoring.instances import instance
 from crontopus_app.queries import jobs
 
 SHOWN = 8
-# So many runs of a failing instance are looked at for when it began to fail.
-LOOKED_AT = 200
+# Number of runs searched for the start of a failure.
+SEARCHED = 200
 TAIL = 600
 BAD = frozenset({"failed", "timeout", "lost", "missed"})
 MONITORED = frozenset({"managed"})
@@ -29,10 +29,10 @@ CRON_LINES = MONITORED | {"foreign"}
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """An instance that fails: its last run, since when (its first bad run in a row), when it last ran well.
+class FailingInstance:
+    """A failing instance: ``times`` failures in a row since ``since``, and its ``last_good`` run.
 
-    ``more`` says that it has failed for longer than was looked at; ``last_line`` is the last that its run printed.
+    ``more`` means that the failure began before the searched runs; ``last_line`` is the last output line.
     """
 
     what: wire.InstanceStatus
@@ -46,7 +46,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Overview:
-    """Counts of instances by state, endpoints, cron lines, what fails, the newest runs, the last changes."""
+    """Counts of endpoints, cron lines and instances by state; failing instances, newest runs, newest changes."""
 
     endpoints: int
     endpoints_in_sync: int
@@ -56,23 +56,23 @@ class Overview:
     states: dict[str, int]
     running: int
     last: list[wire.Run]
-    failing: list[Trouble]
+    failing: list[FailingInstance]
     failing_more: int
     changes: list[wire.ChangeStatus]
 
 
 @dataclass(frozen=True)
 class Totals:
-    """How many jobs the repository has, invalid files too, and how many endpoints are not revoked."""
+    """The number of jobs, including invalid files, and of active endpoints."""
 
     jobs: int
     endpoints: int
 
 
 def totals(session: Session, actor: Actor) -> Totals:
-    """What stands beside the names of the pages."""
-    mine = (Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active")
-    hosts = session.exec(select(func.count()).select_from(Endpoint).where(*mine)).one()
+    """The counts in the console's navigation."""
+    active = (Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active")
+    hosts = session.exec(select(func.count()).select_from(Endpoint).where(*active)).one()
     return Totals(jobs.count(session, actor), hosts)
 
 
@@ -80,11 +80,11 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
     actor.require("read:runs")
     tenant = session.get(Tenant, actor.tenant_id)
     head = tenant.head if tenant else ""
-    mine = (Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active")
-    hosts = session.exec(select(Endpoint).where(*mine)).all()
+    active = (Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active")
+    hosts = session.exec(select(Endpoint).where(*active)).all()
     host_states = Counter(endpoints.state_of(host, head, now) for host in hosts)
     standings = Counter(line.get("standing") for host in hosts for line in host.crontab)
-    troubles, more = _troubles(session, actor, {host.id: host.name for host in hosts})
+    troubles, more = _failing_instances(session, actor, {host.id: host.name for host in hosts})
     return Overview(
         endpoints=len(hosts),
         endpoints_in_sync=host_states["in sync"],
@@ -101,13 +101,13 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
 
 
 def _states(session: Session, actor: Actor) -> dict[str, int]:
-    mine = (Monitor.tenant_id == actor.tenant_id, Monitor.state != "retired")
-    return dict(session.exec(select(Monitor.state, func.count()).where(*mine).group_by(Monitor.state)).all())
+    monitored = (Monitor.tenant_id == actor.tenant_id, Monitor.state != "retired")
+    return dict(session.exec(select(Monitor.state, func.count()).where(*monitored).group_by(Monitor.state)).all())
 
 
 def _running(session: Session, actor: Actor) -> int:
-    mine = (Run.tenant_id == actor.tenant_id, Run.status == "running")
-    return session.exec(select(func.count()).select_from(Run).where(*mine)).one()
+    running = (Run.tenant_id == actor.tenant_id, Run.status == "running")
+    return session.exec(select(func.count()).select_from(Run).where(*running)).one()
 
 
 def _newest(session: Session, actor: Actor) -> list[wire.Run]:
@@ -116,57 +116,62 @@ def _newest(session: Session, actor: Actor) -> list[wire.Run]:
     return [runs.shape(row) for row in session.exec(query)]
 
 
-def _troubles(session: Session, actor: Actor, names: dict[str, str]) -> tuple[list[Trouble], int]:
-    """The failing instances, the newest failures first, and how many more there are."""
-    mine = (Monitor.tenant_id == actor.tenant_id, Monitor.state == "failing")
-    query = select(Monitor).where(*mine).order_by(col(Monitor.last_run_at).desc(), col(Monitor.id)).limit(SHOWN)
+def _failing_instances(session: Session, actor: Actor, names: dict[str, str]) -> tuple[list[FailingInstance], int]:
+    """The failing instances, newest failure first, and the number of further ones."""
+    failing = (Monitor.tenant_id == actor.tenant_id, Monitor.state == "failing")
+    query = select(Monitor).where(*failing).order_by(col(Monitor.last_run_at).desc(), col(Monitor.id)).limit(SHOWN)
     monitors = session.exec(query).all()
-    total = session.exec(select(func.count()).select_from(Monitor).where(*mine)).one()
-    past = _past(session, actor.tenant_id, monitors)
-    lines = _last_lines(session, [one.last_run_id for one in monitors if one.last_run_id])
-    made = [
-        _trouble(one, names.get(one.source_id), past[one.job_id, one.source_id], lines.get(one.last_run_id or ""))
-        for one in monitors
+    total = session.exec(select(func.count()).select_from(Monitor).where(*failing)).one()
+    past = _recent_runs(session, actor.tenant_id, monitors)
+    lines = _last_lines(session, [monitor.last_run_id for monitor in monitors if monitor.last_run_id])
+    instances = [
+        _failing_instance(
+            monitor,
+            names.get(monitor.source_id),
+            past[monitor.job_id, monitor.source_id],
+            lines.get(monitor.last_run_id or ""),
+        )
+        for monitor in monitors
     ]
-    return made, total - len(made)
+    return instances, total - len(instances)
 
 
-def _trouble(monitor: Monitor, name: str | None, past: list[Any], line: str | None) -> Trouble:
-    bad = next((place for place, run in enumerate(past) if run.status == "success"), len(past))
-    streak = [run for run in past[:bad] if run.status in BAD]
-    return Trouble(
+def _failing_instance(monitor: Monitor, name: str | None, past: list[Any], line: str | None) -> FailingInstance:
+    failures = next((index for index, run in enumerate(past) if run.status == "success"), len(past))
+    streak = [run for run in past[:failures] if run.status in BAD]
+    return FailingInstance(
         what=instance(monitor, name or (past[0].endpoint_name if past else "")),
         exit_code=streak[0].exit_code if streak else None,
         times=len(streak),
-        more=bad == LOOKED_AT,
+        more=failures == SEARCHED,
         since=streak[-1].sort_at if streak else monitor.last_run_at,
-        last_good=past[bad].sort_at if bad < len(past) else None,
+        last_good=past[failures].sort_at if failures < len(past) else None,
         last_line=line or "",
     )
 
 
-def _past(session: Session, tenant_id: str, monitors: Sequence[Monitor]) -> dict[tuple[str, str], list[Any]]:
-    """The newest runs of each instance, newest first, few columns of each."""
-    found: dict[tuple[str, str], list[Any]] = defaultdict(list)
+def _recent_runs(session: Session, tenant_id: str, monitors: Sequence[Monitor]) -> dict[tuple[str, str], list[Any]]:
+    """The newest runs of each instance, newest first, with the needed columns."""
+    by_instance: dict[tuple[str, str], list[Any]] = defaultdict(list)
     if not monitors:
-        return found
-    what = (Run.job_id, Run.source_id, Run.endpoint_name, Run.status, Run.exit_code, Run.sort_at)
+        return by_instance
+    columns = (Run.job_id, Run.source_id, Run.endpoint_name, Run.status, Run.exit_code, Run.sort_at)
     parts = []
-    for one in monitors:
-        mine = (Run.tenant_id == tenant_id, Run.job_id == one.job_id, Run.source_id == one.source_id)
-        query = select(*what).where(*mine).order_by(col(Run.sort_at).desc(), col(Run.id).desc())  # pyright: ignore[reportCallIssue, reportArgumentType] -- six columns
-        parts.append(select(query.limit(LOOKED_AT).subquery()))
+    for monitor in monitors:
+        of_instance = (Run.tenant_id == tenant_id, Run.job_id == monitor.job_id, Run.source_id == monitor.source_id)
+        query = select(*columns).where(*of_instance).order_by(col(Run.sort_at).desc(), col(Run.id).desc())  # pyright: ignore[reportCallIssue, reportArgumentType] -- six columns
+        parts.append(select(query.limit(SEARCHED).subquery()))
     for row in session.execute(union_all(*parts)):  # pyright: ignore[reportDeprecated] -- exec takes no union
-        found[row.job_id, row.source_id].append(row)
-    return found
+        by_instance[row.job_id, row.source_id].append(row)
+    return by_instance
 
 
 def _last_lines(session: Session, run_ids: Sequence[str]) -> dict[str, str]:
-    """The last line that each run printed, read from the end of what is kept."""
+    """The last output line of each run, from the end of the stored output."""
     parts = [func.substr(part, func.length(part) - TAIL + 1) for part in (RunOutput.head, RunOutput.tail)]
     query = select(RunOutput.run_id, *parts).where(col(RunOutput.run_id).in_(run_ids))
-    found = {}
+    last_lines = {}
     for run_id, head, tail in session.exec(query):
         lines = [line for line in (tail or head).splitlines() if line.strip()]
-        found[run_id] = lines[-1] if lines else ""
-    return found
+        last_lines[run_id] = lines[-1] if lines else ""
+    return last_lines

@@ -1,4 +1,4 @@
-"""What a manifest would change, and where, before anybody commits it."""
+"""Plans: what a manifest would change on each host, before it is committed."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from crontopus_app.monitoring.sync import matching
 from crontopus_app.queries import plan_lines
 
 SLOTS = 5
-# Lines are worked out for so many of the hosts that something changes on: each needs its crontab.
+# Number of changed hosts with lines in a plan: each requires reading the host's crontab.
 MOST_LINES = 50
 
 
 @dataclass(frozen=True)
 class EndpointPlan:
-    """What happens to the job on one host.
+    """The change of a job on one host.
 
-    ``action`` is create, update, delete or none. ``before`` are its lines in the crontab as the agent read it last,
-    ``after`` those that the agent will write; ``note`` says what stands in the way. ``timezone`` (empty until it
-    reports) and ``dst_policy`` are the host's own.
+    ``action`` is create, update, delete or none. ``before`` are the job's lines at the agent's last report, ``after``
+    those that the agent will write, ``note`` an obstacle. ``timezone`` (empty until the host reports) and
+    ``dst_policy`` are the host's.
     """
 
     endpoint_id: str
@@ -52,11 +52,10 @@ class EndpointPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """``action`` is create, update, none, or invalid, where ``errors`` say why.
+    """``action`` is create, update, none, or invalid (then ``errors`` say why).
 
-    ``nobody`` says why no host takes the job, where none does; ``unknown`` are names of endpoints that there are not.
-    ``job_id`` is the id it has or will have; ``manifest`` its fields as the hosts read them, with the defaults of the
-    tenant's policy.
+    ``nobody`` is the reason if the job runs on no host; ``unknown`` are names of endpoints that do not exist.
+    ``job_id`` is the job's id, existing or new; ``manifest`` are its fields with the defaults of the tenant's policy.
     """
 
     namespace: str
@@ -81,7 +80,7 @@ def plan(
     now: datetime,
     most_lines: int = MOST_LINES,
 ) -> Plan:
-    """The plan for a job body or a manifest's bytes; lines are told of ``most_lines`` hosts."""
+    """The plan for a job body or a manifest's bytes, with crontab lines for up to ``most_lines`` hosts."""
     actor.require("read:jobs")
     decoded = _decoded(actor, body, namespace, policies.of_tenant(session, actor.tenant_id))
     manifest = decoded.manifest
@@ -89,27 +88,29 @@ def plan(
         return Plan(namespace, "", "invalid", list(decoded.errors), list(decoded.lints), [], [], [])
     before = find_or_none(session, actor.tenant_id, manifest.namespace, manifest.name)
     after = _row(actor.tenant_id, decoded, before)
-    same = before is not None and before.manifest == to_fields(manifest)
+    unchanged = before is not None and before.manifest == to_fields(manifest)
     hosts = _hosts(session, actor)
-    plans = _endpoints(session, before, after, hosts, same)
+    plans = _endpoints(session, before, after, hosts, unchanged)
     return Plan(
         namespace=manifest.namespace,
         name=manifest.name,
-        action="create" if before is None else "none" if same else "update",
+        action="create" if before is None else "none" if unchanged else "update",
         errors=[],
         lints=list(decoded.lints),
         endpoints=_with_lines(session, plans, after, hosts, now, most_lines),
         slots_before=_slots(before, hosts, now),
         slots_after=_slots(after, hosts, now),
-        nobody="" if any(one.action != "delete" for one in plans) else plan_lines.nobody(after, hosts),
-        unknown=plan_lines.unknown(after, hosts),
+        nobody=""
+        if any(host_plan.action != "delete" for host_plan in plans)
+        else plan_lines.no_host_reason(after, hosts),
+        unknown=plan_lines.unknown_names(after, hosts),
         job_id=after.job_id,
         manifest=after.manifest,
     )
 
 
 def _row(tenant_id: str, decoded: Decoded, before: JobIndex | None) -> JobIndex:
-    """The index's row as it would be."""
+    """The index row that the manifest would have."""
     manifest: Any = decoded.manifest
     names = {"path": manifest.path, "name": manifest.name, "namespace": manifest.namespace}
     columns = {"job_id": manifest.id, **index_rows.columns_of(decoded)}
@@ -120,7 +121,7 @@ def _row(tenant_id: str, decoded: Decoded, before: JobIndex | None) -> JobIndex:
 
 
 def _decoded(actor: Actor, body: Mapping[str, Any] | bytes, namespace: str, policy: Policy) -> Decoded:
-    """As the index and the agents read it: with the policy's defaults of its namespace."""
+    """Parses the manifest as the index and the agents do, with the policy's defaults for its namespace."""
     if not isinstance(body, bytes):
         body, decoded = from_fields({"namespace": namespace or None, **body}, tenant=actor.tenant_id)
         if decoded.manifest is None:
@@ -135,20 +136,20 @@ def _decoded(actor: Actor, body: Mapping[str, Any] | bytes, namespace: str, poli
 
 
 def _hosts(session: Session, actor: Actor) -> list[Endpoint]:
-    """Without what takes space: a crontab may have thousands of lines."""
-    mine = Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active"
-    slim = [defer(getattr(Endpoint, name)) for name in ("crontab", "drift")]
-    return list(session.exec(select(Endpoint).where(*mine).order_by(Endpoint.name).options(*slim)))
+    """The active endpoints, without the large columns."""
+    active = Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active"
+    without_large = [defer(getattr(Endpoint, name)) for name in ("crontab", "drift")]
+    return list(session.exec(select(Endpoint).where(*active).order_by(Endpoint.name).options(*without_large)))
 
 
 def _endpoints(
     session: Session, before: JobIndex | None, after: JobIndex, hosts: list[Endpoint], same: bool
 ) -> list[EndpointPlan]:
-    """Every endpoint that has the job or would have it; one that is disabled is on no host."""
+    """The plans of all endpoints that have the job or would have it. A disabled job is on no host."""
     old = _on(session, before) if before else set()
     new = {host.id for host in matching(after, hosts)} if after.enabled else set()
-    both = "none" if same else "update"
-    actions = {host.id: both if host.id in old & new else "delete" if host.id in old else "create" for host in hosts}
+    kept = "none" if same else "update"
+    actions = {host.id: kept if host.id in old & new else "delete" if host.id in old else "create" for host in hosts}
     return [
         EndpointPlan(host.id, host.name, actions[host.id], host.timezone, policy_of(host.capabilities))
         for host in hosts
@@ -159,28 +160,32 @@ def _endpoints(
 def _with_lines(
     session: Session, plans: list[EndpointPlan], after: JobIndex, hosts: list[Endpoint], now: datetime, most: int
 ) -> list[EndpointPlan]:
-    """The same plans, the first of those that change something with their lines."""
-    shown = {one.endpoint_id for one in [one for one in plans if one.action != "none"][:most]}
+    """Adds crontab lines to the first ``most`` plans that change something."""
+    changing = [host_plan for host_plan in plans if host_plan.action != "none"]
+    shown = {host_plan.endpoint_id for host_plan in changing[:most]}
     by_id = {host.id: host for host in hosts if host.id in shown}
-    found = plan_lines.crontabs(session, list(by_id.values())) if shown else {}
+    crontabs = plan_lines.crontabs(session, list(by_id.values())) if shown else {}
     return [
-        _lined(one, after, by_id[one.endpoint_id], found[one.endpoint_id], now) if one.endpoint_id in shown else one
-        for one in plans
+        _with_host_lines(host_plan, after, by_id[host_plan.endpoint_id], crontabs[host_plan.endpoint_id], now)
+        if host_plan.endpoint_id in shown
+        else host_plan
+        for host_plan in plans
     ]
 
 
-def _lined(
-    one: EndpointPlan, after: JobIndex, host: Endpoint, crontab: list[dict[str, str]], now: datetime
+def _with_host_lines(
+    host_plan: EndpointPlan, after: JobIndex, host: Endpoint, crontab: list[dict[str, str]], now: datetime
 ) -> EndpointPlan:
-    before = plan_lines.present(crontab, after.job_id)
-    unseen = "" if before or one.action == "create" else plan_lines.UNSEEN
-    if one.action == "delete":
-        return replace(one, before=before, note=unseen)
-    lines, note = plan_lines.coming(after, host, crontab, now)
-    return replace(one, before=before, after=lines, note=note or unseen)
+    before = plan_lines.current_lines(crontab, after.job_id)
+    unseen = "" if before or host_plan.action == "create" else plan_lines.UNSEEN
+    if host_plan.action == "delete":
+        return replace(host_plan, before=before, note=unseen)
+    lines, note = plan_lines.future_lines(after, host, crontab, now)
+    return replace(host_plan, before=before, after=lines, note=note or unseen)
 
 
 def _on(session: Session, row: JobIndex) -> set[str]:
+    """The ids of the endpoints that have the job."""
     live = Monitor.tenant_id == row.tenant_id, Monitor.job_id == row.job_id, Monitor.state != "retired"
     return set(session.exec(select(Monitor.source_id).where(*live))) if row.enabled else set()
 

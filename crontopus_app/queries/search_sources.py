@@ -1,4 +1,4 @@
-"""What a search looks through: columns of the tables, without what is large."""
+"""The searchable columns of the tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHANGES = 500
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A job's words. One without a path has gone from the repository: only its runs are left."""
+    """The searchable facts of a job. Without a path, the job was deleted and only its runs remain."""
 
     job_id: str
     name: str
@@ -34,7 +34,7 @@ class JobFacts:
 
 @dataclass(frozen=True)
 class CommitFacts:
-    """A commit that is known here; ``text`` is what words are looked for in, in small letters."""
+    """A commit in the database; ``text`` is the searched text in lower case."""
 
     sha: str
     title: str
@@ -45,7 +45,7 @@ class CommitFacts:
 
 
 def jobs(session: Session, tenant_id: str) -> list[JobFacts]:
-    """All jobs by namespace and name, then those that have gone and left runs."""
+    """All jobs by namespace and name, then deleted jobs with runs."""
     rows = session.exec(
         select(
             JobIndex.job_id, JobIndex.name, JobIndex.namespace, JobIndex.path, JobIndex.valid, JobIndex.manifest,
@@ -54,30 +54,30 @@ def jobs(session: Session, tenant_id: str) -> list[JobFacts]:
         .where(JobIndex.tenant_id == tenant_id)
         .order_by(JobIndex.namespace, JobIndex.name, JobIndex.path)
     )  # fmt: skip
-    found = [
+    current = [
         JobFacts(*row[:5], detail=str((row[5] or {}).get("command", "")), text=words(row[5] or {}), sha=row[6],
                  author=row[7], message=row[8], at=row[9])
         for row in rows
     ]  # fmt: skip
-    known = {job.job_id for job in found}
-    gone = session.exec(
+    ids = {job.job_id for job in current}
+    deleted = session.exec(
         select(Monitor.job_id, Monitor.job_name, Monitor.namespace)
         .where(Monitor.tenant_id == tenant_id, Monitor.state == "retired")
         .distinct()
     )
-    return found + [JobFacts(*row) for row in gone if row[0] not in known]
+    return current + [JobFacts(*row) for row in deleted if row[0] not in ids]
 
 
 def words(manifest: dict[str, Any]) -> str:
-    """Command, arguments, labels and annotations (a description is one) as one text."""
-    said = [str(manifest.get("command") or ""), *(str(one) for one in manifest.get("args") or [])]
+    """Command, arguments, labels and annotations (including the description) as one text."""
+    parts = [str(manifest.get("command") or ""), *(str(argument) for argument in manifest.get("args") or [])]
     for name in ("labels", "annotations"):
-        said += [f"{key}={value}" for key, value in (manifest.get(name) or {}).items()]
-    return " ".join(said)
+        parts += [f"{key}={value}" for key, value in (manifest.get(name) or {}).items()]
+    return " ".join(parts)
 
 
 def hosts(session: Session, tenant_id: str) -> list[Any]:
-    """Endpoints with what they are found by, the revoked ones last."""
+    """The searchable columns of endpoints, revoked ones last."""
     columns = (Endpoint.id, Endpoint.name, Endpoint.hostname)
     query = select(*columns, Endpoint.labels, Endpoint.platform)  # pyright: ignore[reportCallIssue] -- typed up to four
     return list(
@@ -91,24 +91,24 @@ def head(session: Session, tenant_id: str) -> str:
 
 
 def commits(session: Session, tenant_id: str, jobs: Sequence[JobFacts]) -> list[CommitFacts]:
-    """Commits that last touched a job, and the newest of those made here; each once, newest first."""
-    found: dict[str, CommitFacts] = {}
+    """The last commits of jobs, and the newest commits made by Crontopus; without duplicates, newest first."""
+    by_sha: dict[str, CommitFacts] = {}
     for job in jobs:
         if job.sha:
-            place = f"/jobs/{quote(job.namespace, safe='')}/{quote(job.name, safe='')}"
-            found.setdefault(job.sha, _commit(job.sha, job.message, job.author, job.at, place))
+            page = f"/jobs/{quote(job.namespace, safe='')}/{quote(job.name, safe='')}"
+            by_sha.setdefault(job.sha, _commit(job.sha, job.message, job.author, job.at, page))
     newest = (col(Change.created_at).desc(), col(Change.sequence).desc())
     query = select(Change).where(Change.tenant_id == tenant_id, Change.state == "done").order_by(*newest)
     for change in session.exec(query.limit(CHANGES)):
         if change.commit_sha:
-            place = f"/jobs/{quote(change.path.rpartition('.')[0])}" if change.path.count("/") == 1 else "/repository"
-            made = _commit(change.commit_sha, change.message, change.author_name, change.done_at, place)
-            found.setdefault(change.commit_sha, made)
-    return sorted(found.values(), key=lambda one: one.at.timestamp() if one.at else 0.0, reverse=True)
+            page = f"/jobs/{quote(change.path.rpartition('.')[0])}" if change.path.count("/") == 1 else "/repository"
+            commit = _commit(change.commit_sha, change.message, change.author_name, change.done_at, page)
+            by_sha.setdefault(change.commit_sha, commit)
+    return sorted(by_sha.values(), key=lambda commit: commit.at.timestamp() if commit.at else 0.0, reverse=True)
 
 
-def _commit(sha: str, message: str, author: str, at: datetime | None, place: str) -> CommitFacts:
-    """``place`` is a job's page, whose history shows what the commit did; without a job the repository's page."""
-    href = place if place == "/repository" else f"{place}?{urlencode({'tab': 'history', 'commit': sha})}"
+def _commit(sha: str, message: str, author: str, at: datetime | None, page: str) -> CommitFacts:
+    """``page`` is a job's page, whose history shows the commit, or the repository's page."""
+    href = page if page == "/repository" else f"{page}?{urlencode({'tab': 'history', 'commit': sha})}"
     line = message.strip().split("\n", 1)[0]
     return CommitFacts(sha, f"{sha[:7]} {line}".strip(), author, href, at, f"{sha} {message} {author}".lower())

@@ -1,4 +1,4 @@
-"""A tenant's day: the jobs that need attention most, what they ran in the last twelve hours, when they are due next."""
+"""The timeline of a tenant: its jobs by urgency, with runs of the last and slots of the next twelve hours."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from crontopus_app.queries.jobs import roll_up
 
 LANES = 30
 HALF = timedelta(hours=12)
-# A job of every minute on one host; of more hosts the newest are drawn.
+# A run per minute for twelve hours; of more runs, the newest are shown.
 RUNS = 720
-# So many of a job's runs that began before the day are looked at for whether they ended in it.
+# Number of a job's earlier runs that are checked for an end within the last twelve hours.
 BEFORE = 50
 PLACES = 100
 TIMED = (JobIndex.job_id, JobIndex.schedule, JobIndex.timezone, JobIndex.valid, JobIndex.enabled, JobIndex.paused)
-# As they stand among a run's flags, which are looked through as written: to parse those of each run takes longer.
+# Searched for in the stored JSON of the flags, because parsing it for every run is slower.
 LATE = ('"late_start"', '"late_finish"')
 
 
 @dataclass(frozen=True)
-class Mark:
-    """One run; ``seconds`` is None while it runs."""
+class TimelineRun:
+    """A run; ``seconds`` is its duration, None while it runs."""
 
     run_id: str
     status: str
@@ -44,19 +44,19 @@ class Mark:
 
 @dataclass(frozen=True)
 class Lane:
-    """One job: its runs newest first, and its slots to come over all its hosts, ascending."""
+    """A job: its runs, newest first, and its next slots over all hosts, ascending."""
 
     job_id: str
     name: str
     namespace: str
     state: str
-    marks: tuple[Mark, ...]
+    marks: tuple[TimelineRun, ...]
     slots: tuple[datetime, ...]
 
 
 @dataclass(frozen=True)
 class Day:
-    """At most ``LANES`` of the tenant's ``jobs``, those that need attention first."""
+    """At most ``LANES`` of the tenant's ``jobs``, the most urgent first."""
 
     lanes: tuple[Lane, ...]
     jobs: int
@@ -72,23 +72,23 @@ class _Job:
 
 
 def day(session: Session, actor: Actor, now: datetime) -> Day:
-    """The twelve hours before ``now`` and the twelve after it."""
+    """The timeline from twelve hours before ``now`` to twelve hours after it."""
     actor.require("read:runs")
     actor.require("read:jobs")
     jobs = _jobs(session, actor.tenant_id)
     chosen = sorted(jobs, key=lambda job: (_need(job.state), job.namespace, job.name))[:LANES]
     ids = list(dict.fromkeys(job.job_id for job in chosen))
     marks = _marks(session, actor.tenant_id, ids, now)
-    coming = _coming(session, actor.tenant_id, chosen, now)
+    upcoming = _next_slots(session, actor.tenant_id, chosen, now)
     lanes = [
-        Lane(job.job_id, job.name, job.namespace, job.state, tuple(marks[job.job_id]), coming.get(job.file, ()))
+        Lane(job.job_id, job.name, job.namespace, job.state, tuple(marks[job.job_id]), upcoming.get(job.file, ()))
         for job in chosen
     ]
     return Day(tuple(lanes), len(jobs))
 
 
 def _need(state: str) -> int:
-    """A job that runs stays where it was: lanes must not jump whenever one begins or ends."""
+    """The rank of a state. A running job counts as ok, so that lanes do not move when a run starts or ends."""
     return badness("ok" if state == "running" else state)
 
 
@@ -98,51 +98,55 @@ def _jobs(session: Session, tenant_id: str) -> list[_Job]:
     for job_id, state in session.exec(monitors.distinct()):
         states[job_id].add(state)
     busy = set(session.exec(select(Run.job_id).where(Run.tenant_id == tenant_id, Run.status == "running").distinct()))
-    what = (JobIndex.id, JobIndex.job_id, JobIndex.name, JobIndex.namespace, JobIndex.valid, JobIndex.enabled)
-    rows = session.execute(select(*what, JobIndex.paused).where(JobIndex.tenant_id == tenant_id))  # pyright: ignore -- more columns than select has overloads for
-    found = []
+    columns = (JobIndex.id, JobIndex.job_id, JobIndex.name, JobIndex.namespace, JobIndex.valid, JobIndex.enabled)
+    rows = session.execute(select(*columns, JobIndex.paused).where(JobIndex.tenant_id == tenant_id))  # pyright: ignore -- more columns than select has overloads for
+    jobs = []
     for file, job_id, name, namespace, valid, enabled, paused in rows:
         state = roll_up(list(states[job_id]), valid=valid, active=enabled and not paused)
-        found.append(_Job(job_id, name, namespace, "running" if state == "ok" and job_id in busy else state, file))
-    return found
+        jobs.append(_Job(job_id, name, namespace, "running" if state == "ok" and job_id in busy else state, file))
+    return jobs
 
 
-def _marks(session: Session, tenant_id: str, job_ids: Sequence[str], now: datetime) -> dict[str, list[Mark]]:
-    """The runs that began in the last twelve hours, and of those before them what ended since or still runs."""
-    found: dict[str, list[Mark]] = defaultdict(list)
+def _marks(session: Session, tenant_id: str, job_ids: Sequence[str], now: datetime) -> dict[str, list[TimelineRun]]:
+    """The runs of the last twelve hours, and earlier ones that ended within them or still run."""
+    by_job: dict[str, list[TimelineRun]] = defaultdict(list)
     if not job_ids:
-        return found
+        return by_job
     edge, parts = now - HALF, []
-    for one in job_ids:
-        mine = (Run.tenant_id == tenant_id, Run.job_id == one)
-        before = _newest(BEFORE, *mine, col(Run.sort_at) <= edge)
-        parts += [select(_newest(RUNS, *mine, col(Run.sort_at) > edge))]
-        parts += [select(before).where(before.c.finished_at > edge)]
+    for job_id in job_ids:
+        of_job = (Run.tenant_id == tenant_id, Run.job_id == job_id)
+        earlier = _newest(BEFORE, *of_job, col(Run.sort_at) <= edge)
+        parts += [select(_newest(RUNS, *of_job, col(Run.sort_at) > edge))]
+        parts += [select(earlier).where(earlier.c.finished_at > edge)]
     old = (Run.tenant_id == tenant_id, Run.status == "running", col(Run.sort_at) <= edge)
     parts.append(select(_newest(RUNS, *old, col(Run.job_id).in_(job_ids))))
     for run_id, job_id, status, flags, host, started, received, _, seconds in session.execute(union_all(*parts)):
         running = status == "running"
         late = any(flag in flags for flag in LATE)
-        found[job_id].append(Mark(run_id, status, late, host, started or received, None if running else seconds or 0))
-    return found
+        by_job[job_id].append(
+            TimelineRun(run_id, status, late, host, started or received, None if running else seconds or 0)
+        )
+    return by_job
 
 
 def _newest(most: int, *conditions: Any) -> Any:
-    """The box of a part of a union: SQLite takes no order inside a union itself."""
+    """Wraps a UNION member in a subquery: SQLite forbids ORDER BY inside one."""
     flags = cast(Run.flags, String).label("flags")
-    what = (Run.id, Run.job_id, Run.status, flags, Run.endpoint_name, Run.started_at, Run.received_at)
-    query = select(*what, Run.finished_at, Run.duration_s).where(*conditions)  # pyright: ignore -- more columns than select has overloads for
+    columns = (Run.id, Run.job_id, Run.status, flags, Run.endpoint_name, Run.started_at, Run.received_at)
+    query = select(*columns, Run.finished_at, Run.duration_s).where(*conditions)  # pyright: ignore -- more columns than select has overloads for
     return query.order_by(col(Run.sort_at).desc(), col(Run.id).desc()).limit(most).subquery()
 
 
-def _coming(session: Session, tenant_id: str, jobs: Sequence[_Job], now: datetime) -> dict[str, tuple[datetime, ...]]:
-    """The slots to come by file: each host's own minute, zone and cron."""
+def _next_slots(
+    session: Session, tenant_id: str, jobs: Sequence[_Job], now: datetime
+) -> dict[str, tuple[datetime, ...]]:
+    """The next slots by file, with each host's own minute, zone and cron."""
     query = select(JobIndex).where(col(JobIndex.id).in_([job.file for job in jobs]))
     rows = [row for row in session.exec(query.options(load_only(*TIMED))) if slots.is_on(row)]  # pyright: ignore[reportArgumentType] -- columns, not values
     hosts = _hosts(session, tenant_id, [row.job_id for row in rows])
-    soon = now + timedelta(microseconds=1)
+    start = now + timedelta(microseconds=1)
     return {
-        row.id: tuple(slots.between(slots.scheduled(row), sorted(hosts[row.job_id])[:PLACES], soon, soon + HALF))
+        row.id: tuple(slots.between(slots.scheduled(row), sorted(hosts[row.job_id])[:PLACES], start, start + HALF))
         for row in rows
     }
 
@@ -150,8 +154,8 @@ def _coming(session: Session, tenant_id: str, jobs: Sequence[_Job], now: datetim
 def _hosts(session: Session, tenant_id: str, job_ids: Sequence[str]) -> dict[str, list[Host]]:
     query = select(Monitor.job_id, Endpoint.id, Endpoint.timezone, Endpoint.capabilities)
     query = query.join(Endpoint, col(Endpoint.id) == col(Monitor.endpoint_id))
-    mine = (Monitor.tenant_id == tenant_id, Monitor.state != "retired", col(Monitor.job_id).in_(job_ids))
-    found: dict[str, list[Host]] = defaultdict(list)
-    for job_id, host, zone, capabilities in session.exec(query.where(*mine)):
-        found[job_id].append(Host(host, slots.clock_of(zone, capabilities)))
-    return found
+    active = (Monitor.tenant_id == tenant_id, Monitor.state != "retired", col(Monitor.job_id).in_(job_ids))
+    by_job: dict[str, list[Host]] = defaultdict(list)
+    for job_id, host, zone, capabilities in session.exec(query.where(*active)):
+        by_job[job_id].append(Host(host, slots.clock_of(zone, capabilities)))
+    return by_job

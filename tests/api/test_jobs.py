@@ -246,7 +246,7 @@ def test_a_plan_tells_where_and_when_and_commits_nothing(
     assert [(one["endpoint_name"], one["action"]) for one in away["endpoints"]] == [
         (f"{anna.actor.username}-host", "delete")
     ]
-    assert "none is named db01" in away["nobody"]
+    assert 'no host is called "db01"' in away["nobody"]
     wrong = client.post("/api/plan", json={**FORM, "schedule": "x"}).json()
     assert (wrong["action"], wrong["errors"][0]["field"]) == ("invalid", "spec.schedule")
 

@@ -44,7 +44,7 @@ def said(member: Member, schedule: str) -> dict[str, list[datetime]]:
     with reading() as session:
         job = jobs.get(session, actor, "production", "backup", NOON).job
         (lane,) = timeline.day(session, actor, NOON).lanes
-        past = calendar.past(session, actor, "production", "backup", NOON).slots
+        past = calendar.due_slots(session, actor, "production", "backup", NOON).slots
         plan = plans.plan(session, actor, (YAML % schedule).encode(), "production", NOON)
         return {
             "list": [job.next_run] if job.next_run else [],

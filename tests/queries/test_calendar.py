@@ -40,14 +40,14 @@ def change_job(name: str, **facts: Any) -> None:
         session.add(row.sqlmodel_update(facts))
 
 
-def past(member: Member) -> calendar.Past:
+def past(member: Member) -> calendar.DueSlots:
     with reading() as session:
-        return calendar.past(session, member.actor, "production", "backup", NOON)
+        return calendar.due_slots(session, member.actor, "production", "backup", NOON)
 
 
-def crowd(member: Member) -> calendar.Crowd | None:
+def crowd(member: Member) -> calendar.SameStart | None:
     with reading() as session:
-        return calendar.crowd(session, member.actor, "production", "backup", NOON)
+        return calendar.same_start(session, member.actor, "production", "backup", NOON)
 
 
 def hours(slots: tuple[datetime, ...]) -> set[int]:
@@ -68,7 +68,7 @@ def test_the_jobs_own_zone_comes_before_its_hosts(alice: Member) -> None:
 
 def test_a_zone_that_is_not_known_here_is_not_guessed(alice: Member) -> None:
     change_host(alice, timezone="Mars/Base")
-    assert past(alice) == calendar.Past()
+    assert past(alice) == calendar.DueSlots()
 
 
 @pytest.mark.parametrize("what", ["file", "host"])
@@ -142,6 +142,6 @@ def test_jobs_of_other_hosts_and_tenants_are_no_neighbours(alice: Member) -> Non
     add_job("charlie", charlie.endpoint_id, job_id=OTHER, name="theirs")
     assert crowd(alice) is None
     with reading() as session, pytest.raises(NotFound):
-        calendar.crowd(session, charlie.actor, "production", "backup", NOON)
+        calendar.same_start(session, charlie.actor, "production", "backup", NOON)
     with reading() as session, pytest.raises(NotFound):
-        calendar.past(session, charlie.actor, "production", "backup", NOON)
+        calendar.due_slots(session, charlie.actor, "production", "backup", NOON)

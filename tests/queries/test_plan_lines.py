@@ -53,7 +53,7 @@ def line(text: str, job_id: str = JOB_ID) -> dict[str, str]:
 def test_they_are_the_agents_lines(spec: dict[str, str], policy: str) -> None:
     job, machine = row(**spec), host(capabilities={"dst_policy": policy})
     runner = "/opt/state/bin/run-job"
-    told, note = plan_lines.coming(job, machine, [line(f"0 1 * * * {runner} other", "other")], NOON)
+    told, note = plan_lines.future_lines(job, machine, [line(f"0 1 * * * {runner} other", "other")], NOON)
     manifest = decode(job.yaml, PATH, "alice").manifest
     assert manifest is not None
     real = Host(machine.hostname, "linux", machine.timezone, True, "root", policy)
@@ -64,38 +64,38 @@ def test_they_are_the_agents_lines(spec: dict[str, str], policy: str) -> None:
 
 def test_lines_that_are_there_are_those_of_this_job() -> None:
     crontab = [line("1 1 * * * r a", "a"), line("mine"), {"text": "mine too", "standing": "foreign", "job_id": JOB_ID}]
-    assert plan_lines.present(crontab, JOB_ID) == ["mine"]
+    assert plan_lines.current_lines(crontab, JOB_ID) == ["mine"]
 
 
 def test_what_stands_in_the_way_is_told() -> None:
-    assert plan_lines.coming(row(), host(""), [], NOON) == ([], plan_lines.WAITING)
-    assert "cannot run it" in plan_lines.coming(row(timezone="UTC"), host("Mars/Base"), [], NOON)[1]
-    lines, note = plan_lines.coming(row(user="backup"), host(capabilities={"user": False}), [], NOON)
+    assert plan_lines.future_lines(row(), host(""), [], NOON) == ([], plan_lines.WAITING)
+    assert "cannot run it" in plan_lines.future_lines(row(timezone="UTC"), host("Mars/Base"), [], NOON)[1]
+    lines, note = plan_lines.future_lines(row(user="backup"), host(capabilities={"user": False}), [], NOON)
     assert (lines, "not root" in note) == ([f"0 2 * * * run-job {JOB_ID}"], True)
 
 
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ({"enabled": "false"}, "it is disabled"),
-        ({"agent": "{endpoints: []}"}, "only waits for check-ins"),
-        ({"agent": "{endpoints: [a, b]}"}, "none is named a or b"),
-        ({"agent": "{selector: {role: web}}"}, "none has role = web"),
-        ({"agent": "{selector: {hostname: other}}"}, "none has hostname = other"),
-        ({"agent": "{selector: {role: db, team: ops}}"}, "none has all of role, team"),
+        ({"enabled": "false"}, "the job is disabled"),
+        ({"agent": "{endpoints: []}"}, "can still receive check-ins"),
+        ({"agent": "{endpoints: [a, b]}"}, 'no host is called "a" or "b"'),
+        ({"agent": "{selector: {role: web}}"}, 'no host has the label role="web"'),
+        ({"agent": "{selector: {hostname: other}}"}, 'no host has the label hostname="other"'),
+        ({"agent": "{selector: {role: db, team: ops}}"}, "no host has all of the labels role, team"),
     ],
 )
 def test_why_no_host_takes_it(spec: dict[str, str], told: str) -> None:
     hosts = [host(labels={"role": "db"}), host(id="e2", name="db02", labels={"team": "ops"})]
-    said = plan_lines.nobody(row(**spec), hosts)
+    said = plan_lines.no_host_reason(row(**spec), hosts)
     assert told in said
-    assert said.startswith("No host takes this job")
+    assert said.startswith("Runs on no host")
 
 
 def test_names_of_hosts_that_are_not_there_are_told() -> None:
-    assert plan_lines.unknown(row(agent="{endpoints: [db09, db01, a]}"), [host()]) == ["a", "db09"]
-    assert plan_lines.unknown(row(), [host()]) == []
+    assert plan_lines.unknown_names(row(agent="{endpoints: [db09, db01, a]}"), [host()]) == ["a", "db09"]
+    assert plan_lines.unknown_names(row(), [host()]) == []
 
 
 def test_without_a_host_the_next_step_is_told() -> None:
-    assert "none is enrolled" in plan_lines.nobody(row(), [])
+    assert "no host is enrolled" in plan_lines.no_host_reason(row(), [])

@@ -185,7 +185,7 @@ async def test_the_plan_shows_lines_before_and_after(cookie: str, alice: Member)
     assert "what it runs changes" in page.plan.hosts[0].note
     await run(page, "sent", said(page, yaml=FILE.replace("db, replica", "web")))
     assert [shown.sign for shown in page.plan.hosts[0].lines] == ["-"]
-    assert "none has role = web" in page.plan.nobody
+    assert 'no host has the label role="web"' in page.plan.nobody
     await run(page, "sent", said(page, "form", form={"endpoints": "alice-host, db09", "selector": ""}))
     assert page.plan.unknown == "No host is named db09."
 

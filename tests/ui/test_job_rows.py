@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contract import wire
 from crontopus_app.monitoring.stats import PastRun, StatusCount
-from crontopus_app.queries.calendar import Crowd
+from crontopus_app.queries.calendar import SameStart
 from crontopus_app.queries.plans import EndpointPlan, Plan
 from crontopus_app.ui.job import history_strip, rows
 from crontopus_app.ui.kit.durations import durations
@@ -169,7 +169,7 @@ def test_the_limit_is_the_manifests(manifest: dict[str, object] | None, seconds:
     assert rows.limit_s(replace(DETAIL, manifest=manifest)) == seconds
 
 
-CROWD = Crowd("db01", NOON, ("production/a", "staging/b"), NOON + timedelta(minutes=25), "25 13 * * *")
+CROWD = SameStart("db01", NOON, ("production/a", "staging/b"), NOON + timedelta(minutes=25), "25 13 * * *")
 
 
 def test_neighbours_are_told_with_a_quieter_slot_to_take() -> None:

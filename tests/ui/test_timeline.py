@@ -17,7 +17,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import engine, reading, writing
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
 from crontopus_app.queries import overview, timeline
-from crontopus_app.queries.timeline import Day, Lane, Mark
+from crontopus_app.queries.timeline import Day, Lane, TimelineRun
 from crontopus_app.ui import call
 from crontopus_app.ui.kit import colours, day_chart
 from crontopus_app.ui.overview import rows
@@ -28,7 +28,7 @@ from tests.ui.states import page_at, run
 
 HOUR = timedelta(hours=1)
 RUN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
-MARK = Mark(RUN_ID, "success", late=False, host="db01", begun=NOON - HOUR, seconds=3600.0)
+MARK = TimelineRun(RUN_ID, "success", late=False, host="db01", begun=NOON - HOUR, seconds=3600.0)
 LANE = Lane("j1", "backup", "production", "ok", (MARK,), (NOON + HOUR,))
 
 

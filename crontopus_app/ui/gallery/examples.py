@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from contract import wire
 from crontopus_app.monitoring.slots import ScheduledJob
-from crontopus_app.queries.timeline import Day, Lane
-from crontopus_app.queries.timeline import Mark as Ran
+from crontopus_app.queries.timeline import Day, Lane, TimelineRun
 from crontopus_app.ui.kit import charts, code, day_chart, editor, forecast, run_table, terminal
 from crontopus_app.ui.kit.durations import Durations, durations
 from crontopus_app.ui.kit.strip import Cell
@@ -51,11 +50,11 @@ AHEAD = forecast.forecast(ScheduledJob("j", ("30 2 * * *",)), "Europe/Berlin", s
 MARKS = list(editor.marks(FILE, [PROBLEMS[0], wire.Problem("x", "no such program on 2 of 3 hosts", line=3, column=12)]))
 
 
-def _ran(hours: float, minutes: float | None, status: str = "success", *, late: bool = False) -> Ran:
+def _ran(hours: float, minutes: float | None, status: str = "success", *, late: bool = False) -> TimelineRun:
     """A run that began so many ``hours`` before the middle of the day; without ``minutes`` it still runs."""
     begun = AT - timedelta(hours=hours)
     status, seconds = ("running", None) if minutes is None else (status, minutes * 60)
-    return Ran(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{begun}{status}")), status, late, "db01", begun, seconds)
+    return TimelineRun(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{begun}{status}")), status, late, "db01", begun, seconds)
 
 
 def _coming(first: float, every: float, count: int) -> tuple[datetime, ...]:

@@ -28,7 +28,7 @@ def happened(
     db: Any, actor: Actor, namespace: str, name: str, job_id: str, zone: str, now: datetime
 ) -> history_strip.HistoryStrip:
     """The strip: slots where there are few, days where there are many."""
-    due = calendar.past(db, actor, namespace, name, now)
+    due = calendar.due_slots(db, actor, namespace, name, now)
     bounds = history_strip.days(now, zone)
     found = [] if due.dense else stats.runs_since(db, actor, job_id, bounds[0], SPARSE)
     if not due.dense and len({run.slot or run.at for run in found}) <= history_strip.MOST:
@@ -59,7 +59,7 @@ def ahead(db: Any, actor: Actor, job: wire.JobSummary, now: datetime) -> rows.Ah
     zone = zone_of(job.timezone, (clock.zone for clock in clocks))
     hosts = {Host("", clock) for clock in clocks}
     told = forecast(ScheduledJob(job.id, tuple(job.schedule)), zone, hosts, now)
-    crowd = calendar.crowd(db, actor, job.namespace, job.name, now)
+    crowd = calendar.same_start(db, actor, job.namespace, job.name, now)
     return rows.ahead(job, _next_runs(db, actor, job, told, now), zone, crowd)
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from contract import schedule, wire
 from contract.manifest_values import parse_duration
-from crontopus_app.queries.calendar import Crowd
+from crontopus_app.queries.calendar import SameStart
 from crontopus_app.queries.job_on_hosts import Installed
 from crontopus_app.queries.plans import Plan
 from crontopus_app.ui.kit import colours, run_table, terminal, words
@@ -179,7 +179,7 @@ def limit_s(detail: wire.JobDetail) -> float | None:
         return None
 
 
-def ahead(job: wire.JobSummary, forecast: Forecast, zone: str, crowd: Crowd | None) -> Ahead:
+def ahead(job: wire.JobSummary, forecast: Forecast, zone: str, crowd: SameStart | None) -> Ahead:
     """``zone`` is empty while no host has told one."""
     at = job.next_run
     return Ahead(
@@ -192,7 +192,7 @@ def ahead(job: wire.JobSummary, forecast: Forecast, zone: str, crowd: Crowd | No
     )
 
 
-def _crowd(zone: str, crowd: Crowd | None) -> dict[str, str]:
+def _crowd(zone: str, crowd: SameStart | None) -> dict[str, str]:
     if crowd is None or not zone:
         return {}
     names = ", ".join(name.partition("/")[2] for name in crowd.names[:3])

@@ -17,7 +17,7 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app.queries.timeline import HALF, Day, Lane, Mark
+from crontopus_app.queries.timeline import HALF, Day, Lane, TimelineRun
 from crontopus_app.ui.kit import colours, words
 from crontopus_app.ui.kit.charts import Paths, paths_of
 from crontopus_app.ui.kit.parts import link, when
@@ -36,7 +36,7 @@ BESIDE = 60
 DRAWN_FOR = timedelta(minutes=10)
 TICK = timedelta(hours=3)
 # A run that ended: where it begins, how wide it is drawn.
-EndedBar = tuple[float, float, Mark]
+EndedBar = tuple[float, float, TimelineRun]
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
     )
 
 
-def _wide(mark: Mark) -> float:
+def _wide(mark: TimelineRun) -> float:
     return max((mark.seconds or 0) / 60, SHORTEST)
 
 
@@ -154,7 +154,7 @@ def _short(run_id: str) -> str:
     return base64.urlsafe_b64encode(bytes.fromhex(run_id.replace("-", ""))).decode().rstrip("=")
 
 
-def _usual(ended: Sequence[Mark]) -> float:
+def _usual(ended: Sequence[TimelineRun]) -> float:
     """How many minutes a slot will be drawn wide: as long as the last runs took, so that one sees what comes."""
     took = [mark.seconds / 60 for mark in ended[-20:] if mark.seconds and mark.status == "success"]
     return max(median(took), 8.0) if took else 8.0

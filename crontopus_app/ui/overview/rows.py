@@ -80,7 +80,7 @@ def _share(part: int, whole: int) -> int:
     return 100 * part // whole if whole else 0
 
 
-def trouble(one: overview.Trouble) -> TroubleRow:
+def trouble(one: overview.FailingInstance) -> TroubleRow:
     times = f"{one.times}{'+' if one.more else ''} times" if one.times > 1 else ""
     status = one.what.last_run_status or one.what.state
     return TroubleRow(
