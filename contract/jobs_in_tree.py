@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 SUFFIXES = (".yaml", ".yml")
 # The size limit of a manifest and of crontopus.yaml. Larger files are not read.
 MAX_BYTES = 256 * 1024
+NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,22 @@ class Claim:
 
 @dataclass(frozen=True)
 class Clash:
-    """The ``kind`` ("id" or "name") and ``value`` that a manifest shares with the manifests at ``others``."""
+    """The ``kind`` ("id" or "name") and ``value`` that a manifest shares with the manifests at ``others``.
+
+    Of very many the first NAMED are in ``others``; ``more`` counts the rest.
+    """
 
     kind: str
     value: str
     others: tuple[str, ...]
+    more: int = 0
 
     @property
     def message(self) -> str:
-        return f"{self.kind} {self.value} is also used by {', '.join(self.others)}; change one, or none of them runs"
+        rest = f" and {self.more} more" if self.more else ""
+        return (
+            f"{self.kind} {self.value} is also used by {', '.join(self.others)}{rest}; change one, or none of them runs"
+        )
 
 
 def is_hidden(path: str) -> bool:
@@ -50,7 +59,7 @@ def is_manifest(path: str) -> bool:
 
 def clashes(claims: Iterable[Claim]) -> dict[str, Clash]:
     """Path to clash, for each path whose id, or namespace and name, another path claims too."""
-    claims = list(claims)
+    claims = sorted(claims, key=lambda claim: claim.path)
     paths: dict[tuple[str, str], list[str]] = defaultdict(list)
     for claim in claims:
         for key in _keys(claim):
@@ -58,9 +67,10 @@ def clashes(claims: Iterable[Claim]) -> dict[str, Clash]:
     by_path: dict[str, Clash] = {}
     for claim in claims:
         for kind, value in _keys(claim):
-            others = tuple(sorted(path for path in paths[kind, value] if path != claim.path))
+            sharing = paths[kind, value]
+            others = tuple(islice((path for path in sharing if path != claim.path), NAMED))
             if others:
-                by_path.setdefault(claim.path, Clash(kind, value, others))
+                by_path.setdefault(claim.path, Clash(kind, value, others, len(sharing) - 1 - len(others)))
     return by_path
 
 

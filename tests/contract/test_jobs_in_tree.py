@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contract.jobs_in_tree import Claim, clashes, is_manifest
+from contract.jobs_in_tree import NAMED, Claim, clashes, is_manifest
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,11 @@ def test_files_that_share_nothing_do_not_clash() -> None:
     assert not clashes(
         [Claim("production/a.yaml", "1", "production", "a"), Claim("staging/a.yaml", "2", "staging", "a")]
     )
+
+
+def test_of_thousands_of_files_with_one_id_each_names_a_few_and_counts_the_rest() -> None:
+    paths = [f"production/{number:04}.yaml" for number in range(3000)]
+    by_path = clashes(Claim(path, "one-id", "production", path) for path in paths)
+    assert by_path[paths[0]].others == tuple(paths[1 : NAMED + 1])
+    assert by_path[paths[2999]].message.endswith(f"{paths[9]} and 2989 more; change one, or none of them runs")
+    assert sum(len(clash.message) for clash in by_path.values()) < 3_000_000
