@@ -25,7 +25,7 @@ from crontopus_app.jobs import index_rows, policies, pushes
 from crontopus_app.jobs.commit_walk import Position, find_commits
 from crontopus_app.jobs.policies import TenantPolicy
 from crontopus_app.models import JobIndex, Tenant
-from crontopus_app.monitoring.sync import lock_tenant, sync_monitors
+from crontopus_app.monitoring.sync import AT_ONCE, count_instances, lock_tenant, sync_in_slices, sync_monitors
 
 __all__ = ["find_commits", "index", "lock_tenant", "reindex", "sync_monitors"]
 
@@ -49,6 +49,7 @@ class _Indexed:
     branch: str
     head: str
     indexed_head: str
+    monitored_head: str
     blobs: Mapping[str, str]
     policy_sha: str
     policy: bytes
@@ -90,8 +91,11 @@ def index(
             raise
         if branch is None:
             _mark_current(tenant_id, indexed)
+            if indexed.monitored_head != indexed.indexed_head:
+                sync_in_slices(tenant_id, indexed.indexed_head, now)
             return indexed.indexed_head
         if _write(tenant_id, indexed, branch, commits or {}, now):
+            sync_in_slices(tenant_id, branch.head, now)
             return branch.head
     raise Conflict(f"The repository of {tenant_id} changes faster than it can be indexed. It is tried again.")
 
@@ -113,7 +117,7 @@ def _load_indexed(tenant_id: str, force: bool) -> _Indexed:
         blobs = {} if force else {path: sha for path, sha in rows}  # noqa: C416 -- dict() cannot be typed over rows
         indexed_head = "" if force else tenant.indexed_head
         policy_sha = "" if force else tenant.policy_sha
-        location = tenant.repository, tenant.branch, tenant.head, indexed_head
+        location = tenant.repository, tenant.branch, tenant.head, indexed_head, tenant.monitored_head
         return _Indexed(*location, blobs, policy_sha, tenant.policy, tenant.index_error)
 
 
@@ -146,7 +150,10 @@ def _write(
     commits: Mapping[tuple[str, str], wire.Commit],
     now: datetime,
 ) -> bool:
-    """Stores the state of the branch in one transaction; False if another pass was faster."""
+    """Stores the state of the branch in one transaction; False if another pass was faster.
+
+    Very many monitors are left to ``sync_in_slices``: they would keep other writers waiting for too long.
+    """
     policy = branch.policy.decoded
     rows = [(entry, index_rows.read(tenant_id, entry, data, policy)) for entry, data in branch.new]
     manifests = {entry.path for entry in branch.tree if index_rows.is_manifest(entry)}
@@ -171,7 +178,11 @@ def _write(
         tenant.policy_sha, tenant.policy = branch.policy.sha, branch.policy.text
         tenant.namespaces = index_rows.namespaces(branch.tree)
         session.add(tenant)
-        sync_monitors(session, tenant_id, now, jobs=touched if indexed.indexed_head else None)
+        complete = indexed.indexed_head and indexed.monitored_head == indexed.indexed_head
+        jobs = touched if complete else None
+        if count_instances(session, tenant_id, jobs) <= AT_ONCE:
+            sync_monitors(session, tenant_id, now, jobs=jobs)
+            tenant.monitored_head = branch.head
         _publish(session, tenant_id, paths)
     return True
 

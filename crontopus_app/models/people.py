@@ -13,8 +13,9 @@ class Tenant(TableModel, table=True):
 
     After ``deleted_at`` it is deleting, then deleted: only this row remains, and the name stays taken.
 
-    ``head`` is the last branch head seen, ``indexed_head`` the one in the index. ``namespaces`` are its top folders,
-    with or without jobs. ``policy`` is the last valid ``crontopus.yaml``, ``policy_sha`` the last blob read.
+    ``head`` is the last branch head seen, ``indexed_head`` the one in the index, ``monitored_head`` the one that all
+    monitors follow. ``namespaces`` are its top folders, with or without jobs. ``policy`` is the last valid
+    ``crontopus.yaml``, ``policy_sha`` the last blob read.
     ``history`` is the progress of the search for each file's last commit.
     After ``failures`` consecutive errors of the Git server, the repository is tried again at ``retry_at``.
     """
@@ -28,6 +29,7 @@ class Tenant(TableModel, table=True):
     webhook_secret: str
     head: str = ""
     indexed_head: str = ""
+    monitored_head: str = Field(default="", sa_column_kwargs={"server_default": ""})
     indexed_at: datetime | None = Field(default=None, sa_type=Instant)
     index_error: str = ""
     policy_sha: str = ""

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, update
 from sqlalchemy.orm import defer
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, col, select
 
 from contract.manifest import AgentTarget, Manifest
 from crontopus_app.base.bulk import update_rows
+from crontopus_app.base.db import after_commit, reading, writing
+from crontopus_app.base.live import Event, publish
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.models.base import new_id
 from crontopus_app.monitoring.state import JobPresent, JobRemoved, MonitorState, after
@@ -27,6 +29,8 @@ _COLUMNS = [col(getattr(Monitor, name)) for name in ("id", "job_id", "source_id"
 _COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "health")]
 # For more ids than this, a query reads all of the tenant's rows instead.
 NAMED_AT_MOST = 500
+# Instances that are synced in one transaction: SQLite has one writer at a time, and check-ins wait for it.
+AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,51 @@ def sync_monitors(
     _update(session, expected, [row.id for row in rows if expected.changes(row)], now)
     existing = {(row.job_id, row.source_id) for row in rows}
     _create(session, tenant_id, {key: target for key, target in expected.instances.items() if key not in existing}, now)
+
+
+def count_instances(session: Session, tenant_id: str, jobs: Collection[str] | None) -> int:
+    """How many instances ``jobs`` (None: all of the tenant's) can have at most."""
+    count = len(jobs) if jobs is not None else _count(session, JobIndex, JobIndex.tenant_id == tenant_id)
+    return count * _count_hosts(session, tenant_id)
+
+
+def sync_in_slices(tenant_id: str, head: str, now: datetime) -> None:
+    """Where the monitors do not follow ``head`` yet, syncs all of the tenant's in short transactions, and notes it.
+
+    Ends early, without that note, where the index has moved to another head: the pass that moved it goes on.
+    """
+    with reading() as session:
+        tenant = session.get(Tenant, tenant_id)
+        if tenant is None or tenant.monitored_head == head:
+            return
+    for some in _all_jobs(tenant_id):
+        with writing() as session:
+            tenant = lock_tenant(session, tenant_id)
+            if tenant is None or tenant.indexed_head != head:
+                return
+            sync_monitors(session, tenant_id, now, jobs=some)
+    mine = col(Tenant.id) == tenant_id, col(Tenant.indexed_head) == head
+    with writing() as session:
+        session.execute(update(Tenant).where(*mine).values(monitored_head=head))
+        after_commit(session, publish, Event(tenant_id, "tenant", tenant_id))
+
+
+def _all_jobs(tenant_id: str) -> list[list[str]]:
+    """Ids of the tenant's jobs, and of those of which only monitors are left, in slices."""
+    with reading() as session:
+        indexed = session.exec(select(JobIndex.job_id).where(JobIndex.tenant_id == tenant_id))
+        monitored = session.exec(select(Monitor.job_id).where(Monitor.tenant_id == tenant_id).distinct())
+        jobs = sorted({*indexed, *monitored})
+        size = min(NAMED_AT_MOST, AT_ONCE // max(1, _count_hosts(session, tenant_id)) or 1)
+    return [jobs[start : start + size] for start in range(0, len(jobs), size)]
+
+
+def _count_hosts(session: Session, tenant_id: str) -> int:
+    return _count(session, Endpoint, Endpoint.tenant_id == tenant_id, Endpoint.status == "active")
+
+
+def _count(session: Session, table: type[SQLModel], *conditions: Any) -> int:
+    return session.exec(select(func.count()).select_from(table).where(*conditions)).one()
 
 
 def _expected(

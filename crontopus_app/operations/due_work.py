@@ -33,9 +33,10 @@ def ready(session: Session) -> list[str]:
 
 
 def behind(session: Session, now: datetime) -> list[str]:
-    """Tenants whose latest head is not indexed, or whose history was not read completely."""
+    """Tenants whose latest head is not indexed, whose monitors trail the index, or whose history is half read."""
     unread = (col(Tenant.head) != col(Tenant.indexed_head)) | col(Tenant.history).contains('"start"')
-    return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "ready", unread, is_due(now))))
+    unfinished = unread | (col(Tenant.monitored_head) != col(Tenant.indexed_head))
+    return list(session.exec(select(Tenant.id).where(Tenant.provisioning == "ready", unfinished, is_due(now))))
 
 
 def deleting(session: Session) -> list[str]:

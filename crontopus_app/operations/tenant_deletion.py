@@ -152,6 +152,7 @@ def _reduce_to_tombstone(tenant_id: str) -> None:
     cleared = {
         "head": "",
         "indexed_head": "",
+        "monitored_head": "",
         "index_error": "",
         "policy": b"",
         "policy_sha": "",

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
-from sqlmodel import func, select
+from sqlalchemy import Engine, delete, event, update
+from sqlmodel import col, func, select
 
 from contract import wire
 from crontopus_app.base import clock
@@ -20,10 +20,12 @@ from crontopus_app.forge import configured
 from crontopus_app.forge.client import Forgejo
 from crontopus_app.hosts import endpoints, enrolment
 from crontopus_app.jobs.index import index, lock_tenant
-from crontopus_app.models import Endpoint, JobIndex, Monitor
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.monitoring.intake import checkins, ingest, senders
 from crontopus_app.monitoring.intake.rows import Sender, SentCheckin
 from crontopus_app.monitoring.intake.statements import statements
+from crontopus_app.monitoring.sync import AT_ONCE
+from crontopus_app.operations import due_work
 from crontopus_app.people import tokens
 from tests.cast import NOON, Member, add_endpoint, join, told_one
 from tests.fixtures.repositories import Repo
@@ -168,3 +170,79 @@ def test_a_pass_over_many_jobs_and_hosts_takes_few_statements(
     with reading() as session:
         retired = session.exec(select(func.count()).select_from(Monitor).where(Monitor.state == "retired")).one()
     assert retired == 510
+
+
+class Transactions:
+    """The longest row of statements between two commits, and how many commits there were."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.commits = self.longest = self._inserted = 0
+        event.listen(engine, "before_cursor_execute", self._statement)
+        event.listen(engine, "commit", self._commit)
+
+    def _statement(self, *details: Any) -> None:
+        statement, parameters = details[2], details[3]
+        if statement.startswith("INSERT INTO monitor"):
+            self._inserted += len(parameters) if isinstance(parameters, list) else 1
+
+    def _commit(self, *_: Any) -> None:
+        self.commits, self.longest, self._inserted = self.commits + 1, max(self.longest, self._inserted), 0
+
+
+def many(alice: Actor, repo: Repo) -> int:
+    """Pushes more jobs than are monitored at once on alice's hosts; gives the number of their instances."""
+    for number in range(40):
+        add_endpoint(alice.tenant_id, f"host{number}")
+    with reading() as session:
+        hosts = session.exec(select(func.count()).select_from(Endpoint)).one()
+    jobs = AT_ONCE // hosts + 10
+    repo.commit({f"production/job-{number}.yaml": MANIFEST % b"job-%d" % number for number in range(jobs)})
+    return jobs * hosts
+
+
+def monitors(state: str) -> int:
+    with reading() as session:
+        return session.exec(select(func.count()).select_from(Monitor).where(Monitor.state == state)).one()
+
+
+def test_very_many_monitors_are_made_in_several_transactions(
+    alice: Actor, db: Engine, forge: Forgejo, repo: Repo
+) -> None:
+    instances = many(alice, repo)
+    transactions = Transactions(db)
+    head = index(alice.tenant_id, forge, clock.now())
+    assert monitors("waiting") == instances > AT_ONCE
+    assert 0 < transactions.longest <= AT_ONCE
+    with reading() as session:
+        tenant = session.get_one(Tenant, alice.tenant_id)
+        assert (tenant.indexed_head, tenant.monitored_head) == (head, head)
+        assert due_work.behind(session, clock.now()) == []
+
+
+def test_monitors_that_a_killed_pass_left_out_are_made_by_the_next(
+    alice: Actor, db: Engine, forge: Forgejo, repo: Repo
+) -> None:
+    instances = many(alice, repo)
+    index(alice.tenant_id, forge, clock.now())
+    with writing() as session:
+        session.execute(delete(Monitor).where(col(Monitor.job_name).endswith("1")))
+        session.execute(update(Tenant).values(monitored_head=""))
+    with reading() as session:
+        assert due_work.behind(session, clock.now()) == [alice.tenant_id]
+    index(alice.tenant_id, forge, clock.now())
+    assert monitors("waiting") == instances
+
+
+def test_a_small_push_after_a_killed_pass_makes_its_monitors_too(
+    alice: Actor, db: Engine, forge: Forgejo, repo: Repo
+) -> None:
+    instances = many(alice, repo)
+    index(alice.tenant_id, forge, clock.now())
+    with writing() as session:
+        session.execute(delete(Monitor).where(col(Monitor.job_name).endswith("1")))
+        session.execute(update(Tenant).values(monitored_head=""))
+    repo.delete("production/job-0.yaml")
+    index(alice.tenant_id, forge, clock.now())
+    with reading() as session:
+        hosts = session.exec(select(func.count()).select_from(Endpoint)).one()
+    assert (monitors("waiting"), monitors("retired")) == (instances - hosts, hosts)
