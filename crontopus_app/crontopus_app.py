@@ -1,4 +1,4 @@
-"""Composition: the API, the pages, the task that keeps them live. No logic."""
+"""Composes the application: API, pages, live updates, check-in writer. No logic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = rx.App(
     api_transformer=api,
     stylesheets=["/console.css"],
     head_components=theme.head(),
-    # Reflex's own red toasts and banner say less than the live mark in the rail; ours outlive a change of page.
+    # Replaces Reflex's toasts and banner: the rail's live mark says more, and our toasts survive a page change.
     app_wraps={(5, "Toasts"): lambda _: toast.region(UndoState.undo)},
     toaster=None,
     backend_exception_handler=problems.announce,
@@ -26,5 +26,5 @@ sockets.bind(app)
 app.add_middleware(payloads.Payloads())
 for page in (*PAGES, MISSING, *development()):
     app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)
-app.register_lifespan_task(live.Follower(app, session.refill, session.mark).run)
+app.register_lifespan_task(live.Follower(app, session.refill, session.mark_stale).run)
 app.register_lifespan_task(batch.serving)

@@ -3,13 +3,13 @@ import { forget, remember, remembered } from "./dom.js";
 
 const HASH = "crontopus-hash";
 
-/** Changes pages without loading the document again, where React Router is there yet; else the browser does it. */
+/** Changes pages by React Router, without a reload; until it is loaded, by the browser. */
 export const go = (path) => {
   const router = window.__reactRouterDataRouter;
   if (router) router.navigate(path); else location.assign(path);
 };
 
-/** Loads the page as a new visitor, who is a new client for Reflex too. */
+/** Loads the page as a new visitor: with a new Reflex client token. */
 export const leaveTo = (path) => {
   forget("sessionStorage", "token");
   location.assign(path);

@@ -1,5 +1,5 @@
-// The live mark: the server speaks at least every two seconds. Silence, however it came (server stopped, cable out,
-// laptop asleep), is shown; the script in the page's head (ui/theme.py) notes when the server was heard last.
+// The live mark: the server sends something at least every two seconds. Silence, whatever its cause (server stopped,
+// cable out, laptop asleep), is shown. The script in the page's head (ui/theme.py) notes the time of the last message.
 import { writeText } from "./dom.js";
 
 const SILENCE_MS = 4000;

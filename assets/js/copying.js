@@ -1,4 +1,4 @@
-// Buttons that copy: a text of their own (data-copy), or that of the element they name (data-copy-from).
+// Copy buttons: for a fixed text (data-copy), or the text of another element (data-copy-from).
 import { around, byId } from "./dom.js";
 
 const SHOWN_MS = 1200;
@@ -17,7 +17,7 @@ const copy = async (button) => {
   try {
     await navigator.clipboard.writeText(text);
     answer(button, "copied");
-  } catch { answer(button, "not copied"); } // forbidden, or a page over plain HTTP, which has no clipboard
+  } catch { answer(button, "not copied"); } // not permitted, or over plain HTTP, where browsers have no clipboard
 };
 
 addEventListener("click", (event) => {

@@ -1,5 +1,5 @@
-// Dialogs open, close and give the focus back. An opener names its dialog (data-open) and gives words and values
-// (data-give-…) to the elements that want them (data-given, data-take).
+// Dialogs open, close and return the focus. An opener names its dialog (data-open) and passes texts and values
+// (data-give-…) to the elements named by data-given and data-take.
 import { around, byId, focusPage } from "./dom.js";
 
 const openers = new WeakMap();
@@ -21,7 +21,7 @@ export const open = (name, opener = null) => {
   dialog.showModal();
 };
 
-/** A click on the backdrop is one on the dialog itself, outside its box; Enter in a form "clicks" at 0, 0. */
+/** A click on the backdrop targets the dialog, outside its box; Enter in a form sends a click at 0, 0. */
 const isOnBackdrop = (event, dialog) => {
   if (event.target !== dialog || !event.detail) return false;
   const box = dialog.getBoundingClientRect();

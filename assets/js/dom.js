@@ -11,7 +11,7 @@ export const make = (name, properties = {}, ...children) => {
 /** The nearest element around the event's target that matches, the target itself included; else null. */
 export const around = (event, selector) => event.target.closest?.(selector) ?? null;
 
-/** Changes the text that React drew in place: its own node stays. */
+/** Changes the text of an element and keeps React's text node. */
 export const writeText = (element, words) => {
   const text = element.firstChild;
   if (text && text.nodeValue !== words) text.nodeValue = words;
@@ -29,26 +29,26 @@ export const inNextFrame = (act) => {
   };
 };
 
-/** Calls `act` when elements come or go, or one of `attributes` changes: React redraws whenever the server says so. */
+/** Calls `act` when elements are added or removed, or one of `attributes` changes: React may redraw at any time. */
 export const onChange = (act, ...attributes) => {
   const what = { childList: true, subtree: true };
   if (attributes.length) Object.assign(what, { attributes: true, attributeFilter: attributes });
   new MutationObserver(act).observe(document.body, what);
 };
 
-/** Gives the focus to the page itself, where the element that had it is gone. */
+/** Focuses the page itself, when the focused element is gone. */
 export const focusPage = () => (byId("main") || document.body).focus();
 
-/** The key's value, or null; also where the browser keeps nothing (private windows may throw). */
+/** The stored value, or null; also if storage is disabled (private windows may throw). */
 export const remembered = (storage, key) => {
   try { return globalThis[storage].getItem(key); } catch { return null; }
 };
 
-/** Whether the browser keeps it. */
+/** Stores the value; false if storage is disabled. */
 export const remember = (storage, key, value) => {
   try { globalThis[storage].setItem(key, value); return true; } catch { return false; }
 };
 
 export const forget = (storage, key) => {
-  try { globalThis[storage].removeItem(key); } catch { /* nothing was kept */ }
+  try { globalThis[storage].removeItem(key); } catch { /* storage is disabled */ }
 };

@@ -1,5 +1,5 @@
-// Drafts: what is typed into the editor and not saved, kept in this browser for each user and job. What the browser does
-// not keep (storage full or forbidden) is kept by this tab, which asks before it is left.
+// Drafts: unsaved text of the editor, stored in this browser by user and job. If storage is full or disabled, this tab
+// keeps the draft and asks before it is left.
 
 const PREFIX = "crontopus-draft:", KEPT_DAYS = 30, DAY_MS = 86_400_000;
 
@@ -13,7 +13,7 @@ const text = (key) => {
 
 const isDraft = (value) => typeof value?.yaml === "string" && Array.isArray(value.dirty) && value.form instanceof Object;
 
-/** The draft, or null; null too for what is no draft of ours. */
+/** The draft, or null if there is none or it is invalid. */
 export const load = (key) => {
   try {
     const value = JSON.parse(text(key));
@@ -33,7 +33,7 @@ export const save = (key, draft) => {
 export const drop = (key) => {
   memory.delete(key);
   unkept.delete(key);
-  try { localStorage.removeItem(key); } catch { /* nothing was kept */ }
+  try { localStorage.removeItem(key); } catch { /* storage is disabled */ }
 };
 
 /** The keys of all drafts, whoever's. */
@@ -43,7 +43,7 @@ export const keys = () => {
   return [...new Set([...stored, ...memory.keys()])].filter((key) => key.startsWith(PREFIX));
 };
 
-/** Drops what is older than thirty days, and what cannot be read. */
+/** Drops drafts older than thirty days, and invalid ones. */
 export const dropOld = () => keys().forEach((key) => {
   const typed = Date.parse(load(key)?.at);
   if (!(typed > Date.now() - KEPT_DAYS * DAY_MS)) drop(key);

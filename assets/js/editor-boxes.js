@@ -1,10 +1,10 @@
-// The editor's text boxes: writing that leaves the caret where it stands, line numbers, indentation, and boxes as high
-// and wide as their text.
+// The editor's text boxes: setting text without moving the caret, line numbers, indentation, and boxes as high and wide
+// as their text.
 import { byId } from "./dom.js";
 
 const LEAST_LINES = 12, MOST_GROWN = 12, SPARE_COLUMNS = 4;
 
-/** Where place `i` of `old` is in `text`: before the change, behind it, or at its end. */
+/** The place in `text` of place `i` of `old`: before the change, after it, or at its end. */
 export const moved = (old, text, i) => {
   const most = Math.min(old.length, text.length);
   let head = 0, tail = 0;
@@ -25,7 +25,7 @@ export const write = (input, text) => {
   if (hasCaret) input.setSelectionRange(moved(old, text, start), moved(old, text, end));
 };
 
-/** One box scrolls it all: the text is as high and wide as its lines, beside their numbers. */
+/** Sizes the textarea to its text and writes the line numbers, so that one box scrolls both. */
 const fit = (area) => {
   const lines = area.value.split("\n"), rows = String(Math.max(lines.length, LEAST_LINES));
   if (area.getAttribute("rows") !== rows) area.setAttribute("rows", rows);
@@ -34,7 +34,7 @@ const fit = (area) => {
   if (numbers && numbers.textContent !== counted) numbers.textContent = counted;
 };
 
-/** A closed section names the fields in it that are filled. */
+/** Lists the filled fields of a section in its summary. */
 const summarize = (section) => {
   const filled = [...section.querySelectorAll("[data-edit-field]")].filter((input) => input.value);
   const names = filled.map((input) => input.closest("label").firstChild.nodeValue.toLowerCase());
@@ -52,7 +52,7 @@ export const drawAll = () => {
   document.querySelectorAll("textarea[data-grow]").forEach(grow);
 };
 
-/** Puts the caret to line and column, counted from 1; the nearest there is. */
+/** Moves the caret to line and column (from 1), or the nearest place. */
 export const goTo = (area, line, column) => {
   const lines = area.value.split("\n"), at = Math.min(line, lines.length) - 1;
   const before = lines.slice(0, at).reduce((sum, each) => sum + each.length + 1, 0);
@@ -61,14 +61,14 @@ export const goTo = (area, line, column) => {
   area.setSelectionRange(place, place);
 };
 
-/** A new line begins as far in as the last one, and farther behind a colon; true where it was inserted. */
+/** Inserts a new line, indented like the last one, two spaces more after a colon; false if not inserted. */
 export const insertIndentedLine = (area) => {
   const line = area.value.slice(0, area.selectionStart).split("\n").pop();
   const indent = line.match(/^ */)[0] + (/:\s*$/.test(line) ? "  " : "");
   return indent !== "" && document.execCommand("insertText", false, `\n${indent}`); // which can be undone
 };
 
-/** The field that has the caret, and where in it; null where it is none of the editor's. */
+/** The editor's field with the caret, and the selection in it; null for any other element. */
 export const caretOf = (element) =>
   element?.id && element.closest("#editor")
     ? { id: element.id, start: element.selectionStart ?? null, end: element.selectionEnd ?? null }

@@ -1,19 +1,20 @@
-// The editor of New and Edit. The texts belong to the browser: what is typed is sent after a short rest, with a number,
-// and an answer is written only if nothing was typed since. What is not saved is kept as a draft (drafts.js).
+// The editor of New and Edit. The browser holds the texts: they are sent after a short pause in typing, with a sequence
+// number, and an answer is applied only if nothing was typed since. Unsaved text is stored as a draft (drafts.js).
 import { around, byId, onChange } from "./dom.js";
 import * as drafts from "./drafts.js";
 import { caretOf, drawAll, goTo, insertIndentedLine, putCaret, valueOf, write } from "./editor-boxes.js";
+import { shortTime } from "./times.js";
 
 const REST_MS = 70, LOST_MS = 10_000;
 
-let file = null;           // what is edited: user, place, and the base it stands on (text and sha)
-let seq = 0;               // counts what is typed; an answer to an older number is not written
-let sentAt = 0;            // when the last message went, 0 once it is answered
-let timer = 0;             // of the rest after typing
-let lastSerial = "";       // of the answer that was taken last
+let file = null;           // what is edited: user, place, and the revision it started from (base and sha)
+let seq = 0;               // counts edits; an answer to an older number is discarded
+let sentAt = 0;            // time of the last message, 0 once it is answered
+let timer = 0;             // for the pause after typing
+let lastSerial = "";       // of the last answer applied
 let before = null;         // the text and base before a merge, for undo
 let caret = null, typed = false, typedAt = "";
-const dirty = new Set();   // fields that were changed since the last answer
+const dirty = new Set();   // fields changed since the last answer
 
 const area = () => byId("yaml");
 const inputs = () => [...document.querySelectorAll("[data-edit-field]")];
@@ -21,7 +22,7 @@ const form = () => Object.fromEntries(inputs().map((input) => [input.dataset.edi
 const key = () => drafts.keyOf(file.user, file.place);
 const clean = () => { dirty.clear(); typed = false; };
 
-/** The job that the address names, as answers name it: "new" or "namespace/name". */
+/** The job in the address, as in the server's answers: "new" or "namespace/name". */
 const placeOfAddress = () => {
   const [, , first, second] = location.pathname.replace(/\/$/, "").split("/").map(decodeURIComponent);
   return first === "new" ? "new" : `${first}/${second}`;
@@ -42,26 +43,26 @@ const keepDraft = () => {
   drafts.save(key(), { yaml, form: form(), dirty: [...dirty], base: file.base, sha: file.sha, before, at: typedAt });
 };
 
-/** Says that a draft was found, and of when; null takes it back. */
+/** Shows a note that a draft was restored, with its time; null hides it. */
 const noteDraft = (draft) => {
   const note = byId("edit-draft");
   if (!note) return;
   note.hidden = !draft;
-  if (draft) byId("edit-draft-at").textContent = new Date(draft.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  if (draft) byId("edit-draft-at").textContent = shortTime(new Date(draft.at));
 };
 
-/** Sends through the page's form `port`; `side` says which of the texts counts. */
+/** Sends a message through the page's form `port`; `side` names the authoritative text. */
 const send = (port, side) => {
   const to = document.querySelector(`[data-edit-port="${port}"]`);
   if (!to || !file || !area()) return;
   const message = { seq, side, place: file.place, yaml: area().value, form: form(), dirty: [...dirty] };
-  // The server may have started anew since the last answer: what must not go wrong says on what it stands.
+  // The server may have restarted since its last answer: drafts and saves name the revision they started from.
   if (side === "draft" || port === "save") Object.assign(message, { base: file.base, sha: file.sha });
   to.elements.sent.value = JSON.stringify(message);
   to.requestSubmit();
 };
 
-/** Sends what was typed, but while an answer is awaited: one that is not lost sends the rest. */
+/** Sends what was typed, unless an answer is pending: that one triggers the next message. */
 const flush = () => {
   clearTimeout(timer);
   if (sentAt && Date.now() - sentAt < LOST_MS) return;
@@ -75,7 +76,7 @@ const sendDraft = () => {
   send("sent", "draft");
 };
 
-/** A draft of this job that differs from what the server has, else null. */
+/** The stored draft of this job if it differs from the server's text, else null. */
 const differingDraft = (answer) => {
   const draft = drafts.load(key());
   return draft && (draft.yaml !== answer.yaml || draft.dirty.length) ? draft : null;
@@ -91,7 +92,7 @@ const restore = (draft, { announce }) => {
   sendDraft();
 };
 
-/** The page was filled, for the first time or anew (a new connection); a draft comes before the server's text. */
+/** Fills the editor, first or after a reconnect; a stored draft takes precedence over the server's text. */
 const opened = (answer) => {
   const again = file?.user === answer.user && file.place === answer.place;
   file = { user: answer.user, place: answer.place, base: answer.base, sha: answer.sha };
@@ -131,7 +132,7 @@ const merged = (answer, base) => {
   keepDraft();
 };
 
-/** The text as the server reads it; what was typed meanwhile is sent instead. */
+/** Applies the server's text, unless something was typed meanwhile: then that is sent. */
 const read = (answer) => {
   if (answer.seq !== seq) { flush(); return; }
   clean();
@@ -188,10 +189,10 @@ const ACTS = {
   discard,
 };
 
-/** Signing out drops all drafts: the next to sit here must not see them. */
+/** Signing out drops all drafts: the next user of this browser must not see them. */
 const confirmSignOut = (event) => {
   const left = drafts.keys(), count = left.length === 1 ? "1 job" : `${left.length} jobs`;
-  if (left.length && !confirm(`Signing out drops what you have not saved (${count}). Sign out?`)) {
+  if (left.length && !confirm(`Signing out discards your unsaved changes (${count}). Sign out?`)) {
     event.stopPropagation();
     event.preventDefault();
     return;
@@ -215,7 +216,7 @@ addEventListener("input", (event) => {
   timer = setTimeout(flush, REST_MS);
 });
 addEventListener("selectionchange", () => noteCaret(document.activeElement));
-// Before anybody else hears of the click: a draft is dropped before the page is filled again.
+// Runs before other click handlers: a draft is dropped before the page is filled again.
 addEventListener("click", (event) => {
   const button = around(event, "[data-edit],[data-ed-go],[data-act=out]");
   if (!button) return;

@@ -1,4 +1,4 @@
-// A form of filters (data-go) becomes an address; what is left empty is not in it. A choice counts at once.
+// Puts a form of filters (data-go) into the address, without empty fields; a select submits at once.
 import { go } from "./addresses.js";
 
 addEventListener("submit", (event) => {

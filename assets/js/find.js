@@ -1,10 +1,10 @@
-// Finding within an output: matches are ranges, drawn by the browser, so what React drew stays as it is.
+// Search within an output: matches are ranges that the browser highlights, so React's elements stay unchanged.
 import { byId } from "./dom.js";
 
 const MOST = 10_000;
 const findings = new WeakMap(); // by input: { ranges, shown }
 
-/** The text nodes below `root` with the place in the whole text where each begins, and the text. */
+/** The text nodes below `root`, each with its offset in the whole text, and that text. */
 const textOf = (root) => {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), nodes = [];
   let text = "";
@@ -15,20 +15,20 @@ const textOf = (root) => {
   return [nodes, text];
 };
 
-/** Ranges of `wanted`, which is in lower case, in order. */
-const search = (root, wanted) => {
+/** Ranges of `needle` (lower case), in order. */
+const search = (root, needle) => {
   const [nodes, text] = textOf(root), low = text.toLowerCase(), found = [];
-  // A letter whose small form is longer would shift all that follows: then nothing is found.
+  // A letter whose lower case is longer would shift all matches after it: then nothing is found.
   if (low.length !== text.length) return found;
   let i = 0;
   const point = (place) => {
     while (i + 1 < nodes.length && nodes[i + 1][0] <= place) i += 1;
     return [nodes[i][1], place - nodes[i][0]];
   };
-  for (let at = low.indexOf(wanted); at >= 0 && found.length < MOST; at = low.indexOf(wanted, at + wanted.length)) {
+  for (let at = low.indexOf(needle); at >= 0 && found.length < MOST; at = low.indexOf(needle, at + needle.length)) {
     const range = new Range();
     range.setStart(...point(at));
-    range.setEnd(...point(at + wanted.length));
+    range.setEnd(...point(at + needle.length));
     found.push(range);
   }
   return found;
@@ -46,8 +46,8 @@ const step = (input, by) => {
 };
 
 const find = (input) => {
-  const root = byId(input.dataset.find), wanted = input.value.toLowerCase();
-  const ranges = root && wanted ? search(root, wanted) : [];
+  const root = byId(input.dataset.find), needle = input.value.toLowerCase();
+  const ranges = root && needle ? search(root, needle) : [];
   findings.set(input, { ranges, shown: -1 });
   CSS.highlights?.set("found", new Highlight(...ranges));
   CSS.highlights?.delete("found-now");

@@ -1,4 +1,4 @@
-// Hints: what data-tip says, under the pointer and at what has the focus.
+// Hints: shows data-tip of the element under the pointer or with the focus.
 import { around, byId, make } from "./dom.js";
 
 const MARGIN = 6, EDGE = 8;
@@ -13,7 +13,7 @@ const hide = () => {
   box().hidden = true;
 };
 
-/** Below what it explains, above where there is no room, and within the window. */
+/** Below the element, above it if there is no room, and inside the window. */
 const place = (hint, target) => {
   const at = target.getBoundingClientRect(), own = hint.getBoundingClientRect();
   const below = at.bottom + MARGIN + own.height < innerHeight;

@@ -1,4 +1,4 @@
-// The keys that work on every page, also while the next one is still coming.
+// Keyboard shortcuts of every page; they work while the next page loads, too.
 import { go } from "./addresses.js";
 import { around, byId, withModifier } from "./dom.js";
 import { collects, focusBox, takesKey } from "./search.js";

@@ -1,5 +1,5 @@
-// The runs that a lane of the day shows: those that ended, as ui/kit/timeline.py wrote them into data-runs, then those
-// that are going on. `left` and `wide` are minutes of the drawn day, whose middle is the moment it was drawn for.
+// The runs of a lane: ended ones from data-runs, which ui/kit/day_chart.py writes, then running ones. `left` and `wide`
+// are minutes of the drawn day, whose middle is the time it was drawn for.
 import { precisely } from "./durations.js";
 
 const HALF_DAY = 720, MINUTE_MS = 60_000;
@@ -21,7 +21,7 @@ const ended = (lane) => {
   return lane.dataset.runs.split("\n").map((row) => {
     const [left, wide, status, host, seconds, id] = row.split(",");
     const began = clock(new Date(drawnAt(lane) + (left - HALF_DAY) * MINUTE_MS));
-    const words = `${lane.dataset.name} · ${status} on ${hosts[host] || "no host"} · took ${precisely(+seconds)} · began ${began}`;
+    const words = `${lane.dataset.name} · ${status} on ${hosts[host] || "no host"} · ${precisely(+seconds)} · started ${began}`;
     return { left: +left, wide: +wide, id: uuid(id), words };
   });
 };

@@ -1,5 +1,5 @@
-// The day's lanes are read by pointer and by keys: a run's words in a tip, a click or Enter opens it. With the focus on a
-// lane the arrows go from run to run, up and down to the next lane.
+// Lanes of the 24-hour chart: a tooltip for the run under the pointer or focus; a click or Enter opens it. Arrow keys
+// move between the runs of the focused lane, up and down between lanes.
 import { go } from "./addresses.js";
 import { around, byId, make, withModifier } from "./dom.js";
 import { dayOf, runsOf } from "./lane-runs.js";
@@ -20,10 +20,10 @@ const leave = () => { chosen = null; hideTip(); };
 
 const open = (run) => { leave(); go(`/runs/${run.id}`); };
 
-/** How many minutes the drawing has moved on since it was drawn (timeline.js). */
+/** Minutes since the chart was drawn (timeline.js). */
 const drift = (lane) => parseFloat(dayOf(lane).style.getPropertyValue("--drift") || "0") / 100 * DAY_MINUTES;
 
-/** The run at the pointer, or the nearest by; of several on each other the newest. */
+/** The run at or near the pointer; the newest of overlapping ones. */
 const runAt = (event) => {
   const lane = around(event, ".lane");
   if (!lane) return null;
@@ -51,7 +51,7 @@ const neighbour = (lane, step) => {
   return lanes[lanes.indexOf(lane) + step];
 };
 
-/** What each key does, of the lane's runs and the place among them that was reached. */
+/** Effects of keys on a lane, given its runs and the current index. */
 const KEYS = {
   ArrowLeft: (lane, runs, place) => choose(lane, Math.max(0, place - 1)),
   ArrowRight: (lane, runs, place) => choose(lane, Math.min(runs.length - 1, place + 1)),

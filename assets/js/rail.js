@@ -1,4 +1,4 @@
-// On a phone the rail is a bar that scrolls: the link of the present page stays in sight.
+// On a phone the rail is a scrolling bar: the current page's link is scrolled into view.
 import { inNextFrame, onChange } from "./dom.js";
 
 let shown = "";

@@ -1,4 +1,4 @@
-// Strips and charts are one stop of the Tab key; the arrow keys go through their cells.
+// Strips and charts are one Tab stop; arrow keys move between their cells.
 import { around, withModifier } from "./dom.js";
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };

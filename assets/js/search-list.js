@@ -85,7 +85,7 @@ const hitOption = ({ href, title, state, detail }) => {
 
 const groupOf = ({ kind, hits, more, href }) => {
   const lines = hits.map(hitOption);
-  if (more && href) lines.push(option(href, make("small", { textContent: `all ${HEADS[kind].toLowerCase()} found` })));
+  if (more && href) lines.push(option(href, make("small", { textContent: `Show all ${HEADS[kind].toLowerCase()}` })));
   const group = make("div", {}, make("h3", { textContent: HEADS[kind] }), ...lines);
   group.setAttribute("role", "group");
   group.setAttribute("aria-label", HEADS[kind]);
@@ -97,7 +97,8 @@ export const show = ({ groups, count }) => {
   if (!frame) build();
   frame.firstChild.replaceChildren(...groups.map(groupOf));
   options().forEach((link, i) => { link.id = `found-${i}`; });
-  say(count ? `${count} found. Enter shows them on a page of their own.` : "Nothing is called so.");
+  const results = `${count} result${count === 1 ? "" : "s"}. Press Enter for the results page.`;
+  say(count ? results : `No results for "${box()?.value.trim() ?? ""}".`);
 };
 
 /** Marks the next option, or the one before; around the ends. */

@@ -1,5 +1,5 @@
-// The search box proposes as one types. A page that goes with the focus in its box hands focus and text to the next
-// page's; so does "/" where no box is there yet.
+// The search box suggests while the user types. On a page change the next page's box takes over focus and text; so it
+// does with keys typed after "/" before it exists.
 import { go } from "./addresses.js";
 import { onChange } from "./dom.js";
 import * as list from "./search-list.js";
@@ -7,26 +7,26 @@ import { box } from "./search-list.js";
 
 const PATIENCE_MS = 5000, PAUSE_MS = 120;
 
-let asked = 0, timer = 0;      // the number of the latest search; an answer to an older one is dropped
+let latest = 0, timer = 0;     // number of the latest search; an answer to an older one is dropped
 let held = null;               // the box that has the focus
-let waiting = null;            // { text, since } for a box that is not there yet
+let waiting = null;            // { text, since } typed before the box exists
 const met = new WeakSet();
 
 const close = () => {
   clearTimeout(timer);
-  asked += 1;
+  latest += 1;
   list.close();
 };
 
 const search = async (text) => {
-  const mine = ++asked;
+  const mine = ++latest;
   try {
     const answer = await fetch(`/api/search?${new URLSearchParams({ q: text })}`);
     const found = answer.ok ? await answer.json() : null;
-    if (mine !== asked || document.activeElement !== box()) return;
+    if (mine !== latest || document.activeElement !== box()) return;
     if (found) list.show(found);
-    else list.say(answer.status === 429 ? "Too many searches: wait a moment." : "This cannot be searched now.");
-  } catch { if (mine === asked) list.say("The server does not answer."); }
+    else list.say(answer.status === 429 ? "Too many searches. Wait a moment." : "The search failed. Try again.");
+  } catch { if (mine === latest) list.say("The server does not answer."); }
 };
 
 const typed = (input) => {
@@ -35,7 +35,7 @@ const typed = (input) => {
   if (text) timer = setTimeout(() => search(text), PAUSE_MS); else close();
 };
 
-/** Leaves the box: the next page's shall not take the focus. */
+/** Leaves the box: the next page's box does not take the focus. */
 const release = () => {
   close();
   held = null;
@@ -66,10 +66,10 @@ const KEYS = {
   },
 };
 
-/** Text that was typed before the box was there. */
+/** Whether text typed before the box existed is still fresh. */
 const isWaiting = () => Boolean(waiting && Date.now() - waiting.since < PATIENCE_MS);
 
-/** A box that went from the page with the focus in it: its text waits for the next one. */
+/** Notes that a focused box was removed with its page: its text waits for the next page's box. */
 const noticeLoss = () => {
   if (!held || held.isConnected) return;
   waiting = { text: held.value, since: Date.now() };
@@ -95,7 +95,7 @@ const settle = () => {
   waiting = null;
 };
 
-/** Puts the focus into the box, or waits for it. */
+/** Focuses the box, or the next one as soon as it exists. */
 export const focusBox = () => {
   const input = box();
   if (!input) { waiting = { text: "", since: Date.now() }; return; }
@@ -103,14 +103,14 @@ export const focusBox = () => {
   input.select();
 };
 
-/** Whether the key was for the box, or for one that is still to come. */
+/** Handles a key in the box; false if the focus is elsewhere. */
 export const takesKey = (event) => {
   noticeLoss();
   if (event.target.id === "search") { KEYS[event.key]?.(event); return true; }
   return false;
 };
 
-/** Whether the key is text for a box that is still to come. */
+/** Collects a key for a box that does not exist yet; false if none is expected. */
 export const collects = (event) => {
   if (!isWaiting()) return false;
   if (event.key === "Escape") waiting = null;
@@ -135,7 +135,7 @@ addEventListener("focusin", (event) => { if (event.target.id === "search") held 
 addEventListener("focusout", (event) => {
   const input = event.target;
   if (input.id !== "search") return;
-  // What is drawn anew gets its focus back at once, and a box that goes with its page is not left.
+  // Elements drawn again get the focus back at once; a box removed with its page was not left.
   setTimeout(() => {
     if (!input.isConnected || document.activeElement === input) return;
     if (held === input) held = null;

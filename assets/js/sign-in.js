@@ -1,4 +1,4 @@
-// Signing in, registering and signing out: the API sets the HttpOnly cookie.
+// Sign-in, registration and sign-out: the API sets the HttpOnly cookie.
 import { destination, here, leaveTo } from "./addresses.js";
 import { around } from "./dom.js";
 import { say } from "./toasts.js";
@@ -23,7 +23,7 @@ const plain = (text) => text.replaceAll("`", "");
 
 const showError = (form, text) => { form.querySelector("[role=alert]").textContent = text; };
 
-/** Each message at its field; where none has its place there, the whole error at the form's alert. */
+/** Shows each message at its field; if none has a field, the whole error at the form's alert. */
 const showProblem = (form, problem) => {
   let placed = false;
   for (const { field, message } of problem.errors || []) {
@@ -44,7 +44,7 @@ const showRefusal = async (form, answer) => {
 const clearErrors = (form) =>
   form.querySelectorAll("[data-error],[role=alert]").forEach((place) => { place.textContent = ""; });
 
-/** The answers wanted: all of them good, or the first that is not. */
+/** Registers if the form does, then signs in; returns the last answer, or the first error. */
 const send = async (form, fields) => {
   if (form.dataset.door === "register") {
     // One key per opened form: a form sent again, after an answer was lost, registers one account.
@@ -71,7 +71,7 @@ const signOut = async () => {
   try {
     const answer = await post("/api/auth/logout", {});
     if (answer.ok) leaveTo("/login"); else say({ text: (await answer.json()).detail, state: "failed" });
-  } catch { say({ text: "The server does not answer: you are still signed in.", state: "failed" }); }
+  } catch { say({ text: "The server does not answer. You are still signed in.", state: "failed" }); }
 };
 
 addEventListener("submit", (event) => {

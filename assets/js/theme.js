@@ -1,5 +1,5 @@
-// The theme: light, dark, or the system's where none is remembered. A script in the page's head (ui/theme.py) sets it
-// before the first paint; this one changes it.
+// The theme: light, dark, or the system's if none is stored. A script in the page's head (ui/theme.py) sets it before
+// the first paint; this one changes it.
 import { around, inNextFrame, onChange, remember, remembered } from "./dom.js";
 
 const KEY = "crontopus-theme";

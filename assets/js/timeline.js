@@ -1,9 +1,9 @@
-// The day moves on from the moment it was drawn for, without asking the server. An example's stands still.
+// Moves the 24-hour chart on from the time it was drawn for, without the server. Examples stand still.
 import { inNextFrame, onChange } from "./dom.js";
 
 const DAY_MS = 86_400_000;
 
-/** --drift is percent of a day. */
+/** --drift is in percent of a day. */
 const move = (day) => {
   const now = new Date(), drawn = new Date(day.dataset.drawn);
   if (isNaN(drawn)) return;

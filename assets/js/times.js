@@ -1,7 +1,7 @@
-// Times on the page: <time data-time=KIND datetime=…> says when in words that move on, and in three zones as a hint.
+// Times on the page: <time data-time=KIND datetime=…> shows a text kept current, and the time in three zones as a hint.
 import { inNextFrame, onChange, writeText } from "./dom.js";
 import { roughly } from "./durations.js";
-import { inZones, ownZone, ownZoneName } from "./zones.js";
+import { inZones, isUsable, ownZone, ownZoneName } from "./zones.js";
 
 const CLOCK = { hour: "2-digit", minute: "2-digit" };
 const DAY = { day: "numeric", month: "short" };
@@ -9,6 +9,8 @@ const DAY = { day: "numeric", month: "short" };
 const format = (at, options) => at.toLocaleString("en-GB", { timeZone: ownZone(), ...options });
 const clock = (at) => format(at, CLOCK);
 const isToday = (at) => format(at, { dateStyle: "short" }) === format(new Date(), { dateStyle: "short" });
+/** To the minute, with the date when it is not today. */
+export const shortTime = (at) => format(at, isToday(at) ? CLOCK : { ...DAY, ...CLOCK });
 const secondsTo = (at) => (at - Date.now()) / 1000;
 
 const relative = (at) => {
@@ -17,17 +19,26 @@ const relative = (at) => {
   return -left < 5 ? "just now" : `${roughly(-left)} ago`;
 };
 
+/** The viewer's time beside that of `zone`: empty if both clocks agree, with the date if that differs. */
+const yours = (at, zone) => {
+  const there = (options) => at.toLocaleString("en-GB", { timeZone: zone && isUsable(zone) ? zone : undefined, ...options });
+  const sameDay = format(at, DAY) === there(DAY);
+  if (zone && sameDay && clock(at) === there(CLOCK)) return "";
+  return `${sameDay ? "" : `${format(at, DAY)}, `}${clock(at)} your time`;
+};
+
 const WORDS = {
   now: clock,
   clock,
   day: (at) => format(at, { weekday: "short", ...DAY }),
-  short: (at) => format(at, isToday(at) ? CLOCK : { ...DAY, ...CLOCK }),
+  short: shortTime,
   exact: (at) => format(at, { ...DAY, ...CLOCK, second: "2-digit" }),
   since: (at) => roughly(Math.max(0, -secondsTo(at))),
+  yours,
   text: null, // the server's own text stays
 };
 
-/** hints.js shows data-tip on hover and on focus; a time within a link is reached with the link. */
+/** hints.js shows data-tip on hover and focus; a time inside a link is reached through the link. */
 const addHint = (element, at) => {
   const hint = inZones(at, element.dataset.zone);
   if (element.dataset.tip !== hint) element.dataset.tip = hint;
@@ -38,7 +49,7 @@ const update = (element) => {
   const at = new Date(element.dateTime), kind = element.dataset.time;
   if (isNaN(at)) return;
   const words = kind in WORDS ? WORDS[kind] : relative;
-  if (words) writeText(element, words(at));
+  if (words) writeText(element, words(at, element.dataset.zone));
   if (kind !== "now") addHint(element, at);
 };
 

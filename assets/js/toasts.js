@@ -1,5 +1,5 @@
-// Toasts: short words about what has just happened, said by an event (ui/kit/toast.py) or a script. They go by
-// themselves, but not under the pointer, not while they have the focus, and not when they say what failed.
+// Toasts: short messages, shown by an event (ui/kit/toast.py) or a script. They disappear by themselves, but not under
+// the pointer, not with the focus, and not if they report a failure.
 import { byId, focusPage, make } from "./dom.js";
 
 const KEPT = 4, SHORT_MS = 6000, LONG_MS = 12000, LEAST_MS = 1500;
@@ -10,7 +10,7 @@ const remove = (toast) => {
   if (hadFocus) focusPage();
 };
 
-/** The page's form asks the server, which knows what the key undoes. */
+/** Submits the key with the page's form; the server knows the act to undo. */
 const undo = (key) => {
   const form = document.querySelector("form[data-undo]");
   form.elements.key.value = key;

@@ -4,7 +4,7 @@ const EVERYTHING = { weekday: "short", day: "numeric", month: "short", hour: "2-
 const usable = new Map();
 
 /** Whether this browser knows the zone: its list may be older than the server's. */
-const isUsable = (zone) => {
+export const isUsable = (zone) => {
   if (!usable.has(zone)) {
     try { Intl.DateTimeFormat("en-GB", { timeZone: zone }); usable.set(zone, true); } catch { usable.set(zone, false); }
   }
@@ -19,7 +19,7 @@ export const ownZone = () => {
 
 export const ownZoneName = () => ownZone() || Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-/** The moment in the account's zone, the browser's, UTC and `zone`: a line each, none twice. */
+/** The time in the account's zone, the browser's, UTC and `zone`: one line each, none twice. */
 export const inZones = (at, zone) => {
   const own = ownZone(), lines = new Map();
   if (own) lines.set(own, own);
@@ -29,7 +29,7 @@ export const inZones = (at, zone) => {
   return [...lines].map(([timeZone, name]) => `${at.toLocaleString("en-GB", { timeZone, ...EVERYTHING })} ${name}`).join("\n");
 };
 
-// The page itself need not carry six hundred names.
+// From the browser's own data: the page need not carry six hundred names.
 addEventListener("focusin", (event) => {
   const list = document.getElementById(event.target.dataset?.zones ?? "");
   if (!list || list.firstChild || !Intl.supportedValuesOf) return;

@@ -1,4 +1,4 @@
-"""The data of the overview page."""
+"""Data of the Overview page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contract import wire
 from crontopus_app.base.actor import Actor
 from crontopus_app.hosts import endpoints
 from crontopus_app.jobs import changes
-from crontopus_app.models import Endpoint, Monitor, Run, RunOutput, Tenant
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Run, RunOutput, Tenant
 from crontopus_app.monitoring import runs
 from crontopus_app.monitoring.instances import instance
 from crontopus_app.queries import jobs
@@ -46,7 +46,7 @@ class FailingInstance:
 
 @dataclass(frozen=True)
 class Overview:
-    """Counts of endpoints, cron lines and instances by state; failing instances, newest runs, newest changes."""
+    """Counts (instances by state, endpoints, cron lines, invalid files), failing instances, newest runs, changes."""
 
     endpoints: int
     endpoints_in_sync: int
@@ -58,6 +58,7 @@ class Overview:
     last: list[wire.Run]
     failing: list[FailingInstance]
     failing_more: int
+    invalid_files: int
     changes: list[wire.ChangeStatus]
 
 
@@ -96,6 +97,7 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
         last=_newest(session, actor),
         failing=troubles,
         failing_more=more,
+        invalid_files=_invalid_files(session, actor),
         changes=changes.recent(session, actor, SHOWN),
     )
 
@@ -103,6 +105,11 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
 def _states(session: Session, actor: Actor) -> dict[str, int]:
     monitored = (Monitor.tenant_id == actor.tenant_id, Monitor.state != "retired")
     return dict(session.exec(select(Monitor.state, func.count()).where(*monitored).group_by(Monitor.state)).all())
+
+
+def _invalid_files(session: Session, actor: Actor) -> int:
+    mine = (JobIndex.tenant_id == actor.tenant_id, col(JobIndex.valid).is_(False))
+    return session.exec(select(func.count()).select_from(JobIndex).where(*mine)).one()
 
 
 def _running(session: Session, actor: Actor) -> int:

@@ -1,4 +1,4 @@
-"""The ways from a handler to a service: in a thread, with a database session of its own."""
+"""Calls services from async handlers: each call runs in a thread, with its own database session."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ Way = Callable[..., Awaitable[Any]]
 
 
 async def call(service: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """``service(session, …)`` off the event loop, reading only."""
+    """Runs ``service(session, …)`` in a thread, in a read-only session."""
     return await asyncio.to_thread(_with_session, False, service, args, kwargs)
 
 
 async def outside(service: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """``service(…)`` off the event loop, for a service that asks Git or Redis and opens its own transactions."""
+    """Runs ``service(…)`` in a thread, for services that use Git or Redis and open their own transactions."""
     return await asyncio.to_thread(service, *args, **kwargs)
 
 
 @dataclass
 class Tick:
-    """One renewal of many pages: its moment, and what was asked in it, so that it is asked once."""
+    """One refill of many pages: its time, and the results of the calls made so far, so that each is made once."""
 
     now: datetime
-    asked: dict[Hashable, asyncio.Future[Any]] = field(default_factory=dict)
+    results: dict[Hashable, asyncio.Future[Any]] = field(default_factory=dict)
 
 
 _tick: ContextVar[Tick | None] = ContextVar("tick", default=None)
@@ -44,7 +44,7 @@ _tick: ContextVar[Tick | None] = ContextVar("tick", default=None)
 
 @contextmanager
 def tick() -> Iterator[None]:
-    """Within it ``shared`` asks each thing once. Nothing is kept longer."""
+    """While it is open, ``shared`` makes each call once. Results are dropped at its end."""
     token = _tick.set(Tick(clock.now()))
     try:
         yield
@@ -53,33 +53,33 @@ def tick() -> Iterator[None]:
 
 
 def moment() -> datetime:
-    """Now; within a tick the same for all pages, so that they ask the same."""
+    """Now. All pages of a tick get the same value, so that their calls are equal and can be shared."""
     here = _tick.get()
     return here.now if here else clock.now()
 
 
 async def shared(service: Callable[..., T], actor: Actor, *args: Hashable, through: Way = call) -> T:
-    """``service(session, actor, …)``, asked once in a tick for all pages whose users may see the same.
+    """Calls ``service(session, actor, …)`` once a tick for all pages whose users may see the same.
 
-    ``through`` is ``outside`` for a service that takes no session. Only for services whose answer depends on the
-    actor's tenant, role and scopes, not on which person asks; and nobody may change what is given.
+    ``through`` is ``outside`` for a service that takes no session. Only for services whose result depends on the
+    actor's tenant, role and scopes, not on the person. Callers must not modify the result.
     """
     anyone = replace(actor, user_id="", username="", email="", credential="")
     return await once((service, anyone, args), lambda: through(service, actor, *args))
 
 
-async def once(key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
-    """What ``ask`` gives, within a tick only the first time; what it raises is raised for all."""
+async def once(key: Hashable, fetch: Callable[[], Awaitable[T]]) -> T:
+    """Awaits ``fetch()``; within a tick only the first time for ``key``. An exception is raised to every caller."""
     here = _tick.get()
     if here is None:
-        return await ask()
-    if key not in here.asked:
-        here.asked[key] = asyncio.ensure_future(ask())
-    return await asyncio.shield(here.asked[key])
+        return await fetch()
+    if key not in here.results:
+        here.results[key] = asyncio.ensure_future(fetch())
+    return await asyncio.shield(here.results[key])
 
 
 async def change(service: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The same with a session that writes and is committed when it returns."""
+    """Runs ``service(session, …)`` in a thread, in a writing session that is committed when it returns."""
     return await asyncio.to_thread(_with_session, True, service, args, kwargs)
 
 

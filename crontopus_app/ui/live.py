@@ -1,6 +1,6 @@
-"""Pages follow the world: events of a tenant renew what that tenant's open pages show.
+"""Refills open pages after live events of their tenant.
 
-Events carry ids, never data: each page asks the services again with its own actor, so nothing leaks between tenants.
+Events carry ids, never data: each page reads the services again as its own actor, so nothing leaks between tenants.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from crontopus_app.ui import call
 log = logging.getLogger(__name__)
 
 COALESCE_S = 0.05
-# Beside what a renewal took.
+# Pause after a refill, as a share of the time it took.
 REST = 0.5
 AGAIN_S = 1.0
 TOGETHER = 16
-# The kind of event that says that what every page's frame shows has changed.
+# Kind of the events that say that the facts in every page's frame changed.
 FRAME = "tenant"
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What one connected browser looks at, with which session's token."""
+    """One connected browser: its page, the events that the page shows, its session token."""
 
     tenant_id: str
     page: type[rx.State]
@@ -47,31 +47,31 @@ MarkStale = Callable[[rx.State, datetime | None], Awaitable[None]]
 
 
 class Watchers:
-    """Who looks at what in this process, by Reflex's client token."""
+    """Open pages of this process by Reflex's client token."""
 
     def __init__(self) -> None:
         self._by_token: dict[str, Watch] = {}
         self.stale_since: datetime | None = None
 
-    def look(self, token: str, watch: Watch) -> None:
+    def add(self, token: str, watch: Watch) -> None:
         self._by_token[token] = watch
 
     def forget(self, token: str) -> None:
         self._by_token.pop(token, None)
 
-    def stays(self, token: str, page: type[rx.State]) -> None:
-        """A browser that goes to another page while it may see nothing is renewed there when it may again."""
+    def move(self, token: str, page: type[rx.State]) -> None:
+        """Notes the new page of a browser whose tenant is suspended: that page is filled when the suspension ends."""
         watch = self._by_token.get(token)
         if watch is not None:
             self._by_token[token] = replace(watch, page=page)
 
-    def looks(self, token: str, page: type[rx.State]) -> bool:
-        """Whether a browser is still at a page."""
+    def is_at(self, token: str, page: type[rx.State]) -> bool:
+
         watch = self._by_token.get(token)
         return watch is not None and watch.page is page
 
     def of(self, tenant_id: str, kinds: Set[str]) -> list[tuple[str, Watch]]:
-        """The browsers of one tenant whose page, or its frame, shows one of the kinds."""
+        """Browsers of one tenant whose page or frame shows one of the kinds."""
         return [
             (token, watch)
             for token, watch in self._by_token.items()
@@ -82,7 +82,7 @@ class Watchers:
         return list(self._by_token.items())
 
     def keep(self, connected: set[str]) -> None:
-        """Forgets browsers that have gone."""
+        """Forgets all browsers but the connected ones."""
         for token in set(self._by_token) - connected:
             del self._by_token[token]
 
@@ -101,8 +101,8 @@ class Follower:
         self._bell = asyncio.Event()
 
     async def run(self) -> None:
-        """Until cancelled. Redis away: the pages say since when, and are renewed when it is back."""
-        # Without the event that the task was begun in, of which Reflex would make one more for each page.
+        """Runs until cancelled. While Redis is away, pages show since when; they are refilled when it is back."""
+        # A context of its own: in that of the current event, Reflex would start one more event for each page.
         renew = asyncio.create_task(self._renew(), context=Context())
         try:
             while True:
@@ -129,7 +129,7 @@ class Follower:
             await self._each(watchers.all(), self._marked)
 
     async def _fresh(self) -> None:
-        """Redis tells again: the mark says so at once, and what may have been missed is asked for."""
+        """After Redis is back: marks pages live at once and refills all, for events may have been missed."""
         if watchers.stale_since is None:
             return
         watchers.stale_since = None
@@ -139,9 +139,9 @@ class Follower:
         self._bell.set()
 
     async def _renew(self) -> None:
-        """At most twenty times a second: takes what came and renews the pages that show it.
+        """Refills pages whose events arrived, at most twenty times a second.
 
-        Two thirds of the time at most: check-ins and clicks go on while many or heavy pages are renewed.
+        It takes at most two thirds of the time, so that check-ins and clicks go on while many pages are refilled.
         """
         while True:
             await self._bell.wait()
@@ -151,8 +151,8 @@ class Follower:
             try:
                 await self._tick(pending)
             except Exception:
-                # Whatever it was must not leave every page of the process as it is for ever.
-                log.exception("pages were not renewed, and will be tried again")
+                # One bad refill must not leave every page of the process stale for ever.
+                log.exception("pages were not refilled, will retry")
                 for tenant_id, kinds in pending.items():
                     self._pending[tenant_id] |= kinds
                 self._bell.set()
@@ -172,16 +172,16 @@ class Follower:
     async def _marked(self, page: rx.State, _watch: Watch) -> None:
         await self._mark(page, watchers.stale_since)
 
-    async def _each(self, wanted: list[tuple[str, Watch]], act: Act) -> None:
-        rest = iter(wanted)
+    async def _each(self, pages: list[tuple[str, Watch]], act: Act) -> None:
+        rest = iter(pages)
 
         async def some() -> None:
             for token, watch in rest:
                 try:
                     async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=watch.page)) as root:
-                        # What modify_state gives is the root: a field set on it would be lost without a word.
+                        # modify_state yields the root state: a field set on it would be lost silently.
                         await act(await root.get_state(watch.page), watch)
                 except Exception:
-                    log.exception("a page was not renewed")
+                    log.exception("a page was not refilled")
 
-        await asyncio.gather(*(some() for _ in range(min(TOGETHER, len(wanted)))))
+        await asyncio.gather(*(some() for _ in range(min(TOGETHER, len(pages)))))

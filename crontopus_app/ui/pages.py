@@ -1,4 +1,4 @@
-"""Every page with its address."""
+"""All pages of the console: route, title, component, loader."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from crontopus_app.ui.job.state import JobState
 from crontopus_app.ui.jobs.page import jobs
 from crontopus_app.ui.jobs.state import JobsState
 from crontopus_app.ui.operator import page as operator
-from crontopus_app.ui.operator.state import HealthState, InForceState, TasksState, TenantsState
+from crontopus_app.ui.operator.state import EffectiveSettingsState, HealthState, TasksState, TenantsState
 from crontopus_app.ui.overview.page import overview
 from crontopus_app.ui.overview.state import OverviewState
 from crontopus_app.ui.repository.page import repository
@@ -72,17 +72,17 @@ PAGES = (
     Page("/operator", "Operator", operator.health, [HealthState.load, HealthState.follow]),
     Page("/operator/tenants", "Tenants", operator.tenants, TenantsState.load),
     Page("/operator/tasks", "Tasks", operator.tasks, TasksState.load),
-    Page("/operator/settings", "Settings in force", operator.settings, InForceState.load),
+    Page("/operator/settings", "Effective settings", operator.settings, EffectiveSettingsState.load),
 )
 
-# What is shown at every other address, with status 404.
-MISSING = Page("404", "No such page", missing)
+# Shown at every other address, with status 404.
+MISSING = Page("404", "Page not found", missing)
 
 
 def development() -> tuple[Page, ...]:
-    """The pages for who works on the console: none unless the environment asks for them when it is built."""
+    """Pages for developers of the console, only if ``CONSOLE_DEVELOPMENT=1`` when it is built."""
     if os.environ.get(DEVELOPMENT) != "1":
         return ()
-    from crontopus_app.ui.gallery.page import gallery  # what production does not have it does not read either
+    from crontopus_app.ui.gallery.page import gallery  # not imported in production
 
-    return (Page("/kit", "The kit", gallery),)
+    return (Page("/kit", "Component kit", gallery),)

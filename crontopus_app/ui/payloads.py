@@ -1,6 +1,6 @@
-"""Events whose arguments no page of ours can have sent are refused before a handler sees them.
+"""Validates the payload of each event before its handler runs: argument names and types must match the handler's.
 
-Each handler is an endpoint that any client may call with anything: a form is a dict, and nothing is missing.
+Any client can call any handler with any payload. Handlers rely on it: a form is a dict, and no argument is missing.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from reflex_base.registry import RegistrationContext
 
 from crontopus_app.ui.kit import toast
 
-REFUSAL = "The server did not understand the page: reload it and try again."
+REFUSAL = "The page is out of date. Reload it and try again."
 
 
 class Payloads(rx.Middleware):
-    """Refuses such events with a toast; Reflex's own handlers check for themselves."""
+    """Rejects events with an invalid payload with a toast. Reflex's own handlers validate theirs."""
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:  # noqa: ARG002
         registered = RegistrationContext.get().event_handlers.get(event.name)
@@ -32,20 +32,20 @@ class Payloads(rx.Middleware):
 
 
 def fits(handler: Callable[..., Any], payload: object) -> bool:
-    """Whether ``handler(self, **payload)`` is given what it names, of the types that it says."""
-    wanted = _wanted(handler)
-    if not isinstance(payload, Mapping) or set(payload) != set(wanted):
+    """Whether ``payload`` holds exactly the handler's arguments, each of its annotated type."""
+    expected = _argument_types(handler)
+    if not isinstance(payload, Mapping) or set(payload) != set(expected):
         return False
-    return all(_is(value, wanted[name]) for name, value in payload.items())
+    return all(_is_instance(value, expected[name]) for name, value in payload.items())
 
 
 @lru_cache(maxsize=256)
-def _wanted(handler: Callable[..., Any]) -> dict[str, Any]:
+def _argument_types(handler: Callable[..., Any]) -> dict[str, Any]:
     hints = get_type_hints(handler)
     return {name: hints.get(name, Any) for name in list(inspect.signature(handler).parameters)[1:]}
 
 
-def _is(value: object, hint: Any) -> bool:
+def _is_instance(value: object, hint: Any) -> bool:
     kind = get_origin(hint) or hint
     if kind is Any or not isinstance(kind, type):
         return True

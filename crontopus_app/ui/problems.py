@@ -1,4 +1,4 @@
-"""Errors for people: a sentence on the page, errors at the fields, a reference that is also in the log."""
+"""Errors as the console shows them: a sentence, messages at form fields, a reference to the server's log."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import secrets
 from reflex.event import EventSpec
 
 from crontopus_app.base.errors import CrontopusError
-from crontopus_app.ui.kit import toast
+from crontopus_app.ui.kit import toast, words
 
 log = logging.getLogger(__name__)
 
 
 def sentence(error: CrontopusError) -> str:
-    """What happened and what to do; a page has no need of the marks around commands and names."""
-    return error.message.replace("`", "")
+    """The error's message as plain text: without the backticks that mark commands and names."""
+    return words.plain(error.message)
 
 
 def fields(error: CrontopusError) -> dict[str, str]:
-    """Field name → what is wrong there; problems without a field are under an empty name."""
-    found: dict[str, str] = {}
+    """Messages by form field; those of no field under an empty name."""
+    messages: dict[str, str] = {}
     for problem in error.problems:
         name = problem.field.removeprefix("spec.").removeprefix("metadata.")
-        found.setdefault(name, problem.message)
-    return found or {"": error.message}
+        messages.setdefault(name, words.plain(problem.message))
+    return messages or {"": sentence(error)}
 
 
 def announce(exception: Exception) -> EventSpec:
-    """Reflex's handler for what no page caught: said in the browser, whatever page is open."""
+    """Reflex's handler for exceptions that no page caught: a toast on whatever page is open."""
     return toast.say(unexpected(exception), "failed")
 
 
 def unexpected(error: Exception) -> str:
-    """Logs an error that nobody foresaw; gives the sentence with its reference."""
+    """Logs an unexpected exception and returns a sentence with its reference."""
     reference = secrets.token_hex(4)
     log.error("reference %s", reference, exc_info=error)
-    return f"Something went wrong here, not with you. Reference {reference}: it is also in the server's log."
+    return f"Server error. Reference {reference} (also in the server's log)."

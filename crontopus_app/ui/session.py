@@ -1,4 +1,4 @@
-"""Who looks: the actor behind a page's cookie, and the frame of facts that every page shows."""
+"""Sessions of open pages: the actor behind a page's cookie, and the facts that every page's frame shows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from crontopus_app.ui import problems
 from crontopus_app.ui.call import call, once, shared
 from crontopus_app.ui.live import FRAME, Watch, watchers
 
-# The kind of event that says that who may look has changed: every page follows it.
+# Kind of the events that say that a session ended or a tenant was suspended. Every page subscribes to it.
 ACCESS = "session"
 
 
 class SessionState(rx.State):
-    """What the frame says: who, of how much, in which zone times are, and whether what is shown is current."""
+    """Facts for the frame: user, totals, time zone, provisioning, and since when the page is stale."""
 
     username: str = ""
     tenant: str = ""
@@ -41,7 +41,7 @@ class SessionState(rx.State):
 
 
 class PageState(Protocol):
-    """A page's state: ``_fill`` sets all that the page shows, from the services."""
+    """What ``opened`` and ``fill`` need of a page's state: ``_fill`` reads all of the page's data from the services."""
 
     ready: bool
     problem: str
@@ -53,12 +53,12 @@ class PageState(Protocol):
 
 
 async def actor_of(page: Any) -> Actor:
-    """The actor, asked for again at each event, so that signing out counts at once. Raises NotAuthenticated."""
+    """Authenticates the page's session, anew at each event: sign-out works at once. Raises NotAuthenticated."""
     return await actor_of_cookie(page.router.headers.cookie)
 
 
 async def actor_of_cookie(cookies: str) -> Actor:
-    """The same of the Cookie header that a page came with."""
+    """Authenticates the session in a Cookie header. Raises NotAuthenticated."""
     return await _actor(session_cookie(cookies))
 
 
@@ -67,7 +67,7 @@ async def _actor(token: str) -> Actor:
 
 
 def path_of(page: Any) -> list[str]:
-    """The segments of the page's address."""
+    """Decoded path segments of the page's address."""
     return [unquote(part) for part in page.router.url.path.split("/") if part]
 
 
@@ -76,7 +76,7 @@ def query_of(page: Any, name: str) -> str:
 
 
 async def opened(page: Any, *kinds: str) -> Any:
-    """``on_load`` of each page: fills it, and follows events of these kinds; without a session goes to sign in."""
+    """``on_load`` of each page: fills it and subscribes it to ``kinds``; redirects to sign-in without a session."""
     token = page.router.session.client_token
     try:
         actor = await asyncio.to_thread(http_auth.use, session_cookie(page.router.headers.cookie), clock.now())
@@ -84,33 +84,33 @@ async def opened(page: Any, *kinds: str) -> Any:
         watchers.forget(token)
         page.reset()
         query = page.router.url.query
-        wanted = (page.router.url.path.rstrip("/") or "/") + (f"?{query}" if query else "")
-        return rx.redirect(f"/login?next={quote(wanted, safe='/')}" if wanted != "/" else "/login")
+        address = (page.router.url.path.rstrip("/") or "/") + (f"?{query}" if query else "")
+        return rx.redirect(f"/login?next={quote(address, safe='/')}" if address != "/" else "/login")
     except Forbidden as error:
-        watchers.stays(token, type(page))
-        _shut(page, error)
+        watchers.move(token, type(page))
+        _show_only(page, error)
         return None
     follow(page, actor, *kinds)
-    await _introduce(page, actor)
+    await _fill_frame(page, actor)
     await fill(page, actor)
     return None
 
 
 def follow(page: Any, actor: Actor, *kinds: str) -> None:
-    """Renews the page for events of these kinds, and when a session of its tenant ends: it may be its own."""
+    """Subscribes the page to events of ``kinds``, and to ends of the tenant's sessions: one may be its own."""
     kinds = (*kinds, ACCESS)
     watch = Watch(actor.tenant_id, type(page), frozenset(kinds), session_cookie(page.router.headers.cookie))
-    watchers.look(page.router.session.client_token, watch)
+    watchers.add(page.router.session.client_token, watch)
 
 
-async def _introduce(page: Any, actor: Actor) -> None:
+async def _fill_frame(page: Any, actor: Actor) -> None:
     frame = await page.get_state(SessionState)
     me = await once(("me", actor), lambda: call(auth.me, actor))
     totals = await shared(overview.totals, actor)
     if frame._user_id not in ("", actor.user_id):
         page.reset()
     frame._user_id = actor.user_id
-    told = {
+    facts = {
         "username": me.username,
         "tenant": me.tenant_id,
         "operator": me.role == "operator",
@@ -122,19 +122,19 @@ async def _introduce(page: Any, actor: Actor) -> None:
         "provisioning_error": me.provisioning_error,
         "stale_since": watchers.stale_since.isoformat() if watchers.stale_since else "",
     }
-    for name, value in told.items():
+    for name, value in facts.items():
         put(frame, name, value)
 
 
 def put(state: Any, name: str, value: Any) -> None:
-    """Sets a field only where it changes: Reflex sends whatever was set."""
-    shown = state.get_value(name)
-    if shown is not value and shown != value:
+    """Sets a field only if its value changes: Reflex sends every field that is set."""
+    current = state.get_value(name)
+    if current is not value and current != value:
         setattr(state, name, value)
 
 
 async def fill(page: Any, actor: Actor) -> None:
-    """Fills the page; what goes wrong stands in its place, in words."""
+    """Fills the page; an error is shown in its place."""
     try:
         await page._fill(actor)
         put(page, "problem", "")
@@ -144,33 +144,33 @@ async def fill(page: Any, actor: Actor) -> None:
 
 
 async def refill(kinds: Set[str], page: Any, watch: Watch) -> None:
-    """Renews a page, or its frame alone, for events of its tenant; a page whose session ended shows nothing more."""
+    """Refills a page, or only its frame, after events of its tenant. A page whose session ended shows only that."""
     try:
-        # The router's cookie is the same, but to read it takes as long as to fill the page.
+        # page.router holds the same cookie, but reading it takes as long as filling the page.
         actor = await _actor(watch.session)
     except NotAuthenticated:
         watchers.forget(page.router.session.client_token)
         frame = await page.get_state(SessionState)
-        frame.ended, page.problem = True, "Your session has ended: sign in again."
+        frame.ended, page.problem = True, "Your session has ended. Sign in again."
         return
     except Forbidden as error:
-        # Still watched: when the suspension ends the page is filled again.
-        _shut(page, error)
+        # The page stays subscribed: it is filled again when the suspension ends.
+        _show_only(page, error)
         return
     if actor.tenant_id == watch.tenant_id:
         if kinds & watch.kinds:
             await fill(page, actor)
         if kinds & {FRAME, ACCESS}:
-            await _introduce(page, actor)
+            await _fill_frame(page, actor)
 
 
-def _shut(page: Any, error: Forbidden) -> None:
-    """Nothing is shown any more but why."""
+def _show_only(page: Any, error: Forbidden) -> None:
+    """Clears the page but for the reason why it is closed."""
     page.reset()
     page.problem, page.ready = problems.sentence(error), True
 
 
-async def mark(page: Any, stale_since: datetime | None) -> None:
-    """Says on the page since when it is not live, or that it is again."""
+async def mark_stale(page: Any, stale_since: datetime | None) -> None:
+    """Shows on the page since when it is stale; None: it is live again."""
     frame = await page.get_state(SessionState)
     frame.stale_since = stale_since.isoformat() if stale_since else ""

@@ -1,4 +1,4 @@
-"""The frame of every page: rail, heading, live mark, keys."""
+"""The frame of every page: navigation rail, heading, search, live mark, keyboard shortcuts."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ KEYS = (
     ("g e", "Endpoints"),
     ("g p", "Repository"),
     ("n", "new job"),
-    ("Ctrl S", "save the job that is edited"),
-    ("?", "these keys"),
-    ("Esc", "close"),
+    ("Ctrl S", "save the job you are editing"),
+    ("?", "show these shortcuts"),
+    ("Esc", "close a dialog or the search"),
 )
 _HEAD = "M16 8v4.8l3.2 2"
 _ARMS = (
@@ -39,7 +39,7 @@ _ARMS = (
 
 
 def logo() -> rx.Component:
-    """An octopus whose head is a clock."""
+    """The mark: an octopus with a clock as its head."""
     lines = rx.el.svg.g(rx.el.svg.circle(cx="16", cy="12.5", r="8.3"), rx.el.path(d=_HEAD), rx.el.path(d=_ARMS))
     return rx.el.svg(lines, view_box="0 0 32 32", class_name="logo", custom_attrs={"aria-hidden": "true"})
 
@@ -49,21 +49,21 @@ def brand() -> rx.Component:
 
 
 def live_mark() -> rx.Component:
-    """Honest: live, reconnecting, or stale since when."""
-    said = rx.cond(
+    """Whether the page is current: live, reconnecting, or stale since a time."""
+    status = rx.cond(
         has_connection_errors,
         rx.el.span(rx.el.i(), "reconnecting", class_name="live s-late"),
         rx.cond(
             SessionState.stale_since,
             rx.el.span(
-                rx.el.i(), "stale since ", parts.when(SessionState.stale_since, "clock"), class_name="live s-late"
+                rx.el.i(), "stale since ", parts.when(SessionState.stale_since, "short"), class_name="live s-late"
             ),
             rx.el.span(rx.el.i(), rx.el.span("live", class_name="t-state s-ok"), class_name="live s-ok"),
         ),
     )
-    # Shown by assets/js/connection.js in place of the other when the server has not been heard for four seconds.
+    # assets/js/connection.js shows this one instead when no message has arrived from the server for four seconds.
     lost = rx.el.span(rx.el.i(), "stale since ", rx.el.span("…", data_heard=""), class_name="live s-late lost")
-    return rx.el.div(rx.el.div(said, class_name="told"), lost, role="status", id="live")
+    return rx.el.div(rx.el.div(status, class_name="told"), lost, role="status", id="live")
 
 
 def _entries(entries: tuple[tuple[str, str], ...], active: str) -> list[rx.Component]:
@@ -77,37 +77,42 @@ def _entry(name: str, path: str, *, on: bool) -> rx.Component:
 
 
 def rail(active: str) -> rx.Component:
-    """Left; under 720 px it lies at the bottom."""
+    """Navigation at the left; a bar at the bottom below 720 px."""
     operator = rx.cond(SessionState.operator, _entries((("Operator", "/operator"),), active)[0])
     return rx.el.aside(
         brand(),
         rx.el.nav(*_entries(NAV, active), aria_label="pages"),
         rx.el.nav(*_entries(LOW, active), operator, class_name="low", aria_label="more pages"),
-        rx.el.div(
-            live_mark(),
-            rx.el.span(SessionState.username, class_name="muted"),
-            rx.el.div(
-                rx.el.button(
-                    type="button", aria_label="Theme", data_act="theme", data_theme_word="", title="light, dark, system"
-                ),
-                rx.el.button("keys", type="button", data_act="keys"),
-                rx.el.button("sign out", type="button", data_act="out"),
-                class_name="pair",
-            ),
-            class_name="who",
-        ),
+        rx.el.div(live_mark(), _account_menu(), class_name="who"),
         class_name="rail",
     )
 
 
+def _account_menu() -> rx.Component:
+    """Under the user's name: settings, theme, shortcuts, sign out."""
+    theme = rx.el.button(
+        type="button", data_act="theme", data_theme_word="", title="Switch between the system's, light and dark"
+    )
+    return rx.el.details(
+        rx.el.summary(SessionState.username, aria_label=f"Account of {SessionState.username}"),
+        rx.el.div(
+            theme,
+            rx.el.button("Shortcuts", type="button", data_act="keys"),
+            rx.el.button("Sign out", type="button", data_act="out"),
+            class_name="pair",
+        ),
+        class_name="account",
+    )
+
+
 def _search() -> rx.Component:
-    """A combobox; ``assets/js/search-list.js`` draws what is found under it."""
+    """A combobox; ``assets/js/search-list.js`` lists the results below it."""
     box = rx.el.input(
         id="search",
         name="q",
         type="search",
         placeholder="Search jobs, runs, hosts",
-        aria_label="search jobs, runs, hosts, commits",
+        aria_label="Search jobs, runs, hosts, commits",
         role="combobox",
         aria_expanded="false",
         aria_controls="found",
@@ -120,15 +125,15 @@ def _search() -> rx.Component:
 
 
 def _keys() -> rx.Component:
-    pairs = [part for key, what in KEYS for part in (rx.el.dt(rx.el.kbd(key)), rx.el.dd(what))]
-    return dialog.dialog("keys", "Keys", rx.el.dl(*pairs))
+    pairs = [part for key, action in KEYS for part in (rx.el.dt(rx.el.kbd(key)), rx.el.dd(action))]
+    return dialog.dialog("keys", "Keyboard shortcuts", rx.el.dl(*pairs))
 
 
 def _repository_note() -> rx.Component:
-    """Says how the tenant's repository is, until it is ready."""
-    waiting = parts.note("Your repository is being made. ", parts.link("Follow it", "/start"), state="running")
+    """Provisioning status of the tenant's repository; empty once it is ready."""
+    waiting = parts.note("Your repository is being created. ", parts.link("Show progress", "/start"), state="running")
     broken = parts.note(
-        rx.el.b("Your repository could not be made. "),
+        rx.el.b("Your repository could not be created. "),
         SessionState.provisioning_error,
         " ",
         parts.link("Try again", "/start"),
@@ -146,20 +151,20 @@ def frame(
     right: tuple[rx.Component, ...] = (),
     shape: rx.Component | None = None,
 ) -> rx.Component:
-    """A page: a skeleton of its ``shape`` until its first data is here; when something is wrong the sentence about it.
+    """A page: the skeleton ``shape`` until the first data arrives, then ``body``, or the error in ``state.problem``.
 
-    What can be done on it (``right``) is offered while it can be shown.
+    ``right`` holds the page's actions, hidden while there is an error.
     """
     shown = rx.cond(
         SessionState.ended, _ended(), rx.cond(state.problem, _wrong(active, state.problem), rx.fragment(*body))
     )
     head = rx.el.h1(rx.cond(state.problem, active, rx.fragment(title)))
-    acts = rx.cond(state.problem, rx.fragment(), rx.fragment(*right))
+    actions = rx.cond(state.problem, rx.fragment(), rx.fragment(*right))
     return rx.el.div(
         rx.el.a("Skip to the content", href="#main", class_name="skip"),
         rail(active),
         rx.el.main(
-            rx.el.header(head, _search(), acts, class_name="bar"),
+            rx.el.header(head, _search(), actions, class_name="bar"),
             _repository_note(),
             rx.cond(state.ready, shown, shape or skeleton.table()),
             id="main",
@@ -174,7 +179,7 @@ def frame(
 def _ended() -> rx.Component:
     return rx.el.section(
         rx.el.h2("Your session has ended"),
-        rx.el.p("It was signed out or ended elsewhere, or your account is gone. What was saved is kept."),
+        rx.el.p("You have been signed out. Saved work is safe."),
         rx.el.button("Sign in", type="button", data_act="in", class_name="primary"),
         class_name="card",
         role="alert",
@@ -183,16 +188,16 @@ def _ended() -> rx.Component:
 
 
 def _wrong(active: str, problem: Any) -> rx.Component:
-    """Why the page cannot be shown, and where one goes from there."""
-    known = {**dict(NAV), **dict(LOW)}
-    home = parts.link("To the Overview", "/", css="button")
-    led = parts.link(f"To {active}", known[active], css="button") if active in known else home
+    """The error in place of the page, with a link to a page that works."""
+    pages = {**dict(NAV), **dict(LOW)}
+    home = parts.link("Open the Overview", "/", css="button")
+    onward = parts.link(f"Open {active}", pages[active], css="button") if active in pages else home
     if active == "Operator":
-        led = rx.cond(SessionState.operator, parts.link("To Operator", "/operator", css="button"), home)
+        onward = rx.cond(SessionState.operator, parts.link("Open Operator", "/operator", css="button"), home)
     return rx.el.section(
-        rx.el.h2("This cannot be shown"),
+        rx.el.h2("This page cannot be shown"),
         rx.el.p(problem),
-        rx.el.p(led, class_name="pad"),
+        rx.el.p(onward, class_name="pad"),
         class_name="card",
         role="alert",
         id="problem",

@@ -1,6 +1,6 @@
-"""A page's state belongs to the session that its websocket was opened with, and ends soon after the websocket.
+"""Binds each page's state to the session that opened its websocket, and drops it soon after the websocket closes.
 
-Reflex finds a state by the client token in the websocket's address, whoever sends it.
+Reflex itself finds a state by the client token in the websocket's address, whoever sends it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from reflex.istate.manager.memory import StateManagerMemory
 from crontopus_app.people.http_auth import session_cookie
 from crontopus_app.ui.live import watchers
 
-# A connection that was lost for a moment finds its state again: what is shown once, and what can be undone.
+# A client that reconnects in time keeps its state: tokens shown once, acts that can be undone.
 GRACE_S = 60.0
 
 
 class Sockets(EventNamespace):
-    """Reflex's namespace, with an owner for each client token: the session cookie of its websocket."""
+    """Reflex's namespace with an owner for each client token: the session cookie of its websocket."""
 
     def __init__(self, namespace: str, app: rx.App, grace_s: float = GRACE_S) -> None:
         super().__init__(namespace, app)
@@ -31,7 +31,7 @@ class Sockets(EventNamespace):
         self._dropping: dict[str, asyncio.Task[None]] = {}
 
     async def on_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
-        """Links the client; one that comes with another session's token gets a new token, and so a new state."""
+        """Connects the client. One that sends another session's token gets a new token, and so a new state."""
         session = session_cookie(environ.get("HTTP_COOKIE", ""))
         token = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0]
         if token and self._owners.get(token, session) != session:
@@ -42,11 +42,11 @@ class Sockets(EventNamespace):
             self._keep(token)
             self._owners[token] = session
         await super().on_connect(sid, environ, auth)
-        # Reflex gives a tab that was duplicated a token of its own.
+        # Reflex gives a duplicated tab a new token.
         self._owners[self.sid_to_token.get(sid, token)] = session
 
     def on_disconnect(self, sid: str) -> asyncio.Task[Any] | None:
-        """Nothing is sent to the client from now on; its state is dropped unless it comes back soon."""
+        """Stops live events to the client; drops its state unless it reconnects within ``GRACE_S``."""
         token = self.sid_to_token.get(sid)
         if token:
             watchers.forget(token)
@@ -71,10 +71,10 @@ class Sockets(EventNamespace):
 
 
 def bind(app: rx.App) -> None:
-    """Puts ``Sockets`` in the place of Reflex's own namespace."""
+    """Replaces Reflex's own namespace by ``Sockets``."""
     own = app.event_namespace
     if own is None or app.sio is None or own.namespace is None:
-        raise RuntimeError("This release of Reflex opens its websocket otherwise.")
-    made = Sockets(own.namespace, app)
-    app._event_namespace = made
-    app.sio.register_namespace(made)
+        raise RuntimeError("This release of Reflex opens its websocket differently: pin the tested release.")
+    namespace = Sockets(own.namespace, app)
+    app._event_namespace = namespace
+    app.sio.register_namespace(namespace)

@@ -1,4 +1,4 @@
-"""The tokens of both themes, as CSS variables. The only place that knows a colour."""
+"""Colour tokens of both themes as CSS variables. No other file names a colour."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LIGHT = {
     "unknown": "#8a918c",
 }
 
-# Those of assets/js that do something by themselves; the browser loads what they import.
+# Entry modules in assets/js; the browser loads what they import.
 SCRIPTS = (
     "theme",
     "times",
@@ -60,11 +60,11 @@ SCRIPTS = (
     "editor",
 )
 
-# Before the first paint, so that the page never flashes in the other theme, and before the websocket is opened.
+# Runs before the first paint, so that no page flashes in the other theme, and before the websocket opens.
 _EARLY = (
     "try{const t=localStorage.getItem('crontopus-theme');"
     "if(t==='light'||t==='dark')document.documentElement.dataset.theme=t}catch{}"
-    # When the pages' websocket was heard last, pings included, which nothing else tells: see assets/js/connection.js.
+    # Notes when the last message (pings included) arrived on the websocket, for assets/js/connection.js.
     "window.WebSocket=class extends WebSocket{constructor(...a){super(...a);"
     "if(String(a[0]).includes('/_event'))this.addEventListener('message',()=>{"
     "window.crontopusHeard=Date.now();"
@@ -77,7 +77,7 @@ def _variables(tokens: dict[str, str], scheme: str) -> str:
 
 
 def css() -> str:
-    """Both themes: dark unless the system or the user says light; ``in-dark`` and ``in-light`` for a part of a page."""
+    """CSS of both themes: dark unless the system or the user chose light. ``in-dark``, ``in-light`` force one."""
     dark, light = _variables(DARK, "dark"), _variables(LIGHT, "light")
     return (
         f":root{{{dark}}}"
@@ -88,7 +88,7 @@ def css() -> str:
 
 
 def head() -> list[rx.Component]:
-    """What stands in the head of every page."""
+    """Elements of every page's ``<head>``."""
     return [
         rx.el.style(css()),
         rx.el.script(_EARLY),

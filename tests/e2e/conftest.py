@@ -1,4 +1,4 @@
-"""Tenants of the running product, with the programs a person would use."""
+"""Tenants of the running product, with its programs and browsers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fixtures.processes import wait_until
 from tests.fixtures.served import Served
 
 PROGRAMS = Path(sys.executable).parent
-# A busy machine is no failure: whoever measures how soon something comes says its own limit.
+# Generous for busy machines: tests of latency set their own limit.
 expect.set_options(timeout=30_000)
 
 
@@ -33,7 +33,7 @@ class Tenant:
     url: str
 
     def program(self, *words: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        """One of our programs, with a profile of this tenant's own."""
+        """Runs one of our programs with the tenant's profile."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("CRONTOPUS_")}
         environment = {**clean, "CRONTOPUS_PROFILE": str(self.folder / "profile.json"), **variables}
         command = [str(PROGRAMS / words[0]), *words[1:]]
@@ -42,7 +42,7 @@ class Tenant:
         )
 
     def enrol(self, host: str, token: str = "") -> list[str]:
-        """An enrolled agent over a crontab file; gives the words that begin each of its commands."""
+        """Enrols an agent over a crontab file; returns the start of its command lines."""
         token = token or self.http.post("/api/enrollment-tokens", json={"name": host}).json()["token"]
         state, crontab = self.folder / f"state-{host}", self.folder / f"crontab-{host}"
         crontab.write_bytes(b"# mine\n0 1 * * * echo  mine\n")
@@ -99,7 +99,7 @@ def stranger(served: Served) -> Iterator[Visitor]:
 
 @pytest.fixture
 def opened(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
-    """Opens pages; any error in a console of theirs fails the test, but where the server is ``troubled``."""
+    """Opens pages. An error in a browser's console fails the test, unless the page is ``troubled``."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -119,7 +119,7 @@ def opened(browser: Browser, served: Served) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         if not troubled:
-            page.on("console", lambda said: errors.append(said.text) if is_error(said) else None)
+            page.on("console", lambda message: errors.append(message.text) if is_error(message) else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         if visitor:
             allow(served)

@@ -1,4 +1,4 @@
-"""One's own account in the running product: in the browser, on the command line, and what agents make of its end."""
+"""The user's own account: in the browser, on the command line, and its deletion as agents see it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEW = "another horse battery"
 
 @pytest.fixture(scope="module", autouse=True)
 def _operators(served: Served) -> None:
-    """Whoever registered first is operator, and the only one could not leave."""
+    """Registers a first user: that one becomes operator, and the only operator cannot delete the account."""
     allow(served)
     name = f"ops-{os.urandom(4).hex()}"
     form = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
@@ -34,7 +34,7 @@ def _operators(served: Served) -> None:
 
 @pytest.fixture
 def leaver(served: Served) -> Iterator[Visitor]:
-    """Somebody of this test alone, for their account will be gone."""
+    """A visitor for one test, which deletes the account."""
     made = make(served)
     yield made
     made.http.close()
@@ -52,9 +52,9 @@ def test_the_account_from_a_new_password_to_its_end(
     expect(page.locator(".rail a.on")).to_be_in_viewport()
     page.set_viewport_size({"width": 1320, "height": 800})
 
-    # A zone is in force on the page at once, and named in what the pointer shows.
+    # A zone applies to the page at once, and the tooltips name it.
     page.get_by_label("Time zone").fill("Pacific/Auckland")
-    page.get_by_role("button", name="Save the zone").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#toasts")).to_contain_text("Pacific/Auckland")
     expect(page.locator("time").first).to_have_attribute("data-tip", re.compile("Pacific/Auckland.* here", re.DOTALL))
     page.get_by_label("dark", exact=True).check()
@@ -63,9 +63,9 @@ def test_the_account_from_a_new_password_to_its_end(
     # Another password: the other browser says by itself that it is over.
     expect(other.get_by_role("link", name="greet", exact=True)).to_be_visible()
     page.get_by_label("Old password").fill(PASSWORD)
-    page.get_by_label("New password").fill(NEW)
-    page.get_by_label("Again").fill(NEW)
-    page.get_by_role("button", name="Change the password").click()
+    page.get_by_label("New password", exact=True).fill(NEW)
+    page.get_by_label("Repeat new password").fill(NEW)
+    page.get_by_role("button", name="Change password").click()
     # First what goes by itself.
     expect(page.locator("#toasts")).to_contain_text("2 other sessions ended")
     expect(other.locator("#problem")).to_contain_text("Your session has ended")
@@ -81,31 +81,31 @@ def test_the_account_from_a_new_password_to_its_end(
     made = httpx.post(f"{served.url}/api/auth/login", json=person, timeout=30)
     elsewhere = {"Authorization": f"Bearer {made.json()['access_token']}"}
     page.reload()
-    page.get_by_role("button", name="End a Python script").click()
-    page.locator("dialog#end-session").get_by_role("button", name="End it").click()
+    page.get_by_role("button", name="Sign out a Python script").click()
+    page.locator("dialog#end-session").get_by_role("button", name="Sign out").click()
     expect(page.locator("td", has_text="a Python script")).to_have_count(0)
     assert httpx.get(f"{served.url}/api/auth/me", headers=elsewhere, timeout=30).status_code == 401
 
     # The export first, then the end.
-    page.get_by_role("button", name="Delete this account").click()
+    page.get_by_role("button", name="Delete account").click()
     dialog = page.locator("dialog#leave")
-    expect(dialog).to_contain_text("Removes nothing from your hosts (host-of-eve)")
+    expect(dialog).to_contain_text("Nothing is removed from your hosts (host-of-eve)")
     with page.expect_download() as download:
         dialog.get_by_role("link", name="Download everything first").click()
     download.value.save_as(tmp_path / "export.zip")
     with zipfile.ZipFile(tmp_path / "export.zip") as made_zip:
         assert {"README.txt", "repository.bundle", "manifests/production/greet.yaml"} <= set(made_zip.namelist())
     page.screenshot(path=screenshots / "leave.png")
-    dialog.get_by_label("I have what I want to keep").check()
-    dialog.get_by_label("Type your name").fill("somebody else")
+    dialog.get_by_label("I have downloaded what I want to keep").check()
+    dialog.get_by_label("Type your user name").fill("somebody else")
     dialog.get_by_label("Password").fill(NEW)
-    dialog.get_by_role("button", name="Delete for good").click()
+    dialog.get_by_role("button", name="Delete permanently").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Type your name")
-    dialog.get_by_label("I have what I want to keep").check()
-    dialog.get_by_label("Type your name").fill(leaver.name)
+    dialog.get_by_label("I have downloaded what I want to keep").check()
+    dialog.get_by_label("Type your user name").fill(leaver.name)
     dialog.get_by_label("Password").fill(NEW)
-    dialog.get_by_role("button", name="Delete for good").click()
-    expect(page.locator("#farewell")).to_contain_text("Your hosts keep their lines: host-of-eve")
+    dialog.get_by_role("button", name="Delete permanently").click()
+    expect(page.locator("#farewell")).to_contain_text("Crontab lines remain on host-of-eve")
     expect(page.locator("#farewell")).to_contain_text("crontopus-agent leave")
     wait_until(lambda: "crontopus_session" not in str(page.context.cookies()), "the cookie to be taken back")
     page.goto("/jobs")

@@ -1,4 +1,4 @@
-"""New and Edit in a real browser: typing, saving, two people at one file, and what is not saved."""
+"""New and Edit in a real browser: typing, saving, conflicts, drafts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.e2e.conftest import PASSWORD, Tenant
 from tests.fixtures.processes import children, wait_until
 from tests.fixtures.served import Served, answers
 
-# Words, next runs and plan after the last key, as the page itself sees it.
+# From the last key to words, next runs and plan, measured in the page.
 SOON_MS = 200
 OFTEN, ROUNDS = 9, 8
 JOB = "/api/jobs/production/greet"
@@ -47,11 +47,11 @@ WATCH = """([words, line]) => { window.took = new Promise(done => {
 
 @pytest.fixture
 def page(browser: Browser, pia: Tenant) -> Iterator[Page]:
-    """Pia's browser; an error in its console fails the test, but for those of a server that is killed."""
+    """Pia's browser. Errors in its console fail the test, but for those of a killed server."""
     context = browser.new_context(base_url=pia.url, viewport={"width": 1320, "height": 900})
     sign_in(context.request.post, pia.name)
     page, errors = context.new_page(), list[str]()
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()
@@ -100,7 +100,7 @@ def test_from_the_first_key_to_the_host(
     expect(page.locator("#plan")).to_contain_text("host-a")
 
     medians: list[float] = []
-    # A machine that is busy with something else gets another chance.
+    # A busy machine gets more rounds.
     while not medians or (medians[-1] >= SOON_MS and len(medians) < ROUNDS):
         medians.append(statistics.median(typed_hour(page, hour) for hour in range(1, OFTEN + 1)))
     record_property("words, next runs and plan after a key, median ms", round(medians[-1]))
@@ -115,11 +115,11 @@ def test_from_the_first_key_to_the_host(
     assert (pia.folder / "crontab-host-a").read_text().count(f"0 {OFTEN} * * *") == 1
     assert pia.http.get("/api/jobs/staging/greet").json()["yaml"] == yaml.input_value()
     assert yaml.input_value().startswith("# kept\n")
-    expect(page.get_by_role("link", name="Open the job")).to_have_attribute("href", "/jobs/staging/greet")
+    expect(page.get_by_role("link", name="Open job")).to_have_attribute("href", "/jobs/staging/greet")
 
 
 def typed_hour(page: Page, hour: int) -> float:
-    """Types one digit in the middle of the schedule; ms until all is said of it. The caret stays where it is."""
+    """Types one digit in the middle of the schedule; returns ms until all panels show it. The caret stays in place."""
     schedule = page.get_by_label("Schedule")
     schedule.evaluate("e => { e.focus(); e.setSelectionRange(2, e.value.length - 6) }")
     page.evaluate(WATCH, [f"At {hour:02}:00", f"+0 {hour} * * *"])
@@ -129,7 +129,7 @@ def typed_hour(page: Page, hour: int) -> float:
     return took
 
 
-def test_errors_are_told_at_their_lines_and_keys_lead_there(page: Page, pia: Tenant) -> None:
+def test_errors_are_at_their_lines_and_keys_lead_there(page: Page, pia: Tenant) -> None:
     committed(pia)
     opened(page, "/jobs/production/greet/edit")
     yaml = page.locator("#yaml")
@@ -151,13 +151,13 @@ def test_errors_are_told_at_their_lines_and_keys_lead_there(page: Page, pia: Ten
     assert "61 2 * * *" not in pia.http.get(JOB).json()["yaml"]
 
 
-def test_two_people_at_one_file(page: Page, pia: Tenant, screenshots: Path) -> None:
+def test_two_users_edit_one_file(page: Page, pia: Tenant, screenshots: Path) -> None:
     committed(pia)
     opened(page, "/jobs/production/greet/edit")
     page.get_by_label("Schedule").fill("0 3 * * *")
     expect(page.locator("#yaml")).to_have_value(containing("0 3 * * *"))
     somebody_commits(pia, "owner: ops", "owner: dba")
-    expect(page.locator("#conflict")).to_contain_text("changed this file meanwhile")
+    expect(page.locator("#conflict")).to_contain_text("has changed this file since you opened it")
     expect(page.locator("#yaml")).to_have_value(containing("0 3 * * *"))
     page.locator("#save").click()
     expect(page.locator("#conflict")).to_contain_text("merged into yours")
@@ -171,20 +171,21 @@ def test_two_people_at_one_file(page: Page, pia: Tenant, screenshots: Path) -> N
     page.get_by_label("Schedule").fill("0 4 * * *")
     expect(page.locator("#yaml")).to_have_value(containing("0 4 * * *"))
     somebody_commits(pia, "0 3 * * *", "0 5 * * *")
-    expect(page.locator("#conflict")).to_contain_text("changed this file meanwhile")
+    expect(page.locator("#conflict")).to_contain_text("has changed this file since you opened it")
     page.get_by_role("button", name="Merge now").click()
-    expect(page.get_by_role("button", name="1 left to choose")).to_be_disabled()
+    expect(page.get_by_role("button", name="Apply choices")).to_be_disabled()
+    expect(page.get_by_text("1 conflict left")).to_be_visible()
     expect(page.locator(".hunk")).to_contain_text("0 5 * * *")
     page.screenshot(path=screenshots / "edit-conflict.png", full_page=True)
     page.get_by_role("button", name="Take theirs").click()
-    page.get_by_role("button", name="Use what is chosen").click()
+    page.get_by_role("button", name="Apply choices").click()
     expect(page.locator("#yaml")).to_have_value(containing("0 5 * * *"))
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#yaml")).to_have_value(containing("0 4 * * *"))
-    expect(page.locator("#conflict")).to_contain_text("changed this file meanwhile")
+    expect(page.locator("#conflict")).to_contain_text("has changed this file since you opened it")
 
 
-def test_what_is_not_saved_survives_a_reload_and_a_restart_of_the_server(
+def test_unsaved_changes_survive_a_reload_and_a_restart_of_the_server(
     page: Page, pia: Tenant, served: Served, browser: Browser
 ) -> None:
     committed(pia)
@@ -193,7 +194,7 @@ def test_what_is_not_saved_survives_a_reload_and_a_restart_of_the_server(
     expect(page.locator("#yaml")).to_have_value(containing("echo draft"))
     page.reload()
     expect(page.locator("#yaml")).to_have_value(containing("echo draft"))
-    expect(page.locator("#edit-draft")).to_contain_text("Your unsaved changes of")
+    expect(page.locator("#edit-draft")).to_contain_text("Your unsaved changes from")
     page.get_by_label("Command").press("End")
     page.keyboard.type(" twice")
 
@@ -214,7 +215,7 @@ def test_what_is_not_saved_survives_a_reload_and_a_restart_of_the_server(
     assert page.evaluate("Object.keys(localStorage).filter(k => k.startsWith('crontopus-draft'))") == []
 
 
-def test_drafts_are_their_users_alone_and_dropped_by_signing_out_if_one_says_so(page: Page) -> None:
+def test_drafts_belong_to_their_user_and_signing_out_asks_before_dropping_them(page: Page) -> None:
     opened(page, "/jobs/new")
     theirs = {"yaml": "not mine", "form": {}, "dirty": [], "base": "", "sha": "", "at": "2099-01-01T00:00:00Z"}
     page.evaluate("d => localStorage.setItem('crontopus-draft:somebody-else:new', d)", json.dumps(theirs))
@@ -223,21 +224,22 @@ def test_drafts_are_their_users_alone_and_dropped_by_signing_out_if_one_says_so(
     page.evaluate("localStorage.clear()")
     page.get_by_label("Command").fill("echo secret")
     expect(page.locator("#yaml")).to_have_value(containing("echo secret"))
-    asked = list[str]()
+    questions = list[str]()
 
     def no(dialog: Dialog) -> None:
-        asked.append(dialog.message)
+        questions.append(dialog.message)
         dialog.dismiss()
 
     page.once("dialog", no)
+    page.locator("details.account summary").click()
     page.locator("[data-act=out]").click()
     expect(page.locator("#yaml")).to_have_value(containing("echo secret"))
     page.once("dialog", lambda dialog: dialog.accept())
-    # A key or an answer may still come before the page has gone.
+    # A key or an answer may still arrive before the page is left.
     page.evaluate(
         """document.querySelector("[data-act=out]").click();
         document.querySelector("#yaml").dispatchEvent(new Event("input", { bubbles: true }))"""
     )
     page.wait_for_selector("form[data-door=session]")
-    assert "1 job" in asked[0]
+    assert "1 job" in questions[0]
     assert "secret" not in page.evaluate("JSON.stringify(localStorage)")

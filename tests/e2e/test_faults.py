@@ -1,4 +1,4 @@
-"""Faults, with the real parts: races, and parts that are away."""
+"""Races and revocation, with the real server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.e2e.conftest import Tenant
 from tests.fixtures.processes import wait_until
 
 
-def test_a_token_for_one_host_lets_one_host_in(pia: Tenant) -> None:
+def test_a_token_for_one_host_enrols_one_host(pia: Tenant) -> None:
     token = pia.http.post("/api/enrollment-tokens", json={"name": "one", "max_uses": 1}).json()["token"]
 
     def enroll(number: int) -> httpx.Response:

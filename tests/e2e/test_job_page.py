@@ -1,4 +1,4 @@
-"""One job's page in a real browser: what one does to the job there, and taking it back."""
+"""The Job page in a real browser: its actions and their Undo, the strip, restoring a version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TRIES = 3
 
 @pytest.fixture
 def job(visitor: Visitor) -> str:
-    """A job of the visitor's own, in the index and on its host; gives its name."""
+    """Name of a job of the visitor's, in the index and on its host."""
     name = f"job-{os.urandom(3).hex()}"
     body = {
         "name": name,
@@ -30,26 +30,24 @@ def job(visitor: Visitor) -> str:
         "timezone": "UTC",
     }
     visitor.http.post("/api/jobs", json=body).raise_for_status()
-    wait_until(lambda: told(visitor, name).status_code == 200, "the job in the index")
-    wait_until(lambda: told(visitor, name).json()["commit"], "its commit, to which an undo leads back")
+    wait_until(lambda: fetch(visitor, name).status_code == 200, "the job in the index")
+    wait_until(lambda: fetch(visitor, name).json()["commit"], "its commit, to which an undo leads back")
     return name
 
 
-def told(visitor: Visitor, name: str) -> httpx.Response:
+def fetch(visitor: Visitor, name: str) -> httpx.Response:
     return visitor.http.get(f"/api/jobs/production/{name}")
 
 
-def test_pausing_and_deleting_are_said_and_can_be_undone(
-    opened: Callable[..., Page], visitor: Visitor, job: str
-) -> None:
+def test_pausing_and_deleting_can_be_undone(opened: Callable[..., Page], visitor: Visitor, job: str) -> None:
     page = opened(visitor, f"/jobs/production/{job}")
     toasts = page.locator("#toasts")
 
     page.get_by_role("button", name="Pause").click()
     undo = toasts.get_by_role("button", name="Undo")
-    # A toast that holds the focus stays.
+    # A toast with the focus stays.
     undo.focus()
-    expect(toasts).to_contain_text(re.compile(rf"Paused production/{job}, (commit [0-9a-f]{{7}}|on its way to Git)\."))
+    expect(toasts).to_contain_text(re.compile(rf"Paused production/{job}, commit ([0-9a-f]{{7}}|pending)\."))
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     undo.click()
     expect(toasts).to_contain_text(f"Resumed production/{job}")
@@ -58,7 +56,7 @@ def test_pausing_and_deleting_are_said_and_can_be_undone(
     opener = page.get_by_role("button", name="Delete")
     opener.click()
     dialog = page.locator("dialog#delete")
-    expect(dialog).to_contain_text("Removes 1 line on host-of-eve")
+    expect(dialog).to_contain_text("Removes 1 crontab line on host-of-eve at the next sync (seconds).")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(opener).to_be_focused()
@@ -69,15 +67,13 @@ def test_pausing_and_deleting_are_said_and_can_be_undone(
     page.wait_for_url(re.compile(r"/jobs$"), wait_until="commit")
     expect(page.get_by_role("link", name=job)).to_have_count(0)
     undo.click()
-    expect(toasts).to_contain_text(f"Brought back production/{job}")
-    wait_until(lambda: told(visitor, job).status_code == 200, "the job in the index again")
+    expect(toasts).to_contain_text(f"Restored production/{job}")
+    wait_until(lambda: fetch(visitor, job).status_code == 200, "the job in the index again")
     expect(page.get_by_role("link", name=job, exact=True)).to_be_visible()
 
 
-def test_the_last_days_are_cells_and_bars_that_lead_to_their_runs(
-    opened: Callable[..., Page], visitor: Visitor, screenshots: Path
-) -> None:
-    # Its cell is today's: not if the day ends before one looks.
+def test_squares_and_bars_link_to_their_runs(opened: Callable[..., Page], visitor: Visitor, screenshots: Path) -> None:
+    # Both runs must be in today's square.
     wait_until(lambda: datetime.now(UTC).time() < time(23, 59), "the next day", 90)
     check_in(visitor)
     failed = check_in(visitor, "fail")
@@ -90,13 +86,13 @@ def test_the_last_days_are_cells_and_bars_that_lead_to_their_runs(
     expect(page.locator("#hint")).to_contain_text(re.compile(r"\d failed"))
     bars.focus()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#hint")).to_contain_text("took 1.5 s")
+    expect(page.locator("#hint")).to_contain_text("1.5 s on")
     page.screenshot(path=screenshots / "job-bars.png")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(f"/runs/{failed}"), wait_until="commit")
 
 
-def test_a_run_that_arrives_moves_nothing(opened: Callable[..., Page], visitor: Visitor) -> None:
+def test_a_new_run_moves_nothing_on_the_page(opened: Callable[..., Page], visitor: Visitor) -> None:
     check_in(visitor)
     page = opened(visitor, "/jobs/production/greet")
     table = page.locator(".card.flush tbody")
@@ -105,26 +101,26 @@ def test_a_run_that_arrives_moves_nothing(opened: Callable[..., Page], visitor: 
     page.evaluate(
         """() => { window.moved = [];
         const name = (node) => node.className || node.parentElement.outerHTML;
-        const told = (list) => list.getEntries().forEach(shift => moved.push(shift.sources.map(one => name(one.node))));
-        new PerformanceObserver(told).observe({type: "layout-shift"}) }"""
+        const note = (list) => list.getEntries().forEach(shift => moved.push(shift.sources.map(one => name(one.node))));
+        new PerformanceObserver(note).observe({type: "layout-shift"}) }"""
     )
     tries: list[object] = []
-    # A minute may end meanwhile, which moves words of its own: what a run moves, every run moves.
+    # The end of a minute changes relative times, which may move something too: so a failed round is repeated.
     while not tries or (tries[-1] != [] and len(tries) < TRIES):
         page.evaluate("moved = []")
         run_id = check_in(visitor, "fail")
         expect(table.locator(f'a[href="/runs/{run_id}"]')).to_be_visible()
-        # Two frames later its layout has been measured and told.
+        # Two frames later the observer has reported the layout.
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
         tries.append(page.evaluate("moved"))
     assert tries[-1] == [], tries
 
 
-def test_an_older_version_is_restored_after_its_words_were_seen(
+def test_an_older_version_is_restored_after_its_diff_was_shown(
     opened: Callable[..., Page], visitor: Visitor, job: str, screenshots: Path
 ) -> None:
     visitor.http.put(f"/api/jobs/production/{job}", json={"schedule": "30 4 * * *"}).raise_for_status()
-    wait_until(lambda: told(visitor, job).json()["job"]["schedule"] == ["30 4 * * *"], "the new schedule")
+    wait_until(lambda: fetch(visitor, job).json()["job"]["schedule"] == ["30 4 * * *"], "the new schedule")
     page = opened(visitor, f"/jobs/production/{job}?tab=history")
 
     page.get_by_role("link", name=f"Change job production/{job}").click()
@@ -133,20 +129,20 @@ def test_an_older_version_is_restored_after_its_words_were_seen(
     dialog = page.locator("dialog#restore")
     expect(dialog).to_contain_text(f"Create job production/{job}")
     expect(dialog.locator(".ln.add .word")).to_have_text(["0", "2"])
-    expect(dialog).to_contain_text("Changes its line on host-of-eve with the next pass.")
+    expect(dialog).to_contain_text("Changes 1 crontab line on host-of-eve at the next sync (seconds).")
     page.screenshot(path=screenshots / "job-restore.png")
     dialog.get_by_role("button", name="Restore").click()
     expect(page.locator("#toasts")).to_contain_text("Restored the content of")
-    wait_until(lambda: told(visitor, job).json()["job"]["schedule"] == ["0 2 * * *"], "the old schedule")
+    wait_until(lambda: fetch(visitor, job).json()["job"]["schedule"] == ["0 2 * * *"], "the old schedule")
 
 
-def test_a_quieter_slot_is_taken_with_one_commit(opened: Callable[..., Page], visitor: Visitor, job: str) -> None:
+def test_a_job_moves_to_a_quieter_time_by_one_commit(opened: Callable[..., Page], visitor: Visitor, job: str) -> None:
     page = opened(visitor, f"/jobs/production/{job}")
-    note = page.locator(".note", has_text="Neighbours")
+    note = page.locator(".note", has_text="Same start time")
     expect(note).to_contain_text("greet")
     note.get_by_role("button").click()
     dialog = page.locator("dialog#move")
-    expect(dialog).to_contain_text(re.compile(r"Changes the schedule from 0 2 \* \* \* to [1-4] 2 \* \* \*, which"))
-    dialog.get_by_role("button", name="Change the schedule").click()
+    expect(dialog).to_contain_text(re.compile(r"Changes the schedule from 0 2 \* \* \* to [1-4] 2 \* \* \*\. Changes"))
+    dialog.get_by_role("button", name="Change schedule").click()
     expect(page.locator("#toasts")).to_contain_text(re.compile(rf"Moved to [1-4] 2 .*: production/{job}"))
-    wait_until(lambda: told(visitor, job).json()["job"]["schedule"] != ["0 2 * * *"], "the new schedule")
+    wait_until(lambda: fetch(visitor, job).json()["job"]["schedule"] != ["0 2 * * *"], "the new schedule")

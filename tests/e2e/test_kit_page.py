@@ -1,4 +1,4 @@
-"""The kit's page in a real browser: each component in each state, in both themes."""
+"""The component kit in a real browser: all components in all states, in both themes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CARDS = (
     "Loading",
 )
 EDGES = (".ed textarea", ".ed-mark.s-failed")
-# What the issue of the console lists, by what one sees of it: at least so many on each side.
+# Selectors of all components, with the least number on each side.
 SHOWN = {
     ".dot.s-missed": 2,
     ".tag": 8,
@@ -63,7 +63,7 @@ SHOWN = {
 @pytest.mark.parametrize("narrow", [False, True])
 def test_every_component_is_drawn_in_both_themes(opened: Callable[..., Page], screenshots: Path, narrow: bool) -> None:
     page = opened(narrow=narrow)
-    # Nothing is measured while it fades in.
+    # Without fade-ins, which would disturb the measurements.
     page.emulate_media(reduced_motion="reduce")
     page.goto("/kit")
     for theme in ("dark", "light"):
@@ -85,10 +85,10 @@ def test_every_component_is_drawn_in_both_themes(opened: Callable[..., Page], sc
 
 
 def day_is_right(side: Locator, narrow: bool) -> None:
-    """Lanes with what ran, runs and is to come, at its own moment; on a phone a list that says the same."""
+    """Lanes with past, running and planned runs at a fixed time; a list on a phone."""
     if narrow:
         expect(side.locator(".lane").first).to_be_hidden()
-        expect(side.locator(".brief").first).to_contain_text("ran")
+        expect(side.locator(".brief").first).to_contain_text("last run")
         expect(side.locator(".brief").last).to_have_text("no run in 12 h")
     else:
         expect(side.locator(".now time")).to_have_attribute("datetime", "2026-03-24T01:00:00+00:00")
@@ -98,7 +98,7 @@ def day_is_right(side: Locator, narrow: bool) -> None:
 
 
 def editors_are_right(side: Locator) -> None:
-    """The marks lie at their lines, an error is one for a screen reader too, and the list leads to the line."""
+    """Marks are at their lines, errors are exposed to screen readers, and the list leads to the lines."""
     area = side.locator(".ed textarea").first
     expect(area).to_have_attribute("aria-invalid", "true")
     expect(side.locator(".ed-numbers").first).to_contain_text("5")

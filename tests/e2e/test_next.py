@@ -1,4 +1,4 @@
-"""Where one goes after signing in is a page of ours, whatever the address says."""
+"""After sign-in the browser goes to a page of the console, whatever ``next`` says."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from playwright.sync_api import Page
 from tests.e2e.visitors import Visitor, allow, sign_in
 from tests.fixtures.served import Served
 
-# What makes addresses differ for a browser: slashes of both kinds, what it drops, credentials, schemes, dots.
+# Parts that browsers parse specially: both slashes, characters they drop, credentials, schemes, dots.
 WORDS = "/ \\ // .. . @ : ? # [ 1 %09 %2f %5c evil.example http: https:// javascript:alert(1) data: blob: x jobs 。 ／"
 PARTS = st.sampled_from([*WORDS.split(), "\t", "\n", "\r", " ", "\x00"])
 ADDRESSES = st.lists(st.lists(PARTS, max_size=8).map("".join), min_size=200, max_size=200)
-# Where the browser would really go: its own parser says it, of a link with that address.
+# The browser's own parser says where a link with that address would lead.
 GOES = """nexts => nexts.map(next => {
   const link = document.createElement("a");
   link.href = crontopusWithin(next);
@@ -38,7 +38,7 @@ def test_no_address_leads_away(opened: Callable[..., Page]) -> None:
 
 
 @pytest.mark.parametrize("next_page", ["/runs?status=failed", "/jobs/production/greet", "/settings#password"])
-def test_a_page_of_ours_is_where_one_goes(opened: Callable[..., Page], next_page: str) -> None:
+def test_an_address_of_the_console_is_kept(opened: Callable[..., Page], next_page: str) -> None:
     page = opened()
     page.goto("/login")
     origin = page.evaluate("location.origin")

@@ -1,4 +1,4 @@
-"""An operator's journey: a tenant suspended and resumed, a failed task retried, and nobody else let in."""
+"""The operator's pages in a real browser: suspending a tenant, retrying a task, and rejecting other users."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUSPENDED = "This account is suspended. Contact the operator of this server."
 
 @pytest.fixture(scope="module")
 def operator(served: Served, visitor: Visitor) -> Visitor:
-    """The visitor, made operator at the server's command line."""
+    """A visitor with the operator role, granted on the server's command line."""
     subprocess.run(
         [*SERVER, "admin", "grant", visitor.name], env=served.environment, check=True, capture_output=True, timeout=60
     )
@@ -32,7 +32,7 @@ def operator(served: Served, visitor: Visitor) -> Visitor:
 
 @pytest.fixture(scope="module")
 def tenant(served: Served, operator: Visitor) -> Iterator[Visitor]:
-    """Who is suspended: nobody that another test needs, and not the first who registers, for that one is operator."""
+    """The tenant to suspend: not used by other tests, and not the first to register, who is operator."""
     made = make(served)
     yield made
     made.http.close()
@@ -82,7 +82,7 @@ def test_a_failed_task_is_read_retried_and_discarded(
     expect(row.get_by_label("traceback")).to_contain_text("Traceback (most recent call last)")
     page.screenshot(path=screenshots / "operator-tasks.png", full_page=True)
     row.get_by_role("button", name="Retry").click()
-    expect(page.locator("#toasts")).to_contain_text("back in its queue")
+    expect(page.locator("#toasts")).to_contain_text("queued again")
     wait_until(lambda: (now := failures()) and now != before, "the task to fail again")
     page.get_by_role("button", name="Refresh").click()
     row.get_by_role("button", name="Discard").click()
@@ -110,7 +110,7 @@ def test_health_is_measured_while_somebody_looks(
     expect(page.locator(f'time[datetime="{first}"]')).to_have_count(0)
 
 
-def test_nobody_else_is_let_in(opened: Callable[..., Page], tenant: Visitor) -> None:
+def test_other_users_are_rejected(opened: Callable[..., Page], tenant: Visitor) -> None:
     page = opened(tenant, "/operator")
     expect(page.locator("#problem")).to_contain_text("Only operators may do this")
     expect(page.locator("aside.rail").get_by_role("link", name="Operator")).to_have_count(0)

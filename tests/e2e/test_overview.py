@@ -1,4 +1,4 @@
-"""The Overview's day in a real browser: keys, pointer, phone, no shift, an honest mark."""
+"""The 24-hour chart in a real browser: keys, pointer, phone, no layout shift; and the live mark."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ SHIFTS = """() => { window.shifts = []; new PerformanceObserver(list => list.get
   .observe({type: 'layout-shift', buffered: false}); }"""
 
 
-def test_the_day_is_read_by_keys_and_pointer_and_stays_in_its_place(
-    opened: Callable[..., Page], visitor: Visitor
-) -> None:
+def test_the_chart_works_by_keys_and_pointer_and_does_not_move(opened: Callable[..., Page], visitor: Visitor) -> None:
     check_in(visitor)
     page = opened(visitor, "/")
     lane = page.locator(".lane").first
     expect(lane).to_be_visible()
     page.evaluate(SHIFTS)
     tries: list[object] = []
-    # Every ten minutes the day is drawn anew, which may fall in between: what a run moves, every run moves.
+    # The chart is redrawn every ten minutes, which may fall into a round: so a failed round is repeated.
     while not tries or (tries[-1] != [] and len(tries) < TRIES):
         page.evaluate("shifts = []")
         run_id = check_in(visitor)
@@ -37,8 +35,8 @@ def test_the_day_is_read_by_keys_and_pointer_and_stays_in_its_place(
     page.locator(".who2 a").first.focus()
     page.keyboard.press("Tab")
     expect(lane).to_be_focused()
-    told = page.locator("#told")
-    expect(told).to_contain_text(" · ")
+    spoken = page.locator("#told")
+    expect(spoken).to_contain_text(" · ")
     page.keyboard.press("Escape")
     expect(page.locator("#tip")).to_be_hidden()
     page.keyboard.press("Home")
@@ -52,7 +50,7 @@ def test_the_day_is_read_by_keys_and_pointer_and_stays_in_its_place(
     expect(lane).to_be_visible()
 
 
-def test_a_server_that_stalls_is_said_within_seconds_and_nothing_is_missed(
+def test_a_stalled_server_is_shown_within_seconds_and_no_run_is_missed(
     opened: Callable[..., Page], visitor: Visitor, served: Served
 ) -> None:
     check_in(visitor)

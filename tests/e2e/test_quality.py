@@ -1,4 +1,4 @@
-"""Every page, both themes, four widths: axe, no sideways scrolling, no errors, Tab reaches all with a visible focus."""
+"""All pages in both themes at four widths: axe, no sideways scrolling, no errors, all reachable by Tab."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.fixtures.served import Served
 WIDTHS = (1920, 1320, 768, 390)
 PICTURED = (1320, 390)
 ROUNDS, STEADY_IS = 3, 0.05
-# A page of each shape that waits.
+# One page per shape of skeleton.
 STEADY = (
     "/",
     "/jobs",
@@ -34,7 +34,7 @@ STEADY = (
     "/settings",
     "/operator",
 )
-# What Tab should reach, once for a group of radio buttons; what lies in a closed <details> or <dialog> is not drawn.
+# Elements that Tab must reach, one per group of radio buttons; those in a closed <details> or <dialog> are not drawn.
 REACHABLE = """() => {
   const all = 'a[href],button,input:not([type=hidden]),select,textarea,summary,[tabindex]';
   const drawn = e => e.checkVisibility({visibilityProperty: true}) && !e.disabled && e.tabIndex >= 0;
@@ -75,7 +75,7 @@ def tab(browser: Browser, served: Served, eve: tuple[Tenant, dict[str, str]]) ->
 
 @pytest.fixture
 def errors(tab: Tab) -> Iterator[list[str]]:
-    """What the console says while a page is looked at."""
+    """Errors in the browser's console during a test."""
     heard: list[str] = []
     hear = lambda said: heard.append(said.text) if is_error(said) else None  # noqa: E731 -- is taken off again
     fail = lambda error: heard.append(str(error))  # noqa: E731
@@ -87,7 +87,7 @@ def errors(tab: Tab) -> Iterator[list[str]]:
 
 
 def look_at(tab: Tab, address: str, width: int = 1320, theme: Any = "dark") -> None:
-    """The page with all its data."""
+    """Opens a page and waits for its data."""
     tab.set_viewport_size({"width": width, "height": 800})
     tab.emulate_media(color_scheme=theme)
     tab.goto(address)
@@ -97,7 +97,7 @@ def look_at(tab: Tab, address: str, width: int = 1320, theme: Any = "dark") -> N
 
 
 @pytest.mark.parametrize("route", [page.route for page in PAGES])
-def test_a_page_is_whole_in_both_themes_at_every_width(
+def test_a_page_is_complete_in_both_themes_at_every_width(
     tab: Tab, eve: tuple[Tenant, dict[str, str]], errors: list[str], screenshots: Path, route: str
 ) -> None:
     look_at(tab, eve[1][route])
@@ -118,7 +118,7 @@ def picture(route: str, theme: str, width: int) -> str:
 
 
 def fits(tab: Tab) -> bool:
-    """Whether nothing stands out of the window, once scripts have followed its width."""
+    """Whether nothing exceeds the window's width, once scripts have adapted to it."""
     try:
         tab.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
     except TooLate:
@@ -127,38 +127,38 @@ def fits(tab: Tab) -> bool:
 
 
 def widest(tab: Tab) -> list[str]:
-    """What stands out of the window on the right, outermost first."""
+    """The outermost elements that exceed the window's right edge."""
     return tab.evaluate("""() => [...document.querySelectorAll('main *')]
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
         .slice(0, 3).map(e => e.outerHTML.slice(0, 160))""")
 
 
 @pytest.mark.parametrize("width", [1320, 390])
-def test_data_comes_without_moving_what_is_there(tab: Tab, eve: tuple[Tenant, dict[str, str]], width: int) -> None:
-    """Each page waits in its own shape: what is there already stays in its place (Web Vitals call 0.1 good)."""
+def test_data_arrives_without_a_layout_shift(tab: Tab, eve: tuple[Tenant, dict[str, str]], width: int) -> None:
+    """Data replaces the skeleton without moving anything (Web Vitals call 0.1 good)."""
     page = tab.context.new_page()
     page.add_init_script(SHIFTS)
-    # Only data comes: when the fonts come depends on what was looked at before.
+    # Without fonts: when they load depends on the pages opened before.
     page.route("**/fonts/**", lambda route: route.abort())
-    told = {route: min(shifted(page, route, eve[1][route], width)) for route in STEADY}
+    shifts = {route: min(shifted(page, route, eve[1][route], width)) for route in STEADY}
     page.close()
-    assert {route: much for route, much in told.items() if much >= STEADY_IS} == {}
+    assert {route: shift for route, shift in shifts.items() if shift >= STEADY_IS} == {}
 
 
 def shifted(page: Tab, route: str, address: str, width: int) -> list[float]:
-    """How much moved each time one looked: once where little did, else again, for a minute may have ended meanwhile."""
-    told: list[float] = []
-    while not told or (told[-1] >= STEADY_IS and len(told) < ROUNDS):
+    """Layout shift per visit; a visit with a large shift is repeated, for the end of a minute may have caused it."""
+    shifts: list[float] = []
+    while not shifts or (shifts[-1] >= STEADY_IS and len(shifts) < ROUNDS):
         look_at(page, address, width)
         if route == "/operator":
-            expect(page.locator(".card", has_text="Parts")).to_contain_text("measured")
+            expect(page.locator(".card", has_text="Components")).to_contain_text("checked")
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
-        told.append(page.evaluate("shifted"))
-    return told
+        shifts.append(page.evaluate("shifted"))
+    return shifts
 
 
 def found_by_axe(tab: Tab) -> list[str]:
-    """Violations that keep somebody out: rule, element and why, one a line."""
+    """Serious and critical violations: rule, element and reason."""
     options = {"resultTypes": ["violations"], "iframes": False}
     found = Axe().run(tab, options=options).response["violations"]
     grave = [each for each in found if each["impact"] in {"serious", "critical"}]
@@ -166,11 +166,13 @@ def found_by_axe(tab: Tab) -> list[str]:
 
 
 @pytest.mark.parametrize("route", [page.route for page in PAGES])
-def test_everything_is_reached_by_tab_and_seen(tab: Tab, eve: tuple[Tenant, dict[str, str]], route: str) -> None:
+def test_everything_is_reachable_by_tab_with_a_visible_focus(
+    tab: Tab, eve: tuple[Tenant, dict[str, str]], route: str
+) -> None:
     look_at(tab, eve[1][route])
     count = tab.evaluate(REACHABLE)
     assert count > 3
-    # What comes live while one goes round makes the way longer: then one goes round again.
+    # Live data may add elements during a round: then another round follows.
     for _ in range(ROUNDS):
         for _ in range(count + 2):
             tab.keyboard.press("Tab")

@@ -75,21 +75,21 @@ def test_where_one_wanted_to_go_is_kept_with_all_of_its_address(opened: Callable
     expect(page.locator("#search")).to_have_value("gre et")
 
 
-def test_a_git_credential_is_made_shown_once_and_revoked(
+def test_a_git_credential_is_created_shown_once_and_revoked(
     opened: Callable[..., Page], visitor: Visitor, screenshots: Path
 ) -> None:
     page = opened(visitor, "/repository")
-    page.get_by_role("button", name="Make a credential").click()
+    page.get_by_role("button", name="Create credential").click()
     page.get_by_label("Name").fill("my laptop")
-    page.get_by_role("button", name="Make it").click()
+    page.locator("dialog#make-credential").get_by_role("button", name="Create credential").click()
     made = page.locator("#made")
-    expect(made).to_contain_text("Your new credential my laptop", timeout=20_000)
+    expect(made).to_contain_text("New credential my laptop", timeout=20_000)
     expect(made.locator("pre").nth(1)).to_have_text(visitor.name)
     expect(made.locator("pre").nth(2)).to_have_text(re.compile("^[0-9a-f]{40}$"))
     page.screenshot(path=screenshots / "git-credential.png")
     page.get_by_role("button", name="Revoke my laptop").click()
-    page.get_by_role("button", name="Revoke it").click()
-    expect(page.get_by_text("Git is refused with it")).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Revoke credential").click()
+    expect(page.get_by_text("Git now rejects it")).to_be_visible(timeout=20_000)
     expect(made).to_have_count(0)
     expect(page.get_by_role("button", name="Revoke my laptop")).to_have_count(0)
 

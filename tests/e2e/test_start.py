@@ -1,4 +1,4 @@
-"""From registering to the first run: each step of the start ticks by itself, told by the real agent and runner."""
+"""From registration to the first run, with the real agent and runner: each step of the Start page completes itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fixtures.processes import wait_until
 from tests.fixtures.served import Served
 
 
-def test_who_registers_sees_three_steps_tick_by_themselves(
+def test_three_steps_complete_themselves_after_registration(
     opened: Callable[..., Page], served: Served, screenshots: Path, tmp_path: Path
 ) -> None:
     page, name = opened(), f"new-{os.urandom(4).hex()}"
@@ -33,7 +33,7 @@ def test_who_registers_sees_three_steps_tick_by_themselves(
         http.headers["Authorization"] = f"Bearer {http.post('/api/auth/login', json=person).json()['access_token']}"
         newcomer = Tenant(name, http, tmp_path, served.url)
         agent = newcomer.enrol("first-host", token)
-        expect(other.get_by_text("A host has joined.")).to_be_visible(timeout=15_000)
+        expect(other.get_by_text("A host has enrolled.")).to_be_visible(timeout=15_000)
         expect(done).to_have_count(2)
         page.screenshot(path=screenshots / "start-2.png")
 
@@ -47,15 +47,15 @@ def test_who_registers_sees_three_steps_tick_by_themselves(
         world.arrived(newcomer, agent, 1)
     expect(done).to_have_count(3)
     page.screenshot(path=screenshots / "start-3.png")
-    page.get_by_text("Look at its output").click()
+    page.get_by_text("Show its output").click()
     expect(page.locator("#output")).to_contain_text("the first")
 
 
 def register(page: Page, served: Served, name: str) -> None:
-    """Through the door; gives the page of the start."""
+    """Registers in the browser; ends on the Start page."""
     allow(served)
     page.goto("/register")
-    page.get_by_label("Name").fill(name)
+    page.get_by_label("User name").fill(name)
     page.get_by_label("E-mail").fill(f"{name}@example.org")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Register").click()
@@ -63,9 +63,9 @@ def register(page: Page, served: Served, name: str) -> None:
 
 
 def make_token(page: Page) -> str:
-    """What the page of enrolment shows to copy; no command of it names the token, but the variable."""
+    """Creates an enrolment token in the browser; returns it from the command to copy."""
     page.goto("/enrol")
-    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("button", name="Create token").click()
     shown = page.locator(".copyline pre").first
     expect(shown).to_contain_text("CRONTOPUS_ENROLLMENT_TOKEN=")
     expect(page.get_by_text("Waiting for the host")).to_be_visible()

@@ -1,4 +1,4 @@
-"""People who look at the console in a real browser: how they come in, and what their hosts report."""
+"""Users of the console in a real browser: registration, sign-in, check-ins of their hosts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make(served: Served) -> Visitor:
     http.headers["Authorization"] = f"Bearer {token}"
     wait_until(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository", 60)
     job = {"name": "greet", "namespace": "production", "schedule": "*/5 * * * *", "command": "echo hello"}
-    # Its host never reports a zone, and without one nobody knows when a job is due.
+    # The host never reports a zone, and without one the job has no slots.
     job["timezone"] = "UTC"
     http.post("/api/jobs", json=job).raise_for_status()
     wait_until(lambda: http.get("/api/jobs").json()["count"] == 1, "the job in the index")
@@ -52,22 +52,22 @@ def make(served: Served) -> Visitor:
 
 
 def allow(served: Served) -> None:
-    """Rates are for people, not for tests."""
+    """Clears the rate limits, which tests would exceed."""
     with Redis(unix_socket_path=str(served.home / "redis.sock")) as redis:
         for key in redis.scan_iter("crontopus:rate:*"):
             redis.delete(key)
 
 
-def is_error(said: ConsoleMessage) -> bool:
-    """Chromium itself reports an answer of 401 as an error; the page shows it as it should."""
-    return said.type == "error" and "status of 401" not in said.text
+def is_error(message: ConsoleMessage) -> bool:
+    """Whether it is an error. Chromium logs a 401, which pages handle, as one."""
+    return message.type == "error" and "status of 401" not in message.text
 
 
 def sign_in(page: Page, name: str, path: str) -> None:
-    """Through the door, to where one wanted to go."""
+    """Opens ``path`` without a session, signs in, and waits for the page's data."""
     page.goto(path)
     page.wait_for_selector("form[data-door=session]")
-    page.get_by_label("Name").fill(name)
+    page.get_by_label("User name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector("aside.rail")
@@ -75,11 +75,13 @@ def sign_in(page: Page, name: str, path: str) -> None:
 
 
 def check_in(visitor: Visitor, kind: str = "success", run_id: str = "") -> str:
-    """A run is reported by the endpoint; gives its id."""
+    """Reports a run as the endpoint; returns the run's id."""
     run_id = run_id or str(uuid.uuid4())
     now = datetime.now(UTC).isoformat()
     body = {"id": str(uuid.uuid4()), "job_id": visitor.job_id, "run_id": run_id, "kind": kind, "at": now}
     body |= {"started_at": now, "duration_s": 1.5, "exit_code": 0, "output": {"head": "\x1b[32mhello\x1b[0m world\n"}}
-    told = visitor.http.post("/api/checkins", json=body, headers={"Authorization": f"Bearer {visitor.endpoint_token}"})
-    told.raise_for_status()
+    answer = visitor.http.post(
+        "/api/checkins", json=body, headers={"Authorization": f"Bearer {visitor.endpoint_token}"}
+    )
+    answer.raise_for_status()
     return run_id

@@ -1,4 +1,4 @@
-"""A tenant in which everything a page can show has really happened, and the addresses of all pages in it."""
+"""A tenant with real data for every page, and the addresses of all pages in it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ COMMANDS = {
     "greet": "printf '\\033[32mhello\\033[0m world\\n'",
     "sweep": "echo nothing to sweep >&2; exit 3",
 }
-# A parameter of a route and where its sample is; a page with another parameter needs a line here.
+# Route parameters and where to find a sample; a page with a new parameter needs a line here.
 LISTS = {"run_id": ("/api/runs", "runs"), "endpoint_id": ("/api/endpoints", "endpoints")}
 
 
 def furnish(tenant: Tenant, served: Served) -> None:
-    """Jobs in Git, an enrolled host that ran them, a file that is no manifest; the tenant's user is an operator."""
+    """Jobs in Git, an enrolled host that ran them, a token; makes the tenant's user an operator."""
     for name, command in COMMANDS.items():
         job = {"name": name, "namespace": "production", "schedule": "*/5 * * * *", "command": command}
         tenant.http.post("/api/jobs", json=job).raise_for_status()
@@ -41,7 +41,7 @@ def furnish(tenant: Tenant, served: Served) -> None:
 
 
 def once(tenant: Tenant, agent: list[str]) -> None:
-    """One pass of the agent, as its service makes them."""
+    """Runs one pass of the agent."""
     passed = tenant.program(*agent, "once")
     assert passed.returncode == 0, passed.stderr
 
@@ -53,12 +53,12 @@ def lines(tenant: Tenant, host: str) -> list[str]:
 
 
 def run(line: str) -> int:
-    """What cron would do with the line; gives its exit code."""
+    """Runs a crontab line as cron does; returns the exit code."""
     return subprocess.run(["/bin/sh", "-c", line], capture_output=True, timeout=60, check=False).returncode
 
 
 def arrived(tenant: Tenant, agent: list[str], count: int) -> None:
-    """``count`` runs have ended and are told. The agent brings what a busy server did not take from the runner."""
+    """Waits until ``count`` ended runs are reported. The agent delivers what a busy server did not accept at first."""
 
     def ended() -> bool:
         runs = tenant.http.get("/api/runs").json()["runs"]
@@ -72,7 +72,7 @@ def arrived(tenant: Tenant, agent: list[str], count: int) -> None:
 
 
 def sign_in(context: BrowserContext, tenant: Tenant, served: Served) -> None:
-    """The browser holds the session's cookie afterwards."""
+    """Signs the browser in."""
     allow(served)
     signed = context.request.post(
         f"{served.url}/api/auth/session", data={"username": tenant.name, "password": PASSWORD}
@@ -81,7 +81,7 @@ def sign_in(context: BrowserContext, tenant: Tenant, served: Served) -> None:
 
 
 def addresses(tenant: Tenant) -> dict[str, str]:
-    """Each page's route → its address in the tenant; a parameter nobody has a sample for is a KeyError."""
+    """Addresses of all pages in the tenant, by route; KeyError for a parameter without a sample."""
     samples = {"ns": "production", "job_name": "greet"}
     for parameter, (path, name) in LISTS.items():
         samples[parameter] = tenant.http.get(path).json()[name][0]["id"]

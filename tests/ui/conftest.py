@@ -1,4 +1,4 @@
-"""Alice's tenant with a job, a run with output and an endpoint; charlie's with nothing of hers."""
+"""Alice's tenant with a job, a run with output and an endpoint; charlie's tenant with an endpoint only."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def alice(sqlite_db: object, redis_url: str) -> Member:
 
 
 def add_run(member: Member, run_id: str = RUN_ID, status: str = "failed") -> None:
-    """A run that began a minute ago and said something."""
+    """A run with output that began a minute ago."""
     at = clock.now() - timedelta(minutes=1)
     with writing() as session:
         session.add(

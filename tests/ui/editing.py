@@ -1,4 +1,4 @@
-"""A job's file, and the browser's side of the editor, for tests of New and Edit."""
+"""A manifest, and the browser's side of the editor, for tests of New and Edit."""
 
 from __future__ import annotations
 
@@ -41,12 +41,20 @@ NEW = "/jobs/new"
 EDIT = "/jobs/production/backup/edit"
 
 
-def said(page: Any, side: str = "yaml", **more: Any) -> dict[str, str]:
-    """What the browser sends, on top of what it was told last."""
-    told = json.loads(page.answer)
-    form = {**asdict(Form()), **(told["form"] or {}), **more.pop("form", {})}
-    on = {"base": told["base"], "sha": told["sha"]}
-    body = {**on, "seq": 1, "side": side, "place": told["place"], "yaml": told["yaml"] or "", "form": form, "dirty": []}
+def sent(page: Any, side: str = "yaml", **more: Any) -> dict[str, str]:
+    """A message of the browser, based on the last answer."""
+    answer = json.loads(page.answer)
+    form = {**asdict(Form()), **(answer["form"] or {}), **more.pop("form", {})}
+    revision = {"base": answer["base"], "sha": answer["sha"]}
+    body = {
+        **revision,
+        "seq": 1,
+        "side": side,
+        "place": answer["place"],
+        "yaml": answer["yaml"] or "",
+        "form": form,
+        "dirty": [],
+    }
     return {"sent": json.dumps({**body, **more})}
 
 
@@ -57,7 +65,7 @@ async def opened(address: str, cookie: str) -> Any:
 
 
 def store(text: str, sha: str = "1" * 40, author: str = "alice") -> None:
-    """The file as the index has it."""
+    """Puts the file into the index."""
     with writing() as session:
         row = session.exec(select(JobIndex).where(JobIndex.job_id == JOB_ID)).one()
         row.yaml, row.blob_sha, row.commit_author, row.commit_sha = text.encode(), sha, author, "4f1c2ab" + "0" * 33
@@ -74,5 +82,5 @@ def host(member: Member, **facts: Any) -> None:
 
 
 async def follow(page: Any) -> None:
-    """As an event of the tenant does."""
+    """Refills the page, as a live event does."""
     await ui_session.fill(page, await ui_session.actor_of(page))

@@ -1,4 +1,4 @@
-"""States of pages without a browser. All private names of Reflex that tests need are here."""
+"""Page states without a browser. No other test file uses Reflex's private names."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def cookie_of(member: Member) -> str:
 
 
 def page_at(address: str, state: type[rx.State], cookie: str = "", token: str = "browser-1") -> Any:
-    """The page's state as in a browser that looks at ``address`` with ``cookie``."""
+    """The page's state as for a browser at ``address`` with ``cookie``."""
     root = rx.State(_reflex_internal_init=True)  # pyright: ignore[reportCallIssue] -- Reflex's own way for tests
     query = dict(parse_qsl(urlsplit(address).query))
-    seen = {
+    router_data = {
         "pathname": urlsplit(address).path,
         "asPath": address,
         "query": query,
@@ -38,30 +38,30 @@ def page_at(address: str, state: type[rx.State], cookie: str = "", token: str = 
         "headers": {"cookie": cookie, "origin": "http://127.0.0.1:8000"},
         "ip": "127.0.0.1",
     }
-    root._update_router_vars(seen, {})
+    root._update_router_vars(router_data, {})
     return root.get_substate(state.get_full_name().split("."))
 
 
 async def run(page: Any, name: str, *args: Any) -> Any:
-    """Runs one of the page's handlers as an event would."""
+    """Runs a handler of the page."""
     return await type(page).event_handlers[name].fn(page, *args)
 
 
 def shown(page: Any) -> str:
-    """All that the browser is sent of the page and its relatives, as text."""
+    """All state that the browser is sent, as text."""
     root = page
     while root.parent_state is not None:
         root = root.parent_state
     return str(root.dict())
 
 
-def target(told: Any) -> str:
-    """Where a redirect leads, as text."""
-    return str(told)
+def target(redirect: Any) -> str:
+    """A redirect as text."""
+    return str(redirect)
 
 
 class Background:
-    """A page as its background handlers see it: ``async with`` takes the lock, here without an app."""
+    """A page as its background handlers get it: ``async with`` takes the state's lock, here a no-op."""
 
     def __init__(self, page: Any) -> None:
         object.__setattr__(self, "page", page)
@@ -69,8 +69,8 @@ class Background:
     async def __aenter__(self) -> Background:
         return self
 
-    async def __aexit__(self, *told: object) -> None:
-        """Nothing to give back."""
+    async def __aexit__(self, *error: object) -> None:
+        """Has no lock to release."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "page"), name)
@@ -80,5 +80,5 @@ class Background:
 
 
 async def run_behind(page: Any, name: str) -> Any:
-    """Runs one of the page's background handlers to its end."""
+    """Runs a background handler of the page to its end."""
     return await type(page).event_handlers[name].fn(Background(page))

@@ -1,4 +1,4 @@
-"""The editor's form and its text: each follows the other, and neither loses what the other has."""
+"""The editor's form and YAML: each follows the other without losing anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cast import JOB_ID
 from tests.ui.editing import FILE
 
 
-def test_the_form_says_what_the_text_says() -> None:
+def test_the_form_shows_the_manifests_values() -> None:
     form = forms.shown(FILE, Form())
     assert (form.name, form.schedule, form.timezone, form.owner) == ("backup", "0 2 * * *", "Europe/Berlin", "ops")
     assert (form.command, form.env, form.selector) == ("/opt/dump\n\n/opt/send\n", "A=1", "role=db, replica")

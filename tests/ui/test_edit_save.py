@@ -1,4 +1,4 @@
-"""Saving from the editor, and two people at one file."""
+"""Saving from the editor, and conflicts between two users."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from crontopus_app.ui.edit import draft, messages, rows
 from crontopus_app.ui.edit.form import Form
 from crontopus_app.ui.edit.state import EditState
 from tests.cast import NOON, Member
-from tests.ui.editing import EDIT, FILE, NEW, follow, opened, said, store
+from tests.ui.editing import EDIT, FILE, NEW, follow, opened, sent, store
 from tests.ui.states import page_at, run
 
 
-async def test_a_change_of_somebody_else_is_noticed_and_merged(cookie: str) -> None:
+async def test_another_users_change_is_noted_and_merged(cookie: str) -> None:
     store(FILE)
     page = await opened(EDIT, cookie)
     mine = FILE.replace("0 2 * * *", "0 3 * * *")
@@ -29,18 +29,18 @@ async def test_a_change_of_somebody_else_is_noticed_and_merged(cookie: str) -> N
     await follow(page)
     assert (page.conflict.state, page.conflict.who, page.conflict.commit) == ("noticed", "bob", "4f1c2ab")
     assert json.loads(page.answer)["why"] == "load", "what is typed is not touched"
-    await run(page, "sent", said(page, "merge", yaml=mine))
-    told = json.loads(page.answer)
-    assert (page.conflict.state, told["why"], told["sha"]) == ("merged", "merged", "2" * 40)
-    assert told["yaml"] == mine.replace("Europe/Berlin", "UTC")
+    await run(page, "sent", sent(page, "merge", yaml=mine))
+    answer = json.loads(page.answer)
+    assert (page.conflict.state, answer["why"], answer["sha"]) == ("merged", "merged", "2" * 40)
+    assert answer["yaml"] == mine.replace("Europe/Berlin", "UTC")
 
 
-async def test_what_both_changed_is_chosen(cookie: str) -> None:
+async def test_conflicting_lines_are_chosen_by_the_user(cookie: str) -> None:
     store(FILE)
     page = await opened(EDIT, cookie)
     mine, theirs = FILE.replace("0 2 * * *", "0 3 * * *"), FILE.replace("0 2 * * *", "0 4 * * *").replace("ops", "dba")
     store(theirs, "2" * 40, "bob")
-    await run(page, "sent", said(page, "merge", yaml=mine))
+    await run(page, "sent", sent(page, "merge", yaml=mine))
     (hunk,) = page.conflict.hunks
     assert [(line.sign, line.text.strip()) for line in hunk.mine] == [
         ("-", 'schedule: "0 2 * * *"'),
@@ -58,12 +58,12 @@ async def test_what_both_changed_is_chosen(cookie: str) -> None:
 
 
 @pytest.mark.parametrize("side", ["mine", "theirs", "later"])
-async def test_one_can_take_a_side_whole_or_wait(cookie: str, side: str) -> None:
+async def test_a_user_can_take_one_version_or_decide_later(cookie: str, side: str) -> None:
     store(FILE)
     page = await opened(EDIT, cookie)
     texts = {"mine": FILE.replace("0 2", "0 3"), "theirs": FILE.replace("0 2", "0 4") + "# theirs\n"}
     store(texts["theirs"], "2" * 40)
-    await run(page, "sent", said(page, "merge", yaml=texts["mine"]))
+    await run(page, "sent", sent(page, "merge", yaml=texts["mine"]))
     await run(page, "settle", side)
     if side == "later":
         assert page.conflict.state == "noticed"
@@ -71,15 +71,15 @@ async def test_one_can_take_a_side_whole_or_wait(cookie: str, side: str) -> None
         assert json.loads(page.answer)["yaml"] == texts[side]
 
 
-async def test_a_draft_that_stands_on_an_older_file_is_told(cookie: str) -> None:
+async def test_a_draft_of_an_older_file_shows_the_newer_change(cookie: str) -> None:
     store(FILE, "2" * 40, "bob")
     page = await opened(EDIT, cookie)
-    await run(page, "sent", said(page, "draft", yaml="# mine\n" + FILE, base=FILE, sha="1" * 40))
+    await run(page, "sent", sent(page, "draft", yaml="# mine\n" + FILE, base=FILE, sha="1" * 40))
     assert page.conflict.state == "noticed"
     assert json.loads(page.answer)["sha"] == "1" * 40
 
 
-async def test_a_deleted_job_is_told(cookie: str) -> None:
+async def test_a_deleted_job_is_noted(cookie: str) -> None:
     store(FILE)
     page = await opened(EDIT, cookie)
     with writing() as session:
@@ -92,7 +92,7 @@ async def test_a_deleted_job_is_told(cookie: str) -> None:
 # Saving
 
 
-async def test_a_job_that_is_not_there_yet_is_opened_when_it_is(cookie: str) -> None:
+async def test_a_job_is_opened_as_soon_as_it_exists(cookie: str) -> None:
     page = await opened("/jobs/production/later/edit", cookie)
     assert "No job" in page.problem
     with writing() as session:
@@ -103,7 +103,7 @@ async def test_a_job_that_is_not_there_yet_is_opened_when_it_is(cookie: str) -> 
     assert (page.problem, json.loads(page.answer)["place"]) == ("", "production/later")
 
 
-async def test_a_save_that_git_takes_later_is_followed(cookie: str, alice: Member) -> None:
+async def test_a_pending_save_is_tracked_to_its_commit(cookie: str, alice: Member) -> None:
     store(FILE)
     page = await opened(EDIT, cookie)
     mine = FILE + "# mine\n"
@@ -122,13 +122,13 @@ async def test_a_save_that_git_takes_later_is_followed(cookie: str, alice: Membe
         session.add_all([row, tenant])
     store(mine, page._draft.sha)
     await follow(page)
-    told = json.loads(page.answer)
+    answer = json.loads(page.answer)
     assert (page.saved.state, page.saved.commit, page.saved.hosts) == ("done", "4f1c2ab", "on 0 of 1 host")
-    assert (told["why"], told["base"], told["sha"]) == ("saved", mine, blob_sha(mine.encode()))
-    assert page.conflict.state == "", "one's own change is nobody else's"
+    assert (answer["why"], answer["base"], answer["sha"]) == ("saved", mine, blob_sha(mine.encode()))
+    assert page.conflict.state == "", "the user's own change is no conflict"
 
 
-async def test_a_save_that_git_refuses_is_told_and_nothing_is_lost(cookie: str, alice: Member) -> None:
+async def test_a_save_that_git_rejects_shows_the_error_and_loses_nothing(cookie: str, alice: Member) -> None:
     store(FILE)
     page = await opened(EDIT, cookie)
     with writing() as session:
@@ -144,7 +144,7 @@ async def test_a_save_that_git_refuses_is_told_and_nothing_is_lost(cookie: str, 
     assert page._draft.base == FILE
 
 
-async def test_a_file_that_leans_on_the_policy_is_accepted(cookie: str, alice: Member) -> None:
+async def test_a_file_that_relies_on_the_policys_defaults_is_accepted(cookie: str, alice: Member) -> None:
     with writing() as session:
         tenant = session.get(Tenant, "alice")
         assert tenant is not None
@@ -159,38 +159,38 @@ async def test_a_file_that_leans_on_the_policy_is_accepted(cookie: str, alice: M
         draft.submitted(session, alice.actor, draft.Draft(), replace(typed, form=Form()))
 
 
-async def test_what_is_wrong_is_not_saved_and_told_in_its_place(cookie: str) -> None:
+async def test_an_invalid_form_is_not_saved_and_shows_its_errors(cookie: str) -> None:
     page = await opened(NEW, cookie)
-    await run(page, "save", said(page))
+    await run(page, "save", sent(page))
     assert page.saved.state == "failed"
     assert page.check.wrong["command"]
     with reading() as session:
         assert session.exec(select(Change)).all() == []
 
 
-async def test_a_stranger_cannot_save_into_anothers_job(cookie: str, charlies: str) -> None:
+async def test_another_tenants_user_cannot_save(cookie: str, charlies: str) -> None:
     store(FILE)
     mine = await opened(EDIT, cookie)
     page = page_at(EDIT, EditState, charlies)
     page._draft = mine._draft
-    await run(page, "save", said(mine, yaml=FILE + "# x\n"))
+    await run(page, "save", sent(mine, yaml=FILE + "# x\n"))
     assert "No job" in page.saved.text
     with reading() as session:
         assert session.exec(select(Change)).all() == []
 
 
-async def test_without_a_session_what_is_typed_is_kept(cookie: str) -> None:
+async def test_without_a_session_typing_is_kept(cookie: str) -> None:
     page = await opened(NEW, cookie)
-    message, page = said(page), page_at(NEW, EditState, "crontopus_session=forged")
+    message, page = sent(page), page_at(NEW, EditState, "crontopus_session=forged")
     page._draft = page._draft._replace(namespace="production")
     await run(page, "sent", message)
     assert (page.saved.href, page.saved.state) == ("/login", "failed")
 
 
-async def test_a_server_that_was_started_anew_overwrites_nobodys_change(cookie: str) -> None:
+async def test_a_restarted_server_overwrites_nobodys_change(cookie: str) -> None:
     store(FILE.replace("Europe/Berlin", "UTC"), "2" * 40, "bob")
     page = await opened(EDIT, cookie)
-    await run(page, "save", said(page, yaml=FILE + "# mine\n", base=FILE, sha="1" * 40))
+    await run(page, "save", sent(page, yaml=FILE + "# mine\n", base=FILE, sha="1" * 40))
     assert page.conflict.state == "merged"
     assert json.loads(page.answer)["yaml"] == FILE.replace("Europe/Berlin", "UTC") + "# mine\n"
     with reading() as session:
@@ -198,18 +198,18 @@ async def test_a_server_that_was_started_anew_overwrites_nobodys_change(cookie: 
 
 
 @pytest.mark.parametrize(
-    ("state", "expected", "told"),
+    ("state", "expected", "status"),
     [
         ("pending", 0, ("waiting", "")),
-        ("done", 0, ("done", "no host takes it")),
+        ("done", 0, ("done", "no host runs it")),
         ("done", 3, ("done", "on 2 of 3 hosts")),
         ("failed", 0, ("failed", "")),
     ],
 )
-def test_how_far_a_save_is_in_words(state: str, expected: int, told: tuple[str, str]) -> None:
+def test_the_status_of_a_save(state: str, expected: int, status: tuple[str, str]) -> None:
 
     change = ChangeStatus(
         "c", state, "update", "production/a.yaml", "4f1c2ab" + "0" * 33, "why", "alice", NOON, 2, expected
     )
     shown = rows.saved(change, "production/a")
-    assert (shown.state, shown.hosts) == told
+    assert (shown.state, shown.hosts) == status

@@ -7,16 +7,16 @@ import pytest
 from crontopus_app.ui.kit import filters
 
 
-def test_an_address_holds_what_says_something() -> None:
+def test_an_address_holds_only_non_empty_filters() -> None:
     assert filters.address("/runs", {"job": "a b", "status": "", "page": "2"}) == "/runs?job=a+b&page=2"
     assert filters.address("/runs", {"job": ""}) == "/runs"
 
 
 @pytest.mark.parametrize(
-    ("asked", "page"), [("", 1), ("3", 3), ("0", 1), ("-2", 1), ("x", 1), ("²", 1), ("99999", 99999), ("100000", 1)]
+    ("text", "page"), [("", 1), ("3", 3), ("0", 1), ("-2", 1), ("x", 1), ("²", 1), ("99999", 99999), ("100000", 1)]
 )
-def test_a_page_number_of_nonsense_is_the_first(asked: str, page: int) -> None:
-    assert filters.page_number(asked) == page
+def test_an_invalid_page_number_means_the_first_page(text: str, page: int) -> None:
+    assert filters.page_number(text) == page
 
 
 @pytest.mark.parametrize(("page", "word"), [(1, ""), (2, "2")])

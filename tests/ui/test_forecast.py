@@ -1,4 +1,4 @@
-"""What a schedule will do, as Job and Edit say it."""
+"""Forecasts of schedules, as shown on Job and Edit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def job(expression: str) -> ScheduledJob:
 
 
 def hosts(*crons: str) -> set[Host]:
-    """Hosts h0, h1 … with these crons, whose zone is the one that is asked for."""
+    """Hosts h0, h1 … with these cron daemons."""
     return {Host(f"h{place}", Clock("Asia/Tokyo", cron)) for place, cron in enumerate(crons)}
 
 
@@ -22,9 +22,18 @@ def test_the_zone_is_the_jobs_or_what_all_hosts_reported() -> None:
     assert zone_of(None, []) == zone_of(None, ["UTC", "Asia/Tokyo"]) == ""
 
 
-def test_without_a_zone_nothing_is_invented() -> None:
-    told = forecast(job("0 2 * * *"), "", set(), NOON)
-    assert (told.zone, told.next_runs, told.nights) == (UNKNOWN, (), ())
+def test_without_a_zone_there_are_no_next_runs() -> None:
+    made = forecast(job("0 2 * * *"), "", set(), NOON)
+    assert (made.zone, made.next_runs, made.nights, made.reason) == ("", (), (), UNKNOWN)
+
+
+def test_a_job_at_boot_has_no_next_runs_but_a_reason() -> None:
+    made = forecast(job("@reboot"), "UTC", set(), NOON)
+    assert (made.next_runs, made.reason) == ((), "Runs at each start of the host.")
+
+
+def test_utc_is_not_repeated_where_the_zone_has_the_same_clock() -> None:
+    assert forecast(job("30 12 * * *"), "UTC", set(), NOON).next_runs[0].utc == ""
 
 
 def test_five_runs_and_both_clock_changes() -> None:
@@ -34,10 +43,10 @@ def test_five_runs_and_both_clock_changes() -> None:
     assert [night.state for night in told.nights] == ["ok", "ok"]
 
 
-def test_crons_that_treat_a_night_differently_are_told_apart() -> None:
+def test_cron_daemons_that_differ_on_a_night_are_listed() -> None:
     told = forecast(job("30 2 * * *"), "Europe/Berlin", hosts("debian", "busybox"), NOON)
     spring = [night.text for night in told.nights if "02:30" in night.text]
-    assert any(text.startswith("Debian's cron") and "runs once, at" in text for text in spring)
+    assert any(text.startswith("Debian cron") and "runs once, at" in text for text in spring)
     assert any(text.startswith("BusyBox crond") and "No run takes place" in text for text in spring)
     agreed = forecast(job("30 12 * * *"), "Europe/Berlin", hosts("debian", "busybox"), NOON)
     assert len(agreed.nights) == 2

@@ -28,7 +28,7 @@ def _ready(alice: Member, redis_url: str) -> None:
 
 @pytest.fixture
 def made(forge: Forgejo, alice: Member) -> None:
-    """The repository is there on the forge too."""
+    """Creates the repository on the forge too."""
     forge.ensure_org("crontopus")
     forge.ensure_repository("crontopus", "job-manifests-alice", "")
 
@@ -40,7 +40,7 @@ async def opened(cookie: str) -> Any:
 
 
 def keep(state: str = "active") -> str:
-    """A credential of alice's in the database alone; gives its id."""
+    """Id of a credential of alice's that exists in the database only."""
     row = GitCredential(tenant_id="alice", user_id="u", made_by="alice", name="old", access="read", created_at=NOON)
     row.state = state
     with writing() as session:
@@ -48,34 +48,34 @@ def keep(state: str = "active") -> str:
     return row.id
 
 
-async def test_one_is_shown_once_and_listed_until_it_is_revoked(cookie: str, made: None) -> None:
+async def test_a_credential_is_shown_once_and_listed_until_it_is_revoked(cookie: str, made: None) -> None:
     page = await opened(cookie)
-    assert await run(page, "make_credential", {"name": "laptop", "access": "write"}) is None
-    token = page.access.made.token
+    assert await run(page, "create_credential", {"name": "laptop", "access": "write"}) is None
+    token = page.access.created.token
     assert len(token) == 40
-    assert (page.access.made.name, page.access.made.username) == ("laptop", "alice")
+    assert (page.access.created.name, page.access.created.username) == ("laptop", "alice")
     (one,) = page.access.credentials
     assert (one.name, one.access, one.made_by, one.state) == ("laptop", "read and push", "alice", "active")
     await run(page, "load")
     assert token not in shown(page)
     assert [one.name for one in page.access.credentials] == ["laptop"]
-    assert "Git is refused with it" in str(await run(page, "revoke_credential", {"id": one.id}))
+    assert "Git now rejects it" in str(await run(page, "revoke_credential", {"id": one.id}))
     assert page.access.credentials == []
 
 
-async def test_a_double_click_makes_one_and_goes_on_showing_it(cookie: str, made: None) -> None:
+async def test_a_double_click_creates_one_credential_and_keeps_showing_it(cookie: str, made: None) -> None:
     page = await opened(cookie)
     clicked = {"name": "laptop", "access": "write", "form_key": page.form_key}
-    await run(page, "make_credential", clicked)
-    token = page.access.made.token
-    assert await run(page, "make_credential", clicked) is None
-    assert page.access.made.token == token != ""
+    await run(page, "create_credential", clicked)
+    token = page.access.created.token
+    assert await run(page, "create_credential", clicked) is None
+    assert page.access.created.token == token != ""
     assert len(page.access.credentials) == 1
     with reading() as session:
         assert len(session.exec(select(GitCredential)).all()) == 1
 
 
-async def test_a_form_of_nonsense_is_told_and_makes_nothing(cookie: str) -> None:
+async def test_an_invalid_form_shows_its_error_and_creates_nothing(cookie: str) -> None:
     page = await opened(cookie)
     for form, said in (
         ({}, "access must be read or write"),
@@ -83,12 +83,12 @@ async def test_a_form_of_nonsense_is_told_and_makes_nothing(cookie: str) -> None
         ({"name": "x", "access": "admin"}, "access must be read or write"),
         ({"name": ["x"] * 99, "access": "read"}, "needs a name"),
     ):
-        assert said in str(await run(page, "make_credential", form)), form
+        assert said in str(await run(page, "create_credential", form)), form
     with reading() as session:
         assert session.exec(select(GitCredential)).all() == []
 
 
-async def test_anothers_is_not_there(cookie: str, charlies: str) -> None:
+async def test_another_tenants_credential_is_not_found(cookie: str, charlies: str) -> None:
     theirs = keep()
     with writing() as session:
         session.get_one(Tenant, "charlie").provisioning = "ready"
@@ -99,7 +99,7 @@ async def test_anothers_is_not_there(cookie: str, charlies: str) -> None:
     assert [one.state for one in (await opened(cookie)).access.credentials] == ["active"]
 
 
-async def test_what_the_git_server_has_yet_to_end_says_so(
+async def test_a_credential_that_the_git_server_still_accepts_is_marked(
     cookie: str, forge_server: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep("revoked")
@@ -111,8 +111,8 @@ async def test_what_the_git_server_has_yet_to_end_says_so(
     assert [one.state for one in page.access.credentials] == ["ending"]
 
 
-async def test_without_a_session_nothing_is_made(alice: Member) -> None:
+async def test_without_a_session_nothing_is_created(alice: Member) -> None:
     page = page_at("/repository", RepositoryState, "crontopus_session=forged")
-    assert "Sign in" in str(await run(page, "make_credential", {"name": "x", "access": "write"}))
+    assert "Sign in" in str(await run(page, "create_credential", {"name": "x", "access": "write"}))
     with reading() as session:
         assert session.exec(select(GitCredential)).all() == []

@@ -1,4 +1,4 @@
-"""What handlers do when somebody uses them, rightly or not."""
+"""Handlers of the pages, with valid and invalid input."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_an_enrolment_token_is_shown_once_in_its_command(cookie: str) -> N
     assert page.commands == []
 
 
-async def test_an_address_that_the_host_cannot_reach_is_told_where_the_commands_are(
+async def test_enrol_warns_of_an_address_that_other_hosts_cannot_reach(
     cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = await opened("/enrol", EnrolState, cookie)
@@ -53,7 +53,7 @@ async def test_an_address_that_the_host_cannot_reach_is_told_where_the_commands_
     assert page.unreachable.startswith("Other machines cannot reach http://127.0.0.1:8000: set CRONTOPUS_PUBLIC_URL")
 
 
-async def test_a_host_has_joined_when_the_token_was_used_though_it_was_an_endpoint_before(cookie: str) -> None:
+async def test_a_host_that_enrols_again_counts_as_joined(cookie: str) -> None:
     page = await opened("/enrol", EnrolState, cookie)
     for name in ("earlier", "hosts"):
         await run(page, "create", {"name": name})
@@ -86,9 +86,9 @@ async def test_a_double_click_creates_one_api_token_and_shows_it(cookie: str) ->
     page = await opened("/tokens", TokensState, cookie)
     clicked = {"name": "ci", "read:runs": True, "form_key": page.form_key}
     await run(page, "create", clicked)
-    shown = page.made
+    shown = page.new_token
     await run(page, "create", clicked)
-    assert page.made == shown != ""
+    assert page.new_token == shown != ""
     assert len(page.tokens) == 1
     assert page.form_key != clicked["form_key"]
 
@@ -100,25 +100,25 @@ async def test_an_enrolment_token_can_be_revoked_by_its_owner_only(cookie: str, 
     stranger = await opened("/enrol", EnrolState, charlies)
     assert "no such" in str(await run(stranger, "revoke", {"id": token_id}))
     assert page.tokens[0].state == "active"
-    assert "No further host can join with it." in str(await run(page, "revoke", {"id": token_id}))
+    assert "No more hosts can enrol with it." in str(await run(page, "revoke", {"id": token_id}))
     assert page.tokens[0].state == "revoked"
     with reading() as session:
         assert session.exec(select(EnrollmentToken.revoked_at)).one() is not None
 
 
-async def test_a_bad_form_is_told_and_makes_nothing(cookie: str) -> None:
+async def test_a_bad_form_shows_its_error_and_creates_nothing(cookie: str) -> None:
     page = await opened("/tokens", TokensState, cookie)
     await run(page, "create", {"name": "ci"})
     assert page.wrong["scopes"].startswith("Choose scopes")
-    assert page.made == ""
+    assert page.new_token == ""
     with reading() as session:
         assert session.exec(select(ApiToken)).all() == []
 
 
-async def test_an_api_token_has_the_scopes_that_were_ticked(cookie: str) -> None:
+async def test_an_api_token_has_the_ticked_scopes(cookie: str) -> None:
     page = await opened("/tokens", TokensState, cookie)
     await run(page, "create", {"name": "ci", "read:runs": True, "write:jobs": "on", "days": "30"})
-    assert page.made.startswith("ctp_")
+    assert page.new_token.startswith("ctp_")
     assert page.tokens[0].scopes == "read:runs write:jobs"
     await run(page, "revoke", {"id": page.tokens[0].id})
     assert page.tokens[0].state == "revoked"
@@ -138,13 +138,13 @@ async def test_the_address_filters_runs(cookie: str, address: str, count: int) -
     assert (len(page.rows), page.total) == (count, count)
 
 
-async def test_a_filter_of_nonsense_is_told(cookie: str) -> None:
+async def test_an_unknown_filter_value_is_an_error(cookie: str) -> None:
     page = await opened("/runs?status=purple", RunsState, cookie)
     assert "status must be one of" in page.problem
 
 
 @pytest.mark.parametrize("number", ["abc", "-1", "999999999999"])
-async def test_a_page_number_of_nonsense_is_the_first(cookie: str, number: str) -> None:
+async def test_an_invalid_page_number_means_the_first_page(cookie: str, number: str) -> None:
     page = await opened(f"/endpoints?page={number}", EndpointsState, cookie)
     assert (page.pages.before, len(page.hosts)) == ("", 1)
 
@@ -156,7 +156,7 @@ async def test_the_address_filters_jobs(cookie: str, query: str, count: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("asked", "page", "said", "before", "after"),
+    ("wanted", "page", "summary", "before", "after"),
     [
         ("", 1, "1–100 of 250", "", "/jobs?state=ok&page=2"),
         ("2", 2, "101–200 of 250", "/jobs?state=ok", "/jobs?state=ok&page=3"),
@@ -164,9 +164,9 @@ async def test_the_address_filters_jobs(cookie: str, query: str, count: int) -> 
         ("-1", 1, "1–100 of 250", "", "/jobs?state=ok&page=2"),
     ],
 )
-def test_many_jobs_are_shown_in_pages(asked: str, page: int, said: str, before: str, after: str) -> None:
-    assert job_rows.page_of(asked, 250, 100) == page
-    assert job_rows.pages(page, 250, 100, ("", "ok", "")) == Pages(before, after, said)
+def test_many_jobs_are_shown_in_pages(wanted: str, page: int, summary: str, before: str, after: str) -> None:
+    assert job_rows.page_of(wanted, 250, 100) == page
+    assert job_rows.pages(page, 250, 100, ("", "ok", "")) == Pages(before, after, summary)
 
 
 def test_few_jobs_have_no_pages() -> None:
@@ -180,19 +180,25 @@ def test_errors_go_to_their_fields() -> None:
     assert problems.fields(BadInput("No.")) == {"": "No."}
 
 
+def test_errors_lose_the_backticks_that_no_page_renders() -> None:
+    error = BadInput("Set `name`.", problems=[Problem("value", "`name` is too long", field="metadata.name")])
+    assert problems.sentence(error) == "Set name."
+    assert problems.fields(error) == {"name": "name is too long"}
+
+
 @pytest.mark.logs_errors
-def test_what_nobody_foresaw_has_a_reference_that_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    said = problems.unexpected(ValueError("secret detail"))
-    reference = said.split("Reference ")[1].split(":")[0]
+def test_an_unexpected_error_has_a_reference_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    text = problems.unexpected(ValueError("secret detail"))
+    reference = text.split("Reference ")[1].split(" ")[0]
     assert reference in caplog.text
-    assert "secret detail" not in said
+    assert "secret detail" not in text
 
 
 @pytest.mark.logs_errors
-def test_the_app_announces_what_no_page_caught(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_app_shows_exceptions_that_no_page_caught(caplog: pytest.LogCaptureFixture) -> None:
     from crontopus_app.crontopus_app import app
 
-    said = str(app.backend_exception_handler(ValueError("secret detail")))
-    assert "Reference" in said
-    assert "secret detail" not in said
+    toast = str(app.backend_exception_handler(ValueError("secret detail")))
+    assert "Reference" in toast
+    assert "secret detail" not in toast
     assert "secret detail" in caplog.text

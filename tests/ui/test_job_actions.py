@@ -1,4 +1,4 @@
-"""What the Job page's acts ask for, and of whom they refuse it. That they arrive in Git is shown by the journeys."""
+"""Who may use the actions of the Job page. tests/e2e/test_job_page.py shows that they arrive in Git."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from crontopus_app.models import Change
 from crontopus_app.ui.job.state import JobState
 from tests.ui.states import page_at, run
 
-ACTS: list[tuple[str, Any]] = [("set_paused", True), ("restore", {"sha": "4f1c2ab"}), ("delete", {})]
+ACTIONS: list[tuple[str, Any]] = [("set_paused", True), ("restore", {"sha": "4f1c2ab"}), ("delete", {})]
 
 
-@pytest.mark.parametrize(("act", "given"), ACTS)
-async def test_a_stranger_changes_nothing(charlies: str, act: str, given: Any) -> None:
+@pytest.mark.parametrize(("action", "argument"), ACTIONS)
+async def test_another_tenants_user_changes_nothing(charlies: str, action: str, argument: Any) -> None:
     page = page_at("/jobs/production/backup", JobState, charlies)
-    assert "There is no" in str(await run(page, act, given))
+    assert "No job" in str(await run(page, action, argument))
     assert pending() == []
 
 
-@pytest.mark.parametrize(("act", "given"), ACTS)
-async def test_who_has_signed_out_changes_nothing(cookie: str, act: str, given: Any) -> None:
+@pytest.mark.parametrize(("action", "argument"), ACTIONS)
+async def test_a_signed_out_user_changes_nothing(cookie: str, action: str, argument: Any) -> None:
     page = page_at("/jobs/production/backup", JobState, "crontopus_session=forged")
-    assert "failed" in str(await run(page, act, given))
+    assert "failed" in str(await run(page, action, argument))
     assert pending() == []
 
 
 @pytest.mark.parametrize("form", [{}, {"sha": None}, {"sha": "../../etc"}, {"sha": ["x"]}])
-async def test_a_version_of_nonsense_is_refused(cookie: str, form: dict[str, Any]) -> None:
+async def test_an_unknown_version_is_refused(cookie: str, form: dict[str, Any]) -> None:
     page = page_at("/jobs/production/backup", JobState, cookie)
     assert "is not a commit" in str(await run(page, "restore", form))
     assert pending() == []
 
 
-async def test_there_is_nothing_to_move_to_where_nothing_was_proposed(cookie: str) -> None:
+async def test_move_without_a_proposed_time_changes_nothing(cookie: str) -> None:
     page = page_at("/jobs/production/backup", JobState, cookie)
-    assert "no quieter slot" in str(await run(page, "move", {}))
+    assert "no quieter time" in str(await run(page, "move", {}))
     assert pending() == []
 
 

@@ -1,4 +1,4 @@
-"""What the Job page says: its thirty days, its durations, its neighbours, its hosts."""
+"""Rows of the Job page: history strip, durations, jobs at the same time, hosts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(at: datetime, status: str = "success", slot: datetime | None = None, nam
     return PastRun(name, status, (), slot, at)
 
 
-def test_a_slot_has_the_colour_of_its_run_and_leads_to_it() -> None:
+def test_a_slot_has_the_colour_of_its_run_and_links_to_it() -> None:
     cells = history_strip.by_slot(SLOTS, [run(SLOTS[1] + timedelta(seconds=2), "failed", SLOTS[1], "r7")], "UTC", NOON)
     assert [cell.state for cell in cells] == ["none", "failed", "none"]
     assert cells[1].title == "Sat 21 Nov 12:00 · failed"
@@ -38,20 +38,20 @@ def test_a_slot_has_the_colour_of_its_run_and_leads_to_it() -> None:
 
 def test_a_slot_without_a_run_is_not_called_missed() -> None:
     assert history_strip.by_slot(SLOTS, [], "UTC", NOON)[0] == history_strip.Cell(
-        "none", "Fri 20 Nov 12:00 · no run was reported"
+        "none", "Fri 20 Nov 12:00 · no run reported"
     )
 
 
-def test_what_an_evaluator_called_missed_is_missed() -> None:
+def test_a_missed_run_is_shown_as_missed() -> None:
     assert history_strip.by_slot(SLOTS, [run(SLOTS[0], "missed", SLOTS[0])], "UTC", NOON)[0].state == "missed"
 
 
-def test_a_slot_that_has_just_come_is_not_yet_without_a_run() -> None:
+def test_a_slot_counts_as_without_a_run_only_after_the_grace_time() -> None:
     assert len(history_strip.by_slot([*SLOTS, NOON], [], "UTC", NOON + timedelta(seconds=30))) == 3
     assert len(history_strip.by_slot([*SLOTS, NOON], [], "UTC", NOON + timedelta(minutes=3))) == 4
 
 
-def test_of_several_hosts_the_worst_wins_and_all_are_counted() -> None:
+def test_a_slot_on_several_hosts_shows_the_worst_run_and_counts_all() -> None:
     found = [run(SLOTS[0], status, SLOTS[0], status) for status in ("success", "success", "timeout")]
     cell = history_strip.by_slot(SLOTS[:1], found, "UTC", NOON)[0]
     assert (cell.state, cell.href) == ("failed", "/runs/timeout")
@@ -59,13 +59,13 @@ def test_of_several_hosts_the_worst_wins_and_all_are_counted() -> None:
 
 
 @pytest.mark.parametrize(("delay", "cells"), [(0, 3), (600, 3), (-3600, 3)])
-def test_a_run_that_names_no_slot_belongs_to_the_one_before_it(delay: int, cells: int) -> None:
+def test_a_run_without_a_slot_belongs_to_the_last_slot_before_it(delay: int, cells: int) -> None:
     found = history_strip.by_slot(SLOTS, [run(SLOTS[1] + timedelta(seconds=delay))], "UTC", NOON)
     assert len(found) == cells
     assert [cell.state for cell in found].index("ok") == (0 if delay < 0 else 1)
 
 
-def test_a_run_from_before_the_schedule_was_what_it_is_has_a_cell_of_its_own() -> None:
+def test_a_run_of_an_earlier_schedule_has_a_cell_of_its_own() -> None:
     early = SLOTS[0] - timedelta(hours=5)
     found = history_strip.by_slot(SLOTS, [run(early, slot=early), run(early - DAY)], "UTC", NOON)
     assert [cell.state for cell in found] == ["ok", "ok", "none", "none", "none"]
@@ -100,7 +100,7 @@ def test_without_a_run_there_are_no_days() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
+    ("counts", "text"),
     [
         ({}, ""),
         ({"running": 3, "skipped": 1}, ""),
@@ -109,8 +109,8 @@ def test_without_a_run_there_are_no_days() -> None:
         ({"success": 28, "timeout": 1, "missed": 1}, "success 93.3 %"),
     ],
 )
-def test_success_is_a_share_of_what_ended_or_was_missed(counts: dict[str, int], said: str) -> None:
-    assert history_strip.success(Counter(counts)) == said
+def test_success_is_the_share_of_ended_and_missed_runs(counts: dict[str, int], text: str) -> None:
+    assert history_strip.success(Counter(counts)) == text
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
@@ -125,38 +125,38 @@ def test_a_bar_a_run_with_lines_at_the_percentiles_and_the_limit() -> None:
         ("p50", "1:10", "58.3%"), ("p95", "1:37", "80.8%"), ("limit", "2:00", "100.0%"),
     ]  # fmt: skip
     assert made.bars[-1].height == "83.3%"
-    assert made.label.startswith("How long the last 60 runs took: half of them took at most 1:10")
+    assert made.label.startswith("Durations of the last 60 runs: median 1:10")
 
 
-def test_a_limit_far_above_all_bars_does_not_press_them_flat() -> None:
+def test_a_limit_far_above_all_bars_does_not_flatten_them() -> None:
     made = durations([RUN], 3600.0)
     assert made.bars[0].height == "100.0%"
     assert [mark.name for mark in made.marks] == ["p50", "p95"]
     assert made.summary == "last 1 run · limit 1:00:00, far above"
 
 
-def test_what_has_not_ended_has_no_bar() -> None:
+def test_a_running_run_has_no_bar() -> None:
     assert durations([replace(RUN, duration_s=None)]).bars == ()
     assert durations([replace(RUN, duration_s=0.0)], 0.0).bars[0].height == "2.0%"
 
 
 @pytest.mark.parametrize(
-    ("current", "hosts", "said"),
+    ("current", "hosts", "text"),
     [
         (0, 0, ""),
-        (1, 1, "as in Git"),
-        (0, 1, "as in Git on 0 of 1"),
-        (3, 3, "as in Git on all 3"),
-        (2, 3, "as in Git on 2 of 3"),
+        (1, 1, "crontab matches Git"),
+        (0, 1, "installed on 0 of 1 host"),
+        (3, 3, "crontab matches Git on all 3 hosts"),
+        (2, 3, "installed on 2 of 3 hosts"),
     ],
 )
-def test_whether_git_is_in_force(current: int, hosts: int, said: str) -> None:
-    assert rows.installed(current, hosts) == said
+def test_whether_the_crontabs_match_git(current: int, hosts: int, text: str) -> None:
+    assert rows.installed(current, hosts) == text
 
 
-def test_a_runbook_that_is_no_web_address_is_no_link() -> None:
-    for told, shown in (("https://wiki/x", "https://wiki/x"), ("javascript:alert(1)", ""), ("see wiki", "")):
-        detail = replace(DETAIL, manifest={"annotations": {"owner": "ops", "runbook": told}})
+def test_only_a_runbook_with_a_web_address_is_a_link() -> None:
+    for runbook, shown in (("https://wiki/x", "https://wiki/x"), ("javascript:alert(1)", ""), ("see wiki", "")):
+        detail = replace(DETAIL, manifest={"annotations": {"owner": "ops", "runbook": runbook}})
         assert (rows.head(detail, 1, 1).runbook, rows.head(detail, 1, 1).owner) == (shown, "ops")
 
 
@@ -165,29 +165,34 @@ def test_a_runbook_that_is_no_web_address_is_no_link() -> None:
     [(None, None), ({}, None), ({"checkin": {}}, None), ({"checkin": {"maxRuntime": "1h30m"}}, 5400.0),
      ({"checkin": {"maxRuntime": "soon"}}, None)],
 )  # fmt: skip
-def test_the_limit_is_the_manifests(manifest: dict[str, object] | None, seconds: float | None) -> None:
+def test_the_limit_comes_from_the_manifest(manifest: dict[str, object] | None, seconds: float | None) -> None:
     assert rows.limit_s(replace(DETAIL, manifest=manifest)) == seconds
 
 
 CROWD = SameStart("db01", NOON, ("production/a", "staging/b"), NOON + timedelta(minutes=25), "25 13 * * *")
 
 
-def test_neighbours_are_told_with_a_quieter_slot_to_take() -> None:
-    told = rows.ahead(JOB, Forecast(), "Europe/Berlin", CROWD)
-    assert told.crowd == "a, b start at 13:00 on db01 too."
-    assert (told.quieter, told.schedule) == ("13:25", "25 13 * * *")
-    assert (told.there, told.utc) == ("23 Nov 13:00", "12:00")
+def test_jobs_at_the_same_time_are_named_with_a_quieter_time() -> None:
+    ahead = rows.ahead(JOB, Forecast(), "Europe/Berlin", CROWD)
+    assert ahead.crowd == "a, b also start at 13:00 on db01."
+    assert (ahead.quieter, ahead.schedule) == ("13:25", "25 13 * * *")
+    assert (ahead.there, ahead.utc) == ("23 Nov 13:00 Europe/Berlin", "12:00")
 
 
-def test_many_neighbours_are_counted_and_none_are_not_told() -> None:
+def test_many_jobs_at_the_same_time_are_counted() -> None:
     many = replace(CROWD, names=tuple(f"p/j{n}" for n in range(5)), quieter=None, schedule="")
-    told = rows.ahead(JOB, Forecast(), "UTC", many)
-    assert (told.crowd, told.quieter) == ("j0, j1, j2 and 2 more start at 12:00 on db01 too.", "")
-    assert rows.ahead(JOB, Forecast(), "UTC", replace(CROWD, names=("p/a",))).crowd == "a starts at 12:00 on db01 too."
+    ahead = rows.ahead(JOB, Forecast(), "UTC", many)
+    assert (ahead.crowd, ahead.quieter) == ("j0, j1, j2 and 2 more also start at 12:00 on db01.", "")
+    assert rows.ahead(JOB, Forecast(), "UTC", replace(CROWD, names=("p/a",))).crowd == "a also starts at 12:00 on db01."
     assert rows.ahead(JOB, Forecast(), "", CROWD).crowd == rows.ahead(JOB, Forecast(), "UTC", None).crowd == ""
 
 
-def test_a_run_is_told_by_its_slot_in_the_jobs_zone() -> None:
+def test_utc_is_not_repeated_where_the_jobs_zone_has_the_same_clock() -> None:
+    ahead = rows.ahead(JOB, Forecast(), "UTC", None)
+    assert (ahead.there, ahead.utc) == ("23 Nov 12:00 UTC", "")
+
+
+def test_a_run_shows_its_scheduled_time_in_the_jobs_zone() -> None:
     line = rows.run_line(replace(RUN, flags=["too_fast"], status="failed", exit_code=2), "the end", "Europe/Berlin")
     assert (line.slot, line.delay, line.more, line.output) == ("23 Nov 13:00", "+0.0 s", "exit 2 · too fast", "the end")
     assert rows.run_line(RUN, "", "").more == "", "a success needs no exit code"
@@ -200,20 +205,20 @@ def plan(**actions: str) -> Plan:
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("planned", "text"),
     [
         (plan(), "No host's crontab changes."),
         (plan(db01="none"), "No host's crontab changes."),
-        (plan(db01="update"), "Changes its line on db01 with the next pass."),
+        (plan(db01="update"), "Changes 1 crontab line on db01 at the next sync (seconds)."),
         (
             plan(a="create", b="delete", c="delete"),
-            "Adds its line on a, removes its line on 2 hosts with the next pass.",
+            "Adds 1 crontab line on a, removes 1 crontab line on 2 hosts at the next sync (seconds).",
         ),
         (
             replace(plan(), action="invalid", errors=[wire.Problem("x", "It is bad.")]),
-            "It cannot be restored: It is bad.",
+            "This version cannot be restored: It is bad.",
         ),
     ],
 )
-def test_what_restoring_does_to_the_hosts(made: Plan, said: str) -> None:
-    assert rows.planned(made) == said
+def test_the_effect_of_restoring_on_the_hosts(planned: Plan, text: str) -> None:
+    assert rows.planned(planned) == text

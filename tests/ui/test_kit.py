@@ -1,4 +1,4 @@
-"""Words, bars, lanes and terminal output."""
+"""Formats, charts, colours and terminal output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JOB = wire.JobSummary(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [
         (None, "–"),
         (0, "0.0 s"),
@@ -39,14 +39,19 @@ JOB = wire.JobSummary(
         (3661, "1:01:01"),
     ],
 )
-def test_durations_in_words(seconds: float | None, said: str) -> None:
-    assert words.took(seconds) == said
+def test_durations_in_words(seconds: float | None, text: str) -> None:
+    assert words.took(seconds) == text
 
 
-def test_every_status_has_a_look() -> None:
+def test_every_status_has_a_colour() -> None:
     for status in ("running", "success", "failed", "timeout", "lost", "skipped", "missed"):
         assert colours.of_run(status) in {"ok", "running", "failed", "missed", "unknown", "skipped"}
     assert colours.of_run("something new") == "unknown"
+
+
+def test_a_manifests_error_beside_its_file() -> None:
+    assert words.problem("`spec.schedule` has no `minute`") == "schedule has no minute"
+    assert words.problem("the `spec.schedule` is bad") == "the spec.schedule is bad"
 
 
 def test_hosts_in_words() -> None:
@@ -69,15 +74,15 @@ def test_colours_become_spans() -> None:
     assert [(piece.text, piece.css) for piece in found] == [("plain ", ""), ("good", "a1 a32"), (" end", "")]
 
 
-def test_a_line_among_others_has_no_escapes() -> None:
+def test_plain_output_has_no_escapes() -> None:
     assert terminal.plain("\x1b[32mok\x1b[0m line 4000") == "ok line 4000"
 
 
-def test_a_progress_bar_leaves_its_last_state() -> None:
+def test_only_the_last_state_of_a_progress_bar_is_kept() -> None:
     assert "".join(piece.text for piece in terminal.pieces("1%\r50%\r100%\ndone\r\n")) == "100%\ndone\n"
 
 
-def test_other_escapes_are_taken_out() -> None:
+def test_other_escapes_are_removed() -> None:
     text = "\x1b]0;title\x07\x1b[2J\x1b[10;5Hhere\x00\x08"
     assert "".join(piece.text for piece in terminal.pieces(text)) == "here"
 

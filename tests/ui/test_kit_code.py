@@ -1,4 +1,4 @@
-"""Files with what is said at their lines, and differences with their changed words."""
+"""Files with problems at their lines, and diffs with their changed words."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ LINES = st.lists(st.text(alphabet="ab -+@\\:", max_size=8), max_size=8)
 
 @given(LINES, LINES)
 def test_both_texts_can_be_read_off_a_difference(old: list[str], new: list[str]) -> None:
-    told = difflib.unified_diff(old, new, lineterm="", n=99)
-    shown = code.difference("\n".join(told))
+    diff = difflib.unified_diff(old, new, lineterm="", n=99)
+    shown = code.difference("\n".join(diff))
     if old == new:
         assert shown == []
         return

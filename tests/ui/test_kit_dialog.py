@@ -127,7 +127,7 @@ def test_a_toast_stays_while_it_has_the_focus_and_gives_it_to_the_page(kit: Page
     expect(kit.locator("#main")).to_be_focused()
 
 
-def test_what_failed_is_an_alert_that_stays(kit: Page) -> None:
+def test_a_failure_is_an_alert_that_stays(kit: Page) -> None:
     say(kit, text="Refused.", state="failed")
     kit.clock.run_for(600_000)
     expect(kit.get_by_role("alert")).to_contain_text("Refused.")
@@ -135,7 +135,7 @@ def test_what_failed_is_an_alert_that_stays(kit: Page) -> None:
     expect(kit.locator(".toast")).to_have_count(0)
 
 
-def test_undo_is_asked_for_once_with_its_key(kit: Page) -> None:
+def test_undo_is_sent_once_with_its_key(kit: Page) -> None:
     say(kit, text="Deleted.", undo="k1")
     kit.get_by_role("button", name="Undo").click()
     expect(kit.locator(".toast")).to_have_count(0)
@@ -149,7 +149,7 @@ def test_only_the_last_four_toasts_are_kept_and_their_words_stay_text(kit: Page)
     expect(kit.locator(".toast a")).to_have_count(0)
 
 
-def test_without_motion_nothing_moves(kit: Page) -> None:
+def test_reduced_motion_has_no_animations(kit: Page) -> None:
     kit.emulate_media(reduced_motion="reduce")
     say(kit, text="Saved.")
     assert kit.locator(".toast").evaluate("e => getComputedStyle(e).animationName") == "none"
@@ -166,22 +166,22 @@ def test_the_components_draw_what_the_script_looks_for() -> None:
 
 
 @pytest.mark.parametrize("name", ["two words", "Upper", "a-b", "n1"])
-def test_what_is_given_has_a_plain_name(name: str) -> None:
+def test_fields_of_a_dialog_have_plain_names(name: str) -> None:
     with pytest.raises(ValueError, match="one lower-case word"):
         dialog.opens("Open", "it", **{name: "x"})
 
 
-def test_what_is_said_is_data_not_script() -> None:
+def test_a_toasts_text_is_data_not_script() -> None:
     text = '");alert(1)//</script>'
     (code,) = [str(value) for name, value in toast.say(text, "late").args if str(name) == "javascript_code"]
     told = json.loads(json.loads(code).removeprefix("crontopus.say(").removesuffix(")"))
     assert told == {"text": text, "state": "late", "href": "", "label": "Open", "undo": ""}
-    with pytest.raises(ValueError, match="no state"):
+    with pytest.raises(ValueError, match="not a state"):
         toast.say("x", "purple")
 
 
 async def offered(cookie: str, act: undo.Act) -> tuple[Any, str]:
-    """A page on which something was done that can be taken back, and the key of its undo."""
+    """A page after an act that can be undone, and the key of its Undo."""
     page = page_at("/jobs", JobsState, cookie)
     event = await undo.offer(page, await session.actor_of(page), "Done.", act)
     found = re.search(r"undo\W+([\w-]{16})", str(event))
@@ -189,7 +189,7 @@ async def offered(cookie: str, act: undo.Act) -> tuple[Any, str]:
     return await page.get_state(UndoState), found[1]
 
 
-async def test_undo_takes_back_once(cookie: str) -> None:
+async def test_undo_works_once(cookie: str) -> None:
     done: list[str] = []
 
     async def act(actor: Actor) -> str:
@@ -198,11 +198,11 @@ async def test_undo_takes_back_once(cookie: str) -> None:
 
     state, key = await offered(cookie, act)
     assert "Taken back." in str(await run(state, "undo", {"key": key}))
-    assert "cannot be undone" in str(await run(state, "undo", {"key": key}))
+    assert "can no longer be undone" in str(await run(state, "undo", {"key": key}))
     assert done == ["alice"]
 
 
-async def test_a_refused_undo_is_told(cookie: str) -> None:
+async def test_a_rejected_undo_shows_its_error(cookie: str) -> None:
     async def act(actor: Actor) -> str:
         raise NotFound(f"There is no such job of {actor.tenant_id}.")
 
@@ -210,7 +210,7 @@ async def test_a_refused_undo_is_told(cookie: str) -> None:
     assert "There is no such job of alice." in str(await run(state, "undo", {"key": key}))
 
 
-async def test_nobody_undoes_what_another_did(cookie: str, charlies: str) -> None:
+async def test_another_user_cannot_undo(cookie: str, charlies: str) -> None:
     async def act(_: Actor) -> str:
         raise AssertionError("charlie must never come here")
 
@@ -218,13 +218,13 @@ async def test_nobody_undoes_what_another_did(cookie: str, charlies: str) -> Non
     seen = page_at("/jobs", JobsState, charlies)
     theirs = await seen.get_state(UndoState)
     theirs._offers = dict(state._offers)
-    assert "cannot be undone" in str(await run(theirs, "undo", {"key": key}))
+    assert "can no longer be undone" in str(await run(theirs, "undo", {"key": key}))
 
 
 @pytest.mark.parametrize("form", [{}, {"key": None}, {"key": ["x"]}, {"key": "x" * 10_000}])
-async def test_any_key_is_answered(cookie: str, form: dict[str, Any]) -> None:
+async def test_an_unknown_key_gets_an_error(cookie: str, form: dict[str, Any]) -> None:
     state = await page_at("/jobs", JobsState, cookie).get_state(UndoState)
-    assert "cannot be undone" in str(await run(state, "undo", form))
+    assert "can no longer be undone" in str(await run(state, "undo", form))
 
 
 async def test_only_the_last_few_acts_are_kept_and_none_is_sent(cookie: str) -> None:

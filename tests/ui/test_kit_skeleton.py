@@ -1,4 +1,4 @@
-"""What waits: each page has a shape of its own, and it says that it is one."""
+"""Skeletons: each page has its own, and screen readers hear that it is loading."""
 
 from __future__ import annotations
 

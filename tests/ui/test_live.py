@@ -1,4 +1,4 @@
-"""The live mark tells the truth: stale while nobody tells, live as soon as somebody can again."""
+"""The live mark: stale while Redis is away, live as soon as it is back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_BROWSER = SimpleNamespace(event_namespace=None)
 
 
 async def _nothing(*_: object) -> None:
-    """No browser is connected: there is nothing to refill or to mark."""
+    """Nothing to refill or mark: no browser is connected."""
 
 
 @asynccontextmanager
@@ -37,17 +37,17 @@ async def following(app: object = NO_BROWSER) -> AsyncIterator[None]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while not condition():  # noqa: ASYNC110 -- what is waited for is the state of another program
+        while not condition():  # noqa: ASYNC110 -- waits for another program
             await asyncio.sleep(0.005)
 
 
-async def test_redis_back_is_said_before_anything_happens(redis_url: str) -> None:
+async def test_pages_are_live_as_soon_as_redis_is_back(redis_url: str) -> None:
     live.watchers.stale_since = NOON
     async with following():
         await until(lambda: live.watchers.stale_since is None)
 
 
-async def test_redis_away_is_said(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pages_are_stale_while_redis_is_away(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRONTOPUS_REDIS_URL", "redis://127.0.0.1:1/0")
     settings.cache_clear()
     queue.redis.cache_clear()
@@ -56,24 +56,22 @@ async def test_redis_away_is_said(redis_url: str, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.logs_errors
-async def test_a_renewal_that_fails_is_told_and_done_again(
+async def test_a_failed_refill_is_logged_and_retried(
     redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(live, "AGAIN_S", 0.01)
-    asked: list[None] = []
+    accesses: list[None] = []
 
     class Broken:
-        """Fails when it is first asked who is connected."""
+        """An app whose first access to the namespace fails."""
 
         @property
         def event_namespace(self) -> None:
-            asked.append(None)
-            if len(asked) == 1:
+            accesses.append(None)
+            if len(accesses) == 1:
                 raise RuntimeError("a defect")
 
-    live.watchers.stale_since = NOON  # its end rings for a renewal
+    live.watchers.stale_since = NOON  # its end triggers a refill
     async with following(Broken()):
-        await until(lambda: len(asked) >= 2)
-    assert [record.message for record in caplog.records if record.exc_info] == [
-        "pages were not renewed, and will be tried again"
-    ]
+        await until(lambda: len(accesses) >= 2)
+    assert [record.message for record in caplog.records if record.exc_info] == ["pages were not refilled, will retry"]

@@ -1,4 +1,4 @@
-"""The operator's pages: what they show and do, and that nobody else gets anything of it."""
+"""The operator's pages, and that other users get nothing from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from crontopus_app.ui.kit.filters import Pages
 from crontopus_app.ui.live import Watch, watchers
 from crontopus_app.ui.operator import rows
 from crontopus_app.ui.operator import state as states
-from crontopus_app.ui.operator.state import HealthState, InForceState, TasksState, TenantsState
+from crontopus_app.ui.operator.state import EffectiveSettingsState, HealthState, TasksState, TenantsState
 from crontopus_app.ui.overview.state import OverviewState
 from crontopus_app.ui.pages import PAGES as ALL
 from crontopus_app.ui.runs.state import RunsState
@@ -34,7 +34,7 @@ PAGES = {
     "/operator/tenants": TenantsState,
     "/operator/tenants?tenant=alice": TenantsState,
     "/operator/tasks": TasksState,
-    "/operator/settings": InForceState,
+    "/operator/settings": EffectiveSettingsState,
 }
 
 
@@ -51,25 +51,25 @@ async def opened(address: str, cookie: str, token: str = "browser-1") -> Any:
 
 
 @pytest.mark.parametrize("address", PAGES)
-async def test_an_operators_page_fills_itself(address: str, olga: str) -> None:
+async def test_an_operators_page_loads(address: str, olga: str) -> None:
     page = await opened(address, olga)
     assert (page.ready, page.problem) == (True, "")
 
 
 @pytest.mark.parametrize("address", PAGES)
-async def test_who_is_no_operator_reads_that_it_is_not_for_them(address: str, cookie: str, olga: str) -> None:
+async def test_other_users_get_an_error(address: str, cookie: str, olga: str) -> None:
     page = await opened(address, cookie)
     assert page.problem.startswith("Only operators may do this")
     assert "olga" not in shown(page)
 
 
 @pytest.mark.parametrize("address", PAGES)
-async def test_without_a_session_one_signs_in_first(address: str, olga: str) -> None:
+async def test_without_a_session_the_page_redirects_to_sign_in(address: str, olga: str) -> None:
     page = page_at(address, PAGES[address], "crontopus_session=forged")
     assert "/login?next=/operator" in target(await run(page, "load"))
 
 
-async def test_the_rail_leads_operators_there(olga: str, cookie: str) -> None:
+async def test_only_operators_have_the_link_in_the_rail(olga: str, cookie: str) -> None:
     for who, expected in ((olga, True), (cookie, False)):
         page = page_at("/", OverviewState, who)
         await run(page, "load")
@@ -77,7 +77,7 @@ async def test_the_rail_leads_operators_there(olga: str, cookie: str) -> None:
         assert frame.operator is expected
 
 
-async def test_a_stranger_can_use_no_handler(cookie: str, olga: str) -> None:
+async def test_other_users_can_use_no_handler(cookie: str, olga: str) -> None:
     tenants, tasks = await opened("/operator/tenants", cookie), await opened("/operator/tasks", cookie)
     acts: list[tuple[Any, str, Any]] = [
         (tenants, "suspend", {"tenant": "olga"}),
@@ -99,7 +99,7 @@ async def test_a_stranger_can_use_no_handler(cookie: str, olga: str) -> None:
     assert Queue(queue.QUEUE, connection=queue.redis()).count == 0
 
 
-async def test_handlers_bear_nonsense(olga: str) -> None:
+async def test_handlers_reject_invalid_input(olga: str) -> None:
     page = await opened("/operator/tenants", olga)
     for given in ({}, {"tenant": None}, {"tenant": ["alice"]}, {"tenant": "x" * 5000}):
         assert "No tenant" in str(await run(page, "suspend", given))
@@ -107,21 +107,21 @@ async def test_handlers_bear_nonsense(olga: str) -> None:
     assert "no such failed task" in str(await run(tasks, "discard", {}))
 
 
-async def test_suspending_can_be_taken_back(olga: str, alice: Member) -> None:
+async def test_suspending_can_be_undone(olga: str, alice: Member) -> None:
     page = await opened("/operator/tenants?tenant=alice", olga)
     assert (page.chosen.row.id, page.chosen.own) == ("alice", False)
     said = await run(page, "suspend", {"tenant": "alice"})
-    assert "alice is suspended." in str(said)
+    assert "alice suspended." in str(said)
     assert page.chosen.row.suspended
     assert [one.label for one in page.tenants if one.id == "alice"] == ["suspended"]
     held = await page.get_state(undo.UndoState)
     (key,) = held._offers
-    assert "not suspended any more" in str(await run(held, "undo", {"key": key}))
+    assert "alice resumed." in str(await run(held, "undo", {"key": key}))
     with reading() as session:
         assert session.get_one(Tenant, "alice").suspended is False
 
 
-async def test_ones_own_tenant_cannot_be_suspended(olga: str) -> None:
+async def test_the_own_tenant_cannot_be_suspended(olga: str) -> None:
     page = await opened("/operator/tenants", olga)
     assert "your own tenant" in str(await run(page, "suspend", {"tenant": "olga"}))
     own = page_at("/operator/tenants?tenant=olga", TenantsState, olga)
@@ -129,7 +129,9 @@ async def test_ones_own_tenant_cannot_be_suspended(olga: str) -> None:
     assert own.chosen.own
 
 
-async def test_an_open_page_of_a_suspended_tenant_says_so_and_comes_back(cookie: str, alice: Member, olga: str) -> None:
+async def test_an_open_page_is_closed_by_a_suspension_and_reopened_after_it(
+    cookie: str, alice: Member, olga: str
+) -> None:
     page = page_at("/", OverviewState, cookie, "tab-1")
     await run(page, "load")
     assert [token for token, _ in watchers.of("alice", {"session"})] == ["tab-1"]
@@ -150,7 +152,7 @@ def suspend(tenant: str) -> None:
         operators.suspend(session, operators.shell_actor(), tenant, NOON)
 
 
-async def test_who_went_on_while_suspended_comes_back_where_they_are(cookie: str, olga: str) -> None:
+async def test_a_page_opened_during_a_suspension_is_filled_after_it(cookie: str, olga: str) -> None:
     await run(page_at("/", OverviewState, cookie, "tab-1"), "load")
     suspend("alice")
     runs = page_at("/runs", RunsState, cookie, "tab-1")
@@ -163,7 +165,7 @@ async def test_who_went_on_while_suspended_comes_back_where_they_are(cookie: str
     assert (runs.problem, len(runs.rows)) == ("", 1)
 
 
-async def test_opening_a_page_of_a_suspended_tenant_says_so(cookie: str, olga: str) -> None:
+async def test_a_suspended_tenants_page_shows_the_reason(cookie: str, olga: str) -> None:
     suspend("alice")
     page = page_at("/", OverviewState, cookie)
     assert await run(page, "load") is None
@@ -171,7 +173,7 @@ async def test_opening_a_page_of_a_suspended_tenant_says_so(cookie: str, olga: s
     assert "alice-host" not in shown(page)
 
 
-async def test_roles_are_given_and_taken(olga: str, cookie: str) -> None:
+async def test_roles_are_granted_and_revoked(olga: str, cookie: str) -> None:
     page = await opened("/operator/tenants?tenant=alice", olga)
     await run(page, "grant", {"name": "alice"})
     assert [one.operator for one in page.chosen.people] == [True]
@@ -199,7 +201,7 @@ async def test_the_address_filters_and_pages_tenants(olga: str, monkeypatch: pyt
     assert wrong.problem.startswith("standing must be one of")
 
 
-async def test_a_failed_repository_is_tried_again(olga: str) -> None:
+async def test_a_failed_repository_is_provisioned_again(olga: str) -> None:
     with writing() as session:
         tenant = session.get_one(Tenant, "alice")
         tenant.provisioning, tenant.provisioning_error = "failed", "webhook: refused"
@@ -211,7 +213,7 @@ async def test_a_failed_repository_is_tried_again(olga: str) -> None:
     assert (task.func_name, task.args) == ("worker.tasks.provision_tenant", ("alice",))
 
 
-async def test_a_pending_change_is_rung_for(olga: str) -> None:
+async def test_a_worker_is_notified_of_a_pending_change(olga: str) -> None:
     change = Change(
         tenant_id="alice",
         user_id="x",
@@ -248,17 +250,17 @@ async def test_a_failed_task_is_shown_retried_and_discarded(olga: str, caplog: p
     assert (one.function, one.arguments, one.tenant) == ("tests.fixtures.failing.fail", "alice", "alice")
     assert one.error == "RuntimeError: it went wrong with alice"
     assert "Traceback" in one.traceback
-    assert "back in its queue" in str(await run(page, "retry", one.id))
+    assert "queued again" in str(await run(page, "retry", one.id))
     assert (page.failed, page.work.queues[0].waiting) == ([], 1)
     SimpleWorker([tasks], connection=queue.redis()).work(burst=True, logging_level="CRITICAL")
-    assert "Back in their queues: 1." in str(await run(page, "retry_all"))
+    assert "Tasks queued again: 1." in str(await run(page, "retry_all"))
     SimpleWorker([tasks], connection=queue.redis()).work(burst=True, logging_level="CRITICAL")
     await run(page, "refresh")
     await run(page, "discard", {"task": page.failed[0].id})
     assert (page.failed, page.work.queues[0].waiting) == ([], 0)
 
 
-async def test_parts_are_measured_until_the_page_is_left(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_components_are_checked_until_the_page_is_left(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(states, "EVERY_S", 0)
     rounds, page = [], await opened("/operator", olga, "tab-1")
     assert {one.state for one in page.parts} == {"running"}
@@ -266,18 +268,18 @@ async def test_parts_are_measured_until_the_page_is_left(olga: str, monkeypatch:
     def measure(_actor: Any) -> wire.Measured:
         rounds.append(1)
         if len(rounds) == 3:
-            watchers.look("tab-1", Watch("olga", OverviewState, frozenset(), ""))
+            watchers.add("tab-1", Watch("olga", OverviewState, frozenset(), ""))
         return wire.Measured(False, NOON, [wire.MeasuredPart("disk", False, None, f"round {len(rounds)}")])
 
     monkeypatch.setattr(states.health, "measure", measure)
     await run_behind(page, "follow")
     assert len(rounds) == 3
-    # What came after somebody had left is not shown any more.
+    # A check that ends after the page was left is not shown.
     assert [(one.title, one.label, one.detail) for one in page.parts] == [("Disk", "failing", "round 2")]
     assert (page.measured_at, page.paused) == (NOON.isoformat(), False)
 
 
-async def test_measuring_pauses_after_a_while(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_checks_pause_after_a_while(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(states, "EVERY_S", 0)
     monkeypatch.setattr(states, "ROUNDS", 2)
     page = await opened("/operator", olga)
@@ -286,12 +288,12 @@ async def test_measuring_pauses_after_a_while(olga: str, monkeypatch: pytest.Mon
     assert page.paused
 
 
-async def test_the_last_who_follows_goes_on_alone(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_the_newest_follower_continues(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
     page, rounds = await opened("/operator", olga), []
 
     def measure(_actor: Any) -> wire.Measured:
         rounds.append(1)
-        page._follower += 1  # as a second press of the button does
+        page._follower += 1  # as a second click on the button does
         return wire.Measured(True, NOON, [])
 
     monkeypatch.setattr(states.health, "measure", measure)
@@ -299,7 +301,7 @@ async def test_the_last_who_follows_goes_on_alone(olga: str, monkeypatch: pytest
     assert (len(rounds), page.measured_at) == (1, "")
 
 
-async def test_measuring_ends_with_the_role(olga: str, cookie: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_checks_end_with_the_role(olga: str, cookie: str, monkeypatch: pytest.MonkeyPatch) -> None:
     page = await opened("/operator", olga)
     with writing() as session:
         auth.grant_operator(session, "alice")
@@ -308,7 +310,7 @@ async def test_measuring_ends_with_the_role(olga: str, cookie: str, monkeypatch:
     assert page.problem.startswith("Only operators")
 
 
-async def test_really_measured(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_real_components_are_checked(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(states, "EVERY_S", 0)
     monkeypatch.setattr(states, "ROUNDS", 1)
     page = await opened("/operator", olga)
@@ -328,7 +330,9 @@ async def test_settings_and_versions_are_shown_without_secrets(olga: str, monkey
     assert [(one.name, one.value) for one in page.agents] == [("not reported yet", "2 endpoints")]
 
 
-async def test_suspending_tells_the_pages_of_the_tenant(olga: str, published: Callable[[], list[Event]]) -> None:
+async def test_suspending_publishes_an_event_for_the_tenants_pages(
+    olga: str, published: Callable[[], list[Event]]
+) -> None:
     page = await opened("/operator/tenants", olga)
     await run(page, "suspend", {"tenant": "alice"})
     assert Event("alice", "session", "alice") in published()
@@ -337,32 +341,32 @@ async def test_suspending_tells_the_pages_of_the_tenant(olga: str, published: Ca
 @pytest.mark.parametrize(
     ("seconds", "said"), [(None, "–"), (0, "0 s"), (119, "119 s"), (180, "3 min"), (7200, "2 h"), (432_000, "5 d")]
 )
-def test_ages_are_for_people(seconds: float | None, said: str) -> None:
+def test_ages_in_words(seconds: float | None, said: str) -> None:
     assert rows.age(seconds) == said
 
 
 @pytest.mark.parametrize(
     ("lag", "said"), [(None, ""), (0.0, "none"), (0.84, "0.8 ms"), (42.0, "42 ms"), (90_000.0, "90 s")]
 )
-def test_lags_are_for_people(lag: float | None, said: str) -> None:
+def test_lags_in_words(lag: float | None, said: str) -> None:
     assert rows.lag(lag) == said
 
 
-def test_a_count_that_ended_early_says_so() -> None:
+def test_a_capped_count_has_a_plus() -> None:
     usage = wire.Usage(runs=20_000, runs_counted_to=20_000, output_bytes=3 << 30)
     made = rows.tenant(wire.OperatedTenant("a", False, "ready", "", "", "", NOON, usage), {})
     assert (made.runs, made.output) == ("20,000+", "≈ 3.0 GiB")
 
 
-def test_a_schema_of_another_release_says_what_to_do() -> None:
+def test_another_releases_schema_is_a_warning() -> None:
     assert rows.schema(wire.Versions([], [], "0004", "0004")) == ""
-    assert rows.schema(wire.Versions([], [], "", "0004")) == "The database is at no revision, this release wants 0004."
+    assert rows.schema(wire.Versions([], [], "", "0004")) == "The database is at no revision; this release needs 0004."
 
 
 @pytest.mark.parametrize(
     ("change", "state"), [({}, "ok"), ({"heartbeat_s": 500.0}, "failed"), ({"task": "f('x')"}, "running")]
 )
-def test_a_silent_worker_is_no_healthy_one(change: dict[str, Any], state: str) -> None:
+def test_a_silent_worker_is_failed(change: dict[str, Any], state: str) -> None:
     values: dict[str, Any] = {"name": "w", "state": "idle", "task": "", "heartbeat_s": 5.0, "born_at": None}
     (made,) = rows.work(wire.Tasks(workers=[wire.TaskWorker(**{**values, "done": 1, "failed": 0, **change})])).workers
     assert made.state == state

@@ -1,4 +1,4 @@
-"""Every page is made without a database, and shows its own tenant's things only."""
+"""Every page renders without a database, and shows only data of its own tenant."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ STATES = {
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.route)
-def test_a_page_is_made_without_a_database(page: Page) -> None:
-    made = str(page.component().render())
-    assert "main" in made
+def test_a_page_renders_without_a_database(page: Page) -> None:
+    rendered = str(page.component().render())
+    assert "main" in rendered
     assert "Crontopus" in page.title
 
 
@@ -60,24 +60,24 @@ def test_every_page_has_an_address_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("route", "onward"),
-    [("/jobs/[ns]/[job_name]", "To Jobs"), ("/start", "To the Overview"), ("/operator/tenants", "To Operator")],
+    [("/jobs/[ns]/[job_name]", "Open Jobs"), ("/start", "Open the Overview"), ("/operator/tenants", "Open Operator")],
 )
-def test_what_cannot_be_shown_leads_on(route: str, onward: str) -> None:
+def test_an_error_page_links_to_a_page_that_works(route: str, onward: str) -> None:
     (page,) = (page for page in PAGES if page.route == route)
-    drawn = str(page.component().render())
-    assert "This cannot be shown" in drawn
-    assert onward in drawn
+    rendered = str(page.component().render())
+    assert "This page cannot be shown" in rendered
+    assert onward in rendered
 
 
 @pytest.mark.parametrize("address", STATES)
-async def test_a_page_fills_itself(address: str, cookie: str, alice: Member) -> None:
+async def test_a_page_loads(address: str, cookie: str, alice: Member) -> None:
     page = page_at(address.replace("HOST", alice.endpoint_id), STATES[address], cookie)
     assert await run(page, "load") is None
     assert (page.ready, page.problem) == (True, "")
 
 
 @pytest.mark.parametrize("address", STATES)
-async def test_without_a_session_a_page_sends_to_sign_in(address: str, alice: Member) -> None:
+async def test_without_a_session_a_page_redirects_to_sign_in(address: str, alice: Member) -> None:
     page = page_at(address, STATES[address], "crontopus_session=forged")
     assert "/login" in target(await run(page, "load"))
     assert page.ready is False
@@ -85,7 +85,7 @@ async def test_without_a_session_a_page_sends_to_sign_in(address: str, alice: Me
 
 
 @pytest.mark.parametrize("address", [address for address in STATES if address.count("/") > 1 and "new" not in address])
-async def test_anothers_things_are_not_there(address: str, charlies: str, alice: Member) -> None:
+async def test_another_tenants_items_are_not_found(address: str, charlies: str, alice: Member) -> None:
     page = page_at(address.replace("HOST", alice.endpoint_id), STATES[address], charlies)
     await run(page, "load")
     assert page.problem.startswith("No ")
@@ -94,7 +94,7 @@ async def test_anothers_things_are_not_there(address: str, charlies: str, alice:
 
 
 @pytest.mark.parametrize("address", ["/", "/jobs", "/runs", "/endpoints"])
-async def test_lists_hold_ones_own_things_only(address: str, charlies: str, cookie: str) -> None:
+async def test_lists_hold_items_of_the_own_tenant_only(address: str, charlies: str, cookie: str) -> None:
     theirs, own = page_at(address, STATES[address], charlies), page_at(address, STATES[address], cookie)
     await run(theirs, "load")
     await run(own, "load")
@@ -102,12 +102,12 @@ async def test_lists_hold_ones_own_things_only(address: str, charlies: str, cook
     assert "alice-host" not in shown(theirs)
 
 
-async def test_where_one_wanted_to_go_is_kept(alice: Member) -> None:
-    told = target(await run(page_at("/runs?status=failed", RunsState), "load"))
-    assert "/login?next=/runs%3Fstatus%3Dfailed" in told
+async def test_the_redirect_to_sign_in_keeps_the_address(alice: Member) -> None:
+    redirect = target(await run(page_at("/runs?status=failed", RunsState), "load"))
+    assert "/login?next=/runs%3Fstatus%3Dfailed" in redirect
 
 
-async def test_a_page_is_followed_for_its_own_tenant(cookie: str) -> None:
+async def test_a_page_follows_events_of_its_own_tenant(cookie: str) -> None:
     await run(page_at("/jobs", JobsState, cookie, "tab-7"), "load")
     assert [token for token, _ in watchers.of("alice", {"run"})] == ["tab-7"]
     assert watchers.of("charlie", {"run"}) == []
@@ -122,7 +122,7 @@ async def test_the_rail_counts_jobs_and_endpoints(cookie: str, charlies: str) ->
         assert (frame.jobs, frame.endpoints) == counted
 
 
-async def test_news_of_the_tenant_renew_the_frame_of_a_page_that_shows_none(cookie: str, alice: Member) -> None:
+async def test_tenant_events_refill_the_frame_of_every_page(cookie: str, alice: Member) -> None:
     page = page_at("/runs", RunsState, cookie, "tab-7")
     await run(page, "load")
     frame, page.rows = await page.get_state(SessionState), []
@@ -140,25 +140,25 @@ async def test_news_of_the_tenant_renew_the_frame_of_a_page_that_shows_none(cook
 @pytest.mark.parametrize(
     "address", ["/", "/jobs", "/jobs/production/backup", "/runs", f"/runs/{RUN_ID}", "/endpoints/HOST"]
 )
-async def test_what_many_look_at_is_asked_for_once(
+async def test_pages_refilled_together_make_each_call_once(
     address: str, cookie: str, alice: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = address.replace("HOST", alice.endpoint_id)
     pages = [page_at(path, STATES[address], cookie, tab) for tab in ("tab-1", "tab-2")]
     for page in pages:
         await run(page, "load")
-    asked: list[str] = []
+    calls: list[str] = []
     really = call._with_session
-    counted = lambda *words: asked.append(words[1].__name__) or really(*words)  # noqa: E731 -- seen by the test alone
+    counted = lambda *args: calls.append(args[1].__name__) or really(*args)  # noqa: E731 -- used here only
     monkeypatch.setattr(call, "_with_session", counted)
     with call.tick():
         for page in pages:
             await page._fill(alice.actor)
-    assert asked
-    assert len(asked) == len(set(asked)), asked
+    assert calls
+    assert len(calls) == len(set(calls)), calls
 
 
-async def test_no_secret_of_the_session_is_sent_to_the_browser(cookie: str) -> None:
+async def test_the_browser_is_sent_no_secret_of_the_session(cookie: str) -> None:
     page = page_at("/", OverviewState, cookie)
     await run(page, "load")
     frame = await page.get_state(SessionState)
@@ -166,7 +166,7 @@ async def test_no_secret_of_the_session_is_sent_to_the_browser(cookie: str) -> N
     assert "password" not in shown(frame)
 
 
-def test_both_themes_name_the_same_tokens() -> None:
+def test_both_themes_have_the_same_tokens() -> None:
     assert theme.DARK.keys() == theme.LIGHT.keys()
     assert all(re.fullmatch(r"#[0-9a-f]{6}", value) for value in (*theme.DARK.values(), *theme.LIGHT.values()))
 
@@ -174,7 +174,7 @@ def test_both_themes_name_the_same_tokens() -> None:
 @pytest.mark.parametrize("tokens", [theme.DARK, theme.LIGHT], ids=["dark", "light"])
 @pytest.mark.parametrize("ground", ["card", "bg", "side", "hover"])
 @pytest.mark.parametrize("ink", ["text", "muted", "accent"])
-def test_text_can_be_read(tokens: dict[str, str], ground: str, ink: str) -> None:
+def test_text_has_enough_contrast(tokens: dict[str, str], ground: str, ink: str) -> None:
     """WCAG 2.2 AA: 4.5 : 1."""
     assert contrast(tokens[ink], tokens[ground]) >= 4.5
 
@@ -182,8 +182,8 @@ def test_text_can_be_read(tokens: dict[str, str], ground: str, ink: str) -> None
 @pytest.mark.parametrize("tokens", [theme.DARK, theme.LIGHT], ids=["dark", "light"])
 @pytest.mark.parametrize("ground", ["card", "bg", "side", "hover"])
 @pytest.mark.parametrize("state", ["ok", "running", "late", "failed", "missed", "unknown", "accent"])
-def test_the_words_of_a_state_can_be_read_on_its_own_tint(tokens: dict[str, str], ground: str, state: str) -> None:
-    """As console.css mixes them for tags."""
+def test_a_tags_text_has_enough_contrast_on_its_tint(tokens: dict[str, str], ground: str, state: str) -> None:
+    """With the shares that console.css mixes for tags; WCAG 2.2 AA."""
     sheet = (Path(__file__).parents[2] / "assets" / "console.css").read_text()
     found = re.search(r"\.tag{.*?var\(--c\) (\d+)%,var\(--text\).*?var\(--c\) (\d+)%,transparent", sheet)
     assert found
@@ -193,7 +193,7 @@ def test_the_words_of_a_state_can_be_read_on_its_own_tint(tokens: dict[str, str]
 
 
 def mixed(one: str, other: str, share: float) -> str:
-    """What color-mix(in srgb, …) makes of two colours."""
+    """``color-mix(in srgb, one share, other)``."""
     pairs = [(int(one[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5)]
     return "#" + "".join(f"{round(mine * share + yours * (1 - share)):02x}" for mine, yours in pairs)
 

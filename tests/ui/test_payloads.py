@@ -1,4 +1,4 @@
-"""Whatever a client sends to a handler: it is refused in words, or it is of the handler's types."""
+"""A payload reaches a handler only if it matches the handler's argument names and types."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OURS = sorted(
 
 
 class Page:
-    """Handlers of each kind that ours are."""
+    """Handlers with each kind of arguments that ours take."""
 
     def plain(self) -> None: ...
     def form(self, form: dict[str, Any]) -> None: ...
@@ -32,7 +32,7 @@ class Page:
 
 
 @pytest.mark.parametrize(
-    ("name", "payload", "taken"),
+    ("name", "payload", "accepted"),
     [
         ("plain", {}, True),
         ("plain", {"form": {}}, False),
@@ -52,18 +52,18 @@ class Page:
         ("anything", {"value": None}, True),
     ],
 )
-def test_what_is_taken(name: str, payload: object, taken: bool) -> None:
-    assert fits(getattr(Page, name), payload) is taken
+def test_a_payload_must_fit_the_handler(name: str, payload: object, accepted: bool) -> None:
+    assert fits(getattr(Page, name), payload) is accepted
 
 
 @pytest.mark.parametrize("name", OURS)
-async def test_no_handler_of_ours_is_given_null(name: str) -> None:
-    wanted = list(signature(RegistrationContext.get().event_handlers[name].handler.fn).parameters)[1:]
-    event = Event(name=name, payload=dict.fromkeys(wanted or ["form"]))
+async def test_no_handler_gets_null(name: str) -> None:
+    names = list(signature(RegistrationContext.get().event_handlers[name].handler.fn).parameters)[1:]
+    event = Event(name=name, payload=dict.fromkeys(names or ["form"]))
     answer = await Payloads().preprocess(app, page_at("/tokens", TokensState), event)
     assert answer is not None
     assert REFUSAL in str(answer.events)
 
 
-def test_the_app_asks_it_before_each_event() -> None:
+def test_the_app_validates_every_event() -> None:
     assert any(isinstance(one, Payloads) for one in app._middlewares)

@@ -1,4 +1,4 @@
-"""Search and Repository without a browser: what their rows say, for whom."""
+"""States and rows of Search, Repository, Endpoints and Runs, without a browser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KNOWN = Repository(
 LOG = Log([wire.Commit(sha, "bob", NOON, "Say it\n\nmore") for sha in (HEAD, OLD)], 1, False)
 
 
-async def test_what_is_found_stands_under_its_kind(cookie: str) -> None:
+async def test_results_are_grouped_by_kind(cookie: str) -> None:
     page = page_at("/search?q=back", SearchState, cookie)
     await run(page, "load")
     assert [group.head for group in page.groups] == ["Jobs", "Runs"]
@@ -37,7 +37,7 @@ async def test_what_is_found_stands_under_its_kind(cookie: str) -> None:
     assert (page.groups[1].hits[0].state, page.groups[1].hits[0].label) == ("failed", "failed")
 
 
-async def test_anothers_things_are_not_found(charlies: str) -> None:
+async def test_another_tenants_items_are_not_found(charlies: str) -> None:
     page = page_at("/search?q=backup", SearchState, charlies)
     await run(page, "load")
     assert (page.ready, page.text, page.groups) == (True, "backup", [])
@@ -46,9 +46,9 @@ async def test_anothers_things_are_not_found(charlies: str) -> None:
 @pytest.mark.parametrize(
     ("address", "state"), [("/search?q=a b", SearchState), ("/repository?page=2", RepositoryState)]
 )
-async def test_without_a_session_one_signs_in_and_comes_back(address: str, state: type, alice: Member) -> None:
-    told = target(await run(page_at(address, state), "load"))
-    assert f"/login?next={address.split('?')[0]}%3F" in told
+async def test_sign_in_leads_back_to_the_address(address: str, state: type, alice: Member) -> None:
+    redirect = target(await run(page_at(address, state), "load"))
+    assert f"/login?next={address.split('?')[0]}%3F" in redirect
 
 
 def ready(name: str = "alice") -> None:
@@ -61,25 +61,25 @@ def ready(name: str = "alice") -> None:
         )  # fmt: skip
 
 
-async def test_the_repository_is_shown_while_the_git_server_is_away(cookie: str) -> None:
+async def test_the_repository_is_shown_while_the_git_server_is_unavailable(cookie: str) -> None:
     ready()
     page = page_at("/repository", RepositoryState, cookie)
     await run(page, "load")
     assert (page.problem, page.repo.name) == ("", "crontopus/job-manifests-alice")
     assert [(one.name, one.count) for one in page.folders] == [("production", "1 job"), ("staging", "1 job")]
     (bad,) = page.invalid
-    assert (bad.where, bad.message, bad.more) == ("staging/bad.yaml:3:1", "no command", "and 1 other error")
+    assert (bad.where, bad.message, bad.more) == ("staging/bad.yaml line 3", "no command", "and 1 more error")
     assert bad.href == "/jobs/staging/bad?tab=definition"
     assert "commits cannot be read" in page.commits.problem
 
 
-async def test_reading_again_is_for_its_own_tenant_and_not_without_end(cookie: str, charlies: str) -> None:
+async def test_reindexing_is_limited_and_only_for_the_own_tenant(cookie: str, charlies: str) -> None:
     ready()
     page, stranger = page_at("/repository", RepositoryState, cookie), page_at("/repository", RepositoryState, charlies)
-    assert "being read again" in str(await run(page, "read_again"))
-    assert "still being created" in str(await run(stranger, "read_again"))
-    told = [str(await run(page, "read_again")) for _ in range(8)]
-    assert "Too many requests" in told[-1]
+    assert "Re-indexing every file" in str(await run(page, "reindex"))
+    assert "still being created" in str(await run(stranger, "reindex"))
+    toasts = [str(await run(page, "reindex")) for _ in range(8)]
+    assert "Too many requests" in toasts[-1]
     assert "alice" not in shown(stranger)
 
 
@@ -87,7 +87,7 @@ async def test_reading_again_is_for_its_own_tenant_and_not_without_end(cookie: s
     ("known", "log", "standing"),
     [(KNOWN, LOG, ("ok", "up to date")), (replace(KNOWN, indexed_head=OLD), LOG, ("late", "1 commit behind")),
      (replace(KNOWN, indexed_head=OLD, current=False), Log([], 1, False, "away"), ("late", "behind")),
-     (replace(KNOWN, indexed_head=""), LOG, ("running", "not read yet")),
+     (replace(KNOWN, indexed_head=""), LOG, ("running", "not indexed yet")),
      (KNOWN, replace(LOG, page=2), ("ok", "up to date"))],
 )  # fmt: skip
 def test_how_far_the_index_is(known: Repository, log: Log, standing: tuple[str, str]) -> None:
@@ -95,9 +95,9 @@ def test_how_far_the_index_is(known: Repository, log: Log, standing: tuple[str, 
     assert (shown_as.state, shown_as.label) == standing
 
 
-def test_a_history_that_is_still_read_says_how_far() -> None:
+def test_an_incomplete_history_shows_its_progress() -> None:
     assert rows.repo(KNOWN, LOG).history == ""
-    assert rows.repo(replace(KNOWN, described=1200), LOG).history == "history of 1,200 of 3,000 files read"
+    assert rows.repo(replace(KNOWN, described=1200), LOG).history == "history of 1,200 of 3,000 files indexed"
 
 
 def test_pages_of_commits_are_addresses() -> None:
@@ -115,7 +115,7 @@ def test_pages_of_commits_are_addresses() -> None:
     assert [one.paged for one in made] == [False, True, True, True, True, True]
 
 
-def test_commits_lead_to_a_git_server_with_pages() -> None:
+def test_commits_link_to_a_git_server_with_pages() -> None:
     (head, old) = rows.commits(LOG, replace(KNOWN, web_url="https://git.example.org/x")).rows
     assert (head.web, head.head, head.title) == (f"https://git.example.org/x/commit/{HEAD}", True, "Say it")
     assert (old.short, old.head) == ("bbbbbbb", False)
@@ -159,22 +159,22 @@ def test_an_agent_older_than_the_server_is_marked(version: str, old: bool) -> No
 
 
 @pytest.mark.parametrize(
-    ("durations", "said"),
+    ("durations", "text"),
     [([], "8.2 s"), ([1.0] * 4, "8.2 s"), ([1.0] * 19 + [91.0], "8.2 s · p95 1.0 s"), ([91.0] * 5, "8.2 s · p95 1:31")],
 )
-def test_a_duration_is_told_against_the_usual(durations: list[float], said: str) -> None:
-    assert run_rows.took(8.2, durations) == said
+def test_a_duration_is_shown_with_the_95th_percentile(durations: list[float], text: str) -> None:
+    assert run_rows.took(8.2, durations) == text
 
 
-async def test_a_run_leads_to_its_host_and_its_commit(cookie: str, alice: Member) -> None:
+async def test_a_run_links_to_its_host_and_commit(cookie: str, alice: Member) -> None:
     page = page_at(f"/runs/{RUN_ID}", RunState, cookie)
     await run(page, "load")
-    leads = {fact.name: fact.href for fact in page.facts}
-    assert leads["Host"] == f"/endpoints/{alice.endpoint_id}"
-    assert leads["Commit"] == f"/jobs/production/backup?tab=history&commit=4f1c2ab{'0' * 33}"
+    links = {fact.name: fact.href for fact in page.facts}
+    assert links["Host"] == f"/endpoints/{alice.endpoint_id}"
+    assert links["Commit"] == f"/jobs/production/backup?tab=history&commit=4f1c2ab{'0' * 33}"
 
 
-async def test_the_form_of_runs_shows_what_the_address_asks_for(cookie: str) -> None:
+async def test_the_form_of_runs_shows_the_filters_of_the_address(cookie: str) -> None:
     page = page_at("/runs?job=backup&status=failed", RunsState, cookie)
     await run(page, "load")
     assert (page.query.job, page.query.status, page.query.endpoint, page.total) == ("backup", "failed", "", 1)

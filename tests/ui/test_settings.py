@@ -1,4 +1,4 @@
-"""What the handlers of Settings and Tokens do when somebody uses them, rightly or not."""
+"""Handlers of Settings and Tokens, with valid and invalid input."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ async def test_the_account_and_its_sessions_are_shown(cookie: str, alice: Member
     assert (page.me.username, page.me.email, page.me.role) == ("alice", "alice@example.org", "user")
     assert [(one.client, one.current) for one in page.sessions] == [("tests", True), ("tests", False)]
     assert page.others
-    assert page.going.removes.startswith("1 job, 1 run with their output, 1 endpoint and the repository crontopus/")
-    assert (page.going.ends, page.going.hosts) == ("2 sessions", "alice-host")
+    assert page.deletion.deletes.startswith("1 job, 1 run with their output, 1 endpoint and the repository crontopus/")
+    assert (page.deletion.ends, page.deletion.hosts) == ("2 sessions", "alice-host")
 
 
-async def test_nothing_secret_reaches_the_browser(cookie: str, alice: Member) -> None:
+async def test_no_secret_reaches_the_browser(cookie: str, alice: Member) -> None:
     page = await opened(cookie)
     await run(page, "change_password", {"current": PASSWORD, "new": NEW, "again": NEW})
     await run(page, "save_email", {"email": "new@example.org", "password": NEW})
@@ -62,7 +62,7 @@ async def test_nothing_secret_reaches_the_browser(cookie: str, alice: Member) ->
     assert [secret for secret in (PASSWORD, NEW, hashed(alice), alice.endpoint_token) if secret in seen] == []
 
 
-async def test_a_new_password_is_said_with_what_it_ended(cookie: str, alice: Member) -> None:
+async def test_a_new_password_ends_other_sessions(cookie: str, alice: Member) -> None:
     page = await opened(cookie)
     told = await run(page, "change_password", {"current": PASSWORD, "new": NEW, "again": NEW})
     assert "1 other session ended" in str(told)
@@ -80,14 +80,14 @@ async def test_a_new_password_is_said_with_what_it_ended(cookie: str, alice: Mem
         ({}, "password.current"),
     ],
 )
-async def test_what_is_wrong_is_told_at_its_field(cookie: str, alice: Member, form: dict[str, Any], field: str) -> None:
+async def test_errors_are_shown_at_their_fields(cookie: str, alice: Member, form: dict[str, Any], field: str) -> None:
     page, before = await opened(cookie), hashed(alice)
     assert await run(page, "change_password", form) is None
     assert list(page.wrong) == [field]
     assert hashed(alice) == before
 
 
-async def test_a_sixth_guess_is_told_to_wait(cookie: str) -> None:
+async def test_a_sixth_guess_has_to_wait(cookie: str) -> None:
     page = await opened(cookie)
     for _ in range(5):
         await run(page, "change_password", {"current": "wrong", "new": NEW, "again": NEW})
@@ -95,7 +95,7 @@ async def test_a_sixth_guess_is_told_to_wait(cookie: str) -> None:
     assert "Too many wrong passwords" in str(told)
 
 
-async def test_the_zone_is_the_frames_at_once_and_after_loading(cookie: str) -> None:
+async def test_the_zone_applies_at_once_and_after_loading(cookie: str) -> None:
     page = await opened(cookie)
     assert "Europe/Berlin" in str(await run(page, "save_zone", {"timezone": " Europe/Berlin "}))
     assert (await page.get_state(SessionState)).timezone == "Europe/Berlin"
@@ -106,7 +106,7 @@ async def test_the_zone_is_the_frames_at_once_and_after_loading(cookie: str) -> 
     assert "browser" in str(await run(page, "save_zone", {}))
 
 
-async def test_another_address_needs_the_password(cookie: str) -> None:
+async def test_a_new_e_mail_address_needs_the_password(cookie: str) -> None:
     page = await opened(cookie)
     await run(page, "save_email", {"email": "new@example.org", "password": "wrong"})
     assert list(page.wrong) == ["email.password"]
@@ -116,16 +116,16 @@ async def test_another_address_needs_the_password(cookie: str) -> None:
     assert (page.me.email, page.wrong) == ("new@example.org", {})
 
 
-async def test_a_session_is_ended_and_anothers_is_not_there(cookie: str, charlies: str, alice: Member) -> None:
+async def test_a_session_is_ended_by_its_owner_only(cookie: str, charlies: str, alice: Member) -> None:
     page, stranger = await opened(cookie), await opened(charlies)
     other = next(one.id for one in page.sessions if not one.current)
     assert "no such session" in str(await run(stranger, "end_session", {"id": other}))
     assert "no such session" in str(await run(page, "end_session", {"id": ["x"]}))
-    assert "Ended" in str(await run(page, "end_session", {"id": other}))
+    assert "Signed out" in str(await run(page, "end_session", {"id": other}))
     assert [one.current for one in page.sessions] == [True]
 
 
-async def test_all_others_are_ended(cookie: str, alice: Member) -> None:
+async def test_all_other_sessions_are_ended(cookie: str, alice: Member) -> None:
     cookie_of(alice)
     page = await opened(cookie)
     assert len(page.sessions) == 3
@@ -133,7 +133,7 @@ async def test_all_others_are_ended(cookie: str, alice: Member) -> None:
     assert [one.current for one in page.sessions] == [True]
 
 
-async def test_a_page_of_an_ended_session_says_so_and_shows_nothing_more(cookie: str, alice: Member) -> None:
+async def test_a_page_of_an_ended_session_shows_only_that(cookie: str, alice: Member) -> None:
     page = page_at("/jobs", JobsState, cookie, "tab-9")
     await run(page, "load")
     [(token, watch)] = watchers.of("alice", {"session"})
@@ -147,8 +147,8 @@ async def test_a_page_of_an_ended_session_says_so_and_shows_nothing_more(cookie:
     assert watchers.of("alice", {"session", "job"}) == []
 
 
-async def test_looking_at_pages_keeps_a_session_alive(cookie: str, alice: Member) -> None:
-    """Pages ask no API: opening them is the use that moves the end on."""
+async def test_opening_pages_keeps_a_session_alive(cookie: str, alice: Member) -> None:
+    """Opening a page extends the session, as a call of the API does."""
     long_ago = clock.now() - timedelta(days=20)
     with writing() as db:
         for row in db.exec(select(LoginSession)):
@@ -162,7 +162,7 @@ async def test_looking_at_pages_keeps_a_session_alive(cookie: str, alice: Member
     assert ends[mine.id] > clock.now() + timedelta(days=29) > ends[other.id]
 
 
-async def test_a_page_of_a_living_session_stays(cookie: str) -> None:
+async def test_a_page_of_an_active_session_stays(cookie: str) -> None:
     page = page_at("/jobs", JobsState, cookie, "tab-9")
     await run(page, "load")
     [(_, watch)] = watchers.of("alice", {"session"})
@@ -170,11 +170,11 @@ async def test_a_page_of_a_living_session_stays(cookie: str) -> None:
     assert ((await page.get_state(SessionState)).ended, page.problem) == (False, "")
 
 
-async def test_an_account_is_deleted_from_its_page_which_then_says_what_is_left(cookie: str, alice: Member) -> None:
+async def test_an_account_is_deleted_and_the_page_shows_what_is_left_to_do(cookie: str, alice: Member) -> None:
     page = await opened(cookie, token="tab-3")
     told = await run(page, "leave", {"username": "alice", "password": PASSWORD, "exported": True})
     assert "/api/auth/logout" in str(told)
-    assert (page.gone, page.going.hosts, page.sessions) == (True, "alice-host", [])
+    assert (page.gone, page.deletion.hosts, page.sessions) == (True, "alice-host", [])
     assert watchers.of("alice", {"session"}) == []
     with reading() as db:
         assert db.get_one(Tenant, "alice").provisioning == "deleting"
@@ -188,7 +188,7 @@ async def test_an_account_is_deleted_from_its_page_which_then_says_what_is_left(
         ({}, "leave.password"),
     ],
 )
-async def test_nothing_is_deleted_without_the_name_and_the_password(
+async def test_deletion_needs_the_user_name_and_the_password(
     cookie: str, alice: Member, form: dict[str, Any], field: str
 ) -> None:
     page = await opened(cookie, token="tab-3")
@@ -214,7 +214,7 @@ async def test_without_a_session_no_handler_does_anything(alice: Member) -> None
         assert db.get_one(Tenant, "alice").deleted_at is None
 
 
-def test_many_hosts_are_named_as_far_as_they_fit() -> None:
+def test_many_hosts_are_counted() -> None:
     names = [f"host-{number:02d}" for number in range(23)]
     assert rows.names(names[:2]) == "host-00, host-01"
     assert rows.names(names).endswith("host-19 and 3 more")
@@ -223,7 +223,7 @@ def test_many_hosts_are_named_as_far_as_they_fit() -> None:
 # Tokens
 
 
-def test_every_scope_is_offered_with_its_words() -> None:
+def test_every_scope_has_a_description() -> None:
     assert {name for name, _ in token_rows.SCOPES} == SCOPES
     assert all(words for _, words in token_rows.SCOPES)
 
@@ -231,18 +231,18 @@ def test_every_scope_is_offered_with_its_words() -> None:
 async def test_an_api_token_is_revoked_by_its_owner_only(cookie: str, charlies: str) -> None:
     page, stranger = await opened(cookie, TokensState), await opened(charlies, TokensState)
     await run(page, "create", {"name": "ci", "read:runs": True})
-    assert page.made.startswith("ctp_")
+    assert page.new_token.startswith("ctp_")
     form = {"id": page.tokens[0].id}
     assert "no such token" in str(await run(stranger, "revoke", form))
     assert "no such token" in str(await run(page, "revoke", {"id": None}))
     assert page.tokens[0].state == "active"
-    assert "401" in str(await run(page, "revoke", form))
-    assert (page.tokens[0].state, page.made) == ("revoked", "")
+    assert "It no longer works." in str(await run(page, "revoke", form))
+    assert (page.tokens[0].state, page.new_token) == ("revoked", "")
     with reading() as db:
         assert db.exec(select(ApiToken.revoked_at)).one() is not None
 
 
-async def test_enrolment_tokens_are_listed_with_what_is_left_and_revoked(
+async def test_enrolment_tokens_are_listed_with_their_uses_left_and_revoked(
     cookie: str, charlies: str, alice: Member
 ) -> None:
     with writing() as db:
@@ -252,7 +252,7 @@ async def test_enrolment_tokens_are_listed_with_what_is_left_and_revoked(
     assert [(one.name, one.uses, one.state) for one in page.enrolment] == [("racks", "3 of 3 left", "active")]
     assert stranger.enrolment == []
     assert "no such" in str(await run(stranger, "revoke_enrolment", {"id": made.id}))
-    assert "No further host" in str(await run(page, "revoke_enrolment", {"id": made.id}))
+    assert "No more hosts" in str(await run(page, "revoke_enrolment", {"id": made.id}))
     assert page.enrolment[0].state == "revoked"
     with reading() as db:
         assert db.exec(select(EnrollmentToken.revoked_at)).one() is not None
@@ -260,10 +260,10 @@ async def test_enrolment_tokens_are_listed_with_what_is_left_and_revoked(
 
 @pytest.mark.parametrize(
     ("uses", "most", "days", "shown_as"),
-    [(0, None, 1, ("0 hosts, no limit", "active")), (1, None, -1, ("1 host, no limit", "expired")),
+    [(0, None, 1, ("unused · no limit", "active")), (1, None, -1, ("1 host · no limit", "expired")),
      (2, 2, 1, ("0 of 2 left", "used up")), (2, 1, 1, ("0 of 1 left", "used up"))],
 )  # fmt: skip
-def test_a_token_that_is_over_says_why(uses: int, most: int | None, days: int, shown_as: tuple[str, str]) -> None:
+def test_an_inactive_token_shows_its_state(uses: int, most: int | None, days: int, shown_as: tuple[str, str]) -> None:
     token = wire.EnrollmentToken("1", "x", NOON + timedelta(days=days), most, uses, NOON)
     row = host_tokens.row(token, NOON)
     assert (row.uses, row.state) == shown_as

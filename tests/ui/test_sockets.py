@@ -1,4 +1,4 @@
-"""A client token opens its own session's state and no other, and that only for a while after the page has gone."""
+"""A client token opens the state of its own session only, and only for a while after the page closed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONG_S = 3600.0
 
 
 class Server:
-    """Socket.IO's server as a namespace uses it: keeps what is sent."""
+    """Fake of Socket.IO's server: records what is sent."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, Any]] = []
@@ -29,7 +29,7 @@ class Server:
 
 
 class Namespace:
-    """``Sockets`` over states in memory, with clients that come and go."""
+    """``Sockets`` over states in memory, with clients that connect and disconnect."""
 
     def __init__(self, grace_s: float = LONG_S) -> None:
         self.states, self.server = StateManagerMemory(), Server()
@@ -37,13 +37,13 @@ class Namespace:
         self.made = Sockets("/_event", app, grace_s)  # pyright: ignore[reportArgumentType] -- what it uses of an app
         self.made._set_server(self.server)
 
-    async def come(self, sid: str, token: str, session: str) -> str:
-        """Gives the token that the client has afterwards."""
+    async def connect(self, sid: str, token: str, session: str) -> str:
+        """Connects a client; returns the token that it has afterwards."""
         cookie = f"theme=dark; crontopus_session={session}" if session else ""
         await self.made.on_connect(sid, {"QUERY_STRING": f"token={token}&EIO=4", "HTTP_COOKIE": cookie})
         return self.made.sid_to_token[sid]
 
-    async def go(self, sid: str) -> None:
+    async def disconnect(self, sid: str) -> None:
         task = self.made.on_disconnect(sid)
         assert task is not None
         await task
@@ -62,66 +62,66 @@ def _nobody_watches() -> Iterator[None]:
         live.watchers.forget(token)
 
 
-async def test_the_same_session_finds_its_state_again() -> None:
+async def test_the_same_session_gets_its_state_back() -> None:
     clients = Namespace()
-    assert await clients.come("1", "T", "alice") == "T"
+    assert await clients.connect("1", "T", "alice") == "T"
     state = await clients.state("T")
-    await clients.go("1")
-    assert await clients.come("2", "T", "alice") == "T"
+    await clients.disconnect("1")
+    assert await clients.connect("2", "T", "alice") == "T"
     assert await clients.state("T") is state
     assert clients.server.sent == []
 
 
 @pytest.mark.parametrize("session", ["", "charlie"])
-async def test_another_session_gets_a_token_of_its_own(session: str) -> None:
+async def test_another_session_gets_a_new_token(session: str) -> None:
     clients = Namespace()
-    await clients.come("1", "T", "alice")
-    await clients.go("1")
-    token = await clients.come("2", "T", session)
+    await clients.connect("1", "T", "alice")
+    await clients.disconnect("1")
+    token = await clients.connect("2", "T", session)
     assert token != "T"
     assert clients.server.sent == [("new_token", token)]
     assert "T" not in clients.made.token_to_sid
-    assert await clients.come("3", "T", "alice") == "T"
+    assert await clients.connect("3", "T", "alice") == "T"
 
 
-async def test_a_tab_that_was_duplicated_belongs_to_its_session_too() -> None:
+async def test_a_duplicated_tab_belongs_to_its_session_too() -> None:
     clients = Namespace()
-    await clients.come("1", "T", "alice")
-    doubled = await clients.come("2", "T", "alice")
+    await clients.connect("1", "T", "alice")
+    doubled = await clients.connect("2", "T", "alice")
     assert doubled != "T"
-    await clients.go("2")
-    assert await clients.come("3", doubled, "charlie") not in ("T", doubled)
+    await clients.disconnect("2")
+    assert await clients.connect("3", doubled, "charlie") not in ("T", doubled)
 
 
-async def test_the_state_is_dropped_when_nobody_comes_back() -> None:
+async def test_the_state_is_dropped_after_the_grace_period() -> None:
     clients = Namespace(grace_s=0.0)
-    await clients.come("1", "T", "alice")
+    await clients.connect("1", "T", "alice")
     await clients.state("T")
-    await clients.go("1")
+    await clients.disconnect("1")
     async with asyncio.timeout(LIMIT_S):
-        while clients.has_state("T"):  # noqa: ASYNC110 -- what is waited for is another task's doing
+        while clients.has_state("T"):  # noqa: ASYNC110 -- waits for another task
             await asyncio.sleep(0)
-    assert await clients.come("2", "T", "charlie") == "T"
+    assert await clients.connect("2", "T", "charlie") == "T"
 
 
-async def test_who_comes_back_in_time_stops_the_dropping() -> None:
+async def test_reconnecting_in_time_keeps_the_state() -> None:
     clients = Namespace()
-    await clients.come("1", "T", "alice")
-    await clients.go("1")
+    await clients.connect("1", "T", "alice")
+    await clients.disconnect("1")
     assert dropping() == 1
-    await clients.come("2", "T", "alice")
+    await clients.connect("2", "T", "alice")
     await asyncio.sleep(0)
     assert dropping() == 0
 
 
 def dropping() -> int:
-    """How many states wait for their end."""
+    """Number of states about to be dropped."""
     return len([task for task in asyncio.all_tasks() if "_drop_later" in repr(task.get_coro())])
 
 
-async def test_a_page_that_has_gone_is_followed_no_longer() -> None:
+async def test_a_closed_page_gets_no_more_events() -> None:
     clients = Namespace()
-    await clients.come("1", "T", "alice")
-    live.watchers.look("T", live.Watch("alice", rx.State, frozenset({"run"}), "alice"))
+    await clients.connect("1", "T", "alice")
+    live.watchers.add("T", live.Watch("alice", rx.State, frozenset({"run"}), "alice"))
     clients.made.on_disconnect("1")
     assert live.watchers.all() == []

@@ -1,4 +1,4 @@
-"""What the first page after registration says."""
+"""The Start page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.cast import Member
 from tests.ui.states import page_at, run
 
 
-async def test_it_says_how_to_become_operator_while_nobody_is(alice: Member, cookie: str) -> None:
+async def test_it_shows_the_grant_command_while_there_is_no_operator(alice: Member, cookie: str) -> None:
     page = page_at("/start", StartState, cookie)
     await run(page, "load")
     assert page.grant == "crontopus-server admin grant alice"

@@ -1,11 +1,11 @@
-"""The day as it is drawn: what is where, what is sent, who is asked."""
+"""The 24-hour chart: positions, what is sent to the browser, queries; and the Overview's rows."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,7 +55,7 @@ def test_a_run_that_began_before_the_day_is_cut_at_its_left_edge() -> None:
     assert made.runs.startswith("-60,180,success,")
 
 
-def test_a_lane_tells_the_browser_its_runs() -> None:
+def test_a_lane_lists_its_runs_for_the_browser() -> None:
     made = day_chart.lane_row(LANE, NOON)
     assert made.runs == "660,60,success,0,3.6e+03,D4-tW9nLRp-hZXCGdyiVDg"
     assert (made.hosts, made.last_at, made.next_at) == ("db01", MARK.begun.isoformat(), (NOON + HOUR).isoformat())
@@ -65,29 +65,29 @@ def test_a_lane_tells_the_browser_its_runs() -> None:
     ("status", "late", "colour"),
     [("success", True, "late"), ("running", True, "late"), ("failed", True, "failed"), ("missed", False, "missed")],
 )
-def test_late_is_seen_on_what_is_not_worse(status: str, late: bool, colour: str) -> None:
+def test_late_is_shown_unless_the_run_is_worse(status: str, late: bool, colour: str) -> None:
     assert colours.of_run(status, late=late) == colour
 
 
-def test_what_runs_is_not_drawn_as_settled() -> None:
+def test_a_running_run_is_a_bar_of_its_own() -> None:
     lane = replace(LANE, marks=(replace(MARK, status="running", seconds=None),))
     assert day_chart.lane_row(lane, NOON).runs == ""
     (bar,) = day_chart.going(Day((LANE, lane), 2), NOON)
     assert (bar.left, bar.top, bar.run_id, bar.state) == ("45.833%", "56px", RUN_ID, "running")
 
 
-def test_of_hundreds_of_runs_in_one_minute_one_bar_is_drawn_and_the_newest_are_told() -> None:
+def test_hundreds_of_runs_in_one_minute_are_one_bar_and_only_the_newest_are_sent() -> None:
     ids = [str(uuid.UUID(int=number)) for number in range(300)]
     lane = replace(LANE, marks=tuple(replace(MARK, run_id=one) for one in reversed(ids)))
     row = day_chart.lane_row(lane, NOON)
     alone = day_chart.lane_row(replace(LANE, marks=(replace(MARK, run_id=ids[-1]),)), NOON)
     assert row.paths == alone.paths
     told = row.runs.split("\n")
-    assert len(told) == day_chart.TOLD
+    assert len(told) == day_chart.PER_MINUTE
     assert told[-1] == alone.runs
 
 
-def test_of_a_job_that_hangs_in_hundreds_of_runs_the_newest_are_drawn() -> None:
+def test_a_job_with_hundreds_of_hanging_runs_shows_the_newest() -> None:
     stuck = tuple(replace(MARK, run_id=f"run-{number}", status="running", seconds=None) for number in range(500))
     drawn = day_chart.going(Day((replace(LANE, marks=stuck), replace(LANE, marks=stuck[:1])), 2), NOON)
     assert [bar.run_id for bar in drawn] == [f"run-{number}" for number in range(day_chart.GOING)] + ["run-0"]
@@ -112,7 +112,7 @@ def test_only_lanes_that_differ_are_sent_again() -> None:
     }
 
 
-# What the services find.
+# Queries.
 
 
 def seen(member: Member, now: Any = None) -> Day:
@@ -222,7 +222,7 @@ def test_a_day_asks_the_database_a_fixed_number_of_times(alice: Member) -> None:
     assert asked() == few
 
 
-def test_a_failing_job_is_told_with_cause_and_since_when(alice: Member) -> None:
+def test_a_failing_job_is_shown_with_cause_and_start(alice: Member) -> None:
     for status in ("failed", "success"):
         add_run(alice, str(uuid.uuid4()), status)
     with writing() as session:
@@ -238,13 +238,42 @@ def test_a_failing_job_is_told_with_cause_and_since_when(alice: Member) -> None:
     assert (told.summary, told.exit, told.line) == ("failed 2 times", "exit 2 · ", "the end")
 
 
-def test_a_third_of_the_cron_lines_is_said_as_it_is(alice: Member) -> None:
+def test_the_share_of_monitored_cron_lines(alice: Member) -> None:
     with reading() as session:
         told = rows.tiles(overview.overview(session, alice.actor, NOON))
     assert (told.covered, told.covered_share) == ("50 %", "50%")
     update(Endpoint, lambda host: setattr(host, "crontab", []), alice.endpoint_id)
     with reading() as session:
         assert rows.tiles(overview.overview(session, alice.actor, NOON)).covered == ""
+
+
+def overview_of(alice: Member, now: datetime = NOON) -> overview.Overview:
+    with reading() as session:
+        return overview.overview(session, alice.actor, now)
+
+
+def test_all_clear_only_without_silent_hosts_and_invalid_manifests(alice: Member) -> None:
+    now = clock.now()
+    update(Endpoint, lambda host: setattr(host, "last_seen_at", now), alice.endpoint_id)
+    data = overview_of(alice, now)
+    assert (rows.notices(data), data.failing) == ((), [])
+    assert rows.all_clear(data).startswith("All clear: no job is failing")
+    assert rows.all_clear(replace(data, last=[])) == "Nothing yet: no job has run."
+    for found in (replace(data, endpoints_silent=1), replace(data, invalid_files=1)):
+        assert rows.all_clear(found) == ""
+
+
+def test_silent_hosts_and_invalid_manifests_need_attention(alice: Member) -> None:
+    job_row(lambda job: setattr(job, "valid", False))
+    data = overview_of(alice, clock.now() + timedelta(days=1))
+    assert (data.endpoints_silent, data.invalid_files) == (1, 1)
+    assert [(one.text, one.href) for one in rows.notices(data)] == [
+        ("1 host silent", "/endpoints?state=silent"),
+        ("1 invalid manifest", "/jobs"),
+    ]
+    assert rows.tiles(data).silent_label == "host silent"
+    assert rows.tiles(replace(data, endpoints_silent=2)).silent_label == "hosts silent"
+    assert rows.notices(replace(data, endpoints_silent=2))[0].text == "2 hosts silent"
 
 
 CHANGE = wire.ChangeStatus("c", "done", "update", "production/backup.yaml", "4f1c2ab" * 5, None, "alice", NOON, 1, 3)
@@ -256,11 +285,19 @@ def test_a_change_says_what_was_and_what_is_and_breaks_no_expression() -> None:
     assert (told.state, told.arrived, told.commit, told.pushed) == ("late", "on 1 of 3", "4f1c2ab", False)
 
 
-def test_a_change_without_words_says_what_was_done() -> None:
+def test_a_change_without_a_summary_shows_its_operation() -> None:
     assert rows.change_row(replace(CHANGE, operation="delete")).summary == "deleted"
 
 
-# What a page is sent.
+@pytest.mark.parametrize(
+    ("state", "expected", "text"),
+    [("pending", 0, "committing"), ("failed", 0, "failed"), ("done", 0, "no host affected"), ("done", 3, "on 1 of 3")],
+)
+def test_how_far_a_change_is(state: str, expected: int, text: str) -> None:
+    assert rows.change_row(replace(CHANGE, state=state, expected=expected)).arrived == text
+
+
+# What is sent to a page.
 
 
 async def test_a_page_gets_all_lanes_once_and_then_what_changed(alice: Member, cookie: str) -> None:
@@ -279,7 +316,7 @@ async def test_a_page_gets_all_lanes_once_and_then_what_changed(alice: Member, c
     assert page.lanes[0].runs.count("\n") == 1
 
 
-async def test_nothing_new_is_nothing_sent(alice: Member, cookie: str) -> None:
+async def test_without_changes_nothing_is_sent(alice: Member, cookie: str) -> None:
     page = page_at("/", OverviewState, cookie)
     await run(page, "load")
     page._clean()
@@ -288,7 +325,7 @@ async def test_nothing_new_is_nothing_sent(alice: Member, cookie: str) -> None:
     assert page.dirty_vars <= {"_sent", "grid", "lanes", "fresh"}
 
 
-async def test_a_tick_asks_once_for_all_of_a_tenant_and_never_for_another() -> None:
+async def test_a_tick_shares_results_within_a_tenant_and_never_across_tenants() -> None:
     asked: list[str] = []
 
     def service(_session: object, actor: Actor, _word: str) -> str:

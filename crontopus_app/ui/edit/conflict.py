@@ -1,4 +1,4 @@
-"""Two people changed one file: what each did to it, and what is left to choose. Pure."""
+"""Edit conflicts: each side's changes to the file, and the choices still to make. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIDES = ("mine", "theirs")
 
 @dataclass(frozen=True)
 class Hunk:
-    """A stretch that both changed, each side as a difference from what it was; ``choice`` is a side or nothing."""
+    """Lines that both sides changed, each side as a diff from the base; ``choice`` is mine, theirs or empty."""
 
     index: int
     line: int
@@ -26,8 +26,8 @@ class Hunk:
 
 
 @dataclass(frozen=True)
-class Conflict:
-    """``state`` is noticed, open, merged, gone, or nothing."""
+class EditConflict:
+    """``state`` is noticed, open, merged, gone, or empty (no conflict); ``left`` counts the open choices."""
 
     state: str = ""
     who: str = ""
@@ -39,16 +39,16 @@ class Conflict:
     theirs: tuple[DiffLine, ...] = ()
 
 
-def of(state: str, commit: wire.Commit | None) -> Conflict:
-    """Who changed the file, without what."""
+def of(state: str, commit: wire.Commit | None) -> EditConflict:
+    """A conflict with the author of the other change, but without the changes."""
     if commit is None:
-        return Conflict(state, "somebody")
-    return Conflict(state, commit.author or "somebody", commit.sha[:7], words.iso(commit.at))
+        return EditConflict(state, "Somebody")
+    return EditConflict(state, commit.author or "Somebody", commit.sha[:7], words.iso(commit.at))
 
 
-def opened(commit: wire.Commit | None, pieces: Sequence[Section], choices: Mapping[int, str]) -> Conflict:
-    """All that is left to choose, and both versions whole."""
-    told, hunks, line = of("open", commit), [], 1
+def opened(commit: wire.Commit | None, pieces: Sequence[Section], choices: Mapping[int, str]) -> EditConflict:
+    """An open conflict: the choices to make, and both full versions."""
+    head, hunks, line = of("open", commit), [], 1
     for index, piece in enumerate(pieces):
         if piece.text is None:
             sides = changes(piece.base, piece.mine), changes(piece.base, piece.theirs)
@@ -57,11 +57,11 @@ def opened(commit: wire.Commit | None, pieces: Sequence[Section], choices: Mappi
     base, mine, theirs = ("".join(getattr(piece, side) for piece in pieces) for side in ("base", *SIDES))
     left = sum(1 for hunk in hunks if not hunk.choice)
     whole = {"mine": changes(base, mine), "theirs": changes(base, theirs)}
-    return Conflict("open", told.who, told.commit, told.at, tuple(hunks), left, **whole)
+    return EditConflict("open", head.who, head.commit, head.at, tuple(hunks), left, **whole)
 
 
 def settled(pieces: Sequence[Section], choices: Mapping[int, str]) -> str | None:
-    """The text of what was chosen, or None while something is left."""
+    """The merged text with the choices applied; None while a choice is open."""
     texts = []
     for index, piece in enumerate(pieces):
         side = choices.get(index, "")
@@ -73,18 +73,18 @@ def settled(pieces: Sequence[Section], choices: Mapping[int, str]) -> str | None
 
 
 def all_of(pieces: Sequence[Section], side: str) -> str:
-    """One side's whole version."""
+    """The full version of one side."""
     return "".join(getattr(piece, side) for piece in pieces)
 
 
 def changes(before: str, after: str) -> tuple[DiffLine, ...]:
-    """All lines: those that stay, that go, that come."""
-    old, new, found = before.splitlines(), after.splitlines(), list[DiffLine]()
+    """All lines of a diff: unchanged, removed, added."""
+    old, new, lines = before.splitlines(), after.splitlines(), list[DiffLine]()
     for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
-            found += [DiffLine(" ", text, "") for text in old[a:b]]
+            lines += [DiffLine(" ", text, "") for text in old[a:b]]
         else:
-            found += [DiffLine("-", text, "bad") for text in old[a:b]] + [
+            lines += [DiffLine("-", text, "bad") for text in old[a:b]] + [
                 DiffLine("+", text, "add") for text in new[c:d]
             ]
-    return tuple(found)
+    return tuple(lines)

@@ -1,4 +1,4 @@
-"""The form's inputs. Their texts belong to the browser (``assets/js/editor.js``); errors come from the state."""
+"""Inputs of the editor's form. The browser holds their values (``assets/js/editor.js``), the state their errors."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ import reflex as rx
 
 from crontopus_app.ui.kit import parts
 
+SCHEDULE_HINT = "Cron (0 2 * * *), @daily, or every 15m. H = spread over hosts. Separate several with ;"
+ZONE_HINT = "Leave empty to use the host's time zone"
+HOSTS_HINT = "Host names, comma-separated. Empty = all hosts, or those matching the labels"
+LABELS_HINT = "One per line, e.g. role=db,replica (db or replica)"
+
 
 def form(head: Any, wrong: Any, locked: Any) -> rx.Component:
-    """All of it; what few jobs need is folded away."""
+    """The form; fields that few jobs need are in folded sections."""
     body = (
         _two(_name(head, wrong), _namespace(head, wrong)),
         _two(
-            _line(wrong, "schedule", "Schedule", "five fields, H, @daily; several with ;", class_name="mono"),
-            _line(wrong, "timezone", "Time zone", "empty: the host's", list="edit-zones", placeholder="Europe/Berlin"),
+            _line(wrong, "schedule", "Schedule", SCHEDULE_HINT, class_name="mono"),
+            _line(wrong, "timezone", "Time zone", ZONE_HINT, list="edit-zones", placeholder="Europe/Berlin"),
         ),
-        _area(wrong, "command", "Command", "as the shell reads it", rows="1"),
+        _area(wrong, "command", "Command", "Run by /bin/sh exactly as typed", rows="1"),
         _two(
-            _line(wrong, "endpoints", "On hosts", "names, with commas; empty: see labels", placeholder="every host"),
-            _area(wrong, "selector", "Or by label", "a line each: role=db, replica", rows="1"),
+            _line(wrong, "endpoints", "Hosts", HOSTS_HINT, placeholder="all hosts"),
+            _area(wrong, "selector", "Or hosts with these labels", LABELS_HINT, rows="1"),
         ),
         _switch(),
         _limits(wrong),
@@ -35,21 +40,23 @@ def _limits(wrong: Any) -> rx.Component:
     return _fold(
         "Limits and retries",
         _two(
-            _line(wrong, "limit", "Runs at most", "then it is ended: 90s, 20m, 2h"),
-            _line(wrong, "grace", "Late after", "a start may be late by: 5m"),
+            _line(wrong, "limit", "Time limit", "The run is ended after e.g. 90s, 20m, 2h"),
+            _line(wrong, "grace", "Late after", "Delay after which a start counts as late, e.g. 5m"),
         ),
         _two(
             _choice(
                 wrong,
                 "concurrency",
-                "If it still runs",
-                {"allow": "start another", "forbid": "skip", "replace": "end the old one"},
+                "If the previous run is still going",
+                {"allow": "start another", "forbid": "skip", "replace": "end the previous run"},
             ),
-            _line(wrong, "attempts", "Retries", "after the first try", input_mode="numeric"),
+            _line(wrong, "attempts", "Retries", "After a failed first attempt", input_mode="numeric"),
         ),
         _two(
-            _line(wrong, "delay", "Wait before a retry", "30s"),
-            _choice(wrong, "backoff", "Each wait is", {"fixed": "as long", "exponential": "twice as long"}),
+            _line(wrong, "delay", "Delay before a retry", "e.g. 30s"),
+            _choice(
+                wrong, "backoff", "Delay between retries", {"fixed": "constant", "exponential": "doubles each time"}
+            ),
         ),
     )
 
@@ -58,20 +65,20 @@ def _surroundings(wrong: Any) -> rx.Component:
     return _fold(
         "Arguments and environment",
         _two(
-            _line(wrong, "workdir", "Folder", placeholder="the user's home", class_name="mono"),
-            _line(wrong, "user", "As user", "only where the agent is root"),
+            _line(wrong, "workdir", "Working directory", placeholder="default: the user's home", class_name="mono"),
+            _line(wrong, "user", "User", "Only for agents that run as root"),
         ),
-        _area(wrong, "args", "Arguments", "a line each, taken as they are"),
-        _area(wrong, "env", "Environment", "a line each: NAME=value; ${NAME} is read on the host"),
+        _area(wrong, "args", "Arguments", "One per line, passed unchanged"),
+        _area(wrong, "env", "Environment", "One per line: NAME=value. ${NAME} is replaced by the host's value"),
     )
 
 
 def _people(wrong: Any) -> rx.Component:
     return _fold(
-        "For people",
+        "Description, owner, labels",
         _line(wrong, "description", "Description"),
         _two(_line(wrong, "owner", "Owner"), _line(wrong, "runbook", "Runbook")),
-        _area(wrong, "labels", "Labels", "a line each: team=platform"),
+        _area(wrong, "labels", "Labels", "One per line, e.g. team=platform"),
     )
 
 
@@ -80,8 +87,8 @@ def _name(head: Any, wrong: Any) -> rx.Component:
 
 
 def _namespace(head: Any, wrong: Any) -> rx.Component:
-    known = rx.el.datalist(rx.foreach(head.namespaces, lambda name: rx.el.option(value=name)), id="edit-namespaces")
-    return rx.fragment(known, _line(wrong, "namespace", "Namespace", read_only=~head.new, list="edit-namespaces"))
+    choices = rx.el.datalist(rx.foreach(head.namespaces, lambda name: rx.el.option(value=name)), id="edit-namespaces")
+    return rx.fragment(choices, _line(wrong, "namespace", "Namespace", read_only=~head.new, list="edit-namespaces"))
 
 
 def _two(*fields: rx.Component) -> rx.Component:
@@ -98,8 +105,8 @@ def _field(wrong: Any, name: str, label: str, control: rx.Component, hint: str) 
 
 
 def _props(wrong: Any, name: str) -> dict[str, Any]:
-    told = {"aria_invalid": rx.cond(wrong[name], "true", "false"), "aria_describedby": f"edit-{name}-wrong"}
-    return {"id": f"edit-{name}", "data_edit_field": name, **told}
+    described = {"aria_invalid": rx.cond(wrong[name], "true", "false"), "aria_describedby": f"edit-{name}-wrong"}
+    return {"id": f"edit-{name}", "data_edit_field": name, **described}
 
 
 def _line(wrong: Any, name: str, label: str, hint: str = "", **props: Any) -> rx.Component:
@@ -114,7 +121,7 @@ def _area(wrong: Any, name: str, label: str, hint: str = "", rows: str = "2") ->
 
 def _choice(wrong: Any, name: str, label: str, choices: dict[str, str]) -> rx.Component:
     first, *_ = choices.values()
-    options = [rx.el.option(f"not said: {first}", value="")]
+    options = [rx.el.option(f"default: {first}", value="")]
     options += [rx.el.option(f"{text} ({value})", value=value) for value, text in choices.items()]
     return _field(wrong, name, label, rx.el.select(*options, **_props(wrong, name)), "")
 

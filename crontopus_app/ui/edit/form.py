@@ -1,4 +1,4 @@
-"""Form and YAML on one truth: the YAML. Each field of the form is a place of the manifest, shown as text. Pure."""
+"""Keeps form and YAML equal; the YAML is authoritative. Each form field is one place of the manifest, as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Place = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Form:
-    """The fields of the form as typed; an empty one is not in the manifest."""
+    """The form's fields as typed. An empty field is absent from the manifest."""
 
     name: str = ""
     namespace: str = "production"
@@ -48,7 +48,7 @@ FIRST = "0 2 * * *"
 
 @dataclass(frozen=True)
 class Kind:
-    """How a value stands in the form: as text of a node, and as a node's value of text (None: not there)."""
+    """Converts a manifest node to a form field's text, and that text to the node's value (None: absent)."""
 
     show: Callable[[Node], str]
     read: Callable[[str], Any]
@@ -76,19 +76,19 @@ def _split(text: str, mark: str) -> list[str]:
 
 
 def _read_pairs(text: str) -> dict[str, str] | None:
-    found = (line.partition("=") for line in _lines(text))
-    return {name.strip(): value for name, _, value in found} or None
+    pairs = (line.partition("=") for line in _lines(text))
+    return {name.strip(): value for name, _, value in pairs} or None
 
 
 def _read_selector(text: str) -> dict[str, Any] | None:
-    found = {name.strip(): _split(value, ",") for name, _, value in (line.partition("=") for line in _lines(text))}
+    pairs = {name.strip(): _split(value, ",") for name, _, value in (line.partition("=") for line in _lines(text))}
     return {
-        name: (values[0] if len(values) == 1 else values) if values else "" for name, values in found.items()
+        name: (values[0] if len(values) == 1 else values) if values else "" for name, values in pairs.items()
     } or None
 
 
 def _read_schedule(text: str) -> Any:
-    """Several expressions are typed with semicolons between."""
+    """Expressions are separated by semicolons."""
     parts = _split(text, ";")
     return parts if len(parts) > 1 else text.strip()
 
@@ -99,7 +99,7 @@ def _read_number(text: str) -> Any:
 
 
 PLAIN = Kind(_text, lambda text: text.strip() or None)
-# Left empty it stays where it is, so that what is typed next stands there again.
+# An empty field keeps its place in the YAML, for the value typed next.
 NEEDED = Kind(_text, lambda text: text.strip())
 SCHEDULE = Kind(lambda node: "; ".join(_items(node)), _read_schedule)
 NUMBER = Kind(_text, _read_number)
@@ -136,43 +136,42 @@ PLACES: Mapping[str, tuple[Place, Kind]] = {
 
 
 def fresh(form: Form, job_id: str) -> str:
-    """A new manifest of the form. It has its id from the start: what is planned of it is what it will do."""
+    """A new manifest from the form. It has its id at once, so that the plan shows the lines that will be installed."""
     body = {"name": form.name, "schedule": form.schedule or FIRST, "command": form.command}
     data, _ = from_fields({**body, "namespace": form.namespace or "production"}, tenant="", given_id=job_id)
     return changed(data.decode(), replace(form, schedule=form.schedule or FIRST))[0]
 
 
 def shown(yaml: str, form: Form) -> Form:
-    """The form as the YAML says it, valid or not; a text that is not YAML leaves the form as it is."""
+    """The form for a manifest, valid or not. If the text is not YAML, ``form`` is returned."""
     root = load(yaml.encode()).root
     if root is None or root.kind != "map":
         return form
-    found = {name: _at(root, place) for name, (place, _) in PLACES.items()}
-    told = {name: PLACES[name][1].show(node) if node else "" for name, node in found.items()}
-    if found["enabled"] is None:
-        told["enabled"] = "yes"
+    nodes = {name: _at(root, place) for name, (place, _) in PLACES.items()}
+    texts = {name: PLACES[name][1].show(node) if node else "" for name, node in nodes.items()}
+    if nodes["enabled"] is None:
+        texts["enabled"] = "yes"
     space = _at(root, ("metadata", "namespace"))
-    return Form(namespace=_text(space) if space and _text(space) else form.namespace, **told)
+    return Form(namespace=_text(space) if space and _text(space) else form.namespace, **texts)
 
 
 def changed(anchor: str, form: Form, only: Iterable[str] = NAMES) -> tuple[str, str]:
-    """The file with the fields of the form that say something else than it does, and why that cannot be, or nothing.
+    """The file with the form's differences applied, and an empty string; or the file unchanged, and the reason.
 
-    Everything else in it is as it was, byte for byte: comments, order, quotes. A field that says again what the file
-    says gives the file back.
+    Everything else keeps its bytes: comments, order, quotes. A form equal to the file returns the file.
     """
-    before, wanted = asdict(shown(anchor, form)), asdict(form)
-    differing = [name for name in only if name in PLACES and wanted[name] != before[name]]
-    values: dict[Place, Any] = {PLACES[name][0]: PLACES[name][1].read(wanted[name]) for name in differing}
-    if _says_namespace(anchor) and wanted["namespace"] != before["namespace"]:
-        values["metadata", "namespace"] = wanted["namespace"]
+    before, after = asdict(shown(anchor, form)), asdict(form)
+    differing = [name for name in only if name in PLACES and after[name] != before[name]]
+    values: dict[Place, Any] = {PLACES[name][0]: PLACES[name][1].read(after[name]) for name in differing}
+    if _has_namespace(anchor) and after["namespace"] != before["namespace"]:
+        values["metadata", "namespace"] = after["namespace"]
     try:
         return edit(anchor.encode(), values).decode(), ""
     except (CrontopusError, ValueError) as error:
         return anchor, str(error)
 
 
-def _says_namespace(yaml: str) -> bool:
+def _has_namespace(yaml: str) -> bool:
     root = load(yaml.encode()).root
     return root is not None and _at(root, ("metadata", "namespace")) is not None
 
@@ -187,7 +186,7 @@ def _at(root: Node, place: Place) -> Node | None:
 
 
 def field_at(place: str) -> str:
-    """The form's field at a manifest's place (``spec.env.PATH`` is in ``env``), or an empty string."""
+    """The form field of a manifest path (``spec.env.PATH`` → ``env``), or an empty string."""
     if place in ("namespace", "metadata.namespace"):
         return "namespace"
     dotted = ((".".join(path), name) for name, (path, _) in PLACES.items())

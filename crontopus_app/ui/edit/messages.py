@@ -1,7 +1,6 @@
-"""What the editor in the browser says and is told: one message each way, told apart by a number.
+"""Messages between edit.js and the server. Each carries a sequence number; answers to older input are discarded.
 
-The texts belong to the browser, so that no answer ever overwrites newer typing: each message carries the number of the
-last key it knows of, each answer the number it answers, and only the answer to the newest is written.
+The browser holds the texts, so that no answer ever overwrites newer typing.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ LONGEST_FIELD = 20_000
 
 @dataclass(frozen=True)
 class EditMessage:
-    """``side`` is where was typed last; ``dirty`` are the form's fields that the YAML does not say yet.
+    """``side`` is where the user typed last; ``dirty`` are form fields whose value is not in the YAML yet.
 
-    A draft (kept in the browser) and a save say on what they stand: ``base`` and its blob's ``sha``, so that a server
-    that was started anew overwrites nobody's change.
+    A draft and a save name the file they started from, ``base`` with its blob's ``sha``: a restarted server, which
+    has forgotten it, overwrites nobody's change.
     """
 
     seq: int = 0
@@ -38,28 +37,28 @@ class EditMessage:
 
 
 def read(form: Mapping[str, Any], place: str) -> EditMessage:
-    """The message in a submitted form; raises BadInput for anything that our script does not send for this place."""
+    """The message in a submitted form. Raises BadInput for anything that edit.js does not send for ``place``."""
     try:
-        told = json.loads(str(form.get("sent", ""))[: 4 * MAX_BYTES])
-        given, dirty = dict(told.get("form") or {}), told.get("dirty") or []
+        body = json.loads(str(form.get("sent", ""))[: 4 * MAX_BYTES])
+        given, dirty = dict(body.get("form") or {}), body.get("dirty") or []
         fields = {name: _text(given[name], LONGEST_FIELD) for name in NAMES if name in given}
-        if told["side"] not in SIDES or told["place"] != place:
-            raise ValueError(told["side"])
-        texts = {name: _text(told.get(name, ""), MAX_BYTES) for name in ("yaml", "base", "sha")}
-        known = frozenset(str(name) for name in dirty) & set(NAMES)
-        return EditMessage(seq=int(told["seq"]), side=told["side"], form=Form(**fields), dirty=known, **texts)
+        if body["side"] not in SIDES or body["place"] != place:
+            raise ValueError(body["side"])
+        texts = {name: _text(body.get(name, ""), MAX_BYTES) for name in ("yaml", "base", "sha")}
+        unsaved = frozenset(str(name) for name in dirty) & set(NAMES)
+        return EditMessage(seq=int(body["seq"]), side=body["side"], form=Form(**fields), dirty=unsaved, **texts)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
-        raise BadInput("The editor's message cannot be read: load the page again.") from error
+        raise BadInput("The editor sent an invalid message. Reload the page.") from error
 
 
 def _text(value: Any, longest: int) -> str:
-    """As Unicode text that can be written: half a surrogate pair becomes a question mark."""
+    """``value`` as valid Unicode of at most ``longest`` characters; lone surrogates become question marks."""
     return str(value)[:longest].encode("utf-8", "replace").decode()
 
 
 def answer(why: str, message: EditMessage, **more: Any) -> str:
-    """``why`` is load, form, yaml, base, saved or merged. ``yaml`` or ``form`` None: what is typed there stays."""
-    told = {"why": why, "seq": message.seq, "serial": secrets.token_hex(6), "yaml": None, "form": None, **more}
-    if isinstance(told["form"], Form):
-        told["form"] = asdict(told["form"])
-    return json.dumps(told)
+    """An answer as JSON. ``why`` is load, form, yaml, base, saved or merged; ``yaml`` or ``form`` None: unchanged."""
+    body = {"why": why, "seq": message.seq, "serial": secrets.token_hex(6), "yaml": None, "form": None, **more}
+    if isinstance(body["form"], Form):
+        body["form"] = asdict(body["form"])
+    return json.dumps(body)

@@ -1,4 +1,4 @@
-"""New and Edit: form and YAML side by side, and beside them what it means and what it would change."""
+"""The New and Edit pages: form, YAML, and beside them the forecast and the plan."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _page() -> rx.Component:
         "Jobs",
         _title(),
         State,
-        _lines(),
+        _ports(),
         panels.saved(State.saved),
         _draft(),
         panels.conflict(State.conflict, State.choose, State.settle),
@@ -41,35 +41,35 @@ def _page() -> rx.Component:
             id="editor",
         ),
         shape=skeleton.editor(),
-        right=(rx.el.span("not saved yet", id="edit-unsaved", class_name="muted", hidden=True), save),
+        right=(rx.el.span("Unsaved changes", id="edit-unsaved", class_name="muted", hidden=True), save),
     )
 
 
 def _title() -> rx.Component:
-    """As on the job's own page."""
+    """``namespace / name``, as on the Job page."""
     head = State.head
     return rx.cond(head.new, "New job", rx.fragment(rx.el.span(head.namespace, " / ", class_name="muted"), head.name))
 
 
-def _lines() -> rx.Component:
-    """How the script talks with the state: two forms for what it says, an attribute for what it is told."""
-    said = rx.el.input(type="hidden", name="sent")
+def _ports() -> rx.Component:
+    """Channels between assets/edit.js and the state: two hidden forms for messages, an attribute for answers."""
+    message = rx.el.input(type="hidden", name="sent")
     return rx.fragment(
-        rx.el.form(said, on_submit=State.sent, data_edit_port="sent", hidden=True),
+        rx.el.form(message, on_submit=State.sent, data_edit_port="sent", hidden=True),
         rx.el.form(rx.el.input(type="hidden", name="sent"), on_submit=State.save, data_edit_port="save", hidden=True),
         rx.el.div(id="edit-answer", data_answer=State.answer, hidden=True),
     )
 
 
 def _draft() -> rx.Component:
-    """Shown by the script, which alone knows of it."""
+    """Note about a restored draft; assets/edit.js shows it."""
     discard = rx.el.button("Discard", type="button", data_edit="discard", on_click=State.load)
-    said = rx.el.span("Your unsaved changes of ", rx.el.b(id="edit-draft-at"), " are back. ")
-    return rx.el.div(said, discard, class_name="note s-accent line", role="status", id="edit-draft", hidden=True)
+    text = rx.el.span("Your unsaved changes from ", rx.el.b(id="edit-draft-at"), " were restored. ")
+    return rx.el.div(text, discard, class_name="note s-accent line", role="status", id="edit-draft", hidden=True)
 
 
 def _form() -> rx.Component:
-    note = rx.cond(State.check.note, parts.note("The form waits: ", State.check.note, state="late"))
+    note = rx.cond(State.check.note, parts.note("The form is not applied: ", State.check.note, state="late"))
     return parts.card("Form", note, fields.form(State.head, State.check.wrong, State.conflict.state == "open"))
 
 
@@ -82,4 +82,4 @@ def _yaml() -> rx.Component:
         error=check.errors > 0,
         read_only=State.conflict.state == "open",
     )
-    return parts.card("YAML", marked, note="the file that will be committed")
+    return parts.card("YAML", marked, note="the file to be committed")

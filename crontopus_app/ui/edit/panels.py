@@ -1,4 +1,4 @@
-"""What stands around the editor: the meaning, the plan, how a save went, and a conflict to settle."""
+"""Panels beside the editor: meaning of the schedule, plan, save status, conflict."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from crontopus_app.ui.kit import next_runs, parts
 
 
 def meaning(check: Any) -> rx.Component:
-    """Words, next runs and nights with a clock change, by the hosts' zones."""
-    told = rx.foreach(check.zones, _zone)
-    none = rx.el.p("Write a schedule to see what it means.", class_name="muted")
+    """The schedule in words, next runs and nights with a clock change, by the hosts' zones."""
+    zones = rx.foreach(check.zones, _zone)
+    error = "The schedule has an error: see the field."
+    none = rx.el.p(
+        rx.cond(check.wrong["schedule"], error, "Enter a schedule to see what it means."), class_name="muted"
+    )
     body = rx.el.div(
         rx.el.p(rx.el.b(check.words), id="words"),
-        rx.cond(check.words, told, none),
+        rx.cond(check.words, zones, none),
         rx.cond(check.more, rx.el.p(check.more, class_name="muted")),
     )
     return parts.card("What it means", body)
@@ -28,7 +31,7 @@ def _zone(one: Any) -> rx.Component:
 
 
 def plan(shown: Any) -> rx.Component:
-    """Host by host: the lines that go, stay and come."""
+    """The plan: removed, unchanged and added crontab lines of each host."""
     body = rx.el.div(
         rx.cond(shown.nobody, parts.note(shown.nobody, state="late")),
         rx.cond(shown.unknown, parts.note(shown.unknown, state="late")),
@@ -41,72 +44,74 @@ def plan(shown: Any) -> rx.Component:
 
 def _host(host: Any) -> rx.Component:
     head = rx.el.div(
-        parts.dot(host.state), parts.link(host.name, host.href), " ", rx.el.span(host.label, class_name="muted")
+        parts.dot(host.state), rx.el.span(host.label, class_name="muted"), " ", parts.link(host.name, host.href)
     )
     lines = rx.cond(host.lines, diff(host.lines))
     return rx.el.div(head, lines, rx.cond(host.note, rx.el.small(host.note)), class_name="plan-host")
 
 
 def diff(lines: Any) -> rx.Component:
-    """Lines with their signs, so that colour is not alone."""
+    """Diff lines, marked by sign and colour."""
     row = lambda line: rx.el.div(  # noqa: E731 -- a cell and a sign, used once
         rx.el.em(line.sign), rx.el.code(line.text), class_name=f"ln {line.css}"
     )
     return rx.el.div(rx.foreach(lines, row), class_name="lines diff", tab_index=0)
 
 
-def saved(told: Any) -> rx.Component:
-    """In one place, so that nothing moves: saving, saved as, on how many hosts, or why not."""
-    state = rx.match(told.state, ("done", "ok"), ("failed", "failed"), "running")
-    said = rx.el.span(
-        told.text,
-        rx.cond(told.commit, rx.fragment(" ", rx.el.code(told.commit))),
-        rx.cond(told.hosts, rx.fragment(" · ", told.hosts)),
+def saved(status: Any) -> rx.Component:
+    """The status of the last save: saving, the commit and its hosts, or the error."""
+    state = rx.match(status.state, ("done", "ok"), ("failed", "failed"), "running")
+    text = rx.el.span(
+        status.text,
+        rx.cond(status.commit, rx.fragment(" ", rx.el.code(status.commit))),
+        rx.cond(status.hosts, rx.fragment(" · ", status.hosts)),
     )
-    shown = rx.el.div(said, " ", rx.cond(told.href, parts.link(told.link, told.href)), class_name=f"note s-{state}")
-    return rx.el.div(rx.cond(told.state, shown), role="status", id="saved", class_name="notes")
+    link = rx.cond(status.href, parts.link(status.link, status.href))
+    shown = rx.el.div(text, " ", link, class_name=f"note s-{state}")
+    return rx.el.div(rx.cond(status.state, shown), role="status", id="saved", class_name="notes")
 
 
-def conflict(told: Any, choose: Any, settle: Any) -> rx.Component:
-    """What somebody else did to the file meanwhile, quietly until one has to choose."""
+def conflict(shown: Any, choose: Any, settle: Any) -> rx.Component:
+    """Another user's change of the file: a note, or the choices to make."""
     undo = rx.el.button("Undo", type="button", data_edit="undo")
     merge = rx.el.button("Merge now", type="button", data_edit="merge")
     body = rx.match(
-        told.state,
-        ("noticed", _said(told, " changed this file meanwhile. ", merge)),
-        ("merged", _said(told, "'s change is merged into yours. Look at it, then save. ", undo)),
-        ("gone", parts.note("This job was deleted meanwhile: Save makes it again.", state="late")),
-        ("open", _open(told, choose, settle)),
+        shown.state,
+        ("noticed", _note(shown, " has changed this file since you opened it. ", merge)),
+        ("merged", _note(shown, "'s change is merged into yours. Review it, then save. ", undo)),
+        ("gone", parts.note("This job has been deleted; saving recreates it.", state="late")),
+        ("open", _open(shown, choose, settle)),
         rx.fragment(),
     )
     return rx.el.div(body, id="conflict", role="status", class_name="notes")
 
 
-def _said(told: Any, words: str, act: rx.Component) -> rx.Component:
-    commit = rx.fragment(rx.el.code(told.commit), " ", parts.when(told.at), " ")
-    return rx.el.div(rx.el.span(rx.el.b(told.who), words, commit), act, class_name="note s-late line")
+def _note(shown: Any, text: str, action: rx.Component) -> rx.Component:
+    commit = rx.fragment(rx.el.code(shown.commit), " ", parts.when(shown.at), " ")
+    return rx.el.div(rx.el.span(rx.el.b(shown.who), text, commit), action, class_name="note s-late line")
 
 
-def _open(told: Any, choose: Any, settle: Any) -> rx.Component:
+def _open(shown: Any, choose: Any, settle: Any) -> rx.Component:
     head = rx.el.p(
-        rx.el.b(told.who), " changed the same lines as you (", rx.el.code(told.commit), " ", parts.when(told.at), "). ",
-        "Choose for each; the rest is merged.",
+        rx.el.b(shown.who), " changed the same lines (", rx.el.code(shown.commit), " ", parts.when(shown.at), "). ",
+        "Choose a version for each conflict; the rest is merged.",
     )  # fmt: skip
-    use = rx.cond(told.left, rx.fragment(told.left, " left to choose"), "Use what is chosen")
+    left = rx.cond(shown.left == 1, "1 conflict left", rx.fragment(shown.left, " conflicts left"))
 
-    def act(words: Any, side: str, **props: Any) -> rx.Component:
-        return rx.el.button(words, type="button", on_click=settle(side), **props)
+    def button(text: Any, side: str, **props: Any) -> rx.Component:
+        return rx.el.button(text, type="button", on_click=settle(side), **props)
 
-    acts = rx.el.div(
-        act(use, "chosen", class_name="primary", disabled=told.left > 0),
-        act("All of mine", "mine", title="your whole version, without theirs"),
-        act("All of theirs", "theirs", title="their whole version, without yours"),
-        act("Later", "later"),
+    buttons = rx.el.div(
+        button("Apply choices", "chosen", class_name="primary", disabled=shown.left > 0),
+        button("Keep all of mine", "mine", title="your full version, without theirs"),
+        button("Take all of theirs", "theirs", title="their full version, without yours"),
+        button("Decide later", "later"),
+        rx.cond(shown.left > 0, rx.el.span(left, class_name="muted")),
         class_name="flex",
     )
-    whole = rx.el.div(_side("Yours", told.mine), _side("Theirs", told.theirs), class_name="two")
-    folded = rx.el.details(rx.el.summary("Both versions whole"), whole, class_name="fold")
-    return parts.card("Two versions", head, rx.foreach(told.hunks, lambda hunk: _hunk(hunk, choose)), acts, folded)
+    both = rx.el.div(_side("Yours", shown.mine), _side("Theirs", shown.theirs), class_name="two")
+    folded = rx.el.details(rx.el.summary("Show both files"), both, class_name="fold")
+    return parts.card("Conflict", head, rx.foreach(shown.hunks, lambda hunk: _hunk(hunk, choose)), buttons, folded)
 
 
 def _hunk(hunk: Any, choose: Any) -> rx.Component:
@@ -122,7 +127,7 @@ def _hunk(hunk: Any, choose: Any) -> rx.Component:
         rx.el.div(_side("Theirs", hunk.theirs), pick("theirs", "Take theirs")),
         class_name="two",
     )
-    return rx.el.div(rx.el.h3("from line ", hunk.line), sides, class_name="hunk")
+    return rx.el.div(rx.el.h3("From line ", hunk.line), sides, class_name="hunk")
 
 
 def _side(title: str, lines: Any) -> rx.Component:

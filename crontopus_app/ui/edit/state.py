@@ -1,4 +1,4 @@
-"""State of New and Edit."""
+"""State of the New and Edit pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crontopus_app.ui.edit import draft, messages, rows, transitions
 
 
 class EditState(rx.State):
-    """One manifest in the making; its text belongs to the browser, what is message of it is here."""
+    """One manifest being edited. The browser holds its text; the state holds errors, forecast, plan, save status."""
 
     ready: bool = False
     problem: str = ""
@@ -25,45 +25,45 @@ class EditState(rx.State):
     check: rows.Check = rows.Check()
     plan: rows.PlanShown = rows.PlanShown()
     saved: rows.SaveStatus = rows.SaveStatus()
-    conflict: conflicts.Conflict = conflicts.Conflict()
+    conflict: conflicts.EditConflict = conflicts.EditConflict()
     _draft: draft.Draft = draft.Draft()
     _opening: bool = False
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows what becomes of it; nothing that happens overwrites what is typed."""
+        """Fills the page and subscribes it to live events. Events never overwrite what is typed."""
         self._opening = True
         return await session.opened(self, "job", "change", "endpoint")
 
     async def _fill(self, actor: Actor) -> None:
         if self._opening:
             await transitions.begin(self, actor)
-            self._opening = False  # a job that is not there yet is opened as soon as it is
+            self._opening = False  # after success only: a job that does not exist yet is opened once it does
         else:
             await transitions.follow(self, actor)
 
     @rx.event
     async def sent(self, form: dict[str, Any]) -> None:
-        """Something was typed, a draft is back, or a merge is asked for."""
+        """Handles a message of the script: typing, a restored draft, or Merge."""
         try:
             message = messages.read(form, self._draft.place)
             actor = await session.actor_of(self)
-            await (transitions.merge if message.side == "merge" else transitions.take)(self, actor, message)
+            await (transitions.merge_theirs if message.side == "merge" else transitions.take)(self, actor, message)
         except CrontopusError as error:
             self.saved = transitions.refused(error)
 
     @rx.event
     async def choose(self, index: int, side: str) -> None:
-        """Takes one side of one stretch that both changed."""
+        """Chooses a side of one conflict."""
         on = self._draft
-        known = on.theirs is not None and 0 <= index < len(on.pieces) and on.pieces[index].text is None
-        if on.theirs is not None and known and side in conflicts.SIDES:
+        is_conflict = on.theirs is not None and 0 <= index < len(on.pieces) and on.pieces[index].text is None
+        if on.theirs is not None and is_conflict and side in conflicts.SIDES:
             self._draft = on._replace(choices={**on.choices, index: side})
             self.conflict = conflicts.opened(on.theirs.commit, on.pieces, self._draft.choices)
 
     @rx.event
     async def settle(self, side: str) -> None:
-        """Ends the choosing: as ``chosen``, all ``mine``, all ``theirs``, or ``later``."""
+        """Resolves the conflict: ``chosen`` sides, all ``mine``, all ``theirs``, or ``later``."""
         on = self._draft
         if on.theirs is None or side not in ("chosen", "later", *conflicts.SIDES):
             return
@@ -74,13 +74,13 @@ class EditState(rx.State):
         text = whole or conflicts.settled(on.pieces, on.choices)
         try:
             if text is not None:
-                await transitions.merged(self, await session.actor_of(self), text)
+                await transitions.rebase(self, await session.actor_of(self), text)
         except CrontopusError as error:
             self.saved = transitions.refused(error)
 
     @rx.event(background=True)
     async def save(self, form: dict[str, Any]) -> Any:
-        """Commits what was sent; while Git is asked one types on."""
+        """Commits what was sent. Runs in the background: typing goes on meanwhile."""
         try:
             async with self:
                 message = messages.read(form, self._draft.place)
@@ -99,4 +99,4 @@ class EditState(rx.State):
             return None
         async with self:
             self._draft = on
-            return await transitions.land(self, actor, message)
+            return await transitions.show_save(self, actor, message)

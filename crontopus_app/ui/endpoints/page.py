@@ -1,4 +1,4 @@
-"""Endpoints, and one endpoint with its crontab as it is."""
+"""The Endpoints page, and the page of one endpoint with its crontab."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from crontopus_app.ui.endpoints.rows import CrontabRow, DriftRow, HostRow, Insta
 from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
 from crontopus_app.ui.kit import dialog, parts, skeleton
 
-HEADS = ["Endpoint", "State", "Seen", "Jobs", "Head", "Agent", "Platform", "Labels"]
-DRIFT = ["What", "Expected", "Found", "Who", "When"]
+HEADS = ["Endpoint", "State", "Last seen", "Jobs", "Commit applied", "Agent", "Platform", "Labels"]
+DRIFT = ["Change", "Expected", "Found", "Who", "When"]
 JOBS = ["Job", "Namespace", "State", "Installed", "Commit", "Last run"]
 
 
 def endpoints() -> rx.Component:
     """``/endpoints``."""
     state = EndpointsState
-    pager = parts.pager(state.pages.before, state.pages.after, ("Before", "Next"))
+    pager = parts.pager(state.pages.before, state.pages.after, ("Previous", "Next"))
     listed = rx.el.section(
         parts.table(HEADS, rx.foreach(state.hosts, _host), numeric=("Jobs",)), class_name="card flush"
     )
@@ -37,7 +37,7 @@ def endpoints() -> rx.Component:
 
 
 def _filters() -> rx.Component:
-    """States as links, words as a form; ``assets/js/filters.js`` makes an address of it."""
+    """Filters by state as links, by text as a form, which ``assets/js/filters.js`` puts into the address."""
     state = EndpointsState
     box = rx.el.input(
         name="q", type="search", placeholder="Name, label, platform", default_value=state.text,
@@ -55,14 +55,14 @@ def _filters() -> rx.Component:
 
 def _none() -> rx.Component:
     return parts.empty(
-        "No endpoint yet",
+        "No endpoints yet",
         rx.el.p("An endpoint is a machine whose agent keeps its crontab equal to your repository."),
         rx.el.div(parts.link("Enrol a host", "/enrol", css="button primary"), class_name="pad"),
     )
 
 
 def _none_here() -> rx.Component:
-    return parts.empty("No endpoint matches", rx.el.p(parts.link("Show all endpoints", "/endpoints")))
+    return parts.empty("No endpoints match", rx.el.p(parts.link("Show all endpoints", "/endpoints")))
 
 
 def _host(host: HostRow) -> rx.Component:
@@ -70,7 +70,7 @@ def _host(host: HostRow) -> rx.Component:
     return rx.el.tr(
         rx.el.td(parts.dot(host.state), parts.link(host.name, host.href), rx.el.small(host.hostname)),
         rx.el.td(state, class_name="wrap"),
-        rx.el.td(parts.when(host.seen), class_name="muted"),
+        rx.el.td(rx.cond(host.reported, parts.when(host.seen), "never reported"), class_name="muted"),
         rx.el.td(host.jobs, class_name="num"),
         rx.el.td(host.head, class_name="mono"),
         rx.el.td(host.agent, rx.cond(host.old, rx.el.small("older than the server"))),
@@ -83,7 +83,7 @@ def _host(host: HostRow) -> rx.Component:
 def endpoint() -> rx.Component:
     """``/endpoints/[endpoint]``."""
     host = EndpointState.host
-    acts = (
+    actions = (
         dialog.opens("Revoke", "revoke"),
         dialog.opens("Rename", "rename"),
         rx.el.button("Sync now", on_click=EndpointState.sync, class_name="primary"),
@@ -93,6 +93,11 @@ def endpoint() -> rx.Component:
         rx.fragment(rx.el.span("Endpoints / ", class_name="muted"), host.name),
         EndpointState,
         rx.cond(host.message, parts.note(host.message, state=host.state)),
+        rx.cond(
+            host.reported | host.revoked,
+            rx.fragment(),
+            parts.note("Never reported. Is ", rx.el.span("crontopus-agent run", class_name="mono"), " running?"),
+        ),
         _tiles(),
         _crontab(),
         rx.cond(EndpointState.drift, _drift()),
@@ -108,24 +113,26 @@ def endpoint() -> rx.Component:
         _rename(),
         _revoke(),
         shape=skeleton.endpoint(),
-        right=(rx.cond(host.revoked, rx.fragment(), rx.fragment(*acts)),),
+        right=(rx.cond(host.revoked, rx.fragment(), rx.fragment(*actions)),),
     )
 
 
 def _tiles() -> rx.Component:
     host, coverage = EndpointState.host, EndpointState.coverage
-    about = rx.el.span(host.clock, " · agent ", host.agent, rx.cond(host.old, ", older than the server", ""))
+    agent = rx.fragment(host.clock, " · agent ", host.agent, rx.cond(host.old, ", older than the server", ""))
+    head = rx.fragment(rx.cond(host.head, host.head, "no commit applied"), " · seen ", parts.when(host.seen))
+    monitored = parts.tile(coverage.text, "lines monitored", "accent", share=coverage.share, wide=True)
     return rx.el.section(
         rx.el.div(
             rx.el.b(host.label),
-            rx.el.span(rx.cond(host.head, host.head, "no commit"), " · seen ", parts.when(host.seen)),
+            rx.el.span(rx.cond(host.reported, head, "never reported")),
             class_name=f"tile wide s-{host.state}",
         ),
         parts.tile(host.jobs, "jobs", "ok"),
-        parts.tile(coverage.text, "lines monitored", "accent", share=coverage.share, wide=True),
+        rx.cond(host.reported, monitored),
         rx.el.div(
             rx.el.b(rx.cond(host.platform, host.platform, host.hostname)),
-            about,
+            rx.el.span(rx.cond(host.reported, agent, "no report yet")),
             rx.el.span(host.abilities),
             rx.cond(host.labels, rx.el.span(host.labels, class_name="mono")),
             class_name="tile wide2",
@@ -139,15 +146,15 @@ def _crontab() -> rx.Component:
         ("ours", "from Git"), ("adopted", "adopted"), ("drift", "drifted"), ("foreign", "not monitored")
     )
     shown = rx.el.div(rx.foreach(EndpointState.lines, line), class_name="lines", tab_index=0, aria_label="crontab")
-    none = rx.el.p("Its agent has not reported a crontab yet.", class_name="muted pane")
-    return parts.card("The crontab, as it is", rx.cond(EndpointState.lines, shown, none), flush=True, aside=legend)
+    none = rx.el.p("The agent has not reported a crontab yet.", class_name="muted pane")
+    return parts.card("Crontab on the host", rx.cond(EndpointState.lines, shown, none), flush=True, aside=legend)
 
 
 def _drift() -> rx.Component:
     return parts.card(
-        "Changed by other hands",
+        "Changed outside Crontopus",
         parts.table(DRIFT, rx.foreach(EndpointState.drift, _drifted)),
-        note="what the agent found in its block, newest first",
+        note="edits found in the managed block, newest first",
         flush=True,
     )
 
@@ -163,7 +170,7 @@ def _drifted(one: DriftRow) -> rx.Component:
 
 
 def line(one: CrontabRow) -> rx.Component:
-    """A line with its number and what is to be said of it."""
+    """A crontab line with its number and a note."""
     return rx.el.div(
         rx.el.em(one.number), rx.el.code(one.text), rx.el.span(one.note), class_name=f"ln {one.css}", key=one.number
     )
@@ -185,8 +192,8 @@ def _rename() -> rx.Component:
     box = rx.el.input(name="name", default_value=host.name, key=host.name, required=True, max_length=63)
     return dialog.confirm(
         "rename",
-        "Rename this endpoint",
-        parts.field("Name", box, hint="jobs that name their hosts follow it: see their selectors"),
+        "Rename endpoint",
+        parts.field("Name", box, hint="Jobs that list hosts by name use this name"),
         act="Rename",
         on_submit=EndpointState.rename,
         danger=False,
@@ -199,9 +206,11 @@ def _revoke() -> rx.Component:
         "revoke",
         rx.fragment("Revoke ", host.name),
         rx.el.p(
-            "Its token is dead at once and its jobs (", host.jobs, ") are retired. Lines on the host stay until ",
+            "Its token stops working immediately; monitoring of its ",
+            rx.cond(host.jobs == 1, "1 job", rx.fragment(host.jobs, " jobs")),
+            " ends. Crontab lines on the host stay until you run ",
             rx.el.span("crontopus-agent leave", class_name="mono"),
-            " is run there; its history stays here. This cannot be undone: the host has to enrol again.",
+            " there; its history is kept here. This cannot be undone: the host must enrol again.",
         ),
         act="Revoke",
         on_submit=EndpointState.revoke,

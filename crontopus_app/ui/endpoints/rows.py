@@ -1,21 +1,28 @@
-"""Rows of Endpoints and Endpoint."""
+"""Rows of the Endpoints and Endpoint pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version as installed
+from importlib import metadata
 from typing import Any
 
 from contract import wire
 from crontopus_app.ui.kit import colours, filters, words
 from crontopus_app.ui.kit.filters import Pages, Pill
-from crontopus_app.ui.kit.forecast import CRONS
 
-# Agents are released with the server: one with a lower number is behind it.
-OURS = installed("crontopus")
+# Agents are released with the server: a lower version is outdated.
+OURS = metadata.version("crontopus")
 STANDINGS = {"managed": "ours", "ours": "mark", "foreign": "foreign", "adopted": "adopted", "drift": "drift"}
 DRIFTS = {"line_changed": "changed", "line_missing": "removed", "line_added": "added"}
+SCHEDULERS = {"file": "crontab file"}
+RULES = {
+    "debian": "Debian cron rules",
+    "busybox": "BusyBox crond rules",
+    "systemd": "systemd timer rules",
+    "windows": "Windows Task Scheduler rules",
+}
+UNKNOWN_ZONE = "time zone unknown"
 STANDING_LABELS = {"foreign": "not monitored", "environment": "variable"}
 
 
@@ -39,6 +46,7 @@ class HostRow:
     old: bool = False
     clock: str = ""
     abilities: str = ""
+    reported: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class InstanceRow:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many of the lines that start something are from Git; ``share`` is a width."""
+    """Share of the crontab's job lines that are monitored; ``share`` is a CSS width."""
 
     text: str = ""
     share: str = "0%"
@@ -67,7 +75,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class DriftRow:
-    """One line that other hands changed: what was found where what was expected, whose file it was, who was there."""
+    """An edit from outside Crontopus: expected and found line, the file's owner and the users signed in."""
 
     kind: str
     expected: str
@@ -104,25 +112,26 @@ def host(endpoint: wire.Endpoint) -> HostRow:
         old=_number(endpoint.agent_version) < _number(OURS),
         clock=clock(endpoint),
         abilities=abilities(endpoint.capabilities),
+        reported=bool(endpoint.head_applied or endpoint.message),
     )
 
 
 def _number(version: str) -> tuple[int, ...]:
-    """``1.10.2`` as a number to compare; what is no version is as new as any."""
+    """``1.10.2`` as a tuple to compare; any other text counts as the newest."""
     parts = version.split(".")
     return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else (10**6,)
 
 
 def address(text: str, state: str, page: int = 1) -> str:
-    """The list's address with these filters."""
+    """Address of the list with these filters."""
     return filters.address("/endpoints", {"q": text, "state": state, "page": filters.page_word(page)})
 
 
 def pills(counts: Mapping[str, int], text: str, state: str) -> list[Pill]:
-    """All, then each state that an endpoint is in."""
+    """Filters: all, then each state that occurs, with its count."""
     names: list[str] = sorted({*counts} | ({state} - {""}))
-    found = [Pill(f"all {sum(counts.values())}", address(text, ""), not state)]
-    return found + [
+    pills = [Pill(f"all {sum(counts.values())}", address(text, ""), not state)]
+    return pills + [
         Pill(f"{name} {counts.get(name, 0)}", address(text, "" if name == state else name), name == state)
         for name in names
     ]
@@ -142,7 +151,7 @@ def instance(one: wire.InstanceStatus) -> InstanceRow:
         host_href=f"/endpoints/{one.endpoint_id}",
         state=colours.of_job(one.state),
         label=words.JOB_WORDS.get(one.state, one.state),
-        outcome=one.outcome or "not yet reported",
+        outcome=words.outcome(one.outcome),
         reason=one.reason,
         commit=one.commit[:7],
         last=words.iso(one.last_run_at),
@@ -151,41 +160,42 @@ def instance(one: wire.InstanceStatus) -> InstanceRow:
 
 
 def lines(crontab: Iterable[wire.CrontabLine], names: dict[str, str]) -> list[CrontabRow]:
-    """The host's crontab as its agent read it; ``names`` says which job a managed line is."""
-    found = []
+    """Lines of the reported crontab with notes; ``names`` are texts for managed lines, by job id."""
+    rows = []
     for number, line in enumerate(crontab, start=1):
         note = line.note or names.get(line.job_id, "") or STANDING_LABELS.get(line.standing, "")
-        found.append(CrontabRow(number, line.text, STANDINGS.get(line.standing, ""), note))
-    return found
+        rows.append(CrontabRow(number, line.text, STANDINGS.get(line.standing, ""), note))
+    return rows
 
 
 def coverage(crontab: Sequence[wire.CrontabLine]) -> Coverage:
-    """``3 / 5``: managed lines of all that start something."""
+    """``3 / 5``: managed lines, of all lines that start a job."""
     standings = [line.standing for line in crontab]
     ours = standings.count("managed") + standings.count("drift")
     both = ours + standings.count("foreign")
     return Coverage(f"{ours} / {both}", f"{round(100 * ours / both)}%" if both else "0%")
 
 
-def drift(found: Mapping[str, Any]) -> DriftRow:
-    """One row of what the agent told; the newest are told first."""
-    there = ", ".join(found.get("logged_in") or [])
-    who = " · ".join(part for part in (found.get("owner", ""), f"signed in: {there}" if there else "") if part)
-    kind = DRIFTS.get(found["kind"]) or str(found["kind"])
-    return DriftRow(
-        kind, found["expected"], found["found"], who, found.get("modified_at") or found.get("seen_at") or ""
-    )
+def drift(edit: Mapping[str, Any]) -> DriftRow:
+    """One reported edit from outside."""
+    users = ", ".join(edit.get("logged_in") or [])
+    who = " · ".join(part for part in (edit.get("owner", ""), f"signed in: {users}" if users else "") if part)
+    kind = DRIFTS.get(edit["kind"]) or str(edit["kind"])
+    return DriftRow(kind, edit["expected"], edit["found"], who, edit.get("modified_at") or edit.get("seen_at") or "")
 
 
 def clock(endpoint: wire.Endpoint) -> str:
-    """``Europe/Berlin, UTC+01:00``, as the agent told them."""
+    """``Europe/Berlin, UTC+01:00``, as the agent reported them."""
     sign, minutes = "-" if endpoint.utc_offset < 0 else "+", abs(endpoint.utc_offset) // 60
-    return f"{endpoint.timezone or 'zone not reported'}, UTC{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+    return (
+        f"{endpoint.timezone}, UTC{sign}{minutes // 60:02d}:{minutes % 60:02d}" if endpoint.timezone else UNKNOWN_ZONE
+    )
 
 
-def abilities(told: Mapping[str, Any]) -> str:
-    """What the agent says of the scheduler: which, whose nights with a clock change, whether lines name a user."""
-    cron = CRONS.get(str(told.get("dst_policy", "")), "")
-    scheduler = str(told.get("scheduler", ""))
-    user = "runs jobs as any user" if told.get("user") is True else "runs jobs as its own user"
-    return " · ".join(part for part in (scheduler, cron, user if scheduler else "") if part)
+def abilities(capabilities: Mapping[str, Any]) -> str:
+    """The host's scheduler, its rules for clock changes, and whether jobs may name a user."""
+    policy = str(capabilities.get("dst_policy", ""))
+    rules = RULES.get(policy, "")
+    name = str(capabilities.get("scheduler", ""))
+    user = "can run as any user" if capabilities.get("user") is True else "runs as its own user"
+    return " · ".join(part for part in (SCHEDULERS.get(name, name), rules, user if name else "") if part)

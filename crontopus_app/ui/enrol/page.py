@@ -1,4 +1,4 @@
-"""Enrol a host."""
+"""The Enrol page: an enrolment token and the commands to run on the host."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def enrol() -> rx.Component:
             rx.cond(
                 State.tokens,
                 host_tokens.table(State.tokens),
-                rx.el.p("None yet. A host joins with one.", class_name="muted pane"),
+                rx.el.p("No enrolment tokens yet. A host needs one to join.", class_name="muted pane"),
             ),
             flush=True,
         ),
@@ -32,37 +32,38 @@ def enrol() -> rx.Component:
 
 
 def _make() -> rx.Component:
+    days = rx.el.input(name="days", type="number", default_value="7", min=1, max=3650)
     form = rx.el.form(
         form_key.hidden(State.form_key),
         parts.field("Name", rx.el.input(name="name", default_value="hosts", required=True, max_length=100)),
         rx.el.div(
-            parts.field("Valid for days", rx.el.input(name="days", type="number", default_value="7", min=1, max=3650)),
-            parts.field("Hosts at most", rx.el.input(name="uses", type="number", placeholder="no limit", min=1)),
+            parts.field("Valid for (days)", days),
+            parts.field("Maximum hosts", rx.el.input(name="uses", type="number", placeholder="no limit", min=1)),
             class_name="two",
         ),
         rx.cond(State.wrong, rx.el.div(State.wrong, class_name="wrong", role="alert")),
-        rx.el.div(rx.el.button("Make a token", type="submit", class_name="primary")),
+        rx.el.div(rx.el.button("Create token", type="submit", class_name="primary")),
         on_submit=State.create,
         class_name="form",
     )
-    return parts.card("1 · A token", form, note="lets machines join, nothing else")
+    return parts.card("1 · Create a token", form, note="lets hosts enrol, nothing else")
 
 
 def _commands() -> rx.Component:
     waiting = parts.note("Waiting for the host…", state="running")
-    arrived = parts.note("A host has joined. ", parts.link("Endpoints", "/endpoints"), state="ok")
+    joined = parts.note("A host has enrolled. ", parts.link("Show endpoints", "/endpoints"), state="ok")
     shown = rx.fragment(
         rx.foreach(State.commands, parts.copy_line),
-        rx.el.p("The token is shown only now.", class_name="muted"),
-        rx.cond(State.joined, arrived, waiting),
+        rx.el.p("The token is shown only once.", class_name="muted"),
+        rx.cond(State.joined, joined, waiting),
     )
-    hint = rx.el.p("Make a token: the commands are then here.", class_name="muted")
+    hint = rx.el.p("Create a token to see the commands.", class_name="muted")
     missing = rx.el.details(
-        rx.el.summary("The host has no crontopus-agent yet"),
-        rx.el.p("It comes with Crontopus and needs Python 3.9 or newer. In a clone of Crontopus on the host:"),
+        rx.el.summary("Install crontopus-agent"),
+        rx.el.p("It is part of Crontopus and needs Python 3.9 or newer. In a clone of Crontopus on the host:"),
         *[parts.copy_line(line) for line in INSTALL],
         class_name="fold",
     )
-    title = "2 · On the host, as the user whose crontab it is"
+    title = "2 · On the host, as the user who owns the crontab"
     warning = rx.cond(State.unreachable, parts.note(State.unreachable))
     return parts.card(title, warning, rx.cond(State.commands, shown, hint), missing)

@@ -1,4 +1,4 @@
-"""State of Enrol: a token, shown once, in the command to copy."""
+"""State of the Enrol page: enrolment tokens, and the commands with a new one, shown once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.kit import form_key, host_tokens, toast
 
-# In a clone of Crontopus on a host without the agent, with Python 3.9 or newer: what docs/agent.md says.
+# Installs the agent from a clone of Crontopus, with Python 3.9 or newer; as in docs/agent.md.
 INSTALL = (
     "python3 -m venv ~/.local/share/crontopus",
     "~/.local/share/crontopus/bin/pip install .",
@@ -27,7 +27,7 @@ INSTALL = (
 
 
 def commands(token: str, url: str) -> list[str]:
-    """What is typed on the host; the token in the environment stays out of the process list."""
+    """Commands to run on the host. The token is in the environment: it stays out of the process list."""
     return [
         f"export CRONTOPUS_ENROLLMENT_TOKEN={token}",
         f"crontopus-agent enroll --url {url}",
@@ -36,7 +36,7 @@ def commands(token: str, url: str) -> list[str]:
 
 
 class EnrolState(rx.State):
-    """Tokens and the commands of the one just made."""
+    """Enrolment tokens, and the commands for a new one. ``unreachable`` warns of an address that hosts cannot reach."""
 
     ready: bool = False
     problem: str = ""
@@ -46,45 +46,45 @@ class EnrolState(rx.State):
     tokens: list[host_tokens.EnrolmentTokenRow] = []  # noqa: RUF012
     joined: bool = False
     form_key: str = ""
-    _made: str = ""
+    _token_id: str = ""
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page; a token shown before is not shown again."""
-        self.commands, self.wrong, self._made, self.form_key = [], "", "", form_key.new_key()
+        """Fills the page. A token shown before is not shown again."""
+        self.commands, self.wrong, self._token_id, self.form_key = [], "", "", form_key.new_key()
         self.unreachable = addresses.unreachable(settings())
         return await session.opened(self, "endpoint")
 
     async def _fill(self, actor: Actor) -> None:
         now = clock.now()
-        found = await call(tokens.list_enrollment, actor)
-        self.tokens = [host_tokens.row(one, now) for one in found]
-        # Not by counting endpoints: a machine that was one already comes back as the same.
-        self.joined = any(one.id == self._made and one.uses for one in found)
+        listed = await call(tokens.list_enrollment, actor)
+        self.tokens = [host_tokens.row(one, now) for one in listed]
+        # Counting endpoints would miss a host that enrols again: it stays the same endpoint.
+        self.joined = any(one.id == self._token_id and one.uses for one in listed)
 
     @rx.event
     async def create(self, form: dict[str, Any]) -> None:
-        """Makes a token; its text is on the page until one leaves it."""
+        """Creates a token; the page shows it until it is left."""
         try:
             actor = await session.actor_of(self)
-            wanted = wire.EnrollmentTokenRequest(str(form.get("name", "")), _count(form, "days"), _count(form, "uses"))
-            made = await change(tokens.create_enrollment, actor, wanted, clock.now(), key=form_key.key_of(form))
-            self.commands, self.wrong = commands(made.token or "", addresses.console(settings())), ""
-            self._made, self.form_key = made.id, form_key.new_key()
+            request = wire.EnrollmentTokenRequest(str(form.get("name", "")), _count(form, "days"), _count(form, "uses"))
+            created = await change(tokens.create_enrollment, actor, request, clock.now(), key=form_key.key_of(form))
+            self.commands, self.wrong = commands(created.token or "", addresses.console(settings())), ""
+            self._token_id, self.form_key = created.id, form_key.new_key()
             await session.fill(self, actor)
         except CrontopusError as error:
             self.wrong = problems.sentence(error)
 
     @rx.event
     async def revoke(self, form: dict[str, Any]) -> EventSpec:
-        """Hosts that are enrolled already stay enrolled."""
+        """Revokes a token. Enrolled hosts stay enrolled."""
         try:
             actor = await session.actor_of(self)
             await change(tokens.revoke_enrollment, actor, str(form.get("id") or ""), clock.now())
             await session.fill(self, actor)
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
-        return toast.say("Revoked. No further host can join with it.")
+        return toast.say("Revoked. No more hosts can enrol with it.")
 
 
 def _count(form: dict[str, Any], name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""What the components of the kit are shown with: every state once."""
+"""Example data for the component kit: every state once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(number: int, status: str) -> wire.Run:
 RUNS = [run(number, status) for number, status in enumerate(STATUSES)]
 BARS = charts.bars(RUNS, 20)
 CELLS = [Cell(state, f"Tue 24 Mar 02:00 · {state}", "/runs") for state in (*STATES, "ok", "ok")]
-CELLS += [Cell("none", "Wed 25 Mar 02:00 · no run was reported")]
+CELLS += [Cell("none", "Wed 25 Mar 02:00 · no run reported")]
 DURATIONS: Durations = durations(RUNS, 3600.0)
 LINES = code.file(FILE, PROBLEMS)
 DIFFERENCE = code.between(FILE, FILE.replace("30 1", "0 2").replace("1h", "2h"))
@@ -51,7 +51,7 @@ MARKS = list(editor.marks(FILE, [PROBLEMS[0], wire.Problem("x", "no such program
 
 
 def _ran(hours: float, minutes: float | None, status: str = "success", *, late: bool = False) -> TimelineRun:
-    """A run that began so many ``hours`` before the middle of the day; without ``minutes`` it still runs."""
+    """A run that began ``hours`` before the middle of the day; without ``minutes`` it is running."""
     begun = AT - timedelta(hours=hours)
     status, seconds = ("running", None) if minutes is None else (status, minutes * 60)
     return TimelineRun(str(uuid.uuid5(uuid.NAMESPACE_OID, f"{begun}{status}")), status, late, "db01", begun, seconds)

@@ -1,4 +1,4 @@
-"""``/kit``: every component in every state, in both themes side by side. Only in a build for development."""
+"""``/kit``: all components in all states, in both themes. Only in development builds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from crontopus_app.ui.kit import charts, code, dialog, durations, next_runs, par
 
 
 def gallery() -> rx.Component:
-    """Needs no session and asks no service: what is shown is fixed when it is built, but for the pills."""
-    head = rx.el.header(rx.el.h1("The kit"), class_name="bar")
+    """Needs no session and calls no service: all content but the pills is fixed at build time."""
+    head = rx.el.header(rx.el.h1("Component kit"), class_name="bar")
     sides = rx.el.div(_side("dark"), _side("light"), class_name="sides")
-    # As on every page, moments come after React has taken over: the script that writes them must not be before it.
-    shown = rx.cond(rx.State.is_hydrated, rx.fragment(sides, *_asking()), skeleton.table())
+    # As on every page, times are rendered after hydration, so that the script writes them after React.
+    shown = rx.cond(rx.State.is_hydrated, rx.fragment(sides, *_overlays()), skeleton.table())
     return rx.el.main(head, shown, custom_attrs={"id": "main"}, tab_index=-1)
 
 
@@ -39,7 +39,7 @@ def _side(theme: str) -> rx.Component:
 
 
 def _words() -> rx.Component:
-    """Dots, tags, namespaces, states, moments, ids, keys, pills."""
+    """Dots, tags, namespaces, states, times, ids, keys."""
     marks = [rx.el.span(parts.dot(state, state), parts.tag(state, state)) for state in examples.STATES]
     spaces = [parts.namespace(name) for name in ("production", "staging", "default")]
     states = [rx.el.span(word, class_name=f"state s-{word}") for word in ("ok", "running", "failed", "missed")]
@@ -61,7 +61,7 @@ def _figures() -> rx.Component:
 
 
 def _filters() -> rx.Component:
-    """Bound to the address: ``/kit?state=failing`` opens with the second one on."""
+    """Pills bound to the address: ``/kit?state=failing`` opens with the second one active."""
     query: Any = rx.State.router.url.query  # pyright: ignore[reportAttributeAccessIssue] -- a var with the url's parts
     pills = [parts.pill(f"all {len(examples.STATES)}", "/kit", query == "")]
     pills += [parts.pill(f"{name} 1", f"/kit?state={name}", query == f"state={name}") for name in ("failing", "late")]
@@ -74,7 +74,7 @@ def _tables() -> rx.Component:
     runs: Any = rx.Var.create(examples.TABLE)
     return rx.fragment(
         parts.card("Table", small, rx.el.div(parts.pager("/kit?page=1", "/kit?page=3"), class_name="pane"), flush=True),
-        parts.card("Runs", run_table.table(runs), flush=True, aside=parts.aside(parts.link("all", "/runs"))),
+        parts.card("Runs", run_table.table(runs), flush=True, aside=parts.aside(parts.link("All runs", "/runs"))),
     )
 
 
@@ -126,7 +126,12 @@ def _forms(theme: str) -> rx.Component:
     option = rx.el.select(rx.el.option("Europe/Berlin"), name=f"zone-{theme}")
     fields = (
         parts.field("Name", rx.el.input(name=f"name-{theme}", placeholder="nightly-backup")),
-        parts.field("Schedule", rx.el.input(name=f"schedule-{theme}"), error="61 is no minute.", hint="five fields"),
+        parts.field(
+            "Schedule",
+            rx.el.input(name=f"schedule-{theme}"),
+            error="minute must be 0–59",
+            hint="Cron, @daily or every 15m",
+        ),
         parts.field("Time zone", option),
     )
     buttons = [rx.el.button(word, type="button", class_name=css) for word, css in _BUTTONS]
@@ -146,8 +151,8 @@ _BUTTONS = (
 )
 
 
-def _asking() -> tuple[rx.Component, ...]:
-    """Dialogs and toasts lie over the page, in the page's own theme."""
+def _overlays() -> tuple[rx.Component, ...]:
+    """Buttons that open a dialog and toasts over the page."""
     opener = dialog.opens("Open a dialog", "example", word="3 hosts")
     says = [
         rx.el.button(f"Say {state}", type="button", on_click=rx.call_script(_SAY.replace("STATE", state)))

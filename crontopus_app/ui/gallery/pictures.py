@@ -1,4 +1,4 @@
-"""The kit's larger components: the day, the editor, what lies over a page, what waits."""
+"""Larger components of the kit: the 24-hour chart, editors, dialog and toasts, skeletons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crontopus_app.ui.kit.editor import LineMark, editor
 
 
 def day() -> rx.Component:
-    """Every kind of lane; under 720 px the same lanes are a list. It stands still at its own moment."""
+    """The 24-hour chart with every kind of lane, at a fixed time; a list below 720 px."""
     lanes: Any = rx.Var.create(examples.DAY)
     fresh: Any = rx.Var.create({examples.DAY[0].key: examples.DAY[0]})
     going: Any = rx.Var.create(examples.GOING)
@@ -22,36 +22,36 @@ def day() -> rx.Component:
 
 
 def editors(theme: str) -> tuple[rx.Component, ...]:
-    """With an error and advice at their lines, without any, not to be written in, empty."""
+    """Editors: with an error and advice, read-only, empty."""
     marks: Any = rx.Var.create(examples.MARKS)
     none: Any = rx.Var.create(examples.MARKS[:0]).to(list[LineMark])
-    said = editor(f"marked-{theme}", f"a file with errors, {theme}", marks, error=True, text=examples.FILE)
+    marked = editor(f"marked-{theme}", f"a file with errors, {theme}", marks, error=True, text=examples.FILE)
     fine = editor(f"fine-{theme}", f"a file that is right, {theme}", none, read_only=True, text=examples.FILE)
     blank = editor(f"blank-{theme}", f"an empty file, {theme}", none)
     return (
-        parts.card("Editor", said, note="an error and advice"),
+        parts.card("Editor", marked, note="an error and advice"),
         parts.card("Editor, read only", fine),
         parts.card("Editor, empty", blank),
     )
 
 
 def over(theme: str) -> tuple[rx.Component, ...]:
-    """A dialog and toasts as they lie over a page; here they stand within it."""
-    asked = dialog.confirm(
-        f"shown-{theme}", "Delete production/nightly-backup", rx.el.p("Removes 1 line on 3 hosts with the next pass."),
+    """A dialog and toasts, here inside the page."""
+    confirmation = dialog.confirm(
+        f"shown-{theme}", "Delete production/nightly-backup", rx.el.p("Removes 1 line on 3 hosts at the next sync."),
         act="Delete", on_submit=rx.prevent_default,
     )  # fmt: skip
-    asked.custom_attrs["open"] = True
-    toasts = [_toast(state, words) for state, words in _SAID]
+    confirmation.custom_attrs["open"] = True
+    toasts = [_toast(state, words) for state, words in _TOASTS]
     return (
-        rx.el.div(rx.el.h2("Dialog"), asked, class_name="card placed"),
+        rx.el.div(rx.el.h2("Dialog"), confirmation, class_name="card placed"),
         rx.el.div(rx.el.h2("Toasts"), *toasts, class_name="card placed"),
     )
 
 
-_SAID = (
+_TOASTS = (
     ("ok", "Saved as 4f1c2ab."),
-    ("running", "The host is asked to sync."),
+    ("running", "Sync requested."),
     ("late", "Saved; 1 of 3 hosts is silent."),
     ("failed", "The Git server does not answer. Nothing was saved."),
     ("accent", "Paused production/nightly-backup."),
@@ -59,15 +59,15 @@ _SAID = (
 
 
 def _toast(state: str, words: str) -> rx.Component:
-    """As ``assets/js/toasts.js`` draws it."""
+    """A toast as ``assets/js/toasts.js`` draws it."""
     undo = (rx.el.button("Undo", type="button", class_name="small"),) if state == "accent" else ()
     close = rx.el.button("×", type="button", class_name="bare", aria_label="close")
     return rx.el.div(parts.dot(state), rx.el.span(words), *undo, close, class_name=f"toast s-{state}")
 
 
 def waiting() -> tuple[rx.Component, ...]:
-    """Where nothing is, and the pieces of what is on its way: figures, filters, a table, panes."""
-    nothing = parts.empty("No jobs yet", rx.el.p("Write the first one, or adopt what a host runs already."))
+    """An empty state, and the pieces of skeletons: figures, filters, table, panes."""
+    nothing = parts.empty("No jobs yet", rx.el.p("Create the first job, then enrol the host that should run it."))
     panes = skeleton.beside(skeleton.block(90), skeleton.rows(2, head=skeleton.TITLED))
     pieces = skeleton.waiting(skeleton.tiles(3, 1), skeleton.pills(4), skeleton.rows(3), panes)
     return parts.card("Nothing yet", nothing), rx.el.div(rx.el.h2("Loading"), pieces, class_name="card placed")

@@ -1,4 +1,4 @@
-"""What a job did in thirty days, as a strip of slots or of days. Pure."""
+"""A job's last thirty days as a strip of squares, one per slot or per day. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from crontopus_app.ui.kit.durations import Durations
 from crontopus_app.ui.kit.strip import Cell
 
 DAYS = 30
-MOST = 60  # slots that have a cell each
-FEWEST = 14  # places, so that three slots do not fill the whole width
+MOST = 60  # more slots than this are shown by day
+FEWEST = 14  # columns, so that three slots do not fill the whole width
 GRACE = timedelta(minutes=2)
-NOTHING = "no run was reported"
+NOTHING = "no run reported"
 COUNTED = ("success", "failed", "timeout", "lost", "missed")
 
 
 @dataclass(frozen=True)
 class HistoryStrip:
-    """``unit`` says what a cell is; ``columns`` how many places there are; ``success`` the share of what ended well."""
+    """``unit`` says what a square is; ``success`` is the share of successful runs; ``columns`` sets the width."""
 
     cells: tuple[Cell, ...] = ()
     columns: int = DAYS
@@ -37,21 +37,21 @@ EMPTY = HistoryStrip()
 
 
 def by_slot(slots: Sequence[datetime], runs: Sequence[PastRun], zone: str, now: datetime) -> list[Cell]:
-    """A cell a slot, oldest first. A run that belongs to no known slot has a cell of its own."""
-    known = set(slots)
+    """One cell per slot, oldest first. A run of no known slot gets a cell of its own."""
+    slot_set = set(slots)
     at_slot: dict[datetime, list[PastRun]] = {}
     for run in runs:
-        at_slot.setdefault(_slot_of(run, slots, known), []).append(run)
+        at_slot.setdefault(_slot_of(run, slots, slot_set), []).append(run)
     due = [at for at in slots if at in at_slot or at <= now - GRACE]
     return [_of_slot(at, at_slot.get(at, []), zone) for at in sorted({*due, *at_slot})]
 
 
-def _slot_of(run: PastRun, slots: Sequence[datetime], known: set[datetime]) -> datetime:
-    """The slot that the runner named, else the last one before the run began, else the minute it began in."""
+def _slot_of(run: PastRun, slots: Sequence[datetime], slot_set: set[datetime]) -> datetime:
+    """The slot reported by the runner, else the last slot before the run's start, else the start's minute."""
     if run.slot is not None:
         return run.slot.replace(second=0, microsecond=0)
     minute = run.at.replace(second=0, microsecond=0)
-    before = [at for at in slots if at <= run.at] if minute not in known else [minute]
+    before = [at for at in slots if at <= run.at] if minute not in slot_set else [minute]
     return before[-1] if before else minute
 
 
@@ -61,14 +61,15 @@ def _of_slot(at: datetime, runs: Sequence[PastRun], zone: str) -> Cell:
         return Cell("none", f"{when} · {NOTHING}")
     worst = min(runs, key=lambda run: colours.badness(colours.of_run(run.status)))
     count = Counter(run.status for run in runs)
-    said = worst.status if len(runs) == 1 else ", ".join(f"{number} {status}" for status, number in count.most_common())
-    return Cell(colours.of_run(worst.status), f"{when} · {said}", f"/runs/{worst.run_id}")
+    many = ", ".join(f"{number} {status}" for status, number in count.most_common())
+    text = worst.status if len(runs) == 1 else many
+    return Cell(colours.of_run(worst.status), f"{when} · {text}", f"/runs/{worst.run_id}")
 
 
 def by_day(tallies: Iterable[StatusCount], bounds: Sequence[datetime], zone: str, runs: str) -> list[Cell]:
-    """A cell a day, from the first with a run to the last; ``bounds`` are the days' begins and the last one's end.
+    """One cell per day, from the first day with a run on; ``bounds`` are the starts of the days and the last one's end.
 
-    ``runs`` is the address of the job's runs: a day on which all went well leads to those of that day.
+    ``runs`` is the address of the job's runs: a day without a failure links to its runs there.
     """
     days: dict[datetime, list[StatusCount]] = {}
     for tally in tallies:
@@ -84,27 +85,25 @@ def _of_day(begin: datetime, end: datetime, tallies: Sequence[StatusCount], zone
         return Cell("none", f"{date} · {NOTHING}")
     worst = min(tallies, key=lambda tally: colours.badness(colours.of_run(tally.status)))
     most = sorted(tallies, key=lambda tally: -tally.count)
-    said = ", ".join(f"{tally.count:,} {tally.status}" for tally in most)
-    all_of_it = f"{runs}&since={begin:%Y-%m-%dT%H:%MZ}&until={end:%Y-%m-%dT%H:%MZ}"
-    return Cell(
-        colours.of_run(worst.status), f"{date} · {said}", f"/runs/{worst.run_id}" if worst.run_id else all_of_it
-    )
+    text = ", ".join(f"{tally.count:,} {tally.status}" for tally in most)
+    of_day = f"{runs}&since={begin:%Y-%m-%dT%H:%MZ}&until={end:%Y-%m-%dT%H:%MZ}"
+    return Cell(colours.of_run(worst.status), f"{date} · {text}", f"/runs/{worst.run_id}" if worst.run_id else of_day)
 
 
 def success(counts: Counter[str]) -> str:
-    """The share of runs that went well; a slot that was missed counts, one that was skipped does not."""
+    """``success 99.5 %`` of the ended runs; missed slots count, skipped ones do not. Empty without runs."""
     ended = sum(counts[status] for status in COUNTED)
-    # Cut, not rounded: 100.0 % is said of nothing but all.
+    # Rounded down: only all is 100 %.
     return f"success {1000 * counts['success'] // ended / 10} %" if ended else ""
 
 
 def columns(expected: int, cells: int) -> int:
-    """How many places the strip has: as many as 30 days have slots, so that its cells keep their width."""
+    """Number of columns: the slots expected in 30 days, so that cells keep their width."""
     return max(expected, cells, FEWEST)
 
 
 def days(now: datetime, zone: str) -> list[datetime]:
-    """The begins of the thirty days of the zone's calendar that end today, and the end of today."""
+    """Starts of the last thirty days in ``zone``, today included, and the end of today; aware UTC."""
     today = now.astimezone(ZoneInfo(zone)).date()
     midnights = (datetime.combine(today + timedelta(days=off), time(), ZoneInfo(zone)) for off in range(1 - DAYS, 2))
     return [midnight.astimezone(UTC) for midnight in midnights]

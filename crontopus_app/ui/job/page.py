@@ -1,4 +1,4 @@
-"""One job: state, schedule in words, what is next, what was, and what one does to it."""
+"""The Job page: state, schedule, next runs, history, tabs, and the actions on the job."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def job() -> rx.Component:
         "Jobs",
         rx.fragment(rx.el.span(head.namespace, " / ", class_name="muted"), head.name),
         State,
-        rx.cond(~head.valid, parts.note("This file is not a valid manifest: see its definition.", state="failed")),
+        rx.cond(~head.valid, parts.note("Invalid manifest: the errors are in the Definition tab.", state="failed")),
         _head(),
-        rx.el.div(_month(), _coming(), class_name="cols w"),
+        rx.el.div(_month(), _next_runs(), class_name="cols w"),
         tabs.tabs(),
         _move(),
         _delete(),
@@ -39,11 +39,10 @@ def job() -> rx.Component:
 def _head() -> rx.Component:
     head, ahead = State.head, State.ahead
     zones = rx.el.small(
-        rx.cond(ahead.there, rx.fragment(ahead.there, " · ")),
-        "yours ",
-        parts.when(ahead.next, "clock"),
-        " · UTC ",
-        ahead.utc,
+        rx.cond(ahead.there, rx.el.span(ahead.there)),
+        parts.when(ahead.next, "yours", ahead.zone),
+        rx.cond(ahead.utc, rx.el.span(ahead.utc, " UTC")),
+        class_name="zones",
     )
     return rx.el.section(
         rx.el.span(head.label, class_name=f"state s-{head.state}"),
@@ -58,41 +57,41 @@ def _head() -> rx.Component:
 
 
 def _where() -> rx.Component:
-    """On which hosts, whether Git is in force there, whose it is."""
+    """Hosts, whether their crontabs match Git, owner, runbook, path."""
     head = State.head
     return rx.el.small(
         "on ",
         head.hosts,
         rx.cond(head.installed, rx.fragment(" · ", head.installed)),
         rx.cond(head.owner, rx.fragment(" · owner ", head.owner)),
-        rx.cond(head.runbook, rx.fragment(" · ", rx.el.a("runbook", href=head.runbook, rel="noreferrer"))),
+        rx.cond(head.runbook, rx.fragment(" · ", rx.el.a("Runbook", href=head.runbook, rel="noreferrer"))),
         " · ",
         rx.el.span(head.path, class_name="mono"),
-        parts.copy(head.id, "copy id"),
+        parts.copy(head.id, "Copy id"),
     )
 
 
 def _month() -> rx.Component:
     month = State.month
-    none = rx.el.p("It has not been due and has not run in these days.", class_name="muted")
+    none = rx.el.p("Not due and no runs in the last 30 days.", class_name="muted")
     cells = rx.cond(month.cells, strip.strip(month.cells, month.columns, "the last 30 days"), none)
-    took = month.durations
+    chart_data = month.durations
     chart = rx.fragment(
-        rx.el.h2("Duration", rx.el.small(took.summary), durations.key(took)),
-        rx.cond(took.bars, durations.chart(took), rx.el.p("No run has ended yet.", class_name="muted")),
+        rx.el.h2("Duration", rx.el.small(chart_data.summary), durations.key(chart_data)),
+        rx.cond(chart_data.bars, durations.chart(chart_data), rx.el.p("No run has ended yet.", class_name="muted")),
     )
     share = rx.el.span(month.success, class_name="legend steadily")
     return parts.card("30 days", cells, chart, note=month.unit, aside=share)
 
 
-def _coming() -> rx.Component:
+def _next_runs() -> rx.Component:
     ahead = State.ahead
     quieter = rx.cond(
         ahead.schedule,
-        rx.fragment(" A quieter slot: ", dialog.opens(ahead.quieter, "move", css="linked"), "."),
-        rx.cond(ahead.quieter, rx.fragment(" It is quieter at ", ahead.quieter, ".")),
+        rx.fragment(" A quieter time is ", dialog.opens(ahead.quieter, "move", css="linked"), "."),
+        rx.cond(ahead.quieter, rx.fragment(" A quieter time is ", ahead.quieter, ".")),
     )
-    crowd = rx.cond(ahead.crowd, parts.note(rx.el.b("Neighbours "), ahead.crowd, quieter))
+    crowd = rx.cond(ahead.crowd, parts.note(rx.el.b("Same start time "), ahead.crowd, quieter))
     note = rx.cond(ahead.forecast.next_runs, rx.fragment("in ", ahead.forecast.zone))
     return parts.card("Next runs", next_runs.slots(ahead.forecast), next_runs.nights(ahead.forecast), crowd, note=note)
 
@@ -101,17 +100,17 @@ def _move() -> rx.Component:
     head, ahead = State.head, State.ahead
     return dialog.confirm(
         "move",
-        rx.fragment("Start at ", ahead.quieter),
+        rx.fragment("Move to ", ahead.quieter),
         rx.el.p(
             "Changes the schedule from ",
             rx.el.code(head.cron),
             " to ",
             rx.el.code(ahead.schedule),
-            ", which changes ",
+            ". Changes ",
             head.lines,
             ".",
         ),
-        act="Change the schedule",
+        act="Change schedule",
         on_submit=State.move,
         danger=False,
     )
@@ -122,21 +121,21 @@ def _delete() -> rx.Component:
     return dialog.confirm(
         "delete",
         rx.fragment("Delete ", head.namespace, "/", head.name),
-        rx.el.p("Removes ", head.lines, " with the next pass. Its runs stay here, its file stays in Git's history."),
+        rx.el.p("Removes ", head.lines, " at the next sync (seconds). Its runs and its Git history are kept."),
         act="Delete",
         on_submit=State.delete,
     )
 
 
 def _restore() -> rx.Component:
-    """Says what restoring a version does to the file and to the hosts, before it is done."""
+    """Shows the effect of restoring a version on the file and the hosts, before it is done."""
     restoring = State.restoring
     return dialog.confirm(
         "restore",
-        "Restore this content",
-        rx.el.p("Makes a new commit with the content of ", dialog.given("short"), ", “", dialog.given("message"), "”."),
+        "Restore this version",
+        rx.el.p("Commits the content of ", dialog.given("short"), " (", dialog.given("message"), ") again."),
         rx.cond(restoring.lines, code.block(restoring.lines, "what changes in the file")),
-        rx.el.p(rx.cond(restoring.text, restoring.text, "Looking what it would change …"), role="status"),
+        rx.el.p(rx.cond(restoring.text, restoring.text, "Comparing the versions …"), role="status"),
         act="Restore",
         on_submit=State.restore,
         takes=("sha",),

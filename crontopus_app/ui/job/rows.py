@@ -1,4 +1,4 @@
-"""What the Job page shows, made of what the services say."""
+"""Rows of the Job page."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from crontopus_app.queries.job_on_hosts import Installed
 from crontopus_app.queries.plans import Plan
 from crontopus_app.ui.kit import colours, run_table, terminal, words
 from crontopus_app.ui.kit.code import CodeLine
-from crontopus_app.ui.kit.forecast import NOTHING, Forecast
+from crontopus_app.ui.kit.forecast import EMPTY, Forecast
 
 SHOWN = 30
 
 
 @dataclass(frozen=True)
 class JobHead:
-    """``lines`` is what its hosts would lose without it, ``installed`` says whether they have what Git says."""
+    """``lines`` is what deleting the job removes; ``installed`` says whether the hosts' crontabs match Git."""
 
     id: str = ""
     name: str = ""
@@ -44,12 +44,12 @@ class JobHead:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What comes: the schedule's future, when it is next (also in its zone and UTC), and who starts with it.
+    """Forecast, next run (ISO, in the job's zone, in UTC where that differs), and jobs that start at the same time.
 
-    ``schedule`` is the expression that would move the job to ``quieter``; empty where it has no single minute.
+    ``schedule`` is the expression that moves the job to the time ``quieter``; empty if it has no single minute.
     """
 
-    forecast: Forecast = NOTHING
+    forecast: Forecast = EMPTY
     zone: str = ""
     next: str = ""
     there: str = ""
@@ -61,7 +61,7 @@ class Ahead:
 
 @dataclass(frozen=True)
 class RunLine:
-    """A run in the page's table; ``slot`` is the wall clock of the job's zone."""
+    """A run in the table; ``slot`` is its scheduled time in the job's zone."""
 
     href: str
     at: str
@@ -108,7 +108,7 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class Body:
-    """What the open tab shows."""
+    """Content of the open tab."""
 
     tab: str = "runs"
     lines: tuple[CodeLine, ...] = ()
@@ -118,7 +118,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Restoring:
-    """What restoring a version would do; ``sha`` says of which one."""
+    """Effect of restoring the version ``sha``: diff of the file, and ``text`` about the hosts."""
 
     sha: str = ""
     lines: tuple[CodeLine, ...] = ()
@@ -126,7 +126,7 @@ class Restoring:
 
 
 def head(detail: wire.JobDetail, current: int, hosts: int) -> JobHead:
-    """What stands on top of the page."""
+
     job = detail.job
     notes = (detail.manifest or {}).get("annotations", {})
     runbook = str(notes.get("runbook", ""))
@@ -139,7 +139,7 @@ def head(detail: wire.JobDetail, current: int, hosts: int) -> JobHead:
         explained=_explained(job.schedule, job.timezone) or job.words,
         cron=" · ".join(job.schedule),
         hosts=words.hosts(job.endpoints),
-        lines=f"1 line on {words.hosts(job.endpoints)}" if job.endpoints else "no line, it is on no host",
+        lines=_lines(job.endpoints),
         installed=installed(current, hosts),
         owner=str(notes.get("owner", "")),
         runbook=runbook if runbook.startswith(("https://", "http://")) else "",
@@ -151,16 +151,20 @@ def head(detail: wire.JobDetail, current: int, hosts: int) -> JobHead:
     )
 
 
+def _lines(hosts: list[str]) -> str:
+    return f"1 crontab line on {words.hosts(hosts)}" if hosts else "no crontab line (the job is on no host)"
+
+
 def runs_of(namespace: str, name: str) -> str:
     """The address of the job's runs."""
     return f"/runs?job={name}&namespace={namespace}"
 
 
 def installed(current: int, hosts: int) -> str:
-    """Whether what its hosts have is what Git says."""
+    """Whether the crontabs of the job's hosts match Git; empty without hosts."""
     if current < hosts:
-        return f"as in Git on {current} of {hosts}"
-    return "as in Git" if hosts == 1 else f"as in Git on all {hosts}" if hosts else ""
+        return f"installed on {current} of {words.plural(hosts, 'host')}"
+    return "crontab matches Git" if hosts == 1 else f"crontab matches Git on all {hosts} hosts" if hosts else ""
 
 
 def _explained(expressions: list[str], zone: str | None) -> str:
@@ -171,23 +175,25 @@ def _explained(expressions: list[str], zone: str | None) -> str:
 
 
 def limit_s(detail: wire.JobDetail) -> float | None:
-    """The job's ``maxRuntime`` in seconds."""
-    told = (detail.manifest or {}).get("checkin", {}).get("maxRuntime")
+    """The job's ``maxRuntime`` in seconds; None if it has none."""
+    text = (detail.manifest or {}).get("checkin", {}).get("maxRuntime")
     try:
-        return parse_duration(told).total_seconds() if isinstance(told, str) else None
+        return parse_duration(text).total_seconds() if isinstance(text, str) else None
     except ValueError:
         return None
 
 
 def ahead(job: wire.JobSummary, forecast: Forecast, zone: str, crowd: SameStart | None) -> Ahead:
-    """``zone`` is empty while no host has told one."""
+    """``zone`` is empty while it is unknown."""
     at = job.next_run
+    there = at.astimezone(ZoneInfo(zone)) if at and zone else None
+    same = there is not None and at is not None and there.utcoffset() == at.utcoffset()
     return Ahead(
         forecast=forecast,
         zone=zone,
         next=words.iso(at),
-        there=f"{at.astimezone(ZoneInfo(zone)):%d %b %H:%M}" if at and zone else "",
-        utc=f"{at:%H:%M}" if at else "",
+        there=f"{there:%d %b %H:%M} {zone}" if there else "",
+        utc=f"{at:%H:%M}" if at and not same else "",
         **_crowd(zone, crowd),
     )
 
@@ -198,17 +204,17 @@ def _crowd(zone: str, crowd: SameStart | None) -> dict[str, str]:
     names = ", ".join(name.partition("/")[2] for name in crowd.names[:3])
     more = f" and {len(crowd.names) - 3} more" if len(crowd.names) > 3 else ""
     verb = "starts" if len(crowd.names) == 1 else "start"
-    told = {
+    texts = {
         "schedule": crowd.schedule,
-        "crowd": f"{names}{more} {verb} at {crowd.at.astimezone(ZoneInfo(zone)):%H:%M} on {crowd.host} too.",
+        "crowd": f"{names}{more} also {verb} at {crowd.at.astimezone(ZoneInfo(zone)):%H:%M} on {crowd.host}.",
     }
     if crowd.quieter is not None:
-        told["quieter"] = f"{crowd.quieter.astimezone(ZoneInfo(zone)):%H:%M}"
-    return told
+        texts["quieter"] = f"{crowd.quieter.astimezone(ZoneInfo(zone)):%H:%M}"
+    return texts
 
 
 def run_line(run: wire.Run, output: str, zone: str) -> RunLine:
-    """One line of the table."""
+
     at: datetime = run.slot or run.started_at or run.received_at
     more = ["" if run.status == "success" else run_table.outcome(run), *(flag.replace("_", " ") for flag in run.flags)]
     return RunLine(
@@ -231,47 +237,49 @@ def run_lines(runs: Sequence[wire.Run], outputs: Mapping[str, str], zone: str) -
     return [run_line(run, outputs.get(run.id, ""), zone) for run in runs[:SHOWN]]
 
 
-def instance(found: Installed) -> Instance:
-    """The job on one host; its lines are empty where the host has none of it."""
-    one = found.instance
+def instance(on_host: Installed) -> Instance:
+    """The job on one host, with its crontab lines there."""
+    one = on_host.instance
     return Instance(
         host=one.endpoint_name,
         href=f"/endpoints/{one.endpoint_id}",
         state=colours.of_job(one.state),
         label=words.JOB_WORDS.get(one.state, one.state),
-        outcome=one.outcome or "not yet reported",
+        outcome=words.outcome(one.outcome),
         reason=one.reason,
         commit=one.commit[:7],
-        current=found.current,
+        current=on_host.current,
         last=words.iso(one.last_run_at),
         run=f"/runs/{one.last_run_id}" if one.last_run_id else "",
-        reported=words.iso(found.reported_at),
-        lines=found.lines,
-        drift=found.drift,
+        reported=words.iso(on_host.reported_at),
+        lines=on_host.lines,
+        drift=on_host.drift,
     )
 
 
 def commit(entry: wire.HistoryEntry, namespace: str, name: str, opened: str) -> HistoryRow:
-    found = entry.commit
+    version = entry.commit
     return HistoryRow(
-        sha=found.sha,
-        short=found.sha[:7],
-        author=found.author,
-        initials=found.author[:2],
-        message=found.message.splitlines()[0] if found.message else "",
-        at=words.iso(found.at),
-        href=f"/jobs/{namespace}/{name}?tab=history&commit={found.sha}",
-        open=found.sha == opened,
+        sha=version.sha,
+        short=version.sha[:7],
+        author=version.author,
+        initials=version.author[:2],
+        message=version.message.splitlines()[0] if version.message else "",
+        at=words.iso(version.at),
+        href=f"/jobs/{namespace}/{name}?tab=history&commit={version.sha}",
+        open=version.sha == opened,
     )
 
 
 def planned(plan: Plan) -> str:
-    """What a version would do to the hosts, in a sentence."""
+    """Effect of a version on the hosts' crontabs, in a sentence."""
     if plan.action == "invalid":
-        return f"It cannot be restored: {plan.errors[0].message}" if plan.errors else "It cannot be restored."
+        why = f": {words.plain(plan.errors[0].message)}" if plan.errors else "."
+        return f"This version cannot be restored{why}"
     hosts = {name: [one.endpoint_name for one in plan.endpoints if one.action == name] for name in _VERBS}
-    told = [f"{verb} on {words.hosts(hosts[name])}" for name, verb in _VERBS.items() if hosts[name]]
-    return f"{', '.join(told)} with the next pass.".capitalize() if told else "No host's crontab changes."
+    effects = [f"{verb} on {words.hosts(hosts[name])}" for name, verb in _VERBS.items() if hosts[name]]
+    text = ", ".join(effects)
+    return f"{text[0].upper()}{text[1:]} at the next sync (seconds)." if text else "No host's crontab changes."
 
 
-_VERBS = {"create": "adds its line", "update": "changes its line", "delete": "removes its line"}
+_VERBS = {"create": "adds 1 crontab line", "update": "changes 1 crontab line", "delete": "removes 1 crontab line"}

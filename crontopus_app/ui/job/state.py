@@ -21,7 +21,7 @@ TABS = ("runs", "definition", "history", "endpoints")
 
 
 class JobState(rx.State):
-    """One job; the open tab is in the address."""
+    """One job. The open tab is in the address."""
 
     ready: bool = False
     problem: str = ""
@@ -35,7 +35,7 @@ class JobState(rx.State):
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows it."""
+        """Fills the page and subscribes it to live events."""
         self._ahead_of = ()
         return await session.opened(self, "job", "run", "change", "endpoint")
 
@@ -57,20 +57,20 @@ class JobState(rx.State):
         session.put(self, "body", await self._tab(actor, detail))
 
     async def _fill_ahead(self, actor: Actor, detail: wire.JobDetail, now: datetime) -> None:
-        """Changes with the file, its hosts and the next slot only: runs come far more often."""
+        """Recomputed only if the file, its hosts or the next slot changed, not for each run."""
         job = detail.job
-        known = (detail.sha, job.next_run, tuple(job.endpoints))
-        if known != self._ahead_of:
-            self.ahead, self._ahead_of = await call(queries.ahead, actor, job, now), known
+        inputs = (detail.sha, job.next_run, tuple(job.endpoints))
+        if inputs != self._ahead_of:
+            self.ahead, self._ahead_of = await call(queries.ahead, actor, job, now), inputs
 
     async def _tab(self, actor: Actor, detail: wire.JobDetail) -> rows.Body:
-        asked, job = session.query_of(self, "tab"), detail.job
-        tab = asked if asked in TABS else "runs" if detail.valid else "definition"
+        named, job = session.query_of(self, "tab"), detail.job
+        tab = named if named in TABS else "runs" if detail.valid else "definition"
         if tab == "definition":
             return rows.Body(tab, tuple(code.file(detail.yaml, [*detail.errors, *detail.lints])))
         if tab == "endpoints":
-            found = await shared(job_on_hosts.installed, actor, job.namespace, job.name)
-            return rows.Body(tab, instances=tuple(rows.instance(one) for one in found))
+            installed = await shared(job_on_hosts.installed, actor, job.namespace, job.name)
+            return rows.Body(tab, instances=tuple(rows.instance(one) for one in installed))
         if tab == "history":
             commit = session.query_of(self, "commit")
             return await shared(queries.history, actor, job.namespace, job.name, commit, through=outside)
@@ -83,7 +83,7 @@ class JobState(rx.State):
 
     @rx.event
     async def look(self, sha: str) -> Any:
-        """Says what restoring a version would do, before it is done."""
+        """Shows the effect of restoring a version, before it is done."""
         self.restoring = rows.Restoring(str(sha))
         yield
         try:
@@ -93,14 +93,14 @@ class JobState(rx.State):
 
     @rx.event
     async def restore(self, form: dict[str, Any]) -> Any:
-        """Gives the job the content it had in a commit, by a new commit."""
+        """Restores the file's content from a commit, by a new commit."""
         return await self._act(actions.restore, str(form.get("sha", "")))
 
     @rx.event
     async def move(self, _form: dict[str, Any]) -> Any:
-        """Gives the job the quieter slot that the page proposes."""
+        """Moves the job to the quieter time that the page proposes."""
         if not self.ahead.schedule:
-            return toast.say("There is no quieter slot any more.", "late")
+            return toast.say("There is no quieter time any more.", "late")
         return await self._act(actions.move, self.ahead.schedule)
 
     @rx.event
@@ -108,13 +108,13 @@ class JobState(rx.State):
         """Deletes the file by a commit."""
         return await self._act(actions.delete, then=rx.redirect("/jobs"))
 
-    async def _act(self, act: Any, *args: Any, then: Any = None) -> Any:
+    async def _act(self, action: Any, *args: Any, then: Any = None) -> Any:
         try:
             actor = await session.actor_of(self)
-            said = await act(self, actor, self._place(), *args)
+            notice = await action(self, actor, self._place(), *args)
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
         if then is not None:
-            return [then, said]
+            return [then, notice]
         await session.fill(self, actor)
-        return said
+        return notice

@@ -1,4 +1,4 @@
-"""The tabs of the Job page: Runs, Definition, History, Endpoints. The open one is in the address."""
+"""Tabs of the Job page: Runs, Definition, History, Endpoints. The open tab is in the address."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from crontopus_app.ui.job.state import JobState as State
 from crontopus_app.ui.kit import code, dialog, parts
 
 NAMES = (("runs", "Runs"), ("definition", "Definition"), ("history", "History"), ("endpoints", "Endpoints"))
-RUNS = ["Slot", "Started", "Took", "Outcome", "Host", "Commit", "Output"]
+RUNS = ["Scheduled", "Start delay", "Duration", "Outcome", "Host", "Commit", "Output"]
 INSTANCES = ["Endpoint", "State", "Installed", "Commit", "Last run"]
 
 
 def tabs() -> rx.Component:
-    every = parts.link("All its runs", State.head.runs, css="right")
+    every = parts.link("All runs", State.head.runs, css="right")
     links = rx.el.nav(*[_tab(key, name) for key, name in NAMES], every, class_name="tabs", aria_label="parts")
     body = rx.match(
         State.body.tab,
-        ("definition", code.block(State.body.lines, "text of the file")),
+        ("definition", code.block(State.body.lines, "the manifest")),
         ("history", _history()),
         ("endpoints", _endpoints()),
         _runs(),
@@ -34,9 +34,9 @@ def _tab(key: str, name: str) -> rx.Component:
 
 
 def _runs() -> rx.Component:
-    """Rows keep their places: a new run changes their words, so nothing on the page moves when it comes."""
-    table = parts.table(RUNS, rx.foreach(State.runs, lambda run, place: _run(run, place)), numeric=("Took",))
-    none = rx.el.p("It has not run yet.", class_name="muted pane")
+    """Rows are keyed by position: a new run changes their text, so nothing on the page moves."""
+    table = parts.table(RUNS, rx.foreach(State.runs, lambda run, place: _run(run, place)), numeric=("Duration",))
+    none = rx.el.p("No runs yet.", class_name="muted pane")
     return rx.cond(State.runs, rx.el.div(table, class_name="steady"), none)
 
 
@@ -56,37 +56,35 @@ def _run(run: RunLine, place: int) -> rx.Component:
 
 def _history() -> rx.Component:
     commits = rx.el.div(rx.foreach(State.body.commits, lambda commit, place: _commit(commit, place)), class_name="pane")
-    changed = rx.fragment(
-        rx.el.h2("What it changed", class_name="pane"), code.block(State.body.lines, "what it changed")
-    )
-    choose = rx.el.p("Choose a commit to see what it changed.", class_name="muted pane")
+    changed = rx.fragment(rx.el.h2("Changes", class_name="pane"), code.block(State.body.lines, "changes of the commit"))
+    choose = rx.el.p("Choose a commit to see its changes.", class_name="muted pane")
     return rx.fragment(commits, rx.cond(State.body.lines, changed, choose))
 
 
 def _commit(commit: HistoryRow, place: Any) -> rx.Component:
-    """The newest is what the file says now: there is nothing to restore."""
-    given = {"sha": commit.sha, "short": commit.short, "message": commit.message}
-    restore = dialog.opens("Restore", "restore", on_click=State.look(commit.sha), **given)
+    """One commit; the newest one has no Restore button, it is the current version."""
+    gives = {"sha": commit.sha, "short": commit.short, "message": commit.message}
+    restore = dialog.opens("Restore", "restore", on_click=State.look(commit.sha), **gives)
     words = rx.el.div(
         parts.link(commit.message, commit.href, aria_current=rx.cond(commit.open, "true", "false")),
         rx.el.small(commit.author, " · ", rx.el.span(commit.short, class_name="mono"), " · ", parts.when(commit.at)),
     )
     css = rx.cond(commit.open, "chg on", "chg")
-    act = rx.cond(place == 0, rx.el.span("now", class_name="muted"), restore)
+    act = rx.cond(place == 0, rx.el.span("current", class_name="muted"), restore)
     return rx.el.div(rx.el.span(commit.initials, class_name="av", aria_hidden="true"), words, act, class_name=css)
 
 
 def _endpoints() -> rx.Component:
     table = parts.table(INSTANCES, rx.foreach(State.body.instances, _instance))
-    none = rx.el.p("No endpoint matches its selector.", class_name="muted pane")
+    none = rx.el.p("No endpoint matches the job's selector.", class_name="muted pane")
     return rx.cond(State.body.instances, table, none)
 
 
 def _instance(one: Instance) -> rx.Component:
-    """The line as the host has it, whether it is Git's, and what other hands did to it."""
+    """The job on one host: its crontab lines, whether they match Git, edits from outside Crontopus."""
     lines = rx.foreach(one.lines, lambda line: rx.el.code(line, class_name="code"))
-    none = rx.el.span("no line of it is in the crontab", class_name="muted")
-    read = rx.el.small("read ", parts.when(one.reported))
+    none = rx.el.span("no line in the crontab", class_name="muted")
+    read = rx.el.small("reported ", parts.when(one.reported))
     drift = rx.foreach(one.drift, lambda text: parts.note(text, state="failed"))
     reason = rx.cond(one.reason, rx.el.small(one.outcome, ": ", one.reason))
     return rx.el.tr(
@@ -94,7 +92,7 @@ def _instance(one: Instance) -> rx.Component:
         rx.el.td(parts.tag(one.label, one.state)),
         rx.el.td(rx.cond(one.lines, lines, none), reason, rx.cond(one.reported, read), drift, class_name="wrap"),
         rx.el.td(
-            rx.el.span(one.commit, class_name="mono"), rx.el.small(rx.cond(one.current, "as in Git", "Git is ahead"))
+            rx.el.span(one.commit, class_name="mono"), rx.el.small(rx.cond(one.current, "matches Git", "Git is newer"))
         ),
         rx.el.td(rx.cond(one.run, parts.link(parts.when(one.last), one.run), "–")),
     )

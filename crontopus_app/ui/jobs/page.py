@@ -26,7 +26,7 @@ def jobs() -> rx.Component:
             rx.el.section(rows, class_name="card flush"),
             rx.cond(State.total == 0, _none(), _none_here()),
         ),
-        parts.pager(State.pages.before, State.pages.after, ("Before", "Next"), State.pages.summary),
+        parts.pager(State.pages.before, State.pages.after, ("Previous", "Next"), State.pages.summary),
         shape=skeleton.table(skeleton.TALL),
         right=(parts.link("New job", "/jobs/new", css="button primary"),),
     )
@@ -34,16 +34,16 @@ def jobs() -> rx.Component:
 
 def _invalid(file: InvalidJob) -> rx.Component:
     return rx.el.div(
-        rx.el.b("This file is not a job: "),
+        rx.el.b("Invalid manifest "),
         parts.link(file.where, file.href, css="link mono"),
-        " ",
+        ": ",
         file.message,
         class_name="note top s-failed",
     )
 
 
 def _job(job: JobRow) -> rx.Component:
-    coming = rx.cond(
+    next_run = rx.cond(
         job.state == "running", "running", rx.cond(job.state == "paused", "paused", parts.when(job.next, "in"))
     )
     return rx.el.tr(
@@ -52,21 +52,21 @@ def _job(job: JobRow) -> rx.Component:
         ),
         rx.el.td(parts.namespace(job.namespace)),
         rx.el.td(job.words, rx.el.small(job.cron, class_name="mono"), class_name="wrap"),
-        rx.el.td(coming),
+        rx.el.td(next_run),
         rx.el.td(charts.spark(job.bars, "the last 20 runs")),
         rx.el.td(job.typical, class_name="num"),
         rx.el.td(job.hosts),
-        rx.el.td(job.author, " ", parts.when(job.changed, "since"), class_name="muted"),
+        rx.el.td(job.author, rx.cond(job.author, rx.fragment(", ")), parts.when(job.changed), class_name="muted"),
         key=job.id,
     )
 
 
 def _none() -> rx.Component:
-    """The next step, with the real command."""
+    """Empty state: the next step, with the command."""
     return rx.el.section(
         parts.empty(
             "No jobs yet",
-            rx.el.p("A job is a YAML file in your repository. Write it here, or push it with Git, or with the CLI:"),
+            rx.el.p("A job is a YAML file in your repository. Create it here, push it with Git, or use the CLI:"),
             rx.el.pre("crontopus jobs apply -n production -f backup.yaml", class_name="code"),
             rx.el.div(parts.link("New job", "/jobs/new", css="button primary"), class_name="pad"),
         ),
@@ -75,6 +75,4 @@ def _none() -> rx.Component:
 
 
 def _none_here() -> rx.Component:
-    return rx.el.section(
-        parts.empty("No job matches", rx.el.p(parts.link("Show all jobs", "/jobs"))), class_name="card"
-    )
+    return rx.el.section(parts.empty("No jobs match", rx.el.p(parts.link("Show all jobs", "/jobs"))), class_name="card")

@@ -42,7 +42,7 @@ class InvalidJob:
 
 
 def job_row(job: wire.JobSummary, runs: Sequence[charts.HasDuration]) -> JobRow:
-    """One line of the table."""
+
     newest = runs[-1].status if runs else ""
     durations = sorted(run.duration_s for run in runs if run.duration_s is not None)
     state = "running" if newest == "running" else colours.of_job(job.state)
@@ -65,19 +65,19 @@ def job_row(job: wire.JobSummary, runs: Sequence[charts.HasDuration]) -> JobRow:
 
 
 def invalid(job: wire.JobSummary) -> InvalidJob:
-    """A file that is no job, with its first error."""
+    """An invalid manifest with its first error."""
     first = job.errors[0] if job.errors else wire.Problem("invalid", "This file is not a valid manifest.")
-    where = f"{job.path}:{first.line}:{first.column}" if first.line else job.path
-    return InvalidJob(job.path, f"/jobs/{job.namespace}/{job.name}?tab=definition", where, first.message)
+    where = f"{job.path} line {first.line}" if first.line else job.path
+    return InvalidJob(job.path, f"/jobs/{job.namespace}/{job.name}?tab=definition", where, words.problem(first.message))
 
 
 def pills(jobs: Sequence[wire.JobSummary], namespace: str, state: str, text: str) -> list[Pill]:
-    """Filters with their counts, each an address."""
+    """Filters by namespace and state, each with its count."""
     spaces, states = Counter(job.namespace for job in jobs), Counter(job.state for job in jobs)
-    found = [Pill(f"all {len(jobs)}", _address("", "", text), not namespace and not state)]
-    found += [Pill(f"{name} {n}", _address(name, state, text), name == namespace) for name, n in sorted(spaces.items())]
+    pills = [Pill(f"all {len(jobs)}", _address("", "", text), not namespace and not state)]
+    pills += [Pill(f"{name} {n}", _address(name, state, text), name == namespace) for name, n in sorted(spaces.items())]
     bad = [name for name in WORST_FIRST if name != "invalid" and (states[name] or name == state)]
-    found += [
+    pills += [
         Pill(
             f"{words.JOB_WORDS.get(name, name).split(' ')[0]} {states[name]}",
             _address(namespace, "" if name == state else name, text),
@@ -86,16 +86,16 @@ def pills(jobs: Sequence[wire.JobSummary], namespace: str, state: str, text: str
         )
         for name in bad
     ]
-    return found
+    return pills
 
 
-def page_of(asked: str, count: int, size: int) -> int:
-    """The page that was asked for; the first for nonsense, the last for one beyond it."""
-    return max(1, min(filters.page_number(asked), -(-count // size)))
+def page_of(text: str, count: int, size: int) -> int:
+    """The page number in an address, limited to 1 … the last page."""
+    return max(1, min(filters.page_number(text), -(-count // size)))
 
 
 def pages(page: int, count: int, size: int, chosen: tuple[str, str, str]) -> Pages:
-    """Nothing where one page holds all."""
+    """Links to the neighbouring pages; empty if one page holds all."""
     if count <= size:
         return Pages()
     first, last = (page - 1) * size + 1, min(page * size, count)
@@ -104,5 +104,5 @@ def pages(page: int, count: int, size: int, chosen: tuple[str, str, str]) -> Pag
 
 
 def _address(namespace: str, state: str, text: str, page: int = 1) -> str:
-    asked = {"namespace": namespace, "state": state, "q": text, "page": filters.page_word(page)}
-    return filters.address("/jobs", asked)
+    query = {"namespace": namespace, "state": state, "q": text, "page": filters.page_word(page)}
+    return filters.address("/jobs", query)

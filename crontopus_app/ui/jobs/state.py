@@ -1,4 +1,4 @@
-"""State of the Jobs page; its filters are the address."""
+"""State of the Jobs page. Its filters are in the address."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class JobsState(rx.State):
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows it."""
+        """Fills the page and subscribes it to live events."""
         return await session.opened(self, "run", "job", "change", "endpoint")
 
     async def _fill(self, actor: Actor) -> None:

@@ -1,4 +1,4 @@
-"""Small charts as SVG paths, one path an outcome: cheap to send, cheap to draw."""
+"""Small charts of SVG paths, one path per outcome: cheap to send and to draw."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crontopus_app.ui.kit import colours
 
 @dataclass(frozen=True)
 class Paths:
-    """The ``d`` of one path an outcome; empty ones draw nothing."""
+    """The ``d`` attribute of each outcome's path; an empty one draws nothing."""
 
     ok: str = ""
     failed: str = ""
@@ -32,7 +32,7 @@ def paths_of(drawn: Iterable[tuple[str, str]]) -> Paths:
 
 
 class HasDuration(Protocol):
-    """What a bar tells of a run."""
+    """What a bar shows of a run: status and duration in seconds."""
 
     @property
     def status(self) -> str: ...
@@ -42,7 +42,7 @@ class HasDuration(Protocol):
 
 
 def bars(runs: Sequence[HasDuration], count: int, height: int = 20) -> Paths:
-    """A bar a run, as high as it was long, oldest first, right-aligned in ``count`` places of 6 units."""
+    """One bar per run, its height the duration; oldest first, right-aligned in ``count`` places of 6 units."""
     longest = max((run.duration_s or 0 for run in runs), default=0) or 1
     shown = runs[-count:]
     first = count - len(shown)
@@ -65,7 +65,7 @@ def _drawn(paths: Paths) -> list[rx.Component]:
 
 
 def spark(paths: Paths, label: str) -> rx.Component:
-    """The last twenty runs."""
+    """Sparkline of the last twenty runs."""
     return rx.el.svg(
         *_drawn(paths),
         view_box="0 0 118 20",

@@ -1,4 +1,4 @@
-"""Text with line numbers: a file with what is to be said at its lines, or a difference with its changed words."""
+"""Text with line numbers: a file with errors and lints at their lines, or a diff with its changed words marked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import reflex as rx
 
 from contract import wire
+from crontopus_app.ui.kit import words
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 ALIKE = 0.4
@@ -19,7 +20,7 @@ ALIKE = 0.4
 
 @dataclass(frozen=True)
 class CodeSpan:
-    """Text of a line; ``css`` is ``word`` where it is what changed."""
+    """Part of a line; ``css`` is ``word`` if it is a changed word of a diff."""
 
     text: str
     css: str = ""
@@ -36,51 +37,55 @@ class CodeLine:
 
 
 def file(text: str, problems: Iterable[wire.Problem] = ()) -> list[CodeLine]:
-    """A file line by line, errors and lints at theirs."""
-    said: dict[int, list[wire.Problem]] = {}
+    """The lines of a file, each with its errors and lints."""
+    by_line: dict[int, list[wire.Problem]] = {}
     for problem in problems:
-        said.setdefault(max(problem.line, 1), []).append(problem)
-    return [_told(number, line, said.get(number, [])) for number, line in enumerate(text.splitlines() or [""], start=1)]
+        by_line.setdefault(max(problem.line, 1), []).append(problem)
+    lines = enumerate(text.splitlines() or [""], start=1)
+
+    return [_annotated(number, line, by_line.get(number, [])) for number, line in lines]
 
 
-def _told(number: int, text: str, problems: Sequence[wire.Problem]) -> CodeLine:
+def _annotated(number: int, text: str, problems: Sequence[wire.Problem]) -> CodeLine:
     css = "bad" if any(problem.severity == "error" for problem in problems) else "warn" if problems else ""
-    return CodeLine(str(number), (CodeSpan(text),), css, " · ".join(problem.message for problem in problems))
+    return CodeLine(
+        str(number), (CodeSpan(text),), css, " · ".join(words.plain(problem.message) for problem in problems)
+    )
 
 
 def difference(text: str) -> list[CodeLine]:
-    """A unified difference: a removed line beside the one that took its place has only its changed words marked."""
-    found = text.splitlines()
-    first = next((number for number, line in enumerate(found) if line.startswith("@@")), len(found))
-    return list(_hunks([line for line in found[first:] if not line.startswith("\\")]))
+    """Lines of a unified diff. Where one line replaces another, only the changed words are marked."""
+    lines = text.splitlines()
+    first = next((number for number, line in enumerate(lines) if line.startswith("@@")), len(lines))
+    return list(_hunks([line for line in lines[first:] if not line.startswith("\\")]))
 
 
 def between(old: str, new: str) -> list[CodeLine]:
-    """The same of two texts; empty of two that are equal."""
-    told = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=1)
-    return difference("\n".join(told))
+    """Diff of two texts, as lines; empty if they are equal."""
+    diff = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=1)
+    return difference("\n".join(diff))
 
 
 def _hunks(lines: Iterable[str]) -> Iterator[CodeLine]:
-    gone: list[str] = []
-    come: list[str] = []
+    removed: list[str] = []
+    added: list[str] = []
     for line in lines:
         if line.startswith("+"):
-            come.append(line[1:])
-        elif line.startswith("-") and not come:
-            gone.append(line[1:])
+            added.append(line[1:])
+        elif line.startswith("-") and not added:
+            removed.append(line[1:])
         else:
-            yield from _changed(gone, come)
-            gone, come = [line[1:]] if line.startswith("-") else [], []
+            yield from _changed(removed, added)
+            removed, added = [line[1:]] if line.startswith("-") else [], []
             if line.startswith("@@"):
                 yield CodeLine("", (CodeSpan("…"),), "mark")
-            elif not gone:
+            elif not removed:
                 yield CodeLine("", (CodeSpan(line[1:]),))
-    yield from _changed(gone, come)
+    yield from _changed(removed, added)
 
 
-def _changed(gone: Sequence[str], come: Sequence[str]) -> Iterator[CodeLine]:
-    pairs = [_words(old, new) for old, new in zip_longest(gone, come)]
+def _changed(removed: Sequence[str], added: Sequence[str]) -> Iterator[CodeLine]:
+    pairs = [_words(old, new) for old, new in zip_longest(removed, added)]
     for old, _ in pairs:
         if old:
             yield CodeLine("−", old, "bad")
@@ -90,7 +95,7 @@ def _changed(gone: Sequence[str], come: Sequence[str]) -> Iterator[CodeLine]:
 
 
 def _words(old: str | None, new: str | None) -> tuple[tuple[CodeSpan, ...], tuple[CodeSpan, ...]]:
-    """Both lines in pieces; lines that have little in common, or no partner, are not compared."""
+    """Both lines in spans. Lines with little in common, or without a partner, are one span each."""
     if old is None or new is None:
         return ((CodeSpan(old),) if old is not None else ()), ((CodeSpan(new),) if new is not None else ())
     before, after = _TOKEN.findall(old), _TOKEN.findall(new)
@@ -106,7 +111,7 @@ def _words(old: str | None, new: str | None) -> tuple[tuple[CodeSpan, ...], tupl
 
 
 def block(lines: Any, label: Any) -> rx.Component:
-    """``lines`` is a list of ``CodeLine``; scrolls sideways within itself."""
+    """A block of ``CodeLine``s, scrolling sideways."""
     return rx.el.div(rx.foreach(lines, _line), class_name="lines", role="group", tab_index=0, aria_label=label)
 
 

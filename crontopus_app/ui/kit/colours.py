@@ -1,4 +1,4 @@
-"""Which colour a state has: the only place that says so. What the words look like is the theme's."""
+"""Maps states of runs, jobs, hosts and changes to colour tokens. No other file does."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ HOST = {
     "revoked": "paused",
 }
 CHANGE = {"pending": "running", "done": "ok", "failed": "failed"}
-# What a change does to a job on a host.
+# A plan's action for a job on a host.
 ACTION = {"create": "ok", "update": "running", "delete": "failed", "none": "paused"}
-# Where one mark stands for several, it is the worst of them.
+# A mark that stands for several states shows the worst.
 WORST_FIRST = ("failed", "missed", "unknown", "late", "skipped", "running", "ok")
 
 
 def of_run(status: str, *, late: bool = False) -> str:
-    """A run that went well, or still runs, but began or ended late is late."""
+    """Colour of a run; one that succeeded or is running but started or ended ``late`` is shown as late."""
     colour = RUN.get(status, "unknown")
     return "late" if late and colour in {"ok", "running"} else colour
 
@@ -55,5 +55,5 @@ def of_change(state: str) -> str:
 
 
 def badness(colour: str) -> int:
-    """The place of a colour among all, the worst first."""
+    """Rank of a colour, 0 the worst."""
     return WORST_FIRST.index(colour) if colour in WORST_FIRST else len(WORST_FIRST)

@@ -1,7 +1,7 @@
-"""24 hours with *now* in the middle: one lane a job, one SVG path an outcome for what is settled.
+"""The 24-hour chart with *now* in the middle: one lane per job, one SVG path per outcome for ended runs.
 
-What runs is a small field of its own. A lane is drawn for the moment of its ``Grid``; the browser moves it on
-from there and lets running bars grow (assets/js/timeline.js), without a word from the server.
+Running runs are a small field of their own. A lane is drawn for the time of its ``Grid``; from there the browser
+moves it and lets running bars grow (assets/js/timeline.js), without messages from the server.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ MINUTES = 1440
 SHORTEST = 5.0
 NARROWEST = 3.0
 GOING = 20
-# Of the runs that began within one minute, and lie on each other, so many are told: the newest.
-TOLD = 20
+# Of runs that began within the same minute, and so overlap, at most this many, the newest, are sent.
+PER_MINUTE = 20
 GAP = 2.0
-# Minutes before and after now that its words take on a narrow screen, and what an hour's take on each side.
+# Minutes before and after now that its label covers on a narrow screen; minutes that an hour's label covers.
 NEAR = (-40, 150)
 BESIDE = 60
-# The reference moment of a drawing stands for so long: paths stay the same, so they need not be sent again.
+# The reference time of a drawing changes this often: until then paths stay equal and are not sent again.
 DRAWN_FOR = timedelta(minutes=10)
 TICK = timedelta(hours=3)
-# A run that ended: where it begins, how wide it is drawn.
+# An ended run: left edge and width, in minutes.
 EndedBar = tuple[float, float, TimelineRun]
 
 
 @dataclass(frozen=True)
 class HourMark:
-    """A full hour; ``mute`` where its words would lie under now's or over an edge."""
+    """A full hour; ``mute`` hides a label that would overlap now's or an edge."""
 
     at: str
     left: str
@@ -50,7 +50,7 @@ class HourMark:
 
 @dataclass(frozen=True)
 class Grid:
-    """The moment that is the middle of the drawing, and the full hours that the axis names."""
+    """The time in the middle of the drawing, and the full hours of the axis."""
 
     at: str = ""
     ticks: tuple[HourMark, ...] = ()
@@ -58,9 +58,9 @@ class Grid:
 
 @dataclass(frozen=True)
 class LaneRow:
-    """One job's day in a box of 1440 × 27; ``runs`` tells the browser which run is where, newest last.
+    """One job's day in a box of 1440 × 27; ``runs`` lists the runs for the browser's tooltips, newest last.
 
-    A run is ``left,width,colour,host,seconds,id`` (the id's bytes in base64); ``hosts`` are named by their place.
+    A run is ``left,width,status,host,seconds,id`` (the id's bytes in base64); ``host`` is an index into ``hosts``.
     """
 
     key: str
@@ -79,7 +79,7 @@ class LaneRow:
 
 @dataclass(frozen=True)
 class RunningBar:
-    """A running bar: its lane's place, where it begins, and what the pointer is told."""
+    """The bar of a running run: position, start, and its tooltip ``label``."""
 
     key: str
     left: str
@@ -91,7 +91,7 @@ class RunningBar:
 
 
 def drawn_at(now: datetime) -> datetime:
-    """The middle of the drawing: the last full ten minutes."""
+    """The time in the middle of the drawing: ``now`` rounded down to ten minutes."""
     seconds = int(DRAWN_FOR.total_seconds())
     return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
 
@@ -110,21 +110,21 @@ def _hour(moment: datetime, minutes: float) -> HourMark:
 
 
 def place(moment: datetime, at: datetime) -> float:
-    """Minutes from the left edge of a day that has ``at`` in its middle."""
+    """Minutes from the left edge of the day with ``at`` in its middle."""
     return (moment - at + HALF).total_seconds() / 60
 
 
 def lane_row(lane: Lane, at: datetime) -> LaneRow:
-    """The lane as it is drawn for the moment ``at``."""
+    """The lane as drawn at the time ``at``."""
     ended = sorted(
         (mark for mark in lane.marks if mark.seconds is not None), key=lambda mark: (mark.begun, mark.run_id)
     )
     hosts = list(dict.fromkeys(mark.host for mark in ended))
     bars = [(round(place(mark.begun, at), 1), round(_wide(mark), 1), mark) for mark in ended]
     drawn = dict.fromkeys((colours.of_run(mark.status, late=mark.late), left, wide) for left, wide, mark in bars)
-    told = defaultdict[int, deque[EndedBar]](lambda: deque(maxlen=TOLD))
+    by_minute = defaultdict[int, deque[EndedBar]](lambda: deque(maxlen=PER_MINUTE))
     for bar in bars:
-        told[round(bar[0])].append(bar)
+        by_minute[round(bar[0])].append(bar)
     return LaneRow(
         key=f"{lane.namespace}/{lane.name}",
         name=lane.name,
@@ -134,7 +134,7 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
         label=words.JOB_WORDS.get(lane.state, lane.state),
         paths=paths_of((colour, f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z") for colour, left, wide in drawn),
         slots=outlines([place(slot, at) for slot in lane.slots], _usual(ended)),
-        runs="\n".join(_told(bar, hosts) for minute in told.values() for bar in minute),
+        runs="\n".join(_encoded(bar, hosts) for minute in by_minute.values() for bar in minute),
         hosts="\n".join(hosts),
         last_at=words.iso(ended[-1].begun) if ended else "",
         next_at=words.iso(lane.slots[0]) if lane.slots else "",
@@ -145,7 +145,7 @@ def _wide(mark: TimelineRun) -> float:
     return max((mark.seconds or 0) / 60, SHORTEST)
 
 
-def _told(bar: EndedBar, hosts: Sequence[str]) -> str:
+def _encoded(bar: EndedBar, hosts: Sequence[str]) -> str:
     left, wide, mark = bar
     return f"{left:.0f},{wide:.0f},{mark.status},{hosts.index(mark.host)},{mark.seconds:.3g},{_short(mark.run_id)}"
 
@@ -155,13 +155,13 @@ def _short(run_id: str) -> str:
 
 
 def _usual(ended: Sequence[TimelineRun]) -> float:
-    """How many minutes a slot will be drawn wide: as long as the last runs took, so that one sees what comes."""
+    """Width of a planned run's outline in minutes: the median duration of the last runs."""
     took = [mark.seconds / 60 for mark in ended[-20:] if mark.seconds and mark.status == "success"]
     return max(median(took), 8.0) if took else 8.0
 
 
 def outlines(lefts: Sequence[float], usual: float) -> str:
-    """An outline a slot; a band only where slots are closer than an outline can be told from the next."""
+    """One outline per slot; a band where slots are too close to be drawn apart."""
     if not lefts:
         return ""
     closest = min((after - before for before, after in pairwise(lefts)), default=MINUTES)
@@ -178,7 +178,7 @@ def outlines(lefts: Sequence[float], usual: float) -> str:
 
 
 def going(day: Day, at: datetime) -> list[RunningBar]:
-    """What runs now, lane after lane; of a job that hangs in hundreds of runs the newest."""
+    """Bars of the running runs, lane by lane; at most ``GOING`` per job, the newest."""
     return [
         RunningBar(
             key=f"{lane.namespace}/{lane.name}",
@@ -195,13 +195,13 @@ def going(day: Day, at: datetime) -> list[RunningBar]:
 
 
 def changed(base: Sequence[LaneRow], rows: Iterable[LaneRow]) -> dict[str, LaneRow]:
-    """The rows that differ from those of ``base``, which has the same keys."""
+    """Rows that differ from those in ``base``, by key; both have the same keys."""
     before = {row.key: row for row in base}
     return {row.key: row for row in rows if before[row.key] != row}
 
 
 def chart(lanes: Any, fresh: Any, now: Any, axis: Any) -> rx.Component:
-    """``lanes`` in full, those of them in ``fresh`` as they are there, ``now`` what runs, ``axis`` a Grid."""
+    """``fresh`` overrides ``lanes`` by key, ``now`` holds the running bars, ``axis`` is a ``Grid``."""
     moved = rx.el.div(rx.foreach(axis.ticks, _tick), rx.foreach(now, _bar), class_name="moved")
     return rx.el.div(
         rx.el.div(moved, class_name="axis"),
@@ -250,7 +250,7 @@ def _row(lane: Any) -> rx.Component:
             class_name="lane",
             tab_index=0,
             role="group",
-            aria_label=f"runs of {lane.name}: arrow keys go from run to run, Enter opens one",
+            aria_label=f"runs of {lane.name}: arrow keys move between runs, Enter opens one",
             data_key=lane.key,
             data_name=lane.name,
             data_runs=lane.runs,
@@ -258,8 +258,8 @@ def _row(lane: Any) -> rx.Component:
         ),
         rx.el.div(
             rx.cond(lane.state == "running", "running · ", ""),
-            rx.cond(lane.last_at, rx.fragment("ran ", when(lane.last_at)), "no run in 12 h"),
-            rx.cond(lane.next_at, rx.fragment(" · next ", when(lane.next_at, "clock")), ""),
+            rx.cond(lane.last_at, rx.fragment("last run ", when(lane.last_at)), "no run in 12 h"),
+            rx.cond(lane.next_at, rx.fragment(" · next ", when(lane.next_at, "short")), ""),
             class_name="brief",
         ),
         class_name="row",

@@ -1,7 +1,6 @@
-"""Dialogs: the browser's own <dialog>, opened by ``assets/js/dialogs.js`` without asking the server.
+"""Dialogs on the browser's own <dialog>; ``assets/js/dialogs.js`` opens them without a request to the server.
 
-The browser keeps the focus inside, closes on Esc and makes the rest inert; the script gives the focus back to what
-opened it.
+The browser traps the focus, closes on Esc and makes the rest inert; the script returns the focus to the opener.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import reflex as rx
 def dialog(
     name: str, title: Any, *body: Any, acts: tuple[rx.Component, ...] = (), close: str = "Close"
 ) -> rx.Component:
-    """A dialog called ``name``, unique on its page; ``acts`` stand after the button that closes it.
+    """A dialog with the id ``name``; ``acts`` are buttons after the one that closes it.
 
-    An act closes the dialog too where it has ``data_close=""``.
+    A button with ``data_close=""`` closes the dialog too.
     """
     foot = rx.el.div(rx.el.button(close, type="button", data_close=""), *acts, class_name="acts")
     return _frame(name, title, *body, foot)
@@ -25,10 +24,10 @@ def dialog(
 def confirm(
     name: str, title: Any, *body: Any, act: Any, on_submit: Any, takes: tuple[str, ...] = (), danger: bool = True
 ) -> rx.Component:
-    """Asks before an act: ``body`` says what it will do where. ``on_submit`` is given a dict with what ``takes`` names.
+    """A confirmation: ``body`` says what the act will do and where. ``on_submit`` gets a dict of the fields ``takes``.
 
-    One such dialog serves a whole table: each row's opener gives its own values (``opens(…, id=row.id)``), which the
-    handler receives as text, unchecked as all that comes from a browser.
+    One dialog serves a whole table: each row's opener passes its own values (``opens(…, id=row.id)``). The handler
+    receives them as text and must validate them, as anything from a browser.
     """
     fields = [rx.el.input(type="hidden", name=_word(key), data_take=key) for key in takes]
     foot = rx.el.div(
@@ -40,18 +39,18 @@ def confirm(
 
 
 def opens(label: Any, name: str, /, *, css: Any = "", on_click: Any = None, **gives: Any) -> rx.Component:
-    """A button that opens the dialog ``name`` and gives it ``gives``: words for ``given``, values for ``takes``.
+    """A button that opens the dialog ``name`` and passes it ``gives``: texts for ``given``, values for ``takes``.
 
-    ``on_click`` may ask the server meanwhile for what the dialog shows.
+    ``on_click`` may load what the dialog shows meanwhile.
     """
-    given: dict[str, Any] = {f"data_give_{_word(key)}": value for key, value in gives.items()}
+    props: dict[str, Any] = {f"data_give_{_word(key)}": value for key, value in gives.items()}
     if on_click is not None:
-        given["on_click"] = on_click
-    return rx.el.button(label, type="button", class_name=css, data_open=name, aria_haspopup="dialog", **given)
+        props["on_click"] = on_click
+    return rx.el.button(label, type="button", class_name=css, data_open=name, aria_haspopup="dialog", **props)
 
 
 def given(key: str) -> rx.Component:
-    """What the opener gave under this name, as text within the dialog."""
+    """The text that the opener passed under this name."""
     return rx.el.b(data_given=_word(key))
 
 
@@ -61,7 +60,7 @@ def _frame(name: str, title: Any, *body: Any) -> rx.Component:
 
 
 def _word(key: str) -> str:
-    """A name that is the same in Python, in an attribute and in the script."""
+    """Checks that ``key`` reads the same in Python, as an attribute and in the script; raises ValueError."""
     if not key.isalpha() or not key.islower():
-        raise ValueError(f"{key!r}: what a dialog is given is named by one lower-case word")
+        raise ValueError(f"{key!r}: a dialog's field is named by one lower-case word")
     return key

@@ -1,4 +1,4 @@
-"""How long a job's last runs took: a bar a run, with lines at the median, the 95th percentile and the limit."""
+"""Chart of a job's run durations: one bar per run, with lines at the median, the 95th percentile and the limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crontopus_app.ui.kit.parts import link
 
 SHOWN = 60
 LOWEST = 2.0
-# A limit far above all bars would press them flat: beyond this it is told in words only.
+# A limit more than this many times the longest run would flatten the bars: it is shown as text only.
 FAR = 2.5
 
 
@@ -40,7 +40,7 @@ class ReferenceLine:
 
 @dataclass(frozen=True)
 class Durations:
-    """Bars oldest first; ``summary`` stands beside the heading, ``label`` tells the chart to who cannot see it."""
+    """Bars oldest first. ``summary`` is shown beside the heading, ``label`` is read by screen readers."""
 
     bars: tuple[Bar, ...] = ()
     marks: tuple[ReferenceLine, ...] = ()
@@ -49,7 +49,7 @@ class Durations:
 
 
 def durations(runs: Sequence[wire.Run], limit_s: float | None = None) -> Durations:
-    """Of ``runs``, oldest first, the last ``SHOWN`` that have ended."""
+    """The chart of the last ``SHOWN`` ended runs of ``runs`` (oldest first); ``limit_s`` is the job's time limit."""
     ended = [run for run in runs if run.duration_s is not None][-SHOWN:]
     if not ended:
         return Durations()
@@ -57,10 +57,10 @@ def durations(runs: Sequence[wire.Run], limit_s: float | None = None) -> Duratio
     far = limit_s is not None and limit_s > FAR * took[-1]
     top = max(took[-1], 0 if far else limit_s or 0) or 1.0
     lines = [("p50", percentile(took, 0.5)), ("p95", percentile(took, 0.95)), ("limit", limit_s)]
-    known = [(name, seconds) for name, seconds in lines if seconds is not None]
+    values = [(name, seconds) for name, seconds in lines if seconds is not None]
     marks = [
         ReferenceLine(name, words.took(at), f"{100 * at / top:.1f}%")
-        for name, at in known
+        for name, at in values
         if not (far and name == "limit")
     ]
     bars = [
@@ -73,7 +73,7 @@ def durations(runs: Sequence[wire.Run], limit_s: float | None = None) -> Duratio
         for run in ended
     ]
     above = f"limit {words.took(limit_s)}, far above" if far else ""
-    return Durations(tuple(bars), tuple(marks), _summary(len(ended), above), _label(len(ended), known, took[-1]))
+    return Durations(tuple(bars), tuple(marks), _summary(len(ended), above), _label(len(ended), values, took[-1]))
 
 
 def _href(run: wire.Run) -> str:
@@ -81,22 +81,22 @@ def _href(run: wire.Run) -> str:
 
 
 def _title(run: wire.Run) -> str:
-    return f"{run.status} · took {words.took(run.duration_s)} on {run.endpoint_name}"
+    return f"{run.status} · {words.took(run.duration_s)} on {run.endpoint_name}"
 
 
 def _summary(count: int, above: str) -> str:
     return " · ".join(filter(None, (f"last {words.plural(count, 'run')}", above)))
 
 
-def _label(count: int, known: Sequence[tuple[str, float]], longest: float) -> str:
-    meaning = {"p50": "half of them took at most", "p95": "95 of 100 at most", "limit": "the limit is"}
-    told = [f"{meaning[name]} {words.took(at)}" for name, at in known]
-    runs = f"How long the last {words.plural(count, 'run')} took"
-    return f"{runs}: {', '.join(told)}; the longest took {words.took(longest)}."
+def _label(count: int, values: Sequence[tuple[str, float]], longest: float) -> str:
+    meaning = {"p50": "median", "p95": "95th percentile", "limit": "limit"}
+    figures = [f"{meaning[name]} {words.took(at)}" for name, at in values]
+    runs = f"Durations of the last {words.plural(count, 'run')}"
+    return f"{runs}: {', '.join(figures)}, longest {words.took(longest)}."
 
 
 def chart(shown: Any) -> rx.Component:
-    """``shown`` is a var of ``Durations``. Bars from the left in places of one width; arrow keys go between them."""
+    """``shown`` is a var of ``Durations``. Arrow keys move between the bars."""
     bars = rx.el.div(
         rx.foreach(shown.bars, _bar),
         class_name="barlist",
@@ -109,7 +109,7 @@ def chart(shown: Any) -> rx.Component:
 
 
 def key(shown: Any) -> rx.Component:
-    """The lines' names and values, for beside the heading."""
+    """Legend of the reference lines with their values."""
     return rx.el.span(rx.foreach(shown.marks, _key), class_name="legend")
 
 

@@ -1,7 +1,7 @@
-"""A text editor with line numbers and what is to be said of a line, at that line.
+"""A text editor with line numbers, and errors and advice at their lines.
 
-The numbers, the textarea and the marks lie in one box that scrolls, so nothing has to follow anything. The browser
-keeps the numbers while one types (``assets/js/editor-boxes.js``); the marks come from the server.
+Line numbers, textarea and marks are in one scrolling box, so nothing must be kept in step. The browser updates the
+numbers while the user types (``assets/js/editor-boxes.js``); the marks come from the server.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 import reflex as rx
 
 from contract import wire
+from crontopus_app.ui.kit import words
 
 
 @dataclass(frozen=True)
 class LineMark:
-    """What is said of one line; ``left`` is where its text ends, in characters."""
+    """Errors or advice at one line; ``left`` is the length of its text in characters."""
 
     line: int
     column: int
@@ -28,32 +29,31 @@ class LineMark:
 
 
 def marks(text: str, problems: Iterable[wire.Problem]) -> tuple[LineMark, ...]:
-    """A mark a line in order, an error before advice; what is of no line is said at the first."""
-    found: dict[int, list[wire.Problem]] = {}
+    """One mark per line, in order, errors before advice. Problems without a line are at the first."""
+    by_line: dict[int, list[wire.Problem]] = {}
     lines = text.split("\n")
     for problem in problems:
-        found.setdefault(min(max(problem.line, 1), len(lines)), []).append(problem)
-    return tuple(_mark(number, lines[number - 1], here) for number, here in sorted(found.items()))
+        by_line.setdefault(min(max(problem.line, 1), len(lines)), []).append(problem)
+    return tuple(_mark(number, lines[number - 1], here) for number, here in sorted(by_line.items()))
 
 
 def _mark(number: int, text: str, here: list[wire.Problem]) -> LineMark:
     errors = [problem for problem in here if problem.severity == "error"]
     ordered = errors + [problem for problem in here if problem not in errors]
-    message = " · ".join(problem.message for problem in ordered)
-    said = "error" if errors else "advice"
-    return LineMark(number, max(ordered[0].column, 1), "failed" if errors else "late", message, len(text), said)
+    message = " · ".join(words.plain(problem.message) for problem in ordered)
+    label = "error" if errors else "advice"
+    return LineMark(number, max(ordered[0].column, 1), "failed" if errors else "late", message, len(text), label)
 
 
 def editor(
     name: str, label: str, marked: Any, *, error: Any = False, read_only: Any = False, text: str = ""
 ) -> rx.Component:
-    """The box and, below it, the same marks as a list that leads to their lines.
+    """The editor and, below it, a list of its marks with links to their lines.
 
-    ``name`` is the textarea's id. Its text belongs to the browser and comes from the script; ``text`` is for one that
-    has no script behind it.
+    ``name`` is the textarea's id. The browser's script sets its text; ``text`` is for an editor without the script.
     """
     numbers = rx.el.div(_numbers(text), class_name="ed-numbers", aria_hidden="true", data_ed_numbers=name)
-    given: dict[str, Any] = {"default_value": text, "style": {"minWidth": f"{_wide(text)}ch"}} if text else {}
+    initial: dict[str, Any] = {"default_value": text, "style": {"minWidth": f"{_wide(text)}ch"}} if text else {}
     area = rx.el.textarea(
         id=name,
         aria_label=label,
@@ -66,7 +66,7 @@ def editor(
         wrap="off",
         rows=str(max(len(text.splitlines()), 12)) if text else "12",
         data_ed="",
-        **given,
+        **initial,
     )
     layer = rx.el.div(rx.foreach(marked, _at_line), class_name="ed-marks", aria_hidden="true")
     box = rx.el.div(numbers, rx.el.div(layer, area, class_name="ed-text"), class_name="ed")
@@ -83,8 +83,8 @@ def _wide(text: str) -> int:
 
 
 def _at_line(mark: Any) -> rx.Component:
-    said = rx.el.span(mark.message, style={"left": f"calc({mark.left}ch + 2ch)"})
-    return rx.el.div(said, class_name=f"ed-mark s-{mark.state}", style={"--at": mark.line.to(str)})
+    text = rx.el.span(mark.message, style={"left": f"calc({mark.left}ch + 2ch)"})
+    return rx.el.div(text, class_name=f"ed-mark s-{mark.state}", style={"--at": mark.line.to(str)})
 
 
 def _listed(mark: Any, name: str) -> rx.Component:

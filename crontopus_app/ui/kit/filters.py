@@ -1,4 +1,4 @@
-"""Filters and pages that live in the address, so that every view can be sent to a colleague. Pure."""
+"""Filters and page numbers in the address, so that every view can be shared as a link. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 @dataclass(frozen=True)
 class Pill:
-    """A filter as a link, and whether it is on; one that begins another kind stands ``apart``."""
+    """A filter as a link. ``on``: it is active. ``apart``: it begins another group of filters."""
 
     text: str
     href: str
@@ -19,7 +19,7 @@ class Pill:
 
 @dataclass(frozen=True)
 class Pages:
-    """Addresses of the page before and the next one, empty where there is none; ``summary`` counts what is shown."""
+    """Addresses of the previous and the next page, empty if there is none; ``summary`` counts the rows shown."""
 
     before: str = ""
     after: str = ""
@@ -27,16 +27,16 @@ class Pages:
 
 
 def address(path: str, filters: Mapping[str, str]) -> str:
-    """The path with those filters that say something."""
+    """The path with the non-empty filters as its query."""
     query = urlencode({name: value for name, value in filters.items() if value})
     return f"{path}?{query}" if query else path
 
 
-def page_number(asked: str) -> int:
-    """The page that an address asks for, from 1; the first for nonsense."""
-    return max(1, int(asked)) if asked.isdecimal() and len(asked) < 6 else 1
+def page_number(text: str) -> int:
+    """The page number in an address, from 1; 1 if it is no number."""
+    return max(1, int(text)) if text.isdecimal() and len(text) < 6 else 1
 
 
 def page_word(page: int) -> str:
-    """The page as a filter: nothing for the first, whose address stays short."""
+    """The page number for an address; empty for the first page."""
     return str(page) if page > 1 else ""

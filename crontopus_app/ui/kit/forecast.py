@@ -1,6 +1,6 @@
-"""What a schedule will do: words, next runs in three zones, nights with a clock change. Pure.
+"""What a schedule will do: its meaning in words, the next runs, nights with a clock change. Pure.
 
-Hosts differ in how their cron treats a night with a clock change: where that makes a difference, each is said.
+Cron daemons treat a clock change differently: where that matters, each daemon's behaviour is shown.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from crontopus_app.monitoring.slots import DEBIAN, NOWHERE, Host, ScheduledJob
 
 NEXT = 5
 CRONS = {
-    "debian": "Debian's cron and cronie",
+    "debian": "Debian cron and cronie",
     "busybox": "BusyBox crond",
     "systemd": "systemd timers",
     "windows": "Windows Task Scheduler",
 }
-UNKNOWN = "unknown until the host reports"
+AT_BOOT = "Runs at each start of the host."
+NO_RUN = "No run planned."
+UNKNOWN = "Unknown until a host reports its time zone."
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One run to come: the instant (the browser says it in its own zone), and its wall clock in two others."""
+    """One planned run: ISO time, its wall clock in the job's zone (``there``), and in UTC where that differs."""
 
     at: str
     there: str
@@ -41,25 +43,28 @@ class Night:
 
 @dataclass(frozen=True)
 class Forecast:
+    """``reason`` says why there are no ``next_runs``."""
+
     words: str = ""
-    zone: str = UNKNOWN
+    zone: str = ""
     next_runs: tuple[Slot, ...] = ()
     nights: tuple[Night, ...] = ()
+    reason: str = UNKNOWN
 
 
-NOTHING = Forecast()
+EMPTY = Forecast()
 
 
-def zone_of(wanted: str | None, reported: Iterable[str]) -> str:
-    """The job's zone, else the one its hosts reported if they agree; an empty string while it is not known."""
-    known = {zone for zone in reported if zone}
-    return wanted or (known.pop() if len(known) == 1 else "")
+def zone_of(of_job: str | None, reported: Iterable[str]) -> str:
+    """The job's zone, else the one that all its hosts reported; empty if unknown or ambiguous."""
+    zones = {zone for zone in reported if zone}
+    return of_job or (zones.pop() if len(zones) == 1 else "")
 
 
 def forecast(job: ScheduledJob, zone: str, hosts: Set[Host], now: datetime) -> Forecast:
-    """What the job does on these hosts, which all keep time by ``zone``; without any, as Debian's cron would.
+    """Forecast for the job on ``hosts``, all in ``zone``; without hosts, for Debian's cron.
 
-    Nothing but words without a zone; an empty future of a schedule that cannot be read.
+    Without a zone it has words only. For an invalid schedule it is empty.
     """
     expressions, there = list(job.schedule), replace(job, timezone=zone)
     crons = sorted({host.clock.policy for host in hosts}) or [DEBIAN]
@@ -68,24 +73,27 @@ def forecast(job: ScheduledJob, zone: str, hosts: Set[Host], now: datetime) -> F
             return Forecast(schedule.words(expressions))
         runs = tuple(slot(at, zone) for at in slots.next_slots(there, hosts, now, NEXT))
         line = slots.line(there, min(hosts, default=NOWHERE))
-        found = nights(line.plain, zone, now, crons) if line else ()
-        return Forecast(schedule.explain(expressions, zone), zone, runs, found)
+        effects = nights(line.plain, zone, now, crons) if line else ()
+        reason = AT_BOOT if all(one.strip().lower() == "@reboot" for one in expressions) else NO_RUN
+        return Forecast(schedule.explain(expressions, zone), zone, runs, effects, reason)
     except (schedule.ScheduleError, ValueError, KeyError, OSError):
         return Forecast()
 
 
 def slot(at: datetime, zone: str) -> Slot:
-    return Slot(at.isoformat(), f"{at.astimezone(ZoneInfo(zone)):%a %d %b %H:%M}", f"{at.astimezone(UTC):%H:%M}")
+    there, utc = at.astimezone(ZoneInfo(zone)), at.astimezone(UTC)
+
+    return Slot(
+        at.isoformat(), f"{there:%a %d %b %H:%M}", "" if there.utcoffset() == utc.utcoffset() else f"{utc:%H:%M}"
+    )
 
 
 def nights(plain: Sequence[str], zone: str, now: datetime, crons: Sequence[str] = (DEBIAN,)) -> tuple[Night, ...]:
-    """Both clock changes of the year, those without effect too; where crons differ, what each does."""
-    found = [schedule.change_nights(list(plain), zone, cron, now) for cron in crons]
-    told: list[Night] = []
-    for same in zip(*found, strict=True):
-        agreed = len({night.text for night in same}) == 1
-        pairs = (
-            [("", same[0])] if agreed else [(f"{CRONS[cron]}: ", one) for cron, one in zip(crons, same, strict=True)]
-        )
-        told += [Night(who + night.text, "ok" if night.outcome == "fine" else "late") for who, night in pairs]
-    return tuple(told)
+    """Effects of the next year's clock changes; where cron daemons differ, one entry for each."""
+    by_cron = [schedule.change_nights(list(plain), zone, cron, now) for cron in crons]
+    effects: list[Night] = []
+    for same in zip(*by_cron, strict=True):
+        agree = len({night.text for night in same}) == 1
+        pairs = [("", same[0])] if agree else [(f"{CRONS[cron]}: ", one) for cron, one in zip(crons, same, strict=True)]
+        effects += [Night(prefix + night.text, "ok" if night.outcome == "fine" else "late") for prefix, night in pairs]
+    return tuple(effects)

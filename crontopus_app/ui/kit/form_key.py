@@ -1,4 +1,4 @@
-"""A key in each opened form that creates something: a second click sends it again and creates nothing more."""
+"""Idempotency key of a form that creates something: a second click sends it again and creates nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAME = "form_key"
 
 
 def new_key() -> str:
-    """For a form that is opened, or filled in anew after it created something."""
+    """A key for a form just opened, or emptied after it created something."""
     return secrets.token_urlsafe(16)
 
 
@@ -20,5 +20,5 @@ def hidden(key: Any) -> rx.Component:
 
 
 def key_of(form: dict[str, Any]) -> str:
-    """The key that came with the form."""
+    """The key in a submitted form."""
     return str(form.get(NAME) or "")

@@ -1,4 +1,4 @@
-"""Enrolment tokens, as Enrol and Tokens both list them: how many hosts may still join, until when, and revoking one."""
+"""The table of enrolment tokens on Enrol and Tokens: uses left, expiry, revocation."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ class EnrolmentTokenRow:
 
 def row(one: wire.EnrollmentToken, now: datetime) -> EnrolmentTokenRow:
     left = None if one.max_uses is None else max(0, one.max_uses - one.uses)
-    uses = f"{words.plural(one.uses, 'host')}, no limit" if left is None else f"{left} of {one.max_uses} left"
+    unlimited = f"{words.plural(one.uses, 'host') if one.uses else 'unused'} · no limit"
+    uses = unlimited if left is None else f"{left} of {one.max_uses} left"
     state = state_of(one.revoked, one.expires_at, now)
     state = "used up" if state == "active" and left == 0 else state
     return EnrolmentTokenRow(one.id, one.name, uses, words.iso(one.expires_at), state)
 
 
 def state_of(revoked: bool, expires_at: datetime | None, now: datetime) -> str:
-    """Of any token: active, expired or revoked."""
+    """State of any token: active, expired or revoked."""
     if revoked:
         return "revoked"
     return "expired" if expires_at is not None and expires_at <= now else "active"
@@ -60,20 +61,20 @@ def expiry(at: Any) -> rx.Component:
 
 
 def revoke(token: Any, name: str) -> rx.Component:
-    """What can be done with a token that lives; the word for one that does not."""
+    """A Revoke button for an active token, else its state."""
     label = rx.fragment("Revoke", rx.el.span(" ", token.name, class_name="sr"))
     opener = dialog.opens(label, name, css="danger", id=token.id, name=token.name)
     return rx.cond(token.state == "active", opener, rx.el.span(token.state, class_name="muted"))
 
 
 def confirmation(on_submit: Any) -> rx.Component:
-    """``on_submit`` is given the token's ``id``."""
-    stays = ". Hosts that have joined stay and keep their jobs."
+    """Dialog before an enrolment token is revoked; ``on_submit`` gets the token's ``id``."""
+    stays = ". Enrolled hosts stay and keep their jobs."
     return dialog.confirm(
         NAME,
-        "Revoke this enrolment token",
-        rx.el.p("No further host can join with ", dialog.given("name"), stays),
-        act="Revoke it",
+        "Revoke enrolment token",
+        rx.el.p("No more hosts can enrol with ", dialog.given("name"), stays),
+        act="Revoke token",
         on_submit=on_submit,
         takes=("id",),
     )

@@ -1,4 +1,4 @@
-"""Next runs in three zones and the nights with a clock change, for Job and for New and Edit."""
+"""Next runs in up to three zones, and nights with a clock change; for Job and for New and Edit."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from crontopus_app.ui.kit import parts
 
 
 def slots(forecast: Any) -> rx.Component:
-    """The next runs: the job's zone, the viewer's, UTC; says why where there are none to be told."""
+    """Table of the next runs in the job's zone, the viewer's and UTC; without any, the reason."""
     row = lambda one: rx.el.tr(  # noqa: E731 -- three cells, used once
         rx.el.td(one.there),
-        rx.el.td("yours ", parts.when(one.at, "clock")),
-        rx.el.td("UTC ", one.utc),
+        rx.el.td(parts.when(one.at, "yours", forecast.zone)),
+        rx.el.td(rx.cond(one.utc, rx.fragment(one.utc, " UTC"))),
     )
     table = rx.el.table(rx.el.tbody(rx.foreach(forecast.next_runs, row)), class_name="plain", id="coming")
-    return rx.cond(forecast.next_runs, table, rx.el.p("Next runs: ", forecast.zone, ".", class_name="muted"))
+    return rx.cond(forecast.next_runs, table, rx.el.p(forecast.reason, class_name="muted"))
 
 
 def nights(forecast: Any) -> rx.Component:

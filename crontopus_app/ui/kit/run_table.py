@@ -1,4 +1,4 @@
-"""Runs as a table: on Overview, Job, Runs and Run."""
+"""The table of runs on Overview, Runs and Run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RunRow:
 
 
 def delay(run: wire.Run) -> str:
-    """How long after its slot it began: ``+0.4 s``."""
+    """Start minus scheduled time: ``+0.4 s``; empty if either is unknown."""
     if run.slot is None or run.started_at is None:
         return ""
     late = (run.started_at - run.slot).total_seconds()
@@ -41,14 +41,14 @@ def delay(run: wire.Run) -> str:
 
 
 def outcome(run: wire.Run) -> str:
-    """``exit 2`` or ``signal 9``; an empty string for what has no end yet."""
+    """``exit 2`` or ``signal 9``; empty while it runs."""
     if run.signal:
         return f"signal {run.signal}"
     return f"exit {run.exit_code}" if run.exit_code is not None and run.status != "running" else ""
 
 
 def row(run: wire.Run) -> RunRow:
-    """One line of the table."""
+
     return RunRow(
         id=run.id,
         href=f"/runs/{run.id}",
@@ -72,7 +72,7 @@ def rows(runs: Iterable[wire.Run]) -> list[RunRow]:
 
 
 def table(shown: Any) -> rx.Component:
-    """Runs, newest first."""
+    """``shown`` is a var of ``RunRow``s, newest first."""
     return parts.table(HEADS, rx.foreach(shown, _row), numeric=("Delay", "Took"))
 
 

@@ -1,6 +1,6 @@
-"""What stands in a page's place while its first data is on its way: its own shape, from a few pieces, so nothing jumps.
+"""Skeletons shown while a page's first data loads: each has its page's shape, so that nothing moves afterwards.
 
-A piece is one element; its rows are drawn by CSS. Heights are those of the real parts in console.css.
+Each piece is one element; CSS draws its rows. Heights are those of the real components in console.css.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ HEAD, TITLED = 33, 78
 
 
 def block(height: int) -> rx.Component:
-    """A card of so many pixels."""
+    """A card of ``height`` pixels."""
     return rx.el.span(class_name="skeleton", style={"height": f"{height}px"})
 
 
 def rows(count: int, height: int = LINE, head: int = HEAD) -> rx.Component:
-    """A table, a list or lanes: ``count`` rows of ``height`` pixels under a head."""
+    """A table, list or lanes: ``count`` rows of ``height`` pixels under a head."""
     return rx.el.span(
         class_name="skeleton rows", style={"--n": str(count), "--row": f"{height}px", "--head": f"{head}px"}
     )
@@ -29,17 +29,17 @@ def tiles(narrow: int, wide: int = 0) -> rx.Component:
 
 
 def pills(count: int) -> rx.Component:
-    """A line of filters."""
+    """A row of filters."""
     return rx.el.div(*[rx.el.span(class_name="skeleton pill") for _ in range(count)], class_name="filters")
 
 
 def beside(*pieces: rx.Component, css: str = "cols even") -> rx.Component:
-    """Panes side by side, as the page has them; below each other where it is narrow."""
+    """Panes side by side; one below the other on a narrow page."""
     return rx.el.div(*pieces, class_name=css)
 
 
 def waiting(*pieces: rx.Component) -> rx.Component:
-    """The pieces as one thing that is on its way."""
+    """The pieces as one loading region."""
     return rx.el.div(*pieces, class_name="waiting", aria_busy="true", aria_label="loading", role="status")
 
 
@@ -50,7 +50,7 @@ def overview() -> rx.Component:
 
 
 def table(height: int = LINE) -> rx.Component:
-    """Filters over a table."""
+    """Filters above a table."""
     return waiting(pills(6), rows(12, height))
 
 
@@ -69,12 +69,12 @@ def endpoint() -> rx.Component:
 
 
 def editor() -> rx.Component:
-    """Form, text, and what it means beside them."""
+    """Form, YAML and forecast side by side."""
     return waiting(beside(rx.el.div(block(560)), rx.el.div(block(420)), rx.el.div(block(150)), css="cols even panes"))
 
 
 def forms() -> rx.Component:
-    """Two forms over a table."""
+    """Two forms above a table."""
     return waiting(beside(block(216), block(216)), rows(6, LINE, TITLED))
 
 
@@ -88,5 +88,5 @@ def steps() -> rx.Component:
 
 
 def figures(count: int = 8, height: int = LINE) -> rx.Component:
-    """Figures over a table with a title: the operator's pages."""
+    """Figures above a table with a title: the operator's pages."""
     return waiting(tiles(5), rows(count, height, TITLED))

@@ -1,4 +1,4 @@
-"""A strip of cells, one a slot or a day: what a job did at a glance. Arrow keys go from cell to cell."""
+"""A strip of squares, one per slot or day: a job's history at a glance. Arrow keys move between squares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crontopus_app.ui.kit.parts import link
 
 @dataclass(frozen=True)
 class Cell:
-    """``state`` is a state's word or ``none`` (nothing is known); ``title`` says all; ``href`` may be empty."""
+    """``state`` is a colour token or ``none`` (no data); ``title`` is the full text; ``href`` may be empty."""
 
     state: str
     title: str
@@ -20,7 +20,7 @@ class Cell:
 
 
 def strip(cells: Any, columns: Any, label: Any) -> rx.Component:
-    """Cells from the left in ``columns`` places of one width, so that a new one moves nothing."""
+    """Cells from the left in ``columns`` places of equal width, so that a new one moves nothing."""
     return rx.el.div(
         rx.foreach(cells, _cell),
         style={"--columns": columns},
@@ -33,6 +33,6 @@ def strip(cells: Any, columns: Any, label: Any) -> rx.Component:
 
 
 def _cell(cell: Cell) -> rx.Component:
-    told = {"data_tip": cell.title, "aria_label": cell.title, "tab_index": -1}
-    linked = link("", cell.href, css=f"s-{cell.state}", **told)
-    return rx.cond(cell.href, linked, rx.el.span(class_name=f"s-{cell.state}", role="img", **told))
+    props = {"data_tip": cell.title, "aria_label": cell.title, "tab_index": -1}
+    linked = link("", cell.href, css=f"s-{cell.state}", **props)
+    return rx.cond(cell.href, linked, rx.el.span(class_name=f"s-{cell.state}", role="img", **props))

@@ -1,14 +1,23 @@
-"""Values as words: durations, states, times. Pure, so that rows are made without a browser."""
+"""Formats values for display: durations, states, times, sizes. Pure."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 JOB_WORDS = {"ok": "healthy", "waiting": "waiting for its first run", "retired": "retired"}
 
 
+OUTCOMES = {"": "not reported yet", "Kept": "Installed (unchanged)", "Applied": "Installed"}
+
+
+def outcome(reported: str) -> str:
+    """What an agent did with a job, as shown: ``Installed (unchanged)``."""
+    return OUTCOMES.get(reported, reported)
+
+
 def took(seconds: float | None) -> str:
-    """``38 ms``, ``0.4 s``, ``8.2 s``, ``1:31``, ``1:00:00``; a dash of nothing."""
+    """``38 ms``, ``0.4 s``, ``8.2 s``, ``1:31``, ``1:00:00``; a dash for None."""
     if seconds is None:
         return "–"
     if 0 < seconds < 0.1:
@@ -22,8 +31,18 @@ def took(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def plain(message: str) -> str:
+    """A message without the backticks that mark commands and names."""
+    return message.replace("`", "")
+
+
+def problem(message: str) -> str:
+    """A manifest's error as shown beside its file: without backticks, the field without ``spec.`` or ``metadata.``."""
+    return plain(re.sub(r"^`(?:spec|metadata)\.", "", message))
+
+
 def iso(at: datetime | None) -> str:
-    """The moment for a ``<time>``; an empty string of none."""
+    """ISO 8601, for a ``<time>``; empty for None."""
     return at.isoformat() if at else ""
 
 
@@ -33,7 +52,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as people read them."""
+    """Bytes as ``2.0 KiB``, ``3 bytes``."""
     for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
@@ -41,5 +60,5 @@ def size(count: int) -> str:
 
 
 def hosts(names: list[str]) -> str:
-    """The host's name, or how many there are."""
+    """The name of a single host, else the number of hosts."""
     return names[0] if len(names) == 1 else plural(len(names), "host") if names else "no host yet"

@@ -1,4 +1,4 @@
-"""The operator's pages: health, tenants, tasks, settings."""
+"""The operator's pages: Health, Tenants, Tasks, Settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crontopus_app.operations.operators import SUSPENSION
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import dialog, parts, skeleton
 from crontopus_app.ui.operator import rows
-from crontopus_app.ui.operator.state import HealthState, InForceState, TasksState, TenantsState
+from crontopus_app.ui.operator.state import EffectiveSettingsState, HealthState, TasksState, TenantsState
 
 TABS = (
     ("Health", "/operator"),
@@ -23,12 +23,11 @@ TENANTS = ["Tenant", "State", "Users", "Jobs", "Endpoints", "Runs, 30 d", "Outpu
 PEOPLE = ["User", "E-mail", "Role", ""]
 QUEUES = ["Queue", "Waiting", "Oldest", "Running", "Scheduled", "Failed"]
 WORKERS = ["Worker", "State", "Task", "Heartbeat", "Done", "Failed"]
-CHANGES = ["Tenant", "State", "Change", "By", "Waits for, refused for", "Tries", "Since", ""]
+CHANGES = ["Tenant", "State", "Change", "Author", "Reason", "Attempts", "Since", ""]
 
 
 def _frame(tab: str, state: Any, *body: Any, right: tuple[rx.Component, ...] = ()) -> rx.Component:
-    # Another program's pages: the document is loaded anew.
-    # Not one of our pages: the router would look for it and find nothing.
+    # Another application: the router must not handle the link.
     rq = parts.link("RQ dashboard", "/operator/rq/", css="button", reload_document=True)
     title = rx.fragment(rx.el.span("Operator / ", class_name="muted"), tab)
     shape = rx.fragment(_tabs(tab), skeleton.figures())
@@ -36,7 +35,7 @@ def _frame(tab: str, state: Any, *body: Any, right: tuple[rx.Component, ...] = (
 
 
 def _tabs(tab: str) -> rx.Component:
-    """There before what they lead to is."""
+    """Tabs; shown while the page loads, too."""
     tabs = [
         parts.link(name, path, css="on" if name == tab else "", aria_current="page" if name == tab else "false")
         for name, path in TABS
@@ -48,20 +47,20 @@ def health() -> rx.Component:
     """``/operator``."""
     state = HealthState
     measured = rx.cond(
-        state.measured_at, rx.fragment("measured ", parts.when(state.measured_at)), rx.fragment("being measured")
+        state.measured_at, rx.fragment("checked ", parts.when(state.measured_at)), rx.fragment("checking …")
     )
-    table = parts.table(["Part", "State", "Lag", "What it says"], rx.foreach(state.parts, _part), numeric=("Lag",))
-    paused = parts.note("Measuring has paused: press Measure to go on.", state="late")
+    table = parts.table(["Component", "State", "Lag", "Details"], rx.foreach(state.parts, _part), numeric=("Lag",))
+    paused = parts.note("Checks are paused. Press Check now to resume.", state="late")
     return _frame(
         "Health",
         state,
         rx.el.section(rx.foreach(state.tiles, _tile), class_name="tiles"),
-        parts.card("Parts", rx.cond(state.paused, paused), table, note=measured, flush=True),
-        right=(rx.el.button("Measure", on_click=HealthState.follow),),
+        parts.card("Components", rx.cond(state.paused, paused), table, note=measured, flush=True),
+        right=(rx.el.button("Check now", on_click=HealthState.follow),),
     )
 
 
-def _tile(tile: rows.Tile) -> rx.Component:
+def _tile(tile: rows.Figure) -> rx.Component:
     return parts.link(rx.fragment(rx.el.b(tile.value), rx.el.span(tile.label)), tile.href, css=f"tile s-{tile.state}")
 
 
@@ -78,7 +77,7 @@ def _part(part: rows.PartRow) -> rx.Component:
 def tenants() -> rx.Component:
     """``/operator/tenants``."""
     state = TenantsState
-    none = parts.empty("No tenant matches", rx.el.p("Names and e-mail addresses are searched."))
+    none = parts.empty("No tenants match", rx.el.p("The filter searches names and e-mail addresses."))
     listed = parts.table(TENANTS, rx.foreach(state.tenants, _tenant), numeric=tuple(TENANTS[2:7]))
     return _frame(
         "Tenants",
@@ -86,7 +85,7 @@ def tenants() -> rx.Component:
         rx.el.section(parts.pills(state.pills), _search(), class_name="filters", aria_label="filters"),
         rx.cond(state.chosen.row.id, _chosen()),
         rx.el.section(rx.cond(state.tenants, listed, none), class_name="card flush"),
-        parts.pager(state.pages.before, state.pages.after, ("Before", "Next"), state.pages.summary),
+        parts.pager(state.pages.before, state.pages.after, ("Previous", "Next"), state.pages.summary),
         _suspend_dialog(),
         _role_dialogs(),
     )
@@ -120,14 +119,14 @@ def _tenant(one: rows.TenantRow) -> rx.Component:
 
 
 def _chosen() -> rx.Component:
-    """The tenant that is looked at, with what can be done to it."""
+    """The selected tenant with its actions."""
     chosen = TenantsState.chosen
     row = chosen.row
     suspend = dialog.opens("Suspend", "suspend", css="danger", tenant=row.id)
     resume = rx.el.button("Resume", on_click=TenantsState.resume(row.id), class_name="primary")
-    again = rx.el.button("Make the repository again", on_click=TenantsState.provision(row.id))
-    close = parts.link("close", "/operator/tenants", css="link right")
-    own = rx.el.span("This is your own tenant: it cannot be suspended by you.", class_name="muted")
+    again = rx.el.button("Provision repository again", on_click=TenantsState.provision(row.id))
+    close = parts.link("Close", "/operator/tenants", css="link right")
+    own = rx.el.span("You cannot suspend your own tenant.", class_name="muted")
     return rx.el.section(
         rx.el.h2(row.id, parts.tag(row.label, row.state), close, class_name="flex"),
         rx.cond(row.suspended, parts.note(SUSPENSION, state="late")),
@@ -145,9 +144,9 @@ def _fact(fact: rows.Fact) -> rx.Component:
 
 
 def _person(one: rows.PersonRow) -> rx.Component:
-    who = rx.el.span(" of ", one.username, class_name="sr")
-    grant = dialog.opens(rx.fragment("Make operator", who), "grant", name=one.username)
-    revoke = dialog.opens(rx.fragment("Make user", who), "ungrant", css="danger", name=one.username)
+    whose = rx.el.span(" of ", one.username, class_name="sr")
+    grant = dialog.opens(rx.fragment("Make operator", whose), "grant", name=one.username)
+    revoke = dialog.opens(rx.fragment("Make user", whose), "ungrant", css="danger", name=one.username)
     return rx.el.tr(
         rx.el.td(one.username, rx.cond(~one.active, rx.el.small("disabled"))),
         rx.el.td(one.email, class_name="muted"),
@@ -162,8 +161,8 @@ def _role_dialogs() -> rx.Component:
     return rx.fragment(
         dialog.confirm(
             "grant",
-            "Make an operator",
-            rx.el.p(name, " sees every tenant's use, suspends tenants, and makes and unmakes operators."),
+            "Make operator",
+            rx.el.p(name, " can see every tenant's usage, suspend tenants, and grant or revoke the operator role."),
             act="Make operator",
             on_submit=TenantsState.grant,
             takes=("name",),
@@ -171,8 +170,8 @@ def _role_dialogs() -> rx.Component:
         ),
         dialog.confirm(
             "ungrant",
-            "Make a user",
-            rx.el.p(name, " loses these pages at once, and keeps the own tenant."),
+            "Make user",
+            rx.el.p(name, " loses access to the operator's pages immediately, and keeps their own tenant."),
             act="Make user",
             on_submit=TenantsState.revoke,
             takes=("name",),
@@ -195,7 +194,7 @@ def tasks() -> rx.Component:
     """``/operator/tasks``."""
     state = TasksState
     work = state.work
-    calm = rx.el.p("None failed.", class_name="muted")
+    none = rx.el.p("No failed tasks.", class_name="muted")
     again = rx.cond(state.failed, rx.el.button("Retry all", on_click=state.retry_all, class_name="right"))
     return _frame(
         "Tasks",
@@ -209,8 +208,8 @@ def tasks() -> rx.Component:
         ),
         parts.card(
             "Failed tasks",
-            rx.cond(state.failed, rx.foreach(state.failed, _failed), calm),
-            note="the latest 50, kept a day",
+            rx.cond(state.failed, rx.foreach(state.failed, _failed), none),
+            note="the latest 50, kept for a day",
             aside=again,
         ),
         parts.card(
@@ -250,7 +249,7 @@ def _worker(one: rows.WorkerRow) -> rx.Component:
 
 
 def _failed(one: rows.FailedRow) -> rx.Component:
-    """No row of a table: a traceback is as wide as the page is."""
+    """Not a table row: a traceback needs the page's width."""
     retry = rx.el.button("Retry", on_click=TasksState.retry(one.id), aria_label=f"retry {one.function}")
     discard = dialog.opens("Discard", "discard", css="danger", task=one.id, words=one.function)
     tenant = rx.cond(one.tenant, rx.fragment("of ", parts.link(one.tenant, one.href), " · "))
@@ -268,13 +267,13 @@ def _failed(one: rows.FailedRow) -> rx.Component:
 
 
 def _changes() -> rx.Component:
-    none = rx.el.p("Every change is a commit.", class_name="muted pane")
-    table = parts.table(CHANGES, rx.foreach(TasksState.changes, _change), numeric=("Tries",))
+    none = rx.el.p("None.", class_name="muted pane")
+    table = parts.table(CHANGES, rx.foreach(TasksState.changes, _change), numeric=("Attempts",))
     return parts.card(
-        "Changes that are no commits",
+        "Uncommitted changes",
         rx.cond(TasksState.changes, table, none),
         flush=True,
-        note="of all tenants; failed ones of a week",
+        note="of all tenants, including changes that failed in the last week",
     )
 
 
@@ -295,14 +294,14 @@ def _change(one: rows.OpenChangeRow) -> rx.Component:
 
 
 def _stuck() -> rx.Component:
-    table = parts.table(["Tenant", "What failed", ""], rx.foreach(TasksState.stuck, _stuck_row))
-    none = rx.el.p("Every repository was made, or is being made.", class_name="muted pane")
-    return parts.card("Repositories that could not be made", rx.cond(TasksState.stuck, table, none), flush=True)
+    table = parts.table(["Tenant", "Error", ""], rx.foreach(TasksState.stuck, _stuck_row))
+    none = rx.el.p("None.", class_name="muted pane")
+    return parts.card("Failed repositories", rx.cond(TasksState.stuck, table, none), flush=True)
 
 
 def _stuck_row(one: rows.TenantRow) -> rx.Component:
     again = rx.el.button(
-        "Try again", on_click=TasksState.provision(one.id), aria_label=f"make the repository of {one.id} again"
+        "Try again", on_click=TasksState.provision(one.id), aria_label=f"Provision the repository of {one.id} again"
     )
     return rx.el.tr(
         rx.el.td(parts.link(one.id, one.href)), rx.el.td(one.error, class_name="wrap"), rx.el.td(again), key=one.id
@@ -313,9 +312,7 @@ def _discard_dialog() -> rx.Component:
     return dialog.confirm(
         "discard",
         rx.fragment("Discard ", dialog.given("words")),
-        rx.el.p(
-            "The task is deleted with its traceback. What it was to do stays in the rows: the sweep finds it again."
-        ),
+        rx.el.p("Deletes the task with its traceback. The work itself is not lost; it is retried automatically."),
         act="Discard",
         on_submit=TasksState.discard,
         takes=("task",),
@@ -324,7 +321,7 @@ def _discard_dialog() -> rx.Component:
 
 def settings() -> rx.Component:
     """``/operator/settings``."""
-    state = InForceState
+    state = EffectiveSettingsState
     agents = rx.cond(
         state.agents,
         rx.el.dl(rx.foreach(state.agents, _fact), class_name="facts"),
@@ -334,17 +331,15 @@ def settings() -> rx.Component:
     schema = rx.cond(
         state.outdated,
         parts.note(migrate, state="failed"),
-        rx.el.p(
-            "The database's tables are this release's: revision ", rx.el.span(state.revision, class_name="mono"), "."
-        ),
+        rx.el.p("The database schema is up to date: revision ", rx.el.span(state.revision, class_name="mono"), "."),
     )
-    table = parts.table(["Variable", "In force", "From"], rx.foreach(state.settings, _setting))
+    table = parts.table(["Variable", "Value", "Source"], rx.foreach(state.settings, _setting))
     return _frame(
         "Settings",
         state,
         parts.card("Versions", rx.el.dl(rx.foreach(state.versions, _fact), class_name="facts"), schema),
         parts.card("Agents in use", agents),
-        parts.card("Settings in force", table, flush=True, note="secrets are masked"),
+        parts.card("Effective settings", table, flush=True, note="secrets are masked"),
     )
 
 

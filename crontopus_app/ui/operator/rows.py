@@ -23,7 +23,7 @@ TITLES = {
     "web": "Web",
 }
 LAGS = {"worker": "oldest task", "index": "behind", "live": "round trip"}
-PROVISIONING = {"ready": ("ready", "ok"), "pending": ("being made", "running"), "failed": ("failed", "failed")}
+PROVISIONING = {"ready": ("ready", "ok"), "pending": ("provisioning", "running"), "failed": ("failed", "failed")}
 STANDINGS = (
     ("all", ""),
     ("suspended", "suspended"),
@@ -34,7 +34,7 @@ TASKS = "worker.tasks."
 
 
 @dataclass(frozen=True)
-class Tile:
+class Figure:
     value: str
     label: str
     state: str
@@ -84,8 +84,8 @@ class PersonRow:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The tenant that is looked at; ``row.id`` is empty where none is."""
+class SelectedTenant:
+    """The selected tenant; ``row.id`` is empty without one."""
 
     row: TenantRow
     own: bool
@@ -148,7 +148,7 @@ class OpenChangeRow:
 
 
 def age(seconds: float | None) -> str:
-    """``12 s``, ``3 min``, ``2 h``, ``5 d``; a dash of nothing."""
+    """``12 s``, ``3 min``, ``2 h``, ``5 d``; a dash for None."""
     if seconds is None:
         return "–"
     for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
@@ -158,7 +158,7 @@ def age(seconds: float | None) -> str:
 
 
 def lag(milliseconds: float | None) -> str:
-    """``0.8 ms``, ``120 ms``, ``3 min``; ``none`` where nothing waits or is behind."""
+    """``0.8 ms``, ``120 ms``, ``3 min``; ``none`` for 0, empty for None."""
     if not milliseconds:
         return "" if milliseconds is None else "none"
     if milliseconds < 1000:
@@ -167,36 +167,37 @@ def lag(milliseconds: float | None) -> str:
 
 
 def part(one: wire.MeasuredPart) -> PartRow:
-    state, said = ("ok", "ok") if one.ok else ("failed", "failing")
+    state, label = ("ok", "ok") if one.ok else ("failed", "failing")
     what = LAGS.get(one.name, "round trip") if one.lag_ms is not None else ""
-    return PartRow(TITLES[one.name], state, said, lag(one.lag_ms), what, one.detail)
+    return PartRow(TITLES[one.name], state, label, lag(one.lag_ms), what, words.plain(one.detail))
 
 
-def asked() -> list[PartRow]:
-    """The parts before the first of them has answered."""
+def unchecked() -> list[PartRow]:
+    """The components before the first check."""
     lags = {name: LAGS.get(name, "round trip") for name in TITLES if name not in ("disk", "web")}
-    # As high as they will be: nothing moves when they answer.
+    # Rows of the final height: nothing moves when results arrive.
     return [
-        PartRow(title, "running", "asked", "…" if name in lags else "", lags.get(name, ""), "")
+        PartRow(title, "running", "checking", "…" if name in lags else "", lags.get(name, ""), "")
         for name, title in TITLES.items()
     ]
 
 
-def tiles(found: wire.Figures) -> list[Tile]:
-    """The installation in numbers, each a way to what it counts."""
+def tiles(figures: wire.Figures) -> list[Figure]:
+    """Figures of the installation, each linked to what it counts."""
     tenants = "/operator/tenants"
-    oldest = f"changes wait, the oldest {age(found.changes_oldest_s)}" if found.changes_pending else "changes wait"
+    pending = "pending change" if figures.changes_pending == 1 else "pending changes"
+    oldest = f"{pending}, oldest {age(figures.changes_oldest_s)}" if figures.changes_pending else pending
     return [
-        Tile(f"{found.tenants:,}", "tenant" if found.tenants == 1 else "tenants", "accent", tenants),
-        Tile(f"{found.endpoints:,}", "endpoint" if found.endpoints == 1 else "endpoints", "accent", tenants),
-        Tile(f"{found.suspended:,}", "suspended", _of(found.suspended, "late"), f"{tenants}?standing=suspended"),
-        Tile(
-            f"{found.provisioning_failed:,}",
-            "repository failed" if found.provisioning_failed == 1 else "repositories failed",
-            _of(found.provisioning_failed, "failed"),
+        Figure(f"{figures.tenants:,}", "tenant" if figures.tenants == 1 else "tenants", "accent", tenants),
+        Figure(f"{figures.endpoints:,}", "endpoint" if figures.endpoints == 1 else "endpoints", "accent", tenants),
+        Figure(f"{figures.suspended:,}", "suspended", _of(figures.suspended, "late"), f"{tenants}?standing=suspended"),
+        Figure(
+            f"{figures.provisioning_failed:,}",
+            "repository failed" if figures.provisioning_failed == 1 else "repositories failed",
+            _of(figures.provisioning_failed, "failed"),
             f"{tenants}?standing=failed",
         ),
-        Tile(f"{found.changes_pending:,}", oldest, _of(found.changes_pending, "late"), "/operator/tasks"),
+        Figure(f"{figures.changes_pending:,}", oldest, _of(figures.changes_pending, "late"), "/operator/tasks"),
     ]
 
 
@@ -205,7 +206,7 @@ def _of(count: int, state: str) -> str:
 
 
 def address(query: dict[str, str], **other: str) -> str:
-    """The page of tenants with these words in its address."""
+    """Address of the Tenants page with these filters."""
     return filters.address("/operator/tenants", {**query, **other})
 
 
@@ -217,21 +218,21 @@ def pills(query: dict[str, str]) -> list[Pill]:
 
 
 def pages(query: dict[str, str], page: int, size: int, count: int) -> Pages:
-    """The ways to the page before and the next one, as far as there are any, and how many tenants there are."""
+    """Links to the previous and next page, and the number of tenants."""
     before = address(query, page=page_word(page - 1)) if page > 1 else ""
     after = address(query, page=page_word(page + 1)) if count > page * size else ""
     return Pages(before, after, plural(count, "tenant"))
 
 
 def tenant(one: wire.OperatedTenant, query: dict[str, str]) -> TenantRow:
-    said, state = PROVISIONING.get(one.provisioning, (one.provisioning, "unknown"))
+    label, state = PROVISIONING.get(one.provisioning, (one.provisioning, "unknown"))
     used = one.usage
     runs = f"{used.runs:,}" + ("+" if used.runs >= used.runs_counted_to > 0 else "")
     return TenantRow(
         id=one.id,
         href=address(query, tenant=one.id),
         state="late" if one.suspended else state,
-        label="suspended" if one.suspended else said,
+        label="suspended" if one.suspended else label,
         error=one.provisioning_error or one.index_error,
         suspended=one.suspended,
         operators=one.operators,
@@ -244,42 +245,42 @@ def tenant(one: wire.OperatedTenant, query: dict[str, str]) -> TenantRow:
     )
 
 
-def chosen(detail: wire.TenantDetail, own_tenant: str) -> Chosen:
+def selected(detail: wire.TenantDetail, own_tenant: str) -> SelectedTenant:
     one = detail.tenant
-    repository = words.size(detail.repository_bytes) if detail.repository_bytes is not None else "not told"
+    repository = words.size(detail.repository_bytes) if detail.repository_bytes is not None else "unknown"
     behind = "" if detail.head == detail.indexed_head else f", indexed at {detail.indexed_head[:7] or 'nothing'}"
     facts = [
         Fact("Repository", detail.repository),
         Fact("Size", repository),
-        Fact("Head", (detail.head[:7] or "none yet") + behind),
+        Fact("Latest commit", (detail.head[:7] or "none yet") + behind),
         Fact("Indexed", "", iso(detail.indexed_at)),
         Fact("Registered", "", iso(one.created_at)),
         Fact("Last check-in", "", iso(one.usage.last_checkin_at)),
     ]
     people = [PersonRow(who.username, who.email, who.role == "operator", who.is_active) for who in detail.people]
-    return Chosen(tenant(one, {}), one.id == own_tenant, facts, people)
+    return SelectedTenant(tenant(one, {}), one.id == own_tenant, facts, people)
 
 
-def work(found: wire.Tasks) -> Work:
+def work(tasks: wire.Tasks) -> Work:
     return Work(
         queues=[
             QueueRow(one.name, one.waiting, age(one.oldest_s), one.running, one.scheduled, one.failed)
-            for one in found.queues
+            for one in tasks.queues
         ],
-        workers=[_worker(one) for one in found.workers],
-        away=found.problem,
+        workers=[_worker(one) for one in tasks.workers],
+        away=tasks.problem,
     )
 
 
 def _worker(one: wire.TaskWorker) -> WorkerRow:
     silent = one.heartbeat_s is None or one.heartbeat_s > 120
     state = "failed" if silent else "running" if one.task else "ok"
-    said = "silent" if silent else one.state
-    task = one.task.replace(TASKS, "") or "waits"
-    return WorkerRow(one.name, state, said, task, f"{age(one.heartbeat_s)} ago", one.done, one.failed)
+    label = "silent" if silent else one.state
+    task = one.task.replace(TASKS, "") or "idle"
+    return WorkerRow(one.name, state, label, task, f"{age(one.heartbeat_s)} ago", one.done, one.failed)
 
 
-def failed(found: Iterable[wire.FailedTask]) -> list[FailedRow]:
+def failed(tasks: Iterable[wire.FailedTask]) -> list[FailedRow]:
     return [
         FailedRow(
             id=one.id,
@@ -291,11 +292,11 @@ def failed(found: Iterable[wire.FailedTask]) -> list[FailedRow]:
             traceback=one.traceback,
             at=iso(one.failed_at),
         )
-        for one in found
+        for one in tasks
     ]
 
 
-def changes(found: Iterable[wire.OpenChange]) -> list[OpenChangeRow]:
+def changes(open_changes: Iterable[wire.OpenChange]) -> list[OpenChangeRow]:
     return [
         OpenChangeRow(
             tenant=one.tenant_id,
@@ -309,23 +310,23 @@ def changes(found: Iterable[wire.OpenChange]) -> list[OpenChangeRow]:
             at=iso(one.created_at),
             pending=one.state == "pending",
         )
-        for one in found
+        for one in open_changes
     ]
 
 
-def version_facts(found: wire.Versions) -> list[Fact]:
-    return [Fact(one.name, one.version) for one in found.parts]
+def version_facts(versions: wire.Versions) -> list[Fact]:
+    return [Fact(one.name, one.version) for one in versions.parts]
 
 
-def agent_facts(found: wire.Versions) -> list[Fact]:
-    return [Fact(one.version, plural(one.endpoints, "endpoint")) for one in found.agents]
+def agent_facts(versions: wire.Versions) -> list[Fact]:
+    return [Fact(one.version, plural(one.endpoints, "endpoint")) for one in versions.agents]
 
 
-def schema(found: wire.Versions) -> str:
-    """What to do about the database's tables; empty where they are this release's."""
-    if found.schema == found.schema_head:
+def schema(versions: wire.Versions) -> str:
+    """A warning if the database schema is not that of this release, else empty."""
+    if versions.schema == versions.schema_head:
         return ""
-    return f"The database is at {found.schema or 'no revision'}, this release wants {found.schema_head}."
+    return f"The database is at {versions.schema or 'no revision'}; this release needs {versions.schema_head}."
 
 
 def at(moment: datetime) -> str:

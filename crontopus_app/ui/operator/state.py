@@ -1,4 +1,4 @@
-"""States of the operator's pages. Who is no operator is refused by each service, and reads why."""
+"""States of the operator's pages. The services reject users who are not operators; the page shows the error."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from crontopus_app.base import clock
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import CrontopusError
 from crontopus_app.forge.configured import forge
-from crontopus_app.operations import health, operators, task_admin, usage
-from crontopus_app.operations import versions as installation
+from crontopus_app.operations import health, operators, task_admin, usage, versions
 from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import Way, call, change, outside
 from crontopus_app.ui.kit import toast
@@ -25,33 +24,33 @@ from crontopus_app.ui.operator import rows
 
 PAGE = 20
 EVERY_S = 5.0
-# Twenty minutes: who still looks then can ask for more.
+# Twenty minutes; then the user can resume.
 ROUNDS = 240
-NOBODY = rows.Chosen(rows.TenantRow(), False, [], [])
+NO_TENANT = rows.SelectedTenant(rows.TenantRow(), False, [], [])
 NO_WORK = rows.Work([], [], "")
 
 
-async def _act(page: Any, said: str, service: Callable[..., Any], *args: Any, through: Way = change) -> EventSpec:
-    """Does it as whoever looks, and shows the page anew. ``through`` is ``outside`` for what asks Redis."""
+async def _act(page: Any, done: str, service: Callable[..., Any], *args: Any, through: Way = change) -> EventSpec:
+    """Calls the service as the user, refills the page, returns a toast. ``through``: ``outside`` if it uses Redis."""
     try:
         actor = await session.actor_of(page)
-        told = await through(service, actor, *args, clock.now())
+        result = await through(service, actor, *args, clock.now())
         await session.fill(page, actor)
     except CrontopusError as error:
         return toast.say(problems.sentence(error), "failed")
-    return toast.say(said.format(count=told.count) if isinstance(told, wire.Retried) else said)
+    return toast.say(done.format(count=result.count) if isinstance(result, wire.Retried) else done)
 
 
 async def _provision(page: Any, tenant: str) -> EventSpec:
-    return await _act(page, f"The repository of {tenant} is being made.", operators.provision, tenant)
+    return await _act(page, f"Provisioning the repository of {tenant}.", operators.provision, tenant)
 
 
 class HealthState(rx.State):
-    """The parts of the installation, measured while somebody looks."""
+    """Health of the installation's components, checked while the page is open."""
 
     ready: bool = False
     problem: str = ""
-    tiles: list[rows.Tile] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
+    tiles: list[rows.Figure] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     parts: list[rows.PartRow] = []  # noqa: RUF012
     measured_at: str = ""
     paused: bool = False
@@ -59,16 +58,16 @@ class HealthState(rx.State):
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page; ``follow`` measures."""
+        """Fills the page; ``follow`` runs the checks."""
         return await session.opened(self)
 
     async def _fill(self, actor: Actor) -> None:
         self.tiles = rows.tiles(await call(operators.figures, actor, clock.now()))
-        self.parts = self.parts or rows.asked()
+        self.parts = self.parts or rows.unchecked()
 
     @rx.event(background=True)
     async def follow(self) -> None:
-        """Measures every few seconds until the page is left, another one follows, or somebody has looked for long."""
+        """Checks every ``EVERY_S`` seconds until the page is left, a newer call runs, or ``ROUNDS`` are over."""
         async with self:
             self._follower += 1
             mine, token = self._follower, self.router.session.client_token
@@ -76,24 +75,24 @@ class HealthState(rx.State):
         for _ in range(ROUNDS):
             try:
                 actor = await session.actor_of_cookie(cookie)
-                found = await asyncio.to_thread(health.measure, actor)
+                report = await asyncio.to_thread(health.measure, actor)
                 figures = await call(operators.figures, actor, clock.now())
             except CrontopusError as error:
                 async with self:
                     self.problem, self.ready = problems.sentence(error), True
                 return
             async with self:
-                if self._follower != mine or not watchers.looks(token, HealthState):
+                if self._follower != mine or not watchers.is_at(token, HealthState):
                     return
-                self.parts, self.tiles = [rows.part(one) for one in found.parts], rows.tiles(figures)
-                self.measured_at, self.problem = rows.at(found.at), ""
+                self.parts, self.tiles = [rows.part(one) for one in report.parts], rows.tiles(figures)
+                self.measured_at, self.problem = rows.at(report.at), ""
             await asyncio.sleep(EVERY_S)
         async with self:
             self.paused = True
 
 
 class TenantsState(rx.State):
-    """Tenants with what they use, and one of them; which ones is the address."""
+    """Tenants with their usage, and the selected one. Filters and selection are in the address."""
 
     ready: bool = False
     problem: str = ""
@@ -101,7 +100,7 @@ class TenantsState(rx.State):
     pills: list[Pill] = []  # noqa: RUF012
     text: str = ""
     pages: Pages = Pages()
-    chosen: rows.Chosen = NOBODY
+    chosen: rows.SelectedTenant = NO_TENANT
 
     @rx.event
     async def load(self) -> Any:
@@ -111,7 +110,7 @@ class TenantsState(rx.State):
     async def _fill(self, actor: Actor) -> None:
         query = {name: session.query_of(self, name) for name in ("q", "standing", "page")}
         page = page_number(query["page"])
-        found = await call(
+        listed = await call(
             operators.list_tenants,
             actor,
             clock.now(),
@@ -120,62 +119,62 @@ class TenantsState(rx.State):
             page=page,
             page_size=PAGE,
         )
-        self.tenants = [rows.tenant(one, query) for one in found.tenants]
+        self.tenants = [rows.tenant(one, query) for one in listed.tenants]
         self.pills, self.text = rows.pills(query), query["q"]
-        self.pages = rows.pages(query, page, PAGE, found.total)
-        wanted = session.query_of(self, "tenant")
-        self.chosen = await self._look(actor, wanted) if wanted else NOBODY
+        self.pages = rows.pages(query, page, PAGE, listed.total)
+        tenant_id = session.query_of(self, "tenant")
+        self.chosen = await self._selected(actor, tenant_id) if tenant_id else NO_TENANT
 
-    async def _look(self, actor: Actor, tenant_id: str) -> rows.Chosen:
+    async def _selected(self, actor: Actor, tenant_id: str) -> rows.SelectedTenant:
         detail = await call(operators.get_tenant, actor, tenant_id, clock.now())
-        whole = await asyncio.to_thread(usage.with_repository, forge(), detail)
-        return rows.chosen(whole, actor.tenant_id)
+        detail = await asyncio.to_thread(usage.with_repository, forge(), detail)
+        return rows.selected(detail, actor.tenant_id)
 
     @rx.event
     async def suspend(self, form: dict[str, Any]) -> EventSpec:
-        """Suspends the tenant that the dialog names; the toast takes it back."""
+        """Suspends a tenant; the toast offers Undo."""
         tenant = str(form.get("tenant", ""))
         try:
             actor = await session.actor_of(self)
             await change(operators.suspend, actor, tenant, clock.now())
             await session.fill(self, actor)
-            return await undo.offer(self, actor, f"{tenant} is suspended.", _resuming(tenant))
+            return await undo.offer(self, actor, f"{tenant} suspended.", _resuming(tenant))
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
 
     @rx.event
     async def resume(self, tenant: str) -> EventSpec:
         """Ends a suspension."""
-        return await _act(self, f"{tenant} is not suspended any more.", operators.resume, tenant)
+        return await _act(self, f"{tenant} resumed.", operators.resume, tenant)
 
     @rx.event
     async def provision(self, tenant: str) -> EventSpec:
-        """Makes the tenant's repository, or what is missing of it, once more."""
+        """Provisions the tenant's repository again, or what is missing of it."""
         return await _provision(self, tenant)
 
     @rx.event
     async def grant(self, form: dict[str, Any]) -> EventSpec:
-        """Makes a user an operator."""
+        """Grants a user the operator role."""
         username = str(form.get("name", ""))
-        return await _act(self, f"{username} is an operator now.", operators.grant, username)
+        return await _act(self, f"{username} is now an operator.", operators.grant, username)
 
     @rx.event
     async def revoke(self, form: dict[str, Any]) -> EventSpec:
-        """Makes an operator a user like others."""
+        """Revokes a user's operator role."""
         username = str(form.get("name", ""))
-        return await _act(self, f"{username} is no operator any more.", operators.revoke, username)
+        return await _act(self, f"{username} is no longer an operator.", operators.revoke, username)
 
 
 def _resuming(tenant: str) -> undo.Act:
     async def resume(actor: Actor) -> str:
         await change(operators.resume, actor, tenant, clock.now())
-        return f"{tenant} is not suspended any more."
+        return f"{tenant} resumed."
 
     return resume
 
 
 class TasksState(rx.State):
-    """Queues, workers, failed tasks, and changes that are no commits."""
+    """Queues, workers, failed tasks, uncommitted changes, failed repositories."""
 
     ready: bool = False
     problem: str = ""
@@ -192,15 +191,15 @@ class TasksState(rx.State):
 
     async def _fill(self, actor: Actor) -> None:
         now = clock.now()
-        found = await outside(task_admin.overview, actor, now)
-        self.work, self.failed = rows.work(found), rows.failed(found.failed)
+        tasks = await outside(task_admin.overview, actor, now)
+        self.work, self.failed = rows.work(tasks), rows.failed(tasks.failed)
         self.changes = rows.changes(await call(task_admin.open_changes, actor, now))
         broken = await call(operators.list_tenants, actor, now, standing="failed")
         self.stuck, self.looked_at = [rows.tenant(one, {}) for one in broken.tenants], rows.at(now)
 
     @rx.event
     async def refresh(self) -> None:
-        """Looks again."""
+        """Refills the page."""
         try:
             await session.fill(self, await session.actor_of(self))
         except CrontopusError as error:
@@ -209,32 +208,32 @@ class TasksState(rx.State):
     @rx.event
     async def retry(self, task_id: str) -> EventSpec:
         """Puts a failed task back into its queue."""
-        return await _act(self, "It is back in its queue.", task_admin.retry, task_id, through=outside)
+        return await _act(self, "The task is queued again.", task_admin.retry, task_id, through=outside)
 
     @rx.event
     async def retry_all(self) -> EventSpec:
         """Puts every failed task back into its queue."""
-        return await _act(self, "Back in their queues: {count}.", task_admin.retry_all, through=outside)
+        return await _act(self, "Tasks queued again: {count}.", task_admin.retry_all, through=outside)
 
     @rx.event
     async def discard(self, form: dict[str, Any]) -> EventSpec:
-        """Deletes the failed task that the dialog names."""
-        return await _act(self, "It is deleted.", task_admin.discard, str(form.get("task", "")), through=outside)
+        """Deletes a failed task."""
+        return await _act(self, "Task deleted.", task_admin.discard, str(form.get("task", "")), through=outside)
 
     @rx.event
     async def ring(self, tenant: str) -> EventSpec:
-        """Asks a worker to commit the tenant's pending changes now."""
-        said = f"A worker is asked to commit the changes of {tenant}."
-        return await _act(self, said, task_admin.ring_changes, tenant, through=outside)
+        """Has a worker commit the tenant's pending changes now."""
+        done = f"A worker is committing the changes of {tenant}."
+        return await _act(self, done, task_admin.ring_changes, tenant, through=outside)
 
     @rx.event
     async def provision(self, tenant: str) -> EventSpec:
-        """Makes a repository that failed once more."""
+        """Provisions a failed repository again."""
         return await _provision(self, tenant)
 
 
-class InForceState(rx.State):
-    """Versions, and the settings in force."""
+class EffectiveSettingsState(rx.State):
+    """Versions and effective settings."""
 
     ready: bool = False
     problem: str = ""
@@ -250,7 +249,7 @@ class InForceState(rx.State):
         return await session.opened(self)
 
     async def _fill(self, actor: Actor) -> None:
-        found = await outside(installation.versions, actor)
-        self.versions, self.agents = rows.version_facts(found), rows.agent_facts(found)
-        self.revision, self.outdated = found.schema, rows.schema(found)
-        self.settings = await asyncio.to_thread(installation.settings_in_force, actor)
+        report = await outside(versions.versions, actor)
+        self.versions, self.agents = rows.version_facts(report), rows.agent_facts(report)
+        self.revision, self.outdated = report.schema, rows.schema(report)
+        self.settings = await asyncio.to_thread(versions.settings_in_force, actor)

@@ -1,4 +1,4 @@
-"""The Overview: what is wrong, since when, who changed what."""
+"""The Overview page: state figures, the 24-hour chart, what needs attention, recent changes and runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import reflex as rx
 from crontopus_app.queries.timeline import LANES
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import day_chart, parts, run_table, skeleton
-from crontopus_app.ui.overview.rows import RecentChange, TroubleRow
+from crontopus_app.ui.overview.rows import Notice, RecentChange, TroubleRow
 from crontopus_app.ui.overview.state import OverviewState as State
 
 
@@ -37,7 +37,7 @@ def _tiles() -> rx.Component:
         parts.tile(tiles.late, "late", "late", href="/jobs?state=late"),
         parts.tile(tiles.failing, "failing", "failed", href="/jobs?state=failing"),
         parts.tile(tiles.missed, "missed", "missed", href="/jobs?state=missed"),
-        parts.tile(tiles.silent, "host silent", "unknown", href="/endpoints"),
+        parts.tile(tiles.silent, tiles.silent_label, "unknown", href="/endpoints?state=silent"),
         parts.tile(
             tiles.in_sync, "endpoints in sync", "accent", href="/endpoints", share=tiles.in_sync_share, wide=True
         ),
@@ -52,20 +52,20 @@ def _day() -> rx.Component:
         ("s-ok", "ok"), ("s-running", "running"), ("s-late", "late"), ("s-failed", "failed"), ("s-missed", "missed")
     )
     words = rx.fragment(
-        "each bar is a run as long as it took · outlines are slots to come · in ", rx.el.span("here", data_own_zone="")
+        "bar = run (length = duration) · outline = planned · times in ", rx.el.span("local time", data_own_zone="")
     )
-    drawn = day_chart.chart(State.lanes, State.fresh, State.going, State.grid)
-    rest = rx.el.p(parts.link(f"all {State.news.jobs} jobs", "/jobs"), class_name="rest")
-    return parts.card("24 hours", drawn, rx.cond(State.news.jobs > LANES, rest), note=words, aside=legend)
+    chart = day_chart.chart(State.lanes, State.fresh, State.going, State.grid)
+    rest = rx.el.p(parts.link(f"All {State.news.jobs} jobs", "/jobs"), class_name="rest")
+    return parts.card("24 hours", chart, rx.cond(State.news.jobs > LANES, rest), note=words, aside=legend)
 
 
 def _nothing() -> rx.Component:
-    """Teaches the first steps."""
+    """Empty state: the first steps."""
     return parts.card(
         "24 hours",
         parts.empty(
             "No jobs yet",
-            rx.el.p("Write the first one, then enrol the host that shall run it."),
+            rx.el.p("Create the first job, then enrol the host that should run it."),
             rx.el.div(
                 parts.link("New job", "/jobs/new", css="button primary"),
                 parts.link("Enrol a host", "/enrol", css="button"),
@@ -77,11 +77,16 @@ def _nothing() -> rx.Component:
 
 
 def _attention() -> rx.Component:
-    well = "Nothing. The last run of every job went well."
-    calm = rx.el.p(rx.cond(State.newest.last, well, "Nothing yet: no job has run."), class_name="muted")
-    more = rx.el.p(parts.link(f"{State.news.more} more", "/jobs?state=failing"))
-    shown = rx.fragment(rx.foreach(State.news.troubles, _trouble), rx.cond(State.news.more, more))
-    return parts.card("Needs attention", rx.cond(State.news.troubles, shown, calm))
+    news = State.news
+    more = rx.el.p(parts.link(f"{news.more} more", "/jobs?state=failing"))
+    shown = rx.fragment(
+        rx.foreach(news.notices, _notice), rx.foreach(news.troubles, _trouble), rx.cond(news.more, more)
+    )
+    return parts.card("Needs attention", rx.cond(news.all_clear, rx.el.p(news.all_clear, class_name="muted"), shown))
+
+
+def _notice(one: Notice) -> rx.Component:
+    return rx.el.div(parts.dot(one.state), rx.el.div(parts.link(one.text, one.href)), class_name="inc")
 
 
 def _trouble(one: TroubleRow) -> rx.Component:
@@ -96,22 +101,22 @@ def _trouble(one: TroubleRow) -> rx.Component:
         ),
         rx.cond(one.line, rx.el.code(one.line, class_name="said")),
     )
-    acts = rx.el.div(
+    actions = rx.el.div(
         rx.cond(one.run, parts.link("Output", one.run, css="button")),
         parts.link("Edit", f"{one.href}/edit", css="button"),
         class_name="acts",
     )
-    return rx.el.div(parts.dot("failed"), words, acts, class_name="inc")
+    return rx.el.div(parts.dot("failed"), words, actions, class_name="inc")
 
 
 def _changes() -> rx.Component:
-    calm = rx.el.p("No changes yet. Each save becomes a commit with your name, and stands here.", class_name="muted")
-    return parts.card("Changes", rx.cond(State.news.changes, rx.foreach(State.news.changes, _change), calm))
+    none = rx.el.p("No changes yet. Saves and pushes appear here.", class_name="muted")
+    return parts.card("Changes", rx.cond(State.news.changes, rx.foreach(State.news.changes, _change), none))
 
 
 def _change(one: RecentChange) -> rx.Component:
     words = rx.el.div(
-        parts.link(one.what, one.href),
+        parts.link(one.job, one.href),
         f" {one.summary}",
         rx.el.small(
             one.author,
@@ -132,10 +137,10 @@ def _change(one: RecentChange) -> rx.Component:
 
 def _runs() -> rx.Component:
     last = run_table.table(State.newest.last)
-    none = rx.el.p("No run yet. One is here as soon as a host's cron starts a job.", class_name="muted pane")
+    none = rx.el.p("No runs yet. They appear here when a host runs a job.", class_name="muted pane")
     return parts.card(
         "Last runs",
         rx.cond(State.newest.last, last, none),
         flush=True,
-        aside=parts.aside(parts.link("all", "/runs")),
+        aside=parts.aside(parts.link("All runs", "/runs")),
     )

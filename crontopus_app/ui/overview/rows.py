@@ -1,4 +1,4 @@
-"""What the Overview shows, made of what the services say."""
+"""Rows of the Overview page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crontopus_app.queries import overview
 from crontopus_app.queries.overview import Overview
 from crontopus_app.ui.kit import colours, terminal, words
 
-# Within a cron expression, which is not to be broken over two lines.
+# Blanks inside a cron expression, which must not be broken over two lines.
 EXPRESSION_BLANK = re.compile(r"(?<=[\d*]) (?=[\d*])")
 OPERATIONS = {"create": "created", "update": "changed", "edit": "changed", "delete": "deleted"}
 
@@ -23,10 +23,20 @@ class Tiles:
     failing: int = 0
     missed: int = 0
     silent: int = 0
+    silent_label: str = "hosts silent"
     in_sync: str = "0 / 0"
     in_sync_share: str = "0%"
     covered: str = ""
     covered_share: str = "0%"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that needs attention besides failing jobs: ``2 hosts silent``, linked to what it counts."""
+
+    state: str
+    text: str
+    href: str
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class RecentChange:
     author: str
     initials: str
     pushed: bool
-    what: str
+    job: str
     href: str
     summary: str
     commit: str
@@ -57,26 +67,46 @@ class RecentChange:
     error: str
 
 
-def tiles(seen: Overview) -> Tiles:
-    """The figures on top; without cron lines reported nothing is said of how many are monitored."""
-    states = seen.states
-    covered = _share(seen.cron_lines_monitored, seen.cron_lines)
+def tiles(data: Overview) -> Tiles:
+    """The figures. ``covered`` is empty while no host has reported cron lines."""
+    states = data.states
+    covered = _share(data.cron_lines_monitored, data.cron_lines)
     return Tiles(
         healthy=states.get("ok", 0),
-        running=seen.running,
+        running=data.running,
         late=states.get("late", 0),
         failing=states.get("failing", 0),
         missed=states.get("missed", 0),
-        silent=seen.endpoints_silent,
-        in_sync=f"{seen.endpoints_in_sync} / {seen.endpoints}",
-        in_sync_share=f"{_share(seen.endpoints_in_sync, seen.endpoints)}%",
-        covered=f"{covered} %" if seen.cron_lines else "",
+        silent=data.endpoints_silent,
+        silent_label="host silent" if data.endpoints_silent == 1 else "hosts silent",
+        in_sync=f"{data.endpoints_in_sync} / {data.endpoints}",
+        in_sync_share=f"{_share(data.endpoints_in_sync, data.endpoints)}%",
+        covered=f"{covered} %" if data.cron_lines else "",
         covered_share=f"{covered}%",
     )
 
 
+def notices(data: Overview) -> tuple[Notice, ...]:
+    """Silent hosts and invalid files: their jobs are not monitored, so a clean list of runs proves nothing."""
+    silent, invalid = data.endpoints_silent, data.invalid_files
+    candidates = [
+        (silent, Notice("unknown", words.plural(silent, "host") + " silent", "/endpoints?state=silent")),
+        (invalid, Notice("failed", words.plural(invalid, "invalid manifest"), "/jobs")),
+    ]
+    return tuple(notice for count, notice in candidates if count)
+
+
+def all_clear(data: Overview) -> str:
+    """Why nothing needs attention; empty if something does."""
+    if data.failing or notices(data):
+        return ""
+    if not data.last:
+        return "Nothing yet: no job has run."
+    return "All clear: no job is failing, no host is silent, no manifest is invalid."
+
+
 def _share(part: int, whole: int) -> int:
-    """Percent, rounded down: 100 means all."""
+    """Percent, rounded down: only all is 100."""
     return 100 * part // whole if whole else 0
 
 
@@ -97,18 +127,18 @@ def trouble(one: overview.FailingInstance) -> TroubleRow:
 
 
 def change_row(change: wire.ChangeStatus) -> RecentChange:
-    arrived = {"pending": "on its way", "failed": "failed"}.get(change.state, "committed")
+    arrived = {"pending": "committing", "failed": "failed"}.get(change.state, "no host affected")
     state = colours.of_change(change.state)
     if change.state == "done" and change.expected:
         arrived = f"on {change.applied} of {change.expected}"
         state = "ok" if change.applied == change.expected else "late"
-    what = change.path.removesuffix(".yaml")
+    job = change.path.removesuffix(".yaml")
     return RecentChange(
         author=change.author,
         initials=change.author[:2],
         pushed=change.pushed,
-        what=what,
-        href=f"/jobs/{what}" if change.operation != "delete" else "/jobs",
+        job=job,
+        href=f"/jobs/{job}" if change.operation != "delete" else "/jobs",
         summary=EXPRESSION_BLANK.sub("\u00a0", change.said) or OPERATIONS.get(change.operation, change.operation),
         commit=(change.commit or "")[:7],
         at=words.iso(change.created_at),

@@ -1,4 +1,4 @@
-"""State of the Overview."""
+"""State of the Overview page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crontopus_app.ui.call import moment, shared
 from crontopus_app.ui.kit import day_chart, run_table
 from crontopus_app.ui.overview import rows
 
-# A field is sent whole: lanes that change within so many seconds are sent apart, in ``fresh``.
+# A field is sent as a whole: within this many seconds only changed lanes are sent, in ``fresh``.
 KEPT_S = 5.0
 NO_TILES = rows.Tiles()
 
@@ -31,12 +31,14 @@ class Newest:
 
 @dataclass(frozen=True)
 class News:
-    """What changes with people, and when something begins or ceases to fail."""
+    """What changes with edits, and when a job starts or stops failing. ``all_clear`` is empty if something is wrong."""
 
+    notices: tuple[rows.Notice, ...] = ()
     troubles: tuple[rows.TroubleRow, ...] = ()
     more: int = 0
     changes: tuple[rows.RecentChange, ...] = ()
     jobs: int = 0
+    all_clear: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class _View:
 
 
 class OverviewState(rx.State):
-    """All that the first page shows; ``fresh`` are lanes that changed since ``lanes`` were sent."""
+    """The page's data. ``fresh`` holds the lanes that changed since ``lanes`` was sent."""
 
     ready: bool = False
     problem: str = ""
@@ -64,7 +66,7 @@ class OverviewState(rx.State):
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows it."""
+        """Fills the page and subscribes it to live events."""
         self._base = ()
         return await session.opened(self, "run", "job", "endpoint", "change", "tenant")
 
@@ -77,7 +79,7 @@ class OverviewState(rx.State):
         session.put(self, "going", list(view.going))
 
     def _draw(self, view: _View, at: float) -> None:
-        """All lanes at most every few seconds; until then the changed ones apart."""
+        """Sends all lanes at most every ``KEPT_S`` seconds, until then only the changed ones."""
         same_lanes = [row.key for row in self._base] == [row.key for row in view.lanes]
         changed = day_chart.changed(self._base, view.lanes) if same_lanes else {}
         if same_lanes and (not changed or at < self._sent + KEPT_S):
@@ -88,14 +90,15 @@ class OverviewState(rx.State):
 
 
 def _view(db: Session, actor: Actor, now: datetime) -> _View:
-    """The page of everybody in the tenant, made once for all who look."""
+    """The page's data, the same for everybody in the tenant."""
     at = day_chart.drawn_at(now)
-    day, seen = timeline.day(db, actor, now), overview.overview(db, actor, now)
-    changes = tuple(rows.change_row(change) for change in seen.changes)
+    day, data = timeline.day(db, actor, now), overview.overview(db, actor, now)
+    troubles = tuple(rows.trouble(one) for one in data.failing)
+    changes = tuple(rows.change_row(change) for change in data.changes)
     return _View(
         day_chart.grid(at),
         tuple(day_chart.lane_row(lane, at) for lane in day.lanes),
         tuple(day_chart.going(day, at)),
-        Newest(rows.tiles(seen), tuple(run_table.rows(seen.last))),
-        News(tuple(rows.trouble(one) for one in seen.failing), seen.failing_more, changes, day.jobs),
+        Newest(rows.tiles(data), tuple(run_table.rows(data.last))),
+        News(rows.notices(data), troubles, data.failing_more, changes, day.jobs, rows.all_clear(data)),
     )

@@ -1,4 +1,4 @@
-"""The Repository page: what Git has, what of it is a job, who committed."""
+"""The Repository page: branch and index, invalid files, folders, commits, Git credentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crontopus_app.ui.kit import dialog, form_key, parts, skeleton
 from crontopus_app.ui.repository.rows import ACCESS, Credential, Folder, InvalidFile, LogRow
 from crontopus_app.ui.repository.state import RepositoryState as State
 
-CREDENTIALS = ["Credential", "It may", "NewCredential by", ""]
+CREDENTIALS = ["Credential", "Access", "Created by", ""]
 HEADS = ["Commit", "Message", "Author", "When"]
 
 
@@ -21,25 +21,25 @@ def repository() -> rx.Component:
     web = rx.cond(
         repo.web, rx.el.a("Open in the Git server", href=repo.web, class_name="button", target="_blank", rel="noopener")
     )
-    again = rx.el.button("Read again", on_click=State.read_again, title="reads every file of the branch again")
+    reindex = rx.el.button("Re-index", on_click=State.reindex, title="Reads every file of the branch again")
     return shell.frame(
         "Repository",
         "Repository",
         State,
         rx.cond(repo.problem, parts.note(repo.problem, state="failed")),
-        rx.cond(State.access.made.token, _made()),
+        rx.cond(State.access.created.token, _new_credential()),
         rx.foreach(State.invalid, _invalid),
         rx.cond(
             State.left_out,
-            rx.el.p(State.left_out, " more files are not jobs: mend these first.", class_name="muted"),
+            rx.el.p(State.left_out, " more invalid files. Fix these first.", class_name="muted"),
         ),
         _facts(),
         rx.el.div(_folders(), _clone(), class_name="cols even"),
         _commits(),
-        _make(),
+        _create(),
         _revoke(),
         shape=skeleton.repository(),
-        right=(web, again),
+        right=(web, reindex),
     )
 
 
@@ -48,10 +48,10 @@ def _facts() -> rx.Component:
     facts = rx.el.dl(
         parts.fact("Repository", rx.el.span(repo.name, class_name="mono")),
         parts.fact("Branch", rx.el.span(repo.branch, class_name="mono")),
-        parts.fact("Head", rx.el.span(repo.head, class_name="mono")),
+        parts.fact("Latest commit", rx.el.span(repo.head, class_name="mono")),
         parts.fact("Index", rx.fragment(parts.tag(repo.label, repo.state), _history())),
         parts.fact(
-            "Last read", rx.fragment(rx.el.span(repo.indexed, class_name="mono"), " ", parts.when(repo.indexed_at))
+            "Last indexed", rx.fragment(rx.el.span(repo.indexed, class_name="mono"), " ", parts.when(repo.indexed_at))
         ),
         parts.fact("Policy", rx.el.span(repo.policy, class_name=f"t-state s-{repo.policy_state}")),
         class_name="facts",
@@ -67,9 +67,9 @@ def _history() -> rx.Component:
 
 def _invalid(file: InvalidFile) -> rx.Component:
     return rx.el.div(
-        rx.el.b("This file is not a job: "),
+        rx.el.b("Invalid manifest "),
         parts.link(file.where, file.href, css="link mono"),
-        " ",
+        ": ",
         file.message,
         " ",
         rx.el.span(file.more, class_name="muted"),
@@ -79,7 +79,7 @@ def _invalid(file: InvalidFile) -> rx.Component:
 
 def _folders() -> rx.Component:
     rows = rx.el.table(rx.el.tbody(rx.foreach(State.folders, _folder)))
-    none = rx.el.p("No folder yet: a folder is a namespace.", class_name="muted pane")
+    none = rx.el.p("No folders yet. Each folder is a namespace.", class_name="muted pane")
     return parts.card("Folders", rx.cond(State.folders, rows, none), note=State.repo.jobs, flush=True)
 
 
@@ -93,14 +93,14 @@ def _folder(folder: Folder) -> rx.Component:
 
 def _clone() -> rx.Component:
     return parts.card(
-        "With Git",
+        "Clone with Git",
         parts.copy_line(State.repo.clone),
         rx.el.p(
-            "Git asks for a user name and a password: a credential has both, for this repository alone. ",
-            "Whatever is pushed to the branch is read within seconds.",
+            "Git asks for a user name and a password. A credential has both, for this repository only. ",
+            "Pushes to the branch are indexed within seconds.",
             class_name="muted",
         ),
-        rx.el.div(dialog.opens("Make a credential", "make-credential"), class_name="pad"),
+        rx.el.div(dialog.opens("Create credential", "make-credential"), class_name="pad"),
         rx.cond(State.access.credentials, rx.el.div(_credentials(), class_name="pad")),
     )
 
@@ -111,29 +111,29 @@ def _credentials() -> rx.Component:
 
 def _credential(one: Credential) -> rx.Component:
     label = rx.fragment("Revoke", rx.el.span(" ", one.name, class_name="sr"))
-    act = dialog.opens(label, "revoke-credential", css="danger", id=one.id, name=one.name)
-    ending = rx.el.span("ends when the Git server answers", class_name="muted")
+    revoke = dialog.opens(label, "revoke-credential", css="danger", id=one.id, name=one.name)
+    ending = rx.el.span("revoked; waiting for the Git server", class_name="muted")
     return rx.el.tr(
         rx.el.td(one.name, class_name="wrap"),
         rx.el.td(one.access, class_name="muted"),
         rx.el.td(one.made_by, " ", parts.when(one.at), class_name="muted"),
-        rx.el.td(rx.cond(one.state == "active", act, ending), class_name="act"),
+        rx.el.td(rx.cond(one.state == "active", revoke, ending), class_name="act"),
         key=one.id,
     )
 
 
-def _made() -> rx.Component:
-    """What Git asks for, this once."""
-    made = State.access.made
+def _new_credential() -> rx.Component:
+    """The new credential, shown once."""
+    created = State.access.created
     hint = rx.el.p(
-        "The password is shown only now. ",
+        "The password is shown only once. ",
         rx.el.span("git config credential.helper", class_name="mono"),
-        " says what remembers it for you: cache, osxkeychain, libsecret or manager.",
+        " names the helper that stores it: cache, osxkeychain, libsecret or manager.",
         class_name="muted",
     )
-    steps = [_step("Clone", State.repo.clone), _step("User name", made.username), _step("Password", made.token)]
-    title = rx.fragment("Your new credential ", made.name)
-    card = parts.card(title, *steps, hint, note=made.access)
+    steps = [_step("Clone", State.repo.clone), _step("User name", created.username), _step("Password", created.token)]
+    title = rx.fragment("New credential ", created.name)
+    card = parts.card(title, *steps, hint, note=created.access)
     return rx.el.div(card, role="status", custom_attrs={"id": "made"})
 
 
@@ -141,20 +141,20 @@ def _step(label: str, text: Any) -> rx.Component:
     return rx.el.div(rx.el.span(label, class_name="hint"), parts.copy_line(text))
 
 
-def _make() -> rx.Component:
-    choices = [rx.el.option(said, value=access) for access, said in reversed(ACCESS.items())]
+def _create() -> rx.Component:
+    choices = [rx.el.option(label, value=access) for access, label in reversed(ACCESS.items())]
     body = rx.el.div(
         form_key.hidden(State.form_key),
-        parts.field("Name", rx.el.input(name="name", required=True, max_length=100), hint="such as laptop"),
-        parts.field("It may", rx.el.select(*choices, name="access")),
+        parts.field("Name", rx.el.input(name="name", required=True, max_length=100), hint="e.g. laptop"),
+        parts.field("Access", rx.el.select(*choices, name="access")),
         class_name="form",
     )
     return dialog.confirm(
         "make-credential",
-        "Make a credential for Git",
+        "Create Git credential",
         body,
-        act="Make it",
-        on_submit=State.make_credential,
+        act="Create credential",
+        on_submit=State.create_credential,
         danger=False,
     )
 
@@ -162,9 +162,9 @@ def _make() -> rx.Component:
 def _revoke() -> rx.Component:
     return dialog.confirm(
         "revoke-credential",
-        "Revoke this credential",
-        rx.el.p("Git is refused with ", dialog.given("name"), " at once. Clones stay; they need a new one to go on."),
-        act="Revoke it",
+        "Revoke Git credential",
+        rx.el.p("Git rejects ", dialog.given("name"), " immediately. Clones are kept; they need a new credential."),
+        act="Revoke credential",
         on_submit=State.revoke_credential,
         takes=("id",),
     )
@@ -173,7 +173,7 @@ def _revoke() -> rx.Component:
 def _commits() -> rx.Component:
     log = State.commits
     pager = rx.el.div(parts.pager(log.newer, log.older), class_name="pane")
-    none = rx.el.p(rx.cond(log.problem, log.problem, "No commit here."), class_name="muted pane", role="status")
+    none = rx.el.p(rx.cond(log.problem, log.problem, "No commits."), class_name="muted pane", role="status")
     table = parts.table(HEADS, rx.foreach(log.rows, _commit))
     return parts.card("Commits", rx.cond(log.rows, table, none), rx.cond(log.paged, pager), flush=True)
 

@@ -11,15 +11,15 @@ from crontopus_app.jobs.repository import BadFile, Log, Repository
 from crontopus_app.ui.kit import words
 
 POLICIES = {
-    "none": "no crontopus.yaml: the defaults apply",
-    "in force": "crontopus.yaml is in force",
-    "broken": "crontopus.yaml has errors: the last good one is in force",
+    "none": "none (defaults)",
+    "in force": "crontopus.yaml applied",
+    "broken": "crontopus.yaml has errors; the last valid version is applied",
 }
 
 
 @dataclass(frozen=True)
 class Repo:
-    """The facts; ``state`` is the colour of ``label``."""
+    """Facts of the repository; ``state`` is the colour of ``label``."""
 
     name: str = ""
     branch: str = ""
@@ -66,7 +66,7 @@ class LogRow:
 
 @dataclass(frozen=True)
 class Commits:
-    """A page of them, or why there is none; ``newer`` and ``older`` are addresses."""
+    """A page of commits, or why there is none; ``newer`` and ``older`` are addresses."""
 
     rows: list[LogRow] = field(default_factory=list)
     problem: str = ""
@@ -89,7 +89,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class NewCredential:
-    """What was made just now, with the token that is shown only now; empty otherwise."""
+    """The credential just created, with the token, which is shown once; otherwise empty."""
 
     name: str = ""
     access: str = ""
@@ -99,82 +99,83 @@ class NewCredential:
 
 @dataclass(frozen=True)
 class Access:
-    """The credentials that open something, and the one just made."""
+    """Credentials that are not revoked, and the one just created."""
 
     credentials: list[Credential] = field(default_factory=list)
-    made: NewCredential = NewCredential()
+    created: NewCredential = NewCredential()
 
 
 ACCESS = {"read": "read", "write": "read and push"}
 
 
-def credentials(found: list[wire.GitCredential]) -> list[Credential]:
-    """Those that are not revoked yet."""
+def credentials(listed: list[wire.GitCredential]) -> list[Credential]:
+    """Rows of the credentials that are not revoked yet."""
     return [
         Credential(one.id, one.name, ACCESS[one.access], one.made_by, words.iso(one.created_at), one.state)
-        for one in found
+        for one in listed
         if one.state != "revoked"
     ]
 
 
-def made(one: wire.GitCredential) -> NewCredential:
+def created(one: wire.GitCredential) -> NewCredential:
     return NewCredential(one.name, ACCESS[one.access], one.username, one.token or "")
 
 
-def repo(found: Repository, log: Log) -> Repo:
-    """The facts, with how far the index is behind where the Git server's log tells."""
-    state, label = _standing(found, log)
+def repo(repository: Repository, log: Log) -> Repo:
+    """Facts of the repository; the log says how many commits the index is behind."""
+    state, label = _index_state(repository, log)
     return Repo(
-        name=found.name,
-        branch=found.branch,
+        name=repository.name,
+        branch=repository.branch,
         state=state,
         label=label,
-        head=found.head[:7],
-        indexed=found.indexed_head[:7],
-        indexed_at=words.iso(found.indexed_at),
-        history=_history(found),
-        problem=found.problem,
-        policy=POLICIES[found.policy],
-        policy_state={"broken": "failed", "in force": "ok"}.get(found.policy, "unknown"),
-        policy_problem=found.policy_problem,
-        clone=f"git clone {found.clone_url}",
-        web=found.web_url,
-        jobs=words.plural(sum(one.jobs for one in found.folders), "job"),
+        head=repository.head[:7],
+        indexed=repository.indexed_head[:7],
+        indexed_at=words.iso(repository.indexed_at),
+        history=_history(repository),
+        problem=repository.problem,
+        policy=POLICIES[repository.policy],
+        policy_state={"broken": "failed", "in force": "ok"}.get(repository.policy, "unknown"),
+        policy_problem=repository.policy_problem,
+        clone=f"git clone {repository.clone_url}",
+        web=repository.web_url,
+        jobs=words.plural(sum(one.jobs for one in repository.folders), "job"),
     )
 
 
-def _history(found: Repository) -> str:
-    """How far the files' commits are looked up; empty where all are known."""
-    if found.described == found.files:
+def _history(repository: Repository) -> str:
+    """Progress of looking up each file's last commit; empty once complete."""
+    if repository.described == repository.files:
         return ""
-    return f"history of {found.described:,} of {found.files:,} files read"
+    return f"history of {repository.described:,} of {repository.files:,} files indexed"
 
 
-def _standing(found: Repository, log: Log) -> tuple[str, str]:
-    if not found.indexed_head:
-        return "running", "not read yet"
+def _index_state(repository: Repository, log: Log) -> tuple[str, str]:
+    if not repository.indexed_head:
+        return "running", "not indexed yet"
     shas = [commit.sha for commit in log.commits] if log.page == 1 else []
-    if shas and found.indexed_head in shas:
-        behind = shas.index(found.indexed_head)
+    if shas and repository.indexed_head in shas:
+        behind = shas.index(repository.indexed_head)
         return ("late", f"{words.plural(behind, 'commit')} behind") if behind else ("ok", "up to date")
-    return ("ok", "up to date") if found.current else ("late", "behind")
+    return ("ok", "up to date") if repository.current else ("late", "behind")
 
 
-def folders(found: Repository) -> list[Folder]:
+def folders(repository: Repository) -> list[Folder]:
     return [
-        Folder(one.name, words.plural(one.jobs, "job"), f"/jobs?namespace={quote(one.name)}") for one in found.folders
+        Folder(one.name, words.plural(one.jobs, "job"), f"/jobs?namespace={quote(one.name)}")
+        for one in repository.folders
     ]
 
 
 def invalid(file: BadFile) -> InvalidFile:
-    where = f"{file.path}:{file.line}:{file.column}" if file.line else file.path
+    where = f"{file.path} line {file.line}" if file.line else file.path
     href = f"/jobs/{quote(file.namespace, safe='')}/{quote(file.name, safe='')}?tab=definition"
-    more = f"and {words.plural(file.errors - 1, 'other error')}" if file.errors > 1 else ""
-    return InvalidFile(where, href, file.message, more)
+    more = f"and {words.plural(file.errors - 1, 'more error')}" if file.errors > 1 else ""
+    return InvalidFile(where, href, words.problem(file.message), more)
 
 
-def commits(log: Log, found: Repository) -> Commits:
-    """The log's page; each commit is linked to the Git server where that has pages."""
+def commits(log: Log, repository: Repository) -> Commits:
+    """A page of the log; commits link to the Git server if it has web pages."""
     rows = [
         LogRow(
             sha=one.sha,
@@ -182,8 +183,8 @@ def commits(log: Log, found: Repository) -> Commits:
             title=one.message.split("\n", 1)[0],
             author=one.author,
             at=words.iso(one.at),
-            web=addresses.commit_page(found.web_url, one.sha),
-            head=one.sha == found.indexed_head,
+            web=addresses.commit_page(repository.web_url, one.sha),
+            head=one.sha == repository.indexed_head,
         )
         for one in log.commits
     ]

@@ -24,7 +24,7 @@ from crontopus_app.ui.repository import rows
 
 
 class RepositoryState(rx.State):
-    """The branch, the index, the files that are no jobs, the commits, what one clones and pushes with."""
+    """Branch, index, invalid files, commits and Git credentials."""
 
     ready: bool = False
     problem: str = ""
@@ -38,51 +38,51 @@ class RepositoryState(rx.State):
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows it; a token shown before is not shown again."""
+        """Fills the page and subscribes it to live events. A token shown before is not shown again."""
         self.access, self.form_key = rows.Access(), form_key.new_key()
         return await session.opened(self, "tenant", "change", "job")
 
     async def _fill(self, actor: Actor) -> None:
         log = await outside(repository.log, actor, forge(), page_number(session.query_of(self, "page")))
-        found = await call(repository.get, actor)
-        self.repo, self.commits = rows.repo(found, log), rows.commits(log, found)
-        self.folders = rows.folders(found)
-        self.invalid = [rows.invalid(file) for file in found.invalid]
-        self.left_out = found.invalid_count - len(self.invalid)
-        known = await call(git_credentials.list_all, actor)
-        self.access = replace(self.access, credentials=rows.credentials(known))
+        details = await call(repository.get, actor)
+        self.repo, self.commits = rows.repo(details, log), rows.commits(log, details)
+        self.folders = rows.folders(details)
+        self.invalid = [rows.invalid(file) for file in details.invalid]
+        self.left_out = details.invalid_count - len(self.invalid)
+        listed = await call(git_credentials.list_all, actor)
+        self.access = replace(self.access, credentials=rows.credentials(listed))
 
     @rx.event
-    async def read_again(self) -> Any:
-        """Has every file read again."""
+    async def reindex(self) -> Any:
+        """Has a worker read every file again."""
         try:
             actor = await session.actor_of(self)
-            rung = await outside(repository.reindex, actor)
+            queued = await outside(repository.reindex, actor)
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
-        if not rung:
-            return toast.say("Redis is away, so no worker could be asked. Try again when it is back.", "failed")
-        return toast.say("Every file is being read again; the page follows.", "running")
+        if not queued:
+            return toast.say("Redis is unavailable, so no worker could be notified. Try again later.", "failed")
+        return toast.say("Re-indexing every file. The page follows.", "running")
 
     @rx.event
-    async def make_credential(self, form: dict[str, Any]) -> EventSpec | None:
-        """User name and password for Git, shown until the page is left."""
-        wanted = wire.GitCredentialRequest(str(form.get("name") or ""), str(form.get("access") or ""))
+    async def create_credential(self, form: dict[str, Any]) -> EventSpec | None:
+        """Creates a user name and password for Git, shown until the page is left."""
+        request = wire.GitCredentialRequest(str(form.get("name") or ""), str(form.get("access") or ""))
         try:
             actor = await session.actor_of(self)
             key = form_key.key_of(form)
-            made = await asyncio.to_thread(git_credentials.create, actor, wanted, forge(), clock.now(), key=key)
-            self.access, self.form_key = rows.Access(made=rows.made(made)), form_key.new_key()
+            created = await asyncio.to_thread(git_credentials.create, actor, request, forge(), clock.now(), key=key)
+            self.access, self.form_key = rows.Access(created=rows.created(created)), form_key.new_key()
             await session.fill(self, actor)
         except CrontopusError as error:
-            if error.code == "already_created" and self.access.made.token:
-                return None  # by the first of two clicks, and shown
+            if error.code == "already_created" and self.access.created.token:
+                return None  # the first of two clicks created it, and the page shows it
             return toast.say(problems.sentence(error), "failed")
         return None
 
     @rx.event
     async def revoke_credential(self, form: dict[str, Any]) -> EventSpec:
-        """Git is refused with it at once."""
+        """Revokes a credential, effective immediately."""
         try:
             actor = await session.actor_of(self)
             try:
@@ -92,4 +92,4 @@ class RepositoryState(rx.State):
                 await session.fill(self, actor)
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
-        return toast.say("Revoked. Git is refused with it from now on.")
+        return toast.say("Revoked. Git now rejects it.")

@@ -1,4 +1,4 @@
-"""Runs, and one run with its output."""
+"""The Runs page, and the page of one run with its output."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def runs() -> rx.Component:
     """``/runs``."""
     count = rx.cond(RunsState.total == 1, "1 run", f"{RunsState.total} runs")
     foot = parts.pager(RunsState.newest, RunsState.older, ("Newest", "Older"), count)
-    asked = RunsState.query
-    filtered = asked.job + asked.namespace + asked.endpoint + asked.status + asked.since
+    query = RunsState.query
+    filtered = query.job + query.namespace + query.endpoint + query.status + query.since
     none = rx.el.section(rx.cond(filtered, _none_here(), _none()), class_name="card")
     return shell.frame(
         "Runs",
@@ -34,26 +34,26 @@ def _listed() -> rx.Component:
 def _none() -> rx.Component:
     return parts.empty(
         "No runs yet",
-        rx.el.p("A run is here as soon as a host's cron starts a job."),
+        rx.el.p("They appear here when a host runs a job."),
         rx.el.div(parts.link("Enrol a host", "/enrol", css="button primary"), class_name="pad"),
     )
 
 
 def _none_here() -> rx.Component:
-    return parts.empty("No run matches", rx.el.p(parts.link("Show all runs", "/runs")))
+    return parts.empty("No runs match", rx.el.p(parts.link("Show all runs", "/runs")))
 
 
 def _form() -> rx.Component:
-    """Names to filter by; ``assets/js/filters.js`` makes an address of them, which keeps outcome and time."""
-    asked = RunsState.query
+    """Text filters; ``assets/js/filters.js`` puts them into the address, which keeps outcome and time span."""
+    query = RunsState.query
     typed = [
         rx.el.input(name=name, type="search", placeholder=name, default_value=value, key=f"{name}-{value}",
                     aria_label=f"filter by {name}", size="11")
-        for name, value in (("job", asked.job), ("namespace", asked.namespace), ("endpoint", asked.endpoint))
+        for name, value in (("job", query.job), ("namespace", query.namespace), ("endpoint", query.endpoint))
     ]  # fmt: skip
     kept = [
         rx.el.input(type="hidden", name=name, value=value, read_only=True)
-        for name, value in (("status", asked.status), ("since", asked.since))
+        for name, value in (("status", query.status), ("since", query.since))
     ]
     return rx.el.form(*typed, *kept, rx.el.button("Filter", class_name="small"), action="/runs", data_go="")
 
@@ -70,7 +70,7 @@ def run() -> rx.Component:
             rx.el.div(
                 parts.link(rx.el.b(one.namespace, "/", one.job), one.job_href),
                 rx.el.small(
-                    "on ", one.host, " · began ", parts.when(one.at), " · slot ", parts.when(one.slot, "short")
+                    "on ", one.host, " · started ", parts.when(one.at), " · scheduled ", parts.when(one.slot, "short")
                 ),
             ),
             class_name="head",
@@ -78,7 +78,7 @@ def run() -> rx.Component:
         rx.el.section(rx.el.dl(rx.foreach(RunState.facts, _fact), class_name="facts"), class_name="card"),
         rx.cond(RunState.error, parts.note(RunState.error, state="failed")),
         _output(),
-        parts.card("Around it on the same host", run_table.table(RunState.around), flush=True),
+        parts.card(RunState.around_title, run_table.table(RunState.around), flush=True),
         shape=skeleton.run(),
     )
 
@@ -93,7 +93,7 @@ def _output() -> rx.Component:
         "Output",
         rx.cond(
             shown.empty,
-            rx.el.p("It printed nothing, or its output has not arrived yet.", class_name="muted pane"),
+            rx.el.p("No output, or it has not arrived yet.", class_name="muted pane"),
             terminal.terminal(shown.head, shown.gap, shown.tail),
         ),
         flush=True,
@@ -102,17 +102,17 @@ def _output() -> rx.Component:
 
 
 def _tools() -> rx.Component:
-    """Find within the output (drawn by ``assets/js/find.js``), copy it, take it as a file."""
+    """Buttons to search the output (``assets/js/find.js``), copy it and download it."""
     find = rx.el.input(type="search", placeholder="Find", aria_label="find in the output", data_find="output")
     step = lambda label, by: rx.el.button(label, type="button", class_name="copy", data_find_step=by)  # noqa: E731 -- twice
     return rx.el.span(
         find,
         rx.el.span(role="status", class_name="muted", data_find_count=""),
-        step("previous", "-1"),
-        step("next", "1"),
-        rx.el.button("copy", type="button", class_name="copy", data_copy_from="output"),
+        step("Previous", "-1"),
+        step("Next", "1"),
+        rx.el.button("Copy", type="button", class_name="copy", data_copy_from="output"),
         rx.el.a(
-            "download",
+            "Download",
             href=f"/api/runs/{RunState.run.id}/output",
             download=f"run-{RunState.run.id}.txt",
             class_name="link",

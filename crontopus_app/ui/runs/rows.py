@@ -1,4 +1,4 @@
-"""Rows of the Runs page and the facts of one run."""
+"""Filters of the Runs page, and the facts and output of one run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crontopus_app.ui.kit.run_table import delay, outcome
 
 FILTERS = ("job", "namespace", "endpoint", "status", "since")
 SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
-# Fewer runs than this say nothing of the longest one in twenty.
+# A 95th percentile of fewer runs would be meaningless.
 ENOUGH = 5
 STATUSES = ("running", "success", "failed", "timeout", "lost", "skipped", "missed")
 
@@ -28,7 +28,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class RunQuery:
-    """The filters as the address has them."""
+    """The filters in the page's address."""
 
     job: str = ""
     namespace: str = ""
@@ -39,7 +39,7 @@ class RunQuery:
 
 @dataclass(frozen=True)
 class RunOutputView:
-    """A run's output in pieces, and the whole as text for copying."""
+    """A run's output as coloured spans; ``gap`` says how much is missing between head and tail."""
 
     head: list[terminal.AnsiSpan]
     gap: str
@@ -48,10 +48,10 @@ class RunOutputView:
 
 
 def filter_of(query: dict[str, str], now: datetime) -> Filter:
-    """The filter that an address means; ``since`` is a span's name or an ISO date and time."""
+    """The filter for the services; ``since`` is hour, day, week, or an ISO date and time."""
     since = None
-    if asked := query.get("since"):
-        since = now - SINCE[asked] if asked in SINCE else _moment(asked)
+    if text := query.get("since"):
+        since = now - SINCE[text] if text in SINCE else _moment(text)
     picked = {name: query.get(name) or None for name in ("job", "namespace", "endpoint", "status")}
     return Filter(picked["job"], picked["namespace"], picked["endpoint"], picked["status"], since)
 
@@ -65,48 +65,48 @@ def _moment(text: str) -> datetime | None:
 
 
 def address(query: dict[str, str], **changed: str) -> str:
-    """The page's address with some of its filters changed."""
-    wanted = {**{name: query.get(name, "") for name in FILTERS}, **changed}
-    return filters.address("/runs", wanted)
+    """The page's address with some filters changed."""
+    merged = {**{name: query.get(name, "") for name in FILTERS}, **changed}
+    return filters.address("/runs", merged)
 
 
 def pills(query: dict[str, str]) -> list[Pill]:
-    """Outcomes, then spans; what is chosen in other ways can be taken away."""
-    found = [Pill("all", address({}), not any(query.get(name) for name in FILTERS))]
+    """Filters by outcome and time span, and one to remove each text filter."""
+    pills = [Pill("all", address({}), not any(query.get(name) for name in FILTERS))]
     for status in STATUSES:
         on = query.get("status") == status
-        found.append(Pill(status, address(query, status="" if on else status), on))
+        pills.append(Pill(status, address(query, status="" if on else status), on))
     for span in SINCE:
         on = query.get("since") == span
-        found.append(
+        pills.append(
             Pill(f"last {span}", address(query, since="" if on else span), on, apart=span == next(iter(SINCE)))
         )
     for name in ("job", "namespace", "endpoint"):
         if query.get(name):
-            found.append(Pill(f"{name} {query[name]} ✗", address(query, **{name: ""}), True))
-    return found
+            pills.append(Pill(f"{name} {query[name]} ✗", address(query, **{name: ""}), True))
+    return pills
 
 
 def facts(detail: wire.RunDetail, usual: Sequence[float] = ()) -> list[Fact]:
-    """What is known of the run besides its times; ``usual`` are sorted durations of its job's runs that went well."""
+    """Facts of the run. ``usual`` holds sorted durations of the job's successful runs, in seconds."""
     run = detail.run
     history = f"/jobs/{run.namespace}/{run.job_name}?tab=history&commit={run.commit}" if run.commit else ""
-    known = [
+    candidates = [
         Fact("Outcome", " · ".join(part for part in (run.status, outcome(run)) if part)),
-        Fact("Took", took(run.duration_s, usual)),
-        Fact("Delay after its slot", delay(run)),
+        Fact("Duration", took(run.duration_s, usual)),
+        Fact("Start delay", delay(run)),
         Fact("Host", run.endpoint_name, f"/endpoints/{run.endpoint_id}" if run.endpoint_id else ""),
         Fact("Attempt", str(run.attempt)),
         Fact("Commit", run.commit[:12], history),
-        Fact("Flags", ", ".join(run.flags)),
+        Fact("Flags", ", ".join(flag.replace("_", " ") for flag in run.flags)),
     ]
-    return [fact for fact in known if fact.value]
+    return [fact for fact in candidates if fact.value]
 
 
 def took(duration: float | None, usual: Sequence[float]) -> str:
-    """``8.2 s · p95 1:31``; the second part where there are at least ``ENOUGH`` runs to tell it from."""
-    said = words.took(duration)
-    return f"{said} · p95 {words.took(percentile(usual, 0.95))}" if len(usual) >= ENOUGH else said
+    """``8.2 s · p95 1:31``; the percentile only from ``ENOUGH`` runs on."""
+    text = words.took(duration)
+    return f"{text} · p95 {words.took(percentile(usual, 0.95))}" if len(usual) >= ENOUGH else text
 
 
 def shown(output: wire.Output) -> RunOutputView:

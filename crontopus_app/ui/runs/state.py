@@ -1,4 +1,4 @@
-"""States of Runs and Run."""
+"""States of the Runs and Run pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NONE = rows.RunOutputView([], "", [], True)
 
 
 class RunsState(rx.State):
-    """A page of runs; its filters are the address."""
+    """A page of runs. Its filters are in the address."""
 
     ready: bool = False
     problem: str = ""
@@ -36,27 +36,27 @@ class RunsState(rx.State):
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows it."""
+        """Fills the page and subscribes it to live events."""
         return await session.opened(self, "run")
 
     async def _fill(self, actor: Actor) -> None:
         query = {name: session.query_of(self, name) for name in rows.FILTERS}
         cursor = session.query_of(self, "cursor")
-        found = await shared(_page, actor, rows.filter_of(query, moment()), cursor)
-        self.rows, self.total, self.pills = run_table.rows(found.runs), found.total, rows.pills(query)
+        listed = await shared(_page, actor, rows.filter_of(query, moment()), cursor)
+        self.rows, self.total, self.pills = run_table.rows(listed.runs), listed.total, rows.pills(query)
         self.query = RunQuery(**query)
         here = rows.address(query)
         self.newest = here if cursor else ""
         sign = "&" if "?" in here else "?"
-        self.older = f"{here}{sign}cursor={found.next_cursor}" if found.next_cursor else ""
+        self.older = f"{here}{sign}cursor={listed.next_cursor}" if listed.next_cursor else ""
 
 
-def _page(db: Session, actor: Actor, which: runs.Filter, cursor: str) -> wire.RunList:
-    return runs.list_page(db, actor, which, page_size=PAGE, cursor=cursor or None)
+def _page(db: Session, actor: Actor, chosen: runs.Filter, cursor: str) -> wire.RunList:
+    return runs.list_page(db, actor, chosen, page_size=PAGE, cursor=cursor or None)
 
 
 class RunState(rx.State):
-    """One run with its output, and what ran around it on its host."""
+    """One run with its output, and other runs on its host at that time."""
 
     ready: bool = False
     problem: str = ""
@@ -65,10 +65,11 @@ class RunState(rx.State):
     error: str = ""
     output: rows.RunOutputView = NONE
     around: list[run_table.RunRow] = []  # noqa: RUF012
+    around_title: str = ""
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows it."""
+        """Fills the page and subscribes it to live events."""
         return await session.opened(self, "run")
 
     async def _fill(self, actor: Actor) -> None:
@@ -81,3 +82,4 @@ class RunState(rx.State):
         session.put(self, "error", detail.error)
         session.put(self, "output", rows.shown(detail.output))
         session.put(self, "around", run_table.rows(around))
+        session.put(self, "around_title", f"Other runs on {detail.run.endpoint_name or 'this host'} at that time")

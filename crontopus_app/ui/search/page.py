@@ -1,4 +1,4 @@
-"""The Search page: what Enter in the box leads to, and what can be sent to a colleague."""
+"""The Search page: all results of a search, at an address that can be shared."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from crontopus_app.ui.search.state import SearchState as State
 
 def search() -> rx.Component:
     """``/search``."""
-    asked = rx.fragment(rx.el.span("Search / ", class_name="muted"), State.text)
-    title = rx.cond(State.text, asked, "Search")
+    heading = rx.fragment(rx.el.span("Search / ", class_name="muted"), State.text)
+    title = rx.cond(State.text, heading, "Search")
     return shell.frame(
         "Search",
         title,
@@ -24,7 +24,7 @@ def search() -> rx.Component:
 
 
 def _group(group: GroupRow) -> rx.Component:
-    every = rx.cond(group.all, rx.el.small(parts.link("all", group.all)))
+    every = rx.cond(group.all, rx.el.small(parts.link("Show all", group.all)))
     rows = rx.el.table(rx.el.tbody(rx.foreach(group.hits, _hit)))
     return rx.el.section(
         rx.el.h2(group.head, every), rx.el.div(rows, class_name="scroll"), class_name="card flush found"
@@ -42,13 +42,13 @@ def _hit(hit: HitRow) -> rx.Component:
 
 
 def _none() -> rx.Component:
-    """What can be found, and how."""
+    """Empty state: what can be searched, and how."""
     return rx.el.section(
         parts.empty(
-            rx.cond(State.text, "Nothing is called so", "What are you looking for?"),
-            rx.el.p("Jobs by name, folder, command, label or description. Endpoints by name or label."),
-            rx.el.p("Runs by the beginning of their id, by job, host or outcome: ", rx.el.code("backup failed"), "."),
-            rx.el.p("Commits by the beginning of their id, message or author. Every word must be found."),
+            rx.cond(State.text, f'No results for "{State.text}"', "Search jobs, endpoints, runs and commits"),
+            rx.el.p("Jobs: name, folder, command, label or description. Endpoints: name or label."),
+            rx.el.p("Runs: start of the id, job, host or outcome, e.g. ", rx.el.code("backup failed"), "."),
+            rx.el.p("Commits: start of the id, message or author. Results contain every word."),
         ),
         class_name="card",
     )

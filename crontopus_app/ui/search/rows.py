@@ -22,15 +22,15 @@ class HitRow:
 
 @dataclass(frozen=True)
 class GroupRow:
-    """Hits of one kind under their heading; ``all`` leads to the list of them all, empty where there is none."""
+    """Hits of one kind. ``all`` is the address of the full list, empty if all are shown."""
 
     head: str
     all: str
     hits: list[HitRow]
 
 
-def groups(found: Found) -> list[GroupRow]:
-    return [_group(group) for group in found.groups]
+def groups(results: Found) -> list[GroupRow]:
+    return [_group(group) for group in results.groups]
 
 
 def _group(group: Group) -> GroupRow:

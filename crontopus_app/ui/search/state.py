@@ -1,4 +1,4 @@
-"""State of the Search page; what is looked for is the address."""
+"""State of the Search page. The search text is in the address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 20
 
 
 class SearchState(rx.State):
-    """What was found."""
+    """The results, by kind."""
 
     ready: bool = False
     problem: str = ""
@@ -26,7 +26,7 @@ class SearchState(rx.State):
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows it."""
+        """Fills the page and subscribes it to live events."""
         return await session.opened(self, "job", "endpoint")
 
     async def _fill(self, actor: Actor) -> None:

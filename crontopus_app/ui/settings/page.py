@@ -1,4 +1,4 @@
-"""Settings: profile, password, sessions, export, deleting the account."""
+"""The Settings page: profile, display, e-mail, password, sessions, export, deletion of the account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from crontopus_app.ui.settings.rows import SessionRow
 from crontopus_app.ui.settings.state import SettingsState as State
 
 SESSIONS = ["Signed in with", "From", "Since", "Last used", ""]
-THEMES = (("system", "as the system"), ("light", "light"), ("dark", "dark"))
+THEMES = (("system", "system"), ("light", "light"), ("dark", "dark"))
+
+
+ZONE_HINT = "Leave empty to use your browser's zone. Hover a time to see UTC."
 
 
 def settings() -> rx.Component:
@@ -34,7 +37,7 @@ def settings() -> rx.Component:
 def _profile() -> rx.Component:
     me = State.me
     facts = rx.el.dl(
-        parts.fact("Name", me.username),
+        parts.fact("User name", me.username),
         parts.fact("Role", me.role),
         parts.fact("Tenant", me.tenant),
         parts.fact("E-mail", me.email),
@@ -45,7 +48,7 @@ def _profile() -> rx.Component:
 
 
 def _shown() -> rx.Component:
-    """How things are shown: the theme is kept by the browser, the zone with the account."""
+    """Display settings: the theme is stored in the browser, the time zone with the account."""
     themes = [
         rx.el.label(
             rx.el.input(type="radio", name="theme", value=name, data_theme_pick=name),
@@ -58,22 +61,20 @@ def _shown() -> rx.Component:
         name="timezone",
         default_value=State.me.timezone,
         key=State.me.timezone,
-        placeholder="the browser's",
+        placeholder="the browser's zone",
         auto_complete="off",
         custom_attrs={"list": "zones"},
         data_zones="zones",
     )
     form = rx.el.form(
-        parts.field(
-            "Time zone", zone, State.wrong["zone.timezone"], "empty: the browser's; hover always tells UTC and here"
-        ),
+        parts.field("Time zone", zone, State.wrong["zone.timezone"], ZONE_HINT),
         rx.el.datalist(custom_attrs={"id": "zones"}),
-        rx.el.div(rx.el.button("Save the zone", type="submit")),
+        rx.el.div(rx.el.button("Save", type="submit")),
         on_submit=State.save_zone,
         class_name="form",
     )
     picker = rx.el.fieldset(
-        rx.el.legend("Theme, in this browser", class_name="hint"), *themes, class_name="flex plainset"
+        rx.el.legend("Theme (this browser)", class_name="hint"), *themes, class_name="flex plainset"
     )
     return parts.card("Display", rx.el.div(picker, form, class_name="form"))
 
@@ -82,31 +83,31 @@ def _email() -> rx.Component:
     form = rx.el.form(
         _input("New address", "email", "email.email", kind="email", complete="email"),
         _input("Password", "password", "email.password", kind="password", complete="current-password"),
-        rx.el.div(rx.el.button("Change the address", type="submit")),
+        rx.el.div(rx.el.button("Change e-mail address", type="submit")),
         on_submit=State.save_email,
         reset_on_submit=True,
         class_name="form",
     )
-    return parts.card("E-mail", form, note="your commits carry it")
+    return parts.card("E-mail", form, note="used as author of your commits")
 
 
 def _password() -> rx.Component:
-    # A password manager asks whose password this is.
+    # For password managers.
     whose = rx.el.input(name="name", auto_complete="username", value=State.me.username, read_only=True, hidden=True)
     form = rx.el.form(
         whose,
         _input("Old password", "current", "password.current", kind="password", complete="current-password"),
         rx.el.div(
             _input("New password", "new", "password.new", kind="password", complete="new-password"),
-            _input("Again", "again", "password.again", kind="password", complete="new-password"),
+            _input("Repeat new password", "again", "password.again", kind="password", complete="new-password"),
             class_name="two",
         ),
-        rx.el.div(rx.el.button("Change the password", type="submit")),
+        rx.el.div(rx.el.button("Change password", type="submit")),
         on_submit=State.change_password,
         reset_on_submit=True,
         class_name="form",
     )
-    return parts.card("Password", form, note="ends every other session; API tokens go on")
+    return parts.card("Password", form, note="signs you out elsewhere; API tokens keep working")
 
 
 def _input(label: str, name: str, wrong: str, *, kind: Any, complete: Any, **props: Any) -> rx.Component:
@@ -115,7 +116,7 @@ def _input(label: str, name: str, wrong: str, *, kind: Any, complete: Any, **pro
 
 
 def _sessions() -> rx.Component:
-    others = dialog.opens("End all others", "end-others", css="right")
+    others = dialog.opens("Sign out everywhere else", "end-others", css="right")
     head = rx.fragment("Sessions", rx.el.small("where you are signed in"))
     listed = parts.table(SESSIONS, rx.foreach(State.sessions, _session))
     return rx.el.section(
@@ -126,67 +127,67 @@ def _sessions() -> rx.Component:
 
 
 def _session(one: SessionRow) -> rx.Component:
-    label = rx.fragment("End", rx.el.span(" ", one.client, class_name="sr"))
+    label = rx.fragment("Sign out", rx.el.span(" ", one.client, class_name="sr"))
     end = dialog.opens(label, "end-session", css="danger", id=one.id, client=one.client)
     return rx.el.tr(
         rx.el.td(one.client, title=one.agent),
         rx.el.td(one.address, class_name="mono muted"),
         rx.el.td(parts.when(one.created), class_name="muted"),
         rx.el.td(parts.when(one.seen), class_name="muted"),
-        rx.el.td(rx.cond(one.current, parts.tag("this one", "accent"), end), class_name="act"),
+        rx.el.td(rx.cond(one.current, parts.tag("this session", "accent"), end), class_name="act"),
         key=one.id,
     )
 
 
 def _export() -> rx.Component:
     what = (
-        "A ZIP with the repository and its whole history, every run with its output, endpoints and their crontabs, "
-        "and the audit trail. Passwords and tokens are not in it."
+        "A ZIP with the repository and its history, all runs with their output, endpoints with their crontabs, "
+        "and the audit log. Passwords and tokens are not included."
     )
     get = _download("Download everything")
     return parts.card("Your data", rx.el.p(what, class_name="muted"), rx.el.div(get, class_name="pad"))
 
 
 def _download(label: str) -> rx.Component:
-    """The API's, no page: the router leaves it alone, and this page stays with its connection."""
+    """A link to the API's export: the router ignores it, and the page stays open."""
     return parts.link(label, "/api/export", css="button", reload_document=True, download=True)
 
 
 def _danger() -> rx.Component:
     return parts.card(
-        "Delete this account",
-        rx.el.p("Removes ", State.going.removes, ". Ends ", State.going.ends, ". It cannot be undone."),
+        "Delete account",
+        rx.el.p("Deletes ", State.deletion.deletes, ". Ends ", State.deletion.ends, ". This cannot be undone."),
         rx.el.p(_hosts(), class_name="muted"),
-        rx.el.div(dialog.opens("Delete this account …", "leave", css="danger"), class_name="pad"),
+        rx.el.div(dialog.opens("Delete account …", "leave", css="danger"), class_name="pad"),
     )
 
 
 def _hosts() -> rx.Component:
-    keeps = rx.fragment(
-        "Removes nothing from your hosts (",
-        State.going.hosts,
-        "): their agents stop and leave every line as it is, so jobs go on running and tell nobody. ",
+    kept = rx.fragment(
+        "Nothing is removed from your hosts (",
+        State.deletion.hosts,
+        "): their agents stop and leave every crontab line, so jobs keep running, unmonitored. Run ",
         rx.el.span("crontopus-agent leave", class_name="mono"),
-        " on a host takes its lines out.",
+        " on a host to remove its lines.",
     )
-    return rx.cond(State.going.hosts, keeps, "No host is enrolled.")
+    return rx.cond(State.deletion.hosts, kept, "No host is enrolled.")
 
 
 def _confirmations() -> rx.Component:
     return rx.fragment(
         dialog.confirm(
             "end-session",
-            "End this session",
-            rx.el.p("Signs out ", dialog.given("client"), ". Its open pages say so at once."),
-            act="End it",
+            "Sign out this session",
+            rx.el.p("Signs out ", dialog.given("client"), " immediately."),
+            act="Sign out",
             on_submit=State.end_session,
             takes=("id",),
         ),
         dialog.confirm(
             "end-others",
-            "End all other sessions",
-            rx.el.p("Signs you out everywhere but here. API tokens and agents are not touched."),
-            act="End them",
+            "Sign out everywhere else",
+            rx.el.p("Signs you out everywhere but here. API tokens and agents keep working."),
+            act="Sign out everywhere else",
             on_submit=State.end_others,
         ),
         _leave(),
@@ -194,17 +195,17 @@ def _confirmations() -> rx.Component:
 
 
 def _leave() -> rx.Component:
-    """Stays open until the name and the password are right."""
-    name = _input("Type your name", "username", "leave.username", kind="text", complete="off")
+    """Stays open until user name and password are right."""
+    name = _input("Type your user name", "username", "leave.username", kind="text", complete="off")
     password = _input("Password", "password", "leave.password", kind="password", complete="current-password")
-    have = rx.el.label(
+    exported = rx.el.label(
         rx.el.input(type="checkbox", required=True, name="exported"),
-        rx.el.span("I have what I want to keep"),
+        rx.el.span("I have downloaded what I want to keep"),
         class_name="check",
     )
     form = rx.el.form(
         rx.el.div(_download("Download everything first")),
-        have,
+        exported,
         rx.el.div(name, password, class_name="two"),
         on_submit=State.leave,
         reset_on_submit=True,
@@ -213,27 +214,27 @@ def _leave() -> rx.Component:
     )
     return dialog.dialog(
         "leave",
-        "Delete this account",
-        rx.el.p("Removes ", State.going.removes, ". Ends ", State.going.ends, "."),
+        "Delete account",
+        rx.el.p("Deletes ", State.deletion.deletes, ". Ends ", State.deletion.ends, "."),
         rx.el.p(_hosts()),
-        rx.el.p("What remains: the name ", rx.el.b(State.me.username), ", which nobody can register again."),
+        rx.el.p("The user name ", rx.el.b(State.me.username), " stays reserved: nobody can register it again."),
         form,
-        acts=(rx.el.button("Delete for good", type="submit", form="leave-form", class_name="danger solid"),),
-        close="Keep it",
+        acts=(rx.el.button("Delete permanently", type="submit", form="leave-form", class_name="danger solid"),),
+        close="Cancel",
     )
 
 
 def _farewell() -> rx.Component:
-    """What is left to do; the page itself is signed out already."""
+    """Shown after the deletion: what is left to do on the hosts."""
     hosts = rx.fragment(
-        rx.el.p("Your hosts keep their lines: ", State.going.hosts, ". To take them out, on each host:"),
+        rx.el.p("Crontab lines remain on ", State.deletion.hosts, ". To remove them, run on each host:"),
         parts.copy_line("crontopus-agent leave"),
     )
     return rx.el.section(
         rx.el.h2("Your account is deleted"),
-        rx.el.p("Every session and token has ended; the repository and the runs are being removed."),
-        rx.cond(State.going.hosts, hosts),
-        rx.el.p("The name ", rx.el.b(State.me.username), " stays reserved."),
+        rx.el.p("All sessions and tokens have ended. The repository and the runs are being deleted."),
+        rx.cond(State.deletion.hosts, hosts),
+        rx.el.p("The user name ", rx.el.b(State.me.username), " stays reserved."),
         class_name="card",
         role="status",
         custom_attrs={"id": "farewell"},

@@ -1,4 +1,4 @@
-"""What Settings shows, as display rows."""
+"""Rows of the Settings page."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class SessionRow:
 
 
 @dataclass(frozen=True)
-class Going:
-    """What deleting the account does, in words; ``hosts`` are named as far as they fit."""
+class Deletion:
+    """Effects of deleting the account; ``hosts`` lists at most ``SHOWN_HOSTS`` names."""
 
-    removes: str = ""
+    deletes: str = ""
     ends: str = ""
     hosts: str = ""
 
@@ -49,13 +49,13 @@ def session(one: wire.SessionInfo) -> SessionRow:
     return SessionRow(one.id, one.client, one.user_agent, one.address or "–", created, seen, one.current)
 
 
-def going(leaving: wire.Leaving) -> Going:
+def deletion(leaving: wire.Leaving) -> Deletion:
     jobs, runs = words.plural(leaving.jobs, "job"), words.plural(leaving.runs, "run")
     hosts = words.plural(len(leaving.endpoints), "endpoint")
     sessions = words.plural(leaving.sessions, "session")
     tokens = f" and {words.plural(leaving.tokens, 'API token')}" if leaving.tokens else ""
-    return Going(
-        removes=f"{jobs}, {runs} with their output, {hosts} and the repository {leaving.repository} with its history",
+    return Deletion(
+        deletes=f"{jobs}, {runs} with their output, {hosts} and the repository {leaving.repository} with its history",
         ends=f"{sessions}{tokens}",
         hosts=names(leaving.endpoints),
     )

@@ -1,4 +1,4 @@
-"""State of Settings: one's own account."""
+"""State of the Settings page: the user's own account."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from crontopus_app.ui.live import watchers
 from crontopus_app.ui.settings import rows
 
 KINDS = ("tenant", "endpoint")
-# The cookie is out of reach of scripts: the API takes it back.
+# Scripts cannot delete the HttpOnly cookie: the API does.
 FORGET = "fetch('/api/auth/logout', {method: 'POST'})"
 
 
 class SettingsState(rx.State):
-    """The account, its sessions, and what is wrong in which form (``password.new`` → the sentence)."""
+    """Account, sessions, and errors by form and field (``password.new``)."""
 
     ready: bool = False
     problem: str = ""
     me: rows.Profile = rows.Profile()
     sessions: list[rows.SessionRow] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     others: bool = False
-    going: rows.Going = rows.Going()
+    deletion: rows.Deletion = rows.Deletion()
     wrong: dict[str, str] = {}  # noqa: RUF012
     gone: bool = False
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows it."""
+        """Fills the page and subscribes it to live events."""
         self.wrong, self.gone = {}, False
         return await session.opened(self, *KINDS)
 
@@ -47,75 +47,75 @@ class SettingsState(rx.State):
         self.me = rows.profile(await call(auth.me, actor))
         self.sessions = [rows.session(one) for one in await call(accounts.list_sessions, actor, clock.now())]
         self.others = len(self.sessions) > 1
-        self.going = rows.going(await call(tenant_deletion.preview, actor))
+        self.deletion = rows.deletion(await call(tenant_deletion.preview, actor))
 
     @rx.event
     async def save_email(self, form: dict[str, Any]) -> EventSpec | None:
-        """Another address, with the password."""
-        wanted = wire.AccountUpdate(email=_text(form, "email").strip(), password=_text(form, "password"))
-        return await self._update("email", wanted, "The e-mail address is changed.")
+        """Changes the e-mail address; needs the password."""
+        update = wire.AccountUpdate(email=_text(form, "email").strip(), password=_text(form, "password"))
+        return await self._update("email", update, "E-mail address changed.")
 
     @rx.event
     async def save_zone(self, form: dict[str, Any]) -> EventSpec | None:
-        """The zone of all times; empty for the browser's."""
+        """Sets the time zone of all times shown; empty for the browser's."""
         zone = _text(form, "timezone").strip()
-        said = f"Times are shown in {zone}." if zone else "Times are shown in the browser's zone."
-        return await self._update("zone", wire.AccountUpdate(timezone=zone), said)
+        text = f"Times are shown in {zone}." if zone else "Times are shown in the browser's zone."
+        return await self._update("zone", wire.AccountUpdate(timezone=zone), text)
 
-    async def _update(self, form: str, wanted: wire.AccountUpdate, said: str) -> EventSpec | None:
+    async def _update(self, form: str, update: wire.AccountUpdate, done: str) -> EventSpec | None:
         try:
             actor = await session.actor_of(self)
-            told = await asyncio.to_thread(accounts.update_account, actor, wanted, clock.now())
+            me = await asyncio.to_thread(accounts.update_account, actor, update, clock.now())
         except CrontopusError as error:
             return self._refused(form, error)
-        self.wrong, self.me = {}, rows.profile(told)
-        (await self.get_state(session.SessionState)).timezone = told.timezone
-        return toast.say(said)
+        self.wrong, self.me = {}, rows.profile(me)
+        (await self.get_state(session.SessionState)).timezone = me.timezone
+        return toast.say(done)
 
     @rx.event
     async def change_password(self, form: dict[str, Any]) -> EventSpec | None:
-        """A new password; every other session ends."""
-        wanted = wire.PasswordChange(_text(form, "current"), _text(form, "new"))
-        if wanted.new != _text(form, "again"):
-            self.wrong = {"password.again": "This is not the new password typed again."}
+        """Changes the password and ends all other sessions."""
+        passwords = wire.PasswordChange(_text(form, "current"), _text(form, "new"))
+        if passwords.new != _text(form, "again"):
+            self.wrong = {"password.again": "The two new passwords differ."}
             return None
         try:
             actor = await session.actor_of(self)
-            ended = await asyncio.to_thread(accounts.change_password, actor, wanted, clock.now())
+            ended = await asyncio.to_thread(accounts.change_password, actor, passwords, clock.now())
             await session.fill(self, actor)
         except CrontopusError as error:
             return self._refused("password", error)
         self.wrong = {}
-        return toast.say(f"The password is changed; {words.plural(ended, 'other session')} ended.")
+        return toast.say(f"Password changed. {words.plural(ended, 'other session')} ended.")
 
     @rx.event
     async def end_session(self, form: dict[str, Any]) -> EventSpec:
-        """One session less, at once."""
+        """Signs out one session."""
         return await self._end(accounts.end_session, _text(form, "id"))
 
     @rx.event
     async def end_others(self, form: dict[str, Any]) -> EventSpec:  # noqa: ARG002 -- what a form's handler is given
-        """This session only."""
+        """Signs out all other sessions."""
         return await self._end(accounts.end_other_sessions)
 
-    async def _end(self, act: Any, *which: str) -> EventSpec:
+    async def _end(self, service: Any, *session_id: str) -> EventSpec:
         try:
             actor = await session.actor_of(self)
-            await asyncio.to_thread(act, actor, *which, clock.now())
+            await asyncio.to_thread(service, actor, *session_id, clock.now())
             await session.fill(self, actor)
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
-        return toast.say("Ended. Its open pages say so now.")
+        return toast.say("Signed out.")
 
     @rx.event
     async def leave(self, form: dict[str, Any]) -> EventSpec | None:
-        """Deletes the account; this page then says what is left to do, and follows nothing more."""
-        wanted = wire.AccountDeletion(_text(form, "username"), _text(form, "password"))
+        """Deletes the account; the page then shows what is left to do, without live events."""
+        confirmation = wire.AccountDeletion(_text(form, "username"), _text(form, "password"))
         try:
             actor = await session.actor_of(self)
             watchers.forget(self.router.session.client_token)
             try:
-                await asyncio.to_thread(tenant_deletion.delete_account, actor, wanted, clock.now())
+                await asyncio.to_thread(tenant_deletion.delete_account, actor, confirmation, clock.now())
             except CrontopusError:
                 session.follow(self, actor, *KINDS)
                 raise
@@ -125,8 +125,8 @@ class SettingsState(rx.State):
         return rx.call_script(FORGET)
 
     def _refused(self, form: str, error: CrontopusError) -> EventSpec | None:
-        """The sentence at its field; in a toast where it is about none."""
-        self.wrong = {f"{form}.{field}": told for field, told in problems.fields(error).items() if field}
+        """Shows errors at their fields, or in a toast if they have none."""
+        self.wrong = {f"{form}.{field}": message for field, message in problems.fields(error).items() if field}
         return None if self.wrong else toast.say(problems.sentence(error), "failed")
 
 

@@ -1,4 +1,4 @@
-"""Sign in and register, which the browser sends to the API (assets/js/sign-in.js); and where no page is."""
+"""Sign-in, registration and the 404 page. The browser posts both forms to the API (assets/js/sign-in.js)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from crontopus_app.ui import shell
 from crontopus_app.ui.kit import parts
 
 
-def _door(kind: str, sentence: str, act: str, *fields: rx.Component, other: rx.Component) -> rx.Component:
+def _form_page(kind: str, sentence: str, submit: str, *fields: rx.Component, other: rx.Component) -> rx.Component:
     form = rx.el.form(
         *fields,
         rx.el.div(class_name="wrong", role="alert"),
-        rx.el.button(act, type="submit", class_name="primary"),
+        rx.el.button(submit, type="submit", class_name="primary"),
         class_name="form",
         data_door=kind,
     )
@@ -35,27 +35,27 @@ def _input(
 
 
 def login() -> rx.Component:
-    """``/login``; afterwards to where one wanted to go."""
-    return _door(
+    """``/login``. After signing in the browser goes to the page named by ``next``."""
+    return _form_page(
         "session",
-        "Cron jobs from Git, and every run of them seen.",
+        "Cron jobs in Git, every run monitored.",
         "Sign in",
-        _input("Name", "username", "text", "username", auto_capitalize="none"),
+        _input("User name", "username", "text", "username", auto_capitalize="none"),
         _input("Password", "password", "password", "current-password"),
         other=rx.fragment("New here? ", parts.link("Register", "/register")),
     )
 
 
-_NAME = "2 to 39 small letters, digits and single hyphens; names your repository."
+_NAME_HINT = "2–39 lower-case letters, digits or hyphens. Becomes your repository's name."
 
 
 def register() -> rx.Component:
-    """``/register``; afterwards to the three steps of the start."""
-    return _door(
+    """``/register``. After registration the browser goes to ``/start``."""
+    return _form_page(
         "register",
-        "A repository of your own for your cron jobs, and a watch over every run.",
+        "Your own Git repository for cron jobs, with every run monitored.",
         "Register",
-        _input("Name", "username", "text", "username", _NAME, auto_capitalize="none"),
+        _input("User name", "username", "text", "username", _NAME_HINT, auto_capitalize="none"),
         _input("E-mail", "email", "email", "email"),
         _input("Password", "password", "password", "new-password", "At least 10 characters."),
         other=rx.fragment("Already registered? ", parts.link("Sign in", "/login")),
@@ -63,8 +63,8 @@ def register() -> rx.Component:
 
 
 def missing() -> rx.Component:
-    """Where no page is: an address mistyped or gone. It asks nobody, so it says the same to all."""
-    ways = rx.el.div(
+    """The 404 page. It reads no data, so it shows the same to everybody."""
+    links = rx.el.div(
         parts.link("Overview", "/", css="button primary"),
         parts.link("Jobs", "/jobs", css="button"),
         parts.link("Search", "/search", css="button"),
@@ -72,9 +72,9 @@ def missing() -> rx.Component:
     )
     card = rx.el.div(
         shell.brand(),
-        rx.el.h1("There is no such page"),
-        rx.el.p("The address may be mistyped, or what it led to has another name now."),
-        ways,
+        rx.el.h1("Page not found"),
+        rx.el.p("Check the address, or the item may have been renamed."),
+        links,
         class_name="card",
     )
     return rx.el.main(card, class_name="door", id="main")

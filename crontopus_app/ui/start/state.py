@@ -1,4 +1,4 @@
-"""State of the start: repository ready, host enrolled, first run seen."""
+"""State of the Start page: repository ready, host enrolled, first run reported."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import CrontopusError
 from crontopus_app.hosts import endpoints
 from crontopus_app.monitoring import runs
-from crontopus_app.operations import operators
-from crontopus_app.operations import provisioning as tenants
+from crontopus_app.operations import operators, provisioning
 from crontopus_app.people import auth
 from crontopus_app.queries import jobs
 from crontopus_app.ui import problems, session
@@ -20,7 +19,7 @@ from crontopus_app.ui.call import call, change
 
 
 class StartState(rx.State):
-    """The three steps, each ticking by itself; ``grant`` is the command that makes this user the first operator."""
+    """Progress of the three steps. ``grant`` is the command that makes this user the first operator, or empty."""
 
     ready: bool = False
     problem: str = ""
@@ -34,7 +33,7 @@ class StartState(rx.State):
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page and follows it."""
+        """Fills the page and subscribes it to live events."""
         return await session.opened(self, "tenant", "endpoint", "run", "job", "change")
 
     async def _fill(self, actor: Actor) -> None:
@@ -43,15 +42,15 @@ class StartState(rx.State):
         self.grant = "" if await call(operators.exists) else f"crontopus-server admin grant {me.username}"
         self.hosts = (await call(endpoints.list_page, actor, page_size=1, now=clock.now())).total
         self.jobs = await call(jobs.count, actor)
-        seen = (await call(runs.list_page, actor, runs.Filter(), page_size=1)).runs
-        self.run = f"/runs/{seen[0].id}" if seen else ""
+        newest = (await call(runs.list_page, actor, runs.Filter(), page_size=1)).runs
+        self.run = f"/runs/{newest[0].id}" if newest else ""
 
     @rx.event
     async def again(self) -> None:
-        """Tries again to make the repository, from the step that failed."""
+        """Retries provisioning the repository, from the step that failed."""
         try:
             actor = await session.actor_of(self)
-            await change(tenants.retry, actor, clock.now())
+            await change(provisioning.retry, actor, clock.now())
             await session.fill(self, actor)
         except CrontopusError as error:
             self.reason = problems.sentence(error)

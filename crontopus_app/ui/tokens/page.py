@@ -1,4 +1,4 @@
-"""Tokens: for scripts, and for hosts that join."""
+"""The Tokens page: API tokens for scripts, enrolment tokens for hosts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ HEADS = ["Name", "Scopes", "Last used", "Expires", ""]
 
 def tokens() -> rx.Component:
     """``/tokens``."""
-    none = rx.el.p("None yet. Scripts and the command line use them.", class_name="muted pane")
+    none = rx.el.p("No API tokens yet. Scripts and the command line use them.", class_name="muted pane")
     listed = parts.table(HEADS, rx.foreach(State.tokens, _token))
     return shell.frame(
         "Tokens",
         "Tokens",
         State,
-        rx.cond(State.made, _made()),
+        rx.cond(State.new_token, _new_token()),
         parts.card("API tokens", rx.cond(State.tokens, listed, none), flush=True),
-        rx.el.div(_make(), _enrolment(), class_name="cols even"),
+        rx.el.div(_form(), _enrolment(), class_name="cols even"),
         _confirmations(),
         shape=skeleton.waiting(
             skeleton.rows(4, head=skeleton.TITLED), skeleton.beside(skeleton.block(330), skeleton.block(330))
@@ -30,47 +30,49 @@ def tokens() -> rx.Component:
     )
 
 
-def _made() -> rx.Component:
+def _new_token() -> rx.Component:
     use = rx.el.p(
-        "It is shown only now. Send it as ",
+        "It is shown only once. Send it as ",
         rx.el.span("Authorization: Bearer ctp_…", class_name="mono"),
-        ", or give it to ",
+        ", or pipe it to ",
         rx.el.span("crontopus auth login --token -", class_name="mono"),
         class_name="muted",
     )
-    title = rx.fragment("Your new token ", State.made_name)
-    return rx.el.div(parts.card(title, parts.copy_line(State.made), use), role="status", custom_attrs={"id": "made"})
+    title = rx.fragment("New token ", State.new_token_name)
+    card = parts.card(title, parts.copy_line(State.new_token), use)
+
+    return rx.el.div(card, role="status", custom_attrs={"id": "made"})
 
 
-def _make() -> rx.Component:
+def _form() -> rx.Component:
     wrong = State.wrong
     form = rx.el.form(
         form_key.hidden(State.form_key),
         rx.el.div(
             parts.field("Name", rx.el.input(name="name", required=True, max_length=100), wrong["name"]),
             parts.field(
-                "Valid for days",
+                "Valid for (days)",
                 rx.el.input(name="days", type="number", default_value="90", min=1, max=3650),
                 wrong["expires_in_days"],
-                "empty: until it is revoked",
+                "Leave empty for no expiry",
             ),
             class_name="two",
         ),
         rx.el.fieldset(
-            rx.el.legend("It may", class_name="hint"), *[_scope(*pair) for pair in SCOPES], class_name="plainset scopes"
+            rx.el.legend("Scopes", class_name="hint"), *[_scope(*pair) for pair in SCOPES], class_name="plainset scopes"
         ),
         rx.cond(wrong["scopes"], rx.el.div(wrong["scopes"], class_name="wrong", role="alert")),
         rx.cond(wrong[""], rx.el.div(wrong[""], class_name="wrong", role="alert")),
-        rx.el.div(rx.el.button("Make a token", type="submit", class_name="primary")),
+        rx.el.div(rx.el.button("Create token", type="submit", class_name="primary")),
         on_submit=State.create,
         class_name="form",
     )
-    return parts.card("New API token", form, note="writing implies reading")
+    return parts.card("New API token", form, note="write includes read")
 
 
 def _scope(name: str, words: str) -> rx.Component:
-    said = rx.el.span(rx.el.span(name, class_name="mono"), rx.el.small(words))
-    return rx.el.label(rx.el.input(type="checkbox", name=name), said, class_name="check")
+    text = rx.el.span(rx.el.span(name, class_name="mono"), rx.el.small(words))
+    return rx.el.label(rx.el.input(type="checkbox", name=name), text, class_name="check")
 
 
 def _token(token: ApiTokenRow) -> rx.Component:
@@ -85,7 +87,7 @@ def _token(token: ApiTokenRow) -> rx.Component:
 
 
 def _enrolment() -> rx.Component:
-    none = rx.el.p("None yet. A host joins with one.", class_name="muted pane")
+    none = rx.el.p("No enrolment tokens yet. A host needs one to join.", class_name="muted pane")
     listed = host_tokens.table(State.enrolment)
     aside = parts.aside(parts.link("Enrol a host", "/enrol"))
     return parts.card("Enrolment tokens", rx.cond(State.enrolment, listed, none), flush=True, aside=aside)
@@ -95,11 +97,11 @@ def _confirmations() -> rx.Component:
     return rx.fragment(
         dialog.confirm(
             "revoke",
-            "Revoke this token",
+            "Revoke API token",
             rx.el.p(
-                "Scripts with ", dialog.given("name"), " get 401 at once. This cannot be undone: they need a new one."
+                dialog.given("name"), " stops working immediately. This cannot be undone: scripts need a new token."
             ),
-            act="Revoke it",
+            act="Revoke token",
             on_submit=State.revoke,
             takes=("id",),
         ),

@@ -1,4 +1,4 @@
-"""What Tokens shows, as display rows, and what each scope means."""
+"""Rows of the Tokens page, and the scopes with their meanings."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contract import wire
 from crontopus_app.ui.kit import words
 from crontopus_app.ui.kit.host_tokens import state_of
 
-# In the order in which they are offered: from the weakest on.
+# In the order of the form: the weakest first.
 SCOPES = (
     ("read:runs", "see runs and their output"),
     ("read:jobs", "see jobs, their files and history"),
     ("write:jobs", "create, change, pause and delete jobs"),
     ("read:agents", "see endpoints and their crontabs"),
     ("write:agents", "rename, wake and revoke endpoints"),
-    ("read:tokens", "see the names of tokens"),
+    ("read:tokens", "list tokens"),
     ("write:tokens", "create weaker tokens, revoke any, enrol hosts"),
     ("admin:*", "all of these and the export; for operators, the installation"),
 )

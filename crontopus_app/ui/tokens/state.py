@@ -1,4 +1,4 @@
-"""State of Tokens: API tokens with their scopes, shown once; enrolment tokens with what is left of them."""
+"""State of the Tokens page: API tokens with scopes, enrolment tokens with their uses left."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from crontopus_app.ui.tokens import rows
 
 
 class TokensState(rx.State):
-    """The lists, and the token just made; ``wrong`` is the new token's field → the sentence."""
+    """Both lists, and a new token, shown once. ``wrong`` holds the form's errors by field."""
 
     ready: bool = False
     problem: str = ""
     wrong: dict[str, str] = {}  # noqa: RUF012 -- Reflex copies the defaults of a state
-    made: str = ""
-    made_name: str = ""
+    new_token: str = ""
+    new_token_name: str = ""
     form_key: str = ""
     tokens: list[rows.ApiTokenRow] = []  # noqa: RUF012
     enrolment: list[host_tokens.EnrolmentTokenRow] = []  # noqa: RUF012
 
     @rx.event
     async def load(self) -> Any:
-        """Fills the page; a token shown before is not shown again."""
-        self.made, self.wrong, self.form_key = "", {}, form_key.new_key()
+        """Fills the page. A token shown before is not shown again."""
+        self.new_token, self.wrong, self.form_key = "", {}, form_key.new_key()
         return await session.opened(self, "endpoint")
 
     async def _fill(self, actor: Actor) -> None:
@@ -43,34 +43,35 @@ class TokensState(rx.State):
 
     @rx.event
     async def create(self, form: dict[str, Any]) -> None:
-        """Makes a token with the scopes that are ticked."""
+        """Creates a token with the ticked scopes."""
         try:
             actor = await session.actor_of(self)
             scopes = sorted(scope for scope in SCOPES if form.get(scope))
             days = str(form.get("days") or "").strip()
-            wanted = wire.ApiTokenRequest(str(form.get("name") or ""), scopes, int(days) if days.isdecimal() else None)
-            made = await change(tokens.create_api, actor, wanted, clock.now(), key=form_key.key_of(form))
-            self.made, self.made_name, self.wrong, self.form_key = made.token or "", made.name, {}, form_key.new_key()
+            request = wire.ApiTokenRequest(str(form.get("name") or ""), scopes, int(days) if days.isdecimal() else None)
+            created = await change(tokens.create_api, actor, request, clock.now(), key=form_key.key_of(form))
+            self.new_token, self.new_token_name = created.token or "", created.name
+            self.wrong, self.form_key = {}, form_key.new_key()
             await session.fill(self, actor)
         except CrontopusError as error:
-            self.wrong, self.made = problems.fields(error), ""
+            self.wrong, self.new_token = problems.fields(error), ""
 
     @rx.event
     async def revoke(self, form: dict[str, Any]) -> EventSpec:
-        """The token is dead at once."""
-        return await self._revoke(tokens.revoke_api, form, "Scripts with it get 401 from now on.")
+        """Revokes an API token, effective immediately."""
+        return await self._revoke(tokens.revoke_api, form, "It no longer works.")
 
     @rx.event
     async def revoke_enrolment(self, form: dict[str, Any]) -> EventSpec:
-        """No further host joins with it; those that have stay."""
-        return await self._revoke(tokens.revoke_enrollment, form, "No further host can join with it.")
+        """Revokes an enrolment token. Enrolled hosts stay enrolled."""
+        return await self._revoke(tokens.revoke_enrollment, form, "No more hosts can enrol with it.")
 
-    async def _revoke(self, act: Any, form: dict[str, Any], said: str) -> EventSpec:
+    async def _revoke(self, service: Any, form: dict[str, Any], effect: str) -> EventSpec:
         try:
             actor = await session.actor_of(self)
-            await change(act, actor, str(form.get("id") or ""), clock.now())
+            await change(service, actor, str(form.get("id") or ""), clock.now())
             await session.fill(self, actor)
         except CrontopusError as error:
             return toast.say(problems.sentence(error), "failed")
-        self.made = ""
-        return toast.say(f"Revoked. {said}")
+        self.new_token = ""
+        return toast.say(f"Revoked. {effect}")
