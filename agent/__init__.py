@@ -1,3 +1,3 @@
-"""The program on an endpoint: it observes, plans, applies and reports. It never executes a job."""
+"""The agent on an endpoint: fetches, observes, plans, applies and reports. It never runs a job."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""The control plane as the agent sees it: four calls over HTTP. Tokens travel in headers only."""
+"""The agent's HTTP client for the control plane. Tokens appear in headers only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_WAIT_SECONDS = 15.0
 
 
 def encode(shape: Any) -> bytes:
-    """A shape of ``contract.wire`` as JSON; times in ISO 8601."""
+    """A dataclass of ``contract.wire`` as JSON; times in ISO 8601."""
     return json.dumps(shape, default=_plain).encode()
 
 
@@ -30,12 +30,12 @@ def _plain(value: Any) -> Any:
 
 
 class Control:
-    """A client for one endpoint's token (or, to enrol, an enrollment token)."""
+    """A client with an endpoint's token, or with an enrollment token for ``enroll``."""
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {token}", "User-Agent": f"crontopus-agent/{VERSION}"}
-        # Nobody's proxy reaches our own machine: the runner does not ask one either.
+        # A proxy cannot reach this machine's loopback address. The runner follows the same rule.
         direct = {f"all://{httpx.URL(url).host}": None} if is_loopback(url) else None
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=CALL_SECONDS, mounts=direct)
 
@@ -43,11 +43,11 @@ class Control:
         self._http.close()
 
     def enroll(self, request: EnrollRequest) -> Enrolled:
-        """Make this machine an endpoint; a refusal is told in the server's words."""
+        """Enrols this machine. Raises ``Refused`` with the server's reason, ``Busy`` or ``ServerAway``."""
         try:
             answer = self._call("POST", "/api/endpoints/enroll", encode(request))
         except Revoked as problem:
-            raise Refused(f"The enrollment token was refused: {problem}") from problem
+            raise Refused(f"The server refused the enrollment token: {problem}") from problem
         return Enrolled(
             endpoint_id=answer["endpoint_id"],
             agent_id=answer.get("agent_id", answer["endpoint_id"]),
@@ -57,7 +57,7 @@ class Control:
         )
 
     def watch(self, head: str, seconds: float) -> WatchAnswer:
-        """Wait until the tenant's head is not ``head``, at most ``seconds``."""
+        """Waits up to ``seconds`` for another head than ``head``. Raises ``Revoked`` or ``ServerAway``."""
         answer = self._call(
             "GET",
             "/api/endpoints/me/watch",
@@ -79,12 +79,12 @@ class Control:
         self._call("POST", "/api/endpoints/me/heartbeat", b"")
 
     def checkins(self, body: bytes) -> tuple[int, bytes]:
-        """Hand over a batch of check-ins; status and body of the answer, whatever it is."""
-        answer = self._ask("POST", "/api/checkins/batch", body)
+        """Sends a batch of check-ins. Returns the status code and the body of any answer."""
+        answer = self._send("POST", "/api/checkins/batch", body)
         return answer.status_code, answer.content
 
     def _call(self, method: str, path: str, body: bytes | None = None, **options: Any) -> dict[str, Any]:
-        answer = self._ask(method, path, body, **options)
+        answer = self._send(method, path, body, **options)
         if answer.status_code in (401, 403):
             raise Revoked(_detail(answer))
         if answer.status_code == 429:
@@ -93,14 +93,14 @@ class Control:
             raise ServerAway(f"{self.url}{path} answered {answer.status_code}: {_detail(answer)}")
         return _object(answer)
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, **options: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, body: bytes | None = None, **options: Any) -> httpx.Response:
         headers = {"Content-Type": "application/json"} if body else {}
         try:
             answer = self._http.request(method, path, content=body, headers=headers, **options)
         except httpx.HTTPError as problem:
             raise ServerAway(f"{self.url} does not answer: {problem or type(problem).__name__}") from problem
-        if answer.status_code == 403 and _said(answer, "code") == "suspended":
-            # A suspension ends some day, a revoked token never does: what is to be told waits.
+        if answer.status_code == 403 and _error_field(answer, "code") == "suspended":
+            # A suspension is temporary, unlike a revoked token: the agent tries again.
             raise ServerAway(_detail(answer))
         return answer
 
@@ -119,22 +119,22 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
     try:
         raw = answer.json()
     except ValueError as problem:
-        raise ServerAway(f"{answer.url} did not answer with JSON: is this the control plane?") from problem
+        raise ServerAway(f"{answer.url} did not answer with JSON. Is this the address of the server?") from problem
     return raw if isinstance(raw, dict) else {"items": raw}
 
 
 def _detail(answer: httpx.Response) -> str:
-    return _said(answer, "detail") or answer.reason_phrase
+    return _error_field(answer, "detail") or answer.reason_phrase
 
 
 def _retry_after(answer: httpx.Response) -> float:
-    """Seconds until one may ask again; a proxy may say no number."""
-    said = answer.headers.get("Retry-After", "")
-    return float(said) if said.isdecimal() else DEFAULT_WAIT_SECONDS
+    """The seconds of ``Retry-After``; a default if a proxy sends none or a date."""
+    header = answer.headers.get("Retry-After", "")
+    return float(header) if header.isdecimal() else DEFAULT_WAIT_SECONDS
 
 
-def _said(answer: httpx.Response, field: str) -> str:
-    """A field of an error's answer; nothing where somebody else than the control plane answered."""
+def _error_field(answer: httpx.Response, field: str) -> str:
+    """A field of an error's JSON; empty if the answer does not come from the control plane."""
     try:
         return str(answer.json()[field])
     except (ValueError, KeyError, TypeError):

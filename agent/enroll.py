@@ -1,4 +1,4 @@
-"""Becoming an endpoint, and leaving again."""
+"""Enrolment of this machine, leaving, and the restore of a backup."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from contract.wire import Enrolled, EnrollRequest, PassReport
 
 log = logging.getLogger("crontopus.agent")
 
-PATIENCE_SECONDS = 600.0
+LONGEST_WAIT_SECONDS = 600.0
 
 
 def say_and_wait(seconds: float, why: str) -> None:
-    """Wait, and say so on stderr: somebody may look on."""
-    click.echo(f"The server accepts no enrolment right now: {why}", err=True)
-    click.echo(f"Waiting {seconds:.0f} s, then trying again.", err=True)
+    """Waits and prints the reason on stderr."""
+    click.echo(f"The server accepts no enrolment at the moment: {why}", err=True)
+    click.echo(f"Waiting {seconds:.0f} s before the next attempt.", err=True)
     time.sleep(seconds)
 
 
@@ -43,9 +43,9 @@ def enroll(
     machine: str | None,
     wait: Callable[[float, str], None] = say_and_wait,
 ) -> Identity:
-    """Make this machine an endpoint. The crontab is not touched; enrolling again keeps what was applied.
+    """Enrols this machine and saves its identity. Does not change the crontab; enrolling again keeps the applied state.
 
-    ``wait(seconds, why)`` is called where the server takes no more requests for now.
+    ``wait(seconds, why)`` is called each time the server asks to try again later. Raises ``AgentError``.
     """
     check_url(url)
     check_runner_path(state)
@@ -62,12 +62,12 @@ def enroll(
     state.create()
     control = Control(url, token)
     try:
-        told = _when_let_in(lambda: control.enroll(request), wait)
+        enrolled = _retry_while_busy(lambda: control.enroll(request), wait)
     finally:
         control.close()
-    git = told.git
+    git = enrolled.git
     identity = Identity(
-        url.rstrip("/"), told.endpoint_id, told.token, told.tenant_id, request.name, mid,
+        url.rstrip("/"), enrolled.endpoint_id, enrolled.token, enrolled.tenant_id, request.name, mid,
         git.url, git.branch, git.username, git.token, crontab_file, labels,
     )  # fmt: skip
     with state.lock():
@@ -76,12 +76,12 @@ def enroll(
     return identity
 
 
-def _when_let_in(ask: Callable[[], Enrolled], wait: Callable[[float, str], None]) -> Enrolled:
-    """What ``ask`` gives, asked again for as long as the server is busy, for ten minutes at most. Raises Busy then."""
-    left = PATIENCE_SECONDS
+def _retry_while_busy(request: Callable[[], Enrolled], wait: Callable[[float, str], None]) -> Enrolled:
+    """The result of ``request``, repeated while it raises ``Busy``. Raises ``Busy`` after ten minutes of waiting."""
+    left = LONGEST_WAIT_SECONDS
     while True:
         try:
-            return ask()
+            return request()
         except Busy as problem:
             seconds = max(1.0, problem.retry_after)
             left -= seconds
@@ -93,15 +93,15 @@ def _when_let_in(ask: Callable[[], Enrolled], wait: Callable[[float, str], None]
 def check_url(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise Refused(f"{url!r} is not an address: give one like https://crontopus.example.org")
+        raise Refused(f"{url!r} is not the address of a server. Use one such as https://crontopus.example.org.")
     if parts.username or parts.password:
-        raise Refused("Credentials do not belong into --url: the token travels in a header")
+        raise Refused("The address must not contain a user name or password. Use --token for the enrollment token.")
 
 
 def leave(state: State, scheduler: Scheduler) -> list[str]:
-    """Take the block out and the state folder away: the crontab is byte for byte what it was.
+    """Removes the managed block and the state folder. The rest of the crontab stays byte for byte.
 
-    Returns the lines of the first Crontopus that were in the block and are now gone.
+    Returns the removed lines of the first Crontopus.
     """
     with state.lock():
         memory = state.memory()
@@ -112,27 +112,24 @@ def leave(state: State, scheduler: Scheduler) -> list[str]:
     return [line.rstrip("\n") for _, line in sorted(memory.migrated.items())]
 
 
-def say_goodbye(identity: Identity) -> None:
-    """Tell the server that nothing of it is here any more. Leaving works without it, so its absence is no error."""
+def report_leaving(identity: Identity) -> None:
+    """Reports that the agent has left this host. A server that is away is no error."""
     now = datetime.now(timezone.utc)
     control = Control(identity.url, identity.token)
     try:
-        control.report(
-            PassReport(
-                "Kept", "", "", now, 0.0, "this host left; its crontab has no entry of ours", agent_version=VERSION
-            )
-        )
+        message = "crontopus-agent leave removed the managed block from this host's crontab"
+        control.report(PassReport("Kept", "", "", now, 0.0, message, agent_version=VERSION))
     except (ServerAway, Revoked) as problem:
-        log.info("the control plane could not be told: %s", problem)
+        log.info("the server did not receive the report of leaving: %s", problem)
     finally:
         control.close()
 
 
 def roll_back(state: State, scheduler: Scheduler, number: int) -> None:
-    """Write backup ``number`` back; what stands there now becomes the newest backup."""
+    """Writes backup ``number`` to the crontab, and saves the current crontab as the newest backup."""
     with state.lock():
-        found = [path for path in backups(state.backups) if int(path.name.split("-")[0]) == number]
-        if not found:
-            raise Refused(f"There is no backup {number}; crontopus-agent backups lists them")
-        data = found[0].read_bytes()
+        matches = [path for path in backups(state.backups) if int(path.name.split("-")[0]) == number]
+        if not matches:
+            raise Refused(f"There is no backup {number}. Run 'crontopus-agent backups' to list them.")
+        data = matches[0].read_bytes()
         scheduler.restore(data, lambda content: keep_backup(state.backups, content, "rollback"))

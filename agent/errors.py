@@ -1,19 +1,19 @@
-"""What can stop the agent, each with a sentence that a user can act on.
+"""The agent's errors. The text of each tells the user what is wrong and what to do.
 
 AgentError
-├── Refused          a verb cannot do what was asked
-├── Revoked          the control plane no longer knows this endpoint's token
-├── ServerAway       the control plane did not answer as it should
-│   └── Busy         it asks to wait: ``retry_after`` seconds
-├── FetchFailed      the repository could not be read: nothing may be removed
-└── SchedulerFailed  the host's scheduler could not be read or written
+├── Refused          the command is not possible
+├── Revoked          the server does not accept the endpoint's token any more
+├── ServerAway       the server did not answer, or answered with an error
+│   └── Busy         the server asks to try again after ``retry_after`` seconds
+├── FetchFailed      the repository cannot be read, so nothing may be removed
+└── SchedulerFailed  the crontab cannot be read or written
 """
 
 from __future__ import annotations
 
 
 class AgentError(Exception):
-    """Anything the agent tells instead of a traceback."""
+    """An error that the agent shows as one sentence, without a traceback."""
 
 
 class Refused(AgentError):
@@ -43,4 +43,4 @@ class SchedulerFailed(AgentError):
 
 
 class Stop(BaseException):
-    """SIGTERM arrived at a moment where stopping is safe. Not an error: it passes every handler of errors."""
+    """Ends the daemon after SIGTERM, outside of writes. A ``BaseException``, so that no error handler catches it."""

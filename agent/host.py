@@ -1,4 +1,4 @@
-"""Facts about this machine: its identity, zone, capabilities, and who is on it."""
+"""Facts about this machine: its id, time zone, capabilities and logged-in users."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid")
 
 @dataclass(frozen=True)
 class Host:
-    """What the machine is, for rendering and reporting."""
+    """Properties of the machine, for rendering and reports."""
 
     hostname: str
     platform: str
@@ -40,7 +40,7 @@ class Host:
 
 
 def this_host(scheduler: Mapping[str, object]) -> Host:
-    """This machine, with what its ``scheduler`` can do."""
+    """This machine. ``scheduler``: the capabilities of its scheduler."""
     root = os.geteuid() == 0
     policy = dst_policy()
     capabilities = {**scheduler, "dst_policy": policy}
@@ -48,13 +48,13 @@ def this_host(scheduler: Mapping[str, object]) -> Host:
     return Host(socket.gethostname(), system, zone_name(), root, getpass.getuser(), policy, capabilities)
 
 
-def machine_id(given: str | None = None, crontab_of: str = "") -> str:
-    """SHA-256 of the system's machine id with a fixed salt: stable, and tells nothing about the original.
+def machine_id(override: str | None = None, crontab_of: str = "") -> str:
+    """SHA-256 of a fixed salt and the system's machine id (or ``override``): stable, and does not reveal that id.
 
-    ``crontab_of``: the user or the file where it is not root's crontab that is managed. Each crontab of a machine is an
-    endpoint of its own; by the machine alone the second agent would take the first one's place, and end it.
+    ``crontab_of``: the user or the file whose crontab is managed, empty for root. It is part of the id because each
+    crontab of a machine is a separate endpoint.
     """
-    raw = given or f"{_system_id().strip()}\n{crontab_of}"
+    raw = override or f"{_system_id().strip()}\n{crontab_of}"
     return hashlib.sha256(SALT + raw.strip().encode()).hexdigest()
 
 
@@ -63,11 +63,13 @@ def _system_id() -> str:
         path = Path(name)
         if path.is_file() and path.read_text(errors="replace").strip():
             return path.read_text(errors="replace")
-    raise Refused("This machine has no machine id: give one with --machine-id, unique for each machine")
+    raise Refused(
+        f"This machine has no machine id in {_MACHINE_IDS[0]}. Set one with --machine-id, unique per machine."
+    )
 
 
 def zone_name(etc: Path = Path("/etc")) -> str:
-    """The IANA name of the zone that cron was started in: TZ, /etc/localtime, /etc/timezone, else UTC."""
+    """The IANA name of the host's time zone: from TZ, /etc/localtime or /etc/timezone, else UTC."""
     for name in (os.environ.get("TZ", "").lstrip(":"), _linked(etc / "localtime"), _written(etc / "timezone")):
         if name and name in available_timezones():
             return name
@@ -84,13 +86,13 @@ def _written(path: Path) -> str:
 
 
 def dst_policy() -> str:
-    """Which cron this host has, named by how it treats clock changes (schedule.md)."""
+    """How this host's cron treats clock changes: ``busybox`` or ``debian`` (see ``contract.schedule_slots``)."""
     crond = shutil.which("crond", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     return "busybox" if crond and "busybox" in os.path.realpath(crond) else "debian"
 
 
 def logged_in() -> list[str]:
-    """Names of who is logged in; empty where the host cannot say."""
+    """The names of the logged-in users by who(1); empty if the host has no who(1)."""
     program = shutil.which("who")
     if not program:
         return []
@@ -102,14 +104,14 @@ def logged_in() -> list[str]:
 
 
 def owner_of(path: Path | None) -> tuple[str, datetime | None]:
-    """Owner and modification time of a file; blanks where it cannot be seen."""
+    """Owner and modification time of a file; ("", None) if it cannot be read."""
     try:
-        seen = path.stat() if path else None
+        status = path.stat() if path else None
     except OSError:
-        seen = None
-    if path is None or seen is None:
+        status = None
+    if path is None or status is None:
         return "", None
-    return _user_name(seen.st_uid), datetime.fromtimestamp(seen.st_mtime, timezone.utc)
+    return _user_name(status.st_uid), datetime.fromtimestamp(status.st_mtime, timezone.utc)
 
 
 def _user_name(uid: int) -> str:

@@ -1,4 +1,4 @@
-"""The runner on this host: its program, its connection and its job files in the state folder."""
+"""Installs the runner in the state folder: its program, its connection settings and its job files."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from agent.proxy import proxy_for
 from agent.runner import launcher
 from agent.state import Identity, State, write_atomic
 
-_AWKWARD = re.compile(r"[\s%\\'\"$`#;&|<>()*?\[\]~]")
+_NEEDS_QUOTES = re.compile(r"[\s%\\'\"$`#;&|<>()*?\[\]~]")
 MANY = 20
 
 
 def check_runner_path(state: State) -> None:
-    """A crontab line names the runner without quotes, so its path must need none."""
-    if _AWKWARD.search(str(state.runner)):
+    """Raises ``Refused`` if the runner's path needs quotes, because crontab lines contain it unquoted."""
+    if _NEEDS_QUOTES.search(str(state.runner)):
         raise Refused(
-            f"The state folder {state.folder} cannot stand in a crontab line unquoted: choose another with --state"
+            f"The path {state.folder} contains blanks or characters that crontab lines cannot contain. "
+            "Choose another state folder with --state."
         )
 
 
 def install_runner(state: State, identity: Identity) -> None:
-    """Put the runner and its connection where cron will find them. Nothing is written when both are current."""
+    """Writes the runner and its connection settings to the state folder, unless they are current."""
     source = (resources.files("agent") / "runner" / "run_job.py").read_bytes()
     if not _is_current(state, source):
         cache = launcher.compiled(source, str(state.runner))
@@ -39,12 +40,12 @@ def install_runner(state: State, identity: Identity) -> None:
 
 
 def _is_current(state: State, source: bytes) -> bool:
-    """The program is what we would write for the compiled copy that is there (compiling twice may differ in bytes)."""
+    """Whether the installed runner fits ``source`` and its compiled copy. (Compiling again may give other bytes.)"""
     try:
-        cache, there = state.runner_cache.read_bytes(), state.runner.read_bytes()
+        cache, installed = state.runner_cache.read_bytes(), state.runner.read_bytes()
     except FileNotFoundError:
         return False
-    return there == launcher.program(source, sys.executable, cache) and os.access(state.runner, os.X_OK)
+    return installed == launcher.program(source, sys.executable, cache) and os.access(state.runner, os.X_OK)
 
 
 def _replace(path: Any, data: bytes, mode: int) -> None:
@@ -53,7 +54,7 @@ def _replace(path: Any, data: bytes, mode: int) -> None:
 
 
 def write_jobs(state: State, jobs: Mapping[str, dict[str, Any]]) -> None:
-    """Write job files, durable before the crontab names them."""
+    """Writes job files. They are on disk when this returns, before a crontab line refers to them."""
     many = len(jobs) > MANY
     for job, content in jobs.items():
         write_atomic(state.jobs / f"{job}.json", json.dumps(content).encode(), sync=not many)
@@ -62,13 +63,13 @@ def write_jobs(state: State, jobs: Mapping[str, dict[str, Any]]) -> None:
 
 
 def missing_jobs(state: State, jobs: Iterable[str]) -> set[str]:
-    """Ids whose file somebody took away."""
-    there = {name[:-5] for name in os.listdir(state.jobs) if name.endswith(".json")}
-    return set(jobs) - there
+    """The ids of ``jobs`` that have no job file."""
+    existing = {name[:-5] for name in os.listdir(state.jobs) if name.endswith(".json")}
+    return set(jobs) - existing
 
 
 def drop_jobs(state: State, keep: set[str]) -> None:
-    """Remove the files of jobs that no line names any more, and what an interrupted write left."""
+    """Removes the files of all other jobs, and the remains of interrupted writes."""
     for name in os.listdir(state.jobs):
         if name.split(".")[0] not in keep:
             (state.jobs / name).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""The daemon: told by ``watch``, a signal, the clock or a changed crontab, it makes passes and replays the spool.
+"""The daemon. A new head, a signal, the poll interval or a changed crontab starts a pass.
 
-One thread makes passes; a second one waits on the control plane and only rings. SIGTERM ends both within a second,
-never in the middle of a write.
+The main thread makes passes and replays the spool. A second thread long-polls the control plane and wakes the first.
+SIGTERM ends both within a second, but never during a write.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from agent.control import Control
 from agent.errors import AgentError, Revoked, SchedulerFailed, ServerAway, Stop
 from agent.reconcile import Agent
 from agent.replay import replay_spool
+from agent.schedulers.base import CHANGED_MEANWHILE
 from agent.state import State
 from contract.wire import PassReport, WatchAnswer
 
@@ -32,7 +33,7 @@ log = logging.getLogger("crontopus.agent")
 
 
 class Bell:
-    """What the watching thread and the signals tell the passes: reasons to wake, and the last answer."""
+    """Passes messages from the watch thread and the signals to the main thread: reasons to wake, the last answer."""
 
     def __init__(self) -> None:
         self.reasons: SimpleQueue[str] = SimpleQueue()
@@ -44,14 +45,14 @@ class Bell:
         self.reasons.put(reason)
 
     def wait(self, seconds: float) -> set[str]:
-        """Every reason that has come; empty after ``seconds`` without one."""
-        found: set[str] = set()
+        """All queued reasons; waits up to ``seconds`` for the first. Empty if none comes."""
+        reasons: set[str] = set()
         try:
-            found.add(self.reasons.get(timeout=max(0.0, seconds)))
+            reasons.add(self.reasons.get(timeout=max(0.0, seconds)))
             while True:
-                found.add(self.reasons.get_nowait())
+                reasons.add(self.reasons.get_nowait())
         except Empty:
-            return found
+            return reasons
 
 
 class Daemon:
@@ -66,105 +67,105 @@ class Daemon:
         self._jitter = jitter
         self._mark: Hashable = None
         self._ended = threading.Event()
-        self._poll = 0.0
-        self._waited = 0
-        self._safe = True
+        self._next_poll = 0.0
+        self._failures = 0
+        self._may_stop = True
 
     def run(self) -> None:
-        """Until SIGTERM (returns) or until the token is revoked (raises)."""
-        self._signals()
+        """Runs until SIGTERM. Raises ``Revoked`` if the token is revoked."""
+        self._handle_signals()
         try:
             self.watching.start()
-            self._forever()
+            self._make_passes()
         except Stop:
             log.info("stopped")
 
     # -- passes --------------------------------------------------------------------------------------
 
-    def _forever(self) -> None:
+    def _make_passes(self) -> None:
         self._pass({"start"})
         while not self._ended.is_set():
-            reasons = self.bell.wait(min(LOOK_SECONDS, self._poll - time.monotonic()))
+            reasons = self.bell.wait(min(LOOK_SECONDS, self._next_poll - time.monotonic()))
             if self.bell.revoked:
                 raise Revoked(self.bell.revoked)
             if self._changed_on_host():
                 reasons.add("crontab")
-            if time.monotonic() >= self._poll:
+            if time.monotonic() >= self._next_poll:
                 reasons.add("poll")
             if reasons and not self._ended.is_set():
                 self._pass(reasons)
 
     def _pass(self, reasons: set[str]) -> None:
-        """One pass; trouble of any kind waits for the next one, a refused token ends the daemon."""
-        self._learn()
+        """One pass. Logs errors and leaves them to the next pass; raises ``Revoked`` for a revoked token."""
+        self._take_answer()
         try:
             if reasons != {"crontab"}:
                 self._replay()
-            report = self._guarded(reasons)
+            report = self._once(reasons)
         except Revoked:
             raise
         except AgentError as problem:
             log.warning("pass failed: %s", problem)
-            self._plan_poll(waited=True)
+            self._plan_poll(failed=True)
             return
-        self._mark = self._look()
-        self._plan_poll(waited=report.status in ("Waiting", "Failed"))
-        self._tell(report, reasons)
-        if "changed while" in report.message:
+        self._mark = self._current_mark()
+        self._plan_poll(failed=report.status in ("Waiting", "Failed"))
+        self._log(report, reasons)
+        if report.message == CHANGED_MEANWHILE:
             self.bell.ring("again")
 
-    def _guarded(self, reasons: set[str]) -> PassReport:
-        alone = reasons <= {"crontab"}
+    def _once(self, reasons: set[str]) -> PassReport:
+        crontab_only = reasons <= {"crontab"}
         always = bool(reasons - {"poll", "crontab", "again"})
-        return self.agent.once(fetch=not alone, always_report=always)
+        return self.agent.once(fetch=not crontab_only, always_report=always)
 
     def _guard(self, writing: bool) -> None:
-        """The agent says when a write begins and ends; a stop that came in between happens now."""
-        self._safe = not writing
-        if self._safe and self._ended.is_set():
+        """Called before and after each write. Raises ``Stop`` after a write if SIGTERM came during it."""
+        self._may_stop = not writing
+        if self._may_stop and self._ended.is_set():
             raise Stop
 
-    def _learn(self) -> None:
+    def _take_answer(self) -> None:
         answer = self.bell.answer
         if answer is not None:
             self.agent.learn(answer.git)
             self.agent.prune_confirmed = answer.prune_confirmed
 
     def _changed_on_host(self) -> bool:
-        return self._look() != self._mark
+        return self._current_mark() != self._mark
 
-    def _look(self) -> Hashable:
+    def _current_mark(self) -> Hashable:
         try:
             return self.agent.scheduler.mark()
         except (SchedulerFailed, OSError) as problem:
             return str(problem)
 
-    def _plan_poll(self, waited: bool) -> None:
-        """The next poll: in about a minute, sooner (with back-off) after a pass that had to wait."""
-        self._waited = self._waited + 1 if waited else 0
-        seconds = min(POLL_SECONDS, 2.0**self._waited) if waited else POLL_SECONDS
-        self._poll = time.monotonic() + seconds * (0.75 + 0.5 * self._jitter())
+    def _plan_poll(self, failed: bool) -> None:
+        """Sets the time of the next poll: in about a minute, or sooner (with back-off) after a failed pass."""
+        self._failures = self._failures + 1 if failed else 0
+        seconds = min(POLL_SECONDS, 2.0**self._failures) if failed else POLL_SECONDS
+        self._next_poll = time.monotonic() + seconds * (0.75 + 0.5 * self._jitter())
 
     def _replay(self) -> None:
         try:
             replay_spool(self.agent.state, self.agent.identity)
         except ServerAway as problem:
-            log.info("the spool waits: %s", problem)
+            log.info("check-ins stay in the spool: %s", problem)
 
-    def _tell(self, report: PassReport, reasons: set[str]) -> None:
+    def _log(self, report: PassReport, reasons: set[str]) -> None:
         level = logging.INFO if report.status in ("Applied", "Kept") else logging.WARNING
-        told = f"{report.status} {report.head[:8]} ({', '.join(sorted(reasons))}) {report.message}".rstrip()
-        log.log(level if report.status != "Kept" or reasons != {"poll"} else logging.DEBUG, told)
+        line = f"{report.status} {report.head[:8]} ({', '.join(sorted(reasons))}) {report.message}".rstrip()
+        log.log(level if report.status != "Kept" or reasons != {"poll"} else logging.DEBUG, line)
 
     # -- the watching thread --------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Long polls, one after the other; rings when the head is another one or somebody asked for a pass."""
-        known = self.agent.state.memory().applied
+        """Long-polls the control plane. Rings for a new head, a requested pass or a confirmed removal."""
+        head = self.agent.state.memory().applied
         wait = BACK_OFF[0]
         while not self._ended.is_set():
             try:
-                answer = self._watcher.watch(known, WATCH_SECONDS)
+                answer = self._watcher.watch(head, WATCH_SECONDS)
             except Revoked as problem:
                 self.bell.revoked = str(problem)
                 self.bell.ring("revoked")
@@ -175,24 +176,24 @@ class Daemon:
                 self._ended.wait(wait * (0.5 + self._jitter()))
                 wait = min(wait * 2, BACK_OFF[1])
                 continue
-            self._answered(answer, known)
+            self._handle_answer(answer, head)
             wait = BACK_OFF[0]
-            known = answer.head
-            if answer.wake:  # stays so until the pass has reported: do not ask again at once
+            head = answer.head
+            if answer.wake:  # the server keeps it set until the pass has reported, so do not poll again at once
                 self._ended.wait(BACK_OFF[0])
 
-    def _answered(self, answer: WatchAnswer, known: str) -> None:
+    def _handle_answer(self, answer: WatchAnswer, head: str) -> None:
         confirmed = self.bell.answer.prune_confirmed if self.bell.answer else None
         self.bell.answer = answer
         if self.bell.away:
             self.bell.away = ""
             self.bell.ring("replay")
-        if answer.wake or answer.head != known or answer.prune_confirmed != confirmed:
-            self.bell.ring("told")
+        if answer.wake or answer.head != head or answer.prune_confirmed != confirmed:
+            self.bell.ring("watch")
 
     # -- signals -------------------------------------------------------------------------------------
 
-    def _signals(self) -> None:
+    def _handle_signals(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
         signal.signal(signal.SIGUSR1, lambda *_: self.bell.ring("signal"))
@@ -201,18 +202,21 @@ class Daemon:
 
     def _stop(self, *_: Any) -> None:
         self._ended.set()
-        if self._safe:
+        if self._may_stop:
             raise Stop
 
     def end(self) -> None:
-        """Stop after the pass that runs, from another thread."""
+        """Stops the daemon after the current pass. Callable from another thread."""
         self._ended.set()
         self.bell.ring("end")
 
 
 def mark_revoked(state: State, why: str) -> str:
-    """Remember that the token is dead, so that a restart does not hammer; the entries stay."""
-    told = f"This endpoint was revoked ({why}). Its entries stay: enroll again, or take them out with 'leave'"
+    """Saves the revocation in the identity, so that a restart sends no requests. Returns the message for the user."""
+    message = (
+        f"The server has revoked this endpoint ({why}). Its crontab lines stay. "
+        "Run 'crontopus-agent enroll' to enrol it again, or 'crontopus-agent leave' to remove the lines."
+    )
     with state.lock():
-        state.save_identity(replace(state.identity(), revoked=told))
-    return told
+        state.save_identity(replace(state.identity(), revoked=message))
+    return message

@@ -1,4 +1,4 @@
-"""``crontopus-agent``: the verbs on an endpoint."""
+"""``crontopus-agent``: the command line of the agent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REVOKED_EXIT = 77
 
 
 class Group(click.Group):
-    """Errors of ours are one sentence on stderr and an exit code: 1, or 77 when the token is revoked."""
+    """Prints an ``AgentError`` as one sentence on stderr. Exit code 1, or 77 if the token is revoked."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -39,11 +39,16 @@ class Group(click.Group):
 
 @click.group(cls=Group)
 @click.version_option(VERSION)
-@click.option("--state", "folder", type=click.Path(path_type=Path), help="State folder (CRONTOPUS_AGENT_STATE).")
+@click.option(
+    "--state",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="State folder. Default: CRONTOPUS_AGENT_STATE, else /var/lib/crontopus (root) or ~/.crontopus.",
+)
 @click.option(
     "--crontab",
     type=click.Path(dir_okay=False),
-    help="Manage this file instead of the user's crontab; remembered at enrolment.",
+    help="Manage this file instead of the user's crontab. Enrolment saves the choice.",
 )
 @click.pass_context
 def main(ctx: click.Context, folder: Path | None, crontab: str | None) -> None:
@@ -53,17 +58,20 @@ def main(ctx: click.Context, folder: Path | None, crontab: str | None) -> None:
 
 @main.command()
 @click.option(
-    "--url", envvar="CRONTOPUS_URL", required=True, help="The control plane, like https://crontopus.example.org"
+    "--url",
+    envvar="CRONTOPUS_URL",
+    required=True,
+    help="Address of the Crontopus server, such as https://crontopus.example.org. Default: CRONTOPUS_URL.",
 )
 @click.option(
     "--token",
     envvar="CRONTOPUS_ENROLLMENT_TOKEN",
-    help="An enrollment token (cet_…); else CRONTOPUS_ENROLLMENT_TOKEN or --token-file.",
+    help="Enrollment token (cet_…). Default: CRONTOPUS_ENROLLMENT_TOKEN.",
 )
-@click.option("--token-file", type=click.File("r"), help="Read the token from a file, or from - for stdin.")
-@click.option("--name", default="", help="This endpoint's name; default: the host name.")
-@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label for selectors; can be repeated.")
-@click.option("--machine-id", help="For cloned hosts: something unique to this one.")
+@click.option("--token-file", type=click.File("r"), help="Read the token from this file; - is standard input.")
+@click.option("--name", default="", help="Name of this endpoint. Default: the host name.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Label for selectors. Can be repeated.")
+@click.option("--machine-id", help="Unique text for this host. Needed if cloned hosts share a machine id.")
 @click.pass_obj
 def enroll(
     obj: tuple[State, str | None],
@@ -74,24 +82,30 @@ def enroll(
     labels: tuple[str, ...],
     machine_id: str | None,
 ) -> None:
-    """Make this machine an endpoint. The crontab is not touched yet."""
-    from agent.enroll import enroll as become
+    """Enrol this machine as an endpoint. Does not change the crontab."""
+    from agent.enroll import enroll as enroll_host
 
     token = token or (token_file.read().strip() if token_file else "")
     if not token:
-        raise Refused("An enrollment token is needed: --token, --token-file or CRONTOPUS_ENROLLMENT_TOKEN")
+        raise Refused("No enrollment token. Use --token, --token-file or CRONTOPUS_ENROLLMENT_TOKEN.")
     state, crontab = obj
-    identity = become(state, url, token, crontab, name, parse_labels(labels), machine_id)
+    identity = enroll_host(state, url, token, crontab, name, parse_labels(labels), machine_id)
     where = identity.crontab or "the user's crontab"
     click.echo(f"Enrolled as {identity.name} ({identity.endpoint_id}) of tenant {identity.tenant}; manages {where}.")
 
 
 @main.command()
-@click.option("--log-format", type=click.Choice(["plain", "json"]), default="plain", envvar="CRONTOPUS_LOG_FORMAT")
-@click.option("--verbose", is_flag=True)
+@click.option(
+    "--log-format",
+    type=click.Choice(["plain", "json"]),
+    default="plain",
+    envvar="CRONTOPUS_LOG_FORMAT",
+    help="Format of the log lines on stderr. Default: CRONTOPUS_LOG_FORMAT, else plain.",
+)
+@click.option("--verbose", is_flag=True, help="Also log passes without a change.")
 @click.pass_obj
 def run(obj: tuple[State, str | None], log_format: str, verbose: bool) -> None:
-    """Stay and keep the crontab equal to Git, until SIGTERM."""
+    """Run until SIGTERM and keep the crontab equal to Git."""
     from agent.control import connect
     from agent.loop import Daemon
 
@@ -101,16 +115,16 @@ def run(obj: tuple[State, str | None], log_format: str, verbose: bool) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_obj
 def once(obj: tuple[State, str | None], as_json: bool) -> None:
-    """Make one pass now and report it. Exit 1 when it could not be applied."""
+    """Make one pass now and report it. Exit code 1 if it could not be applied."""
     from agent.control import encode
     from agent.replay import replay_spool
 
     with assembled(*obj) as agent:
         report = agent.once()
-        with contextlib.suppress(ServerAway):  # the next pass, or the daemon, tries again
+        with contextlib.suppress(ServerAway):  # the next pass or the daemon tries again
             replay_spool(agent.state, agent.identity)
     if as_json:
         click.echo(encode(report).decode())
@@ -123,7 +137,7 @@ def once(obj: tuple[State, str | None], as_json: bool) -> None:
 @main.command()
 @click.pass_obj
 def plan(obj: tuple[State, str | None]) -> None:
-    """Show what the next pass would do, and change nothing."""
+    """Show what the next pass would change. Changes nothing."""
     from agent.plan import show_diff
 
     with assembled(*obj) as agent:
@@ -134,16 +148,16 @@ def plan(obj: tuple[State, str | None]) -> None:
         )
     click.echo(show_diff(prepared.before.content, prepared.content, "crontab"), nl=False)
     if stopped:
-        click.echo(f"Would not be applied: {stopped}")
+        click.echo(f"The next pass would not apply this: {stopped}")
     elif not prepared.changes:
-        click.echo("Nothing to do.")
+        click.echo("Nothing to change.")
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 @click.pass_obj
 def status(obj: tuple[State, str | None], as_json: bool) -> None:
-    """Show who this endpoint is and what is installed; asks nobody."""
+    """Show this endpoint and its installed jobs, from local files only."""
     state = obj[0]
     identity, memory = state.identity(), state.memory()
     installed = [entry for entry in memory.entries.values() if entry.lines]
@@ -172,27 +186,27 @@ def status(obj: tuple[State, str | None], as_json: bool) -> None:
 @main.command()
 @click.pass_obj
 def leave(obj: tuple[State, str | None]) -> None:
-    """Take our block out of the crontab and our files away."""
-    from agent.enroll import leave as go
-    from agent.enroll import say_goodbye
+    """Remove the managed block from the crontab, and the agent's state folder."""
+    from agent.enroll import leave as remove_block_and_state
+    from agent.enroll import report_leaving
     from agent.schedulers import scheduler_for
 
     state, crontab = obj
     identity = state.identity()
-    dropped = go(state, scheduler_for(crontab or identity.crontab))
-    say_goodbye(identity)
-    click.echo("The block is out of the crontab; this machine's state is removed.")
+    dropped = remove_block_and_state(state, scheduler_for(crontab or identity.crontab))
+    report_leaving(identity)
+    click.echo("Removed the managed block from the crontab, and the agent's state from this machine.")
     for line in dropped:
-        click.echo(f"Gone with it, from the first Crontopus: {line}")
+        click.echo(f"Also removed this line of the first Crontopus: {line}")
 
 
 @main.command()
 @click.pass_obj
 def backups(obj: tuple[State, str | None]) -> None:
-    """List the crontabs kept before our last writes, newest first."""
-    from agent.state import backups as kept
+    """List the crontabs saved before the agent's last changes, newest first."""
+    from agent.state import backups as saved_crontabs
 
-    for path in reversed(kept(obj[0].backups)):
+    for path in reversed(saved_crontabs(obj[0].backups)):
         click.echo(f"{int(path.name.split('-')[0])}  {path.name}  {path.stat().st_size} bytes")
 
 
@@ -200,18 +214,18 @@ def backups(obj: tuple[State, str | None]) -> None:
 @click.argument("number", type=int)
 @click.pass_obj
 def rollback(obj: tuple[State, str | None], number: int) -> None:
-    """Put the crontab of backup NUMBER back. A running agent then brings its own block up to date again."""
+    """Restore the crontab of backup NUMBER. A running agent then updates its managed block again."""
     from agent.enroll import roll_back
     from agent.schedulers import scheduler_for
 
     state, crontab = obj
     roll_back(state, scheduler_for(crontab or state.identity().crontab), number)
-    click.echo(f"The crontab is that of backup {number}.")
+    click.echo(f"Restored the crontab of backup {number}.")
 
 
 @contextlib.contextmanager
 def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
-    """The agent of an enrolled, not revoked machine; a token refused meanwhile is remembered."""
+    """The agent of this endpoint. Raises ``Revoked`` for a revoked token, and saves that in the identity."""
     from agent.control import connect
     from agent.host import this_host
     from agent.install import install_runner
@@ -230,16 +244,20 @@ def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
         yield agent
     except Revoked as problem:
         if state.identity().token != identity.token:
-            raise Refused("This machine was enrolled again meanwhile: start the agent anew") from problem
+            raise Refused("This machine has been enrolled again. Restart the agent.") from problem
         raise Revoked(mark_revoked(state, str(problem))) from problem
     finally:
         agent.close()
 
 
-def parse_labels(given: tuple[str, ...]) -> dict[str, str]:
-    labels = {key: value for key, _, value in (item.partition("=") for item in given)}
-    if any("=" not in item for item in given) or "" in labels:
-        raise Refused("A label is KEY=VALUE")
+def parse_labels(options: tuple[str, ...]) -> dict[str, str]:
+    """Labels from ``KEY=VALUE`` options. Raises ``Refused`` for another form."""
+    labels = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not key or not equals:
+            raise Refused(f'"{option}" is not a label. Write KEY=VALUE, such as role=db.')
+        labels[key] = value
     return labels
 
 
@@ -254,8 +272,8 @@ def show_report(report: Any) -> None:
 
 class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        told = {"at": self.formatTime(record), "level": record.levelname.lower(), "message": record.getMessage()}
-        return json.dumps(told, ensure_ascii=False)
+        line = {"at": self.formatTime(record), "level": record.levelname.lower(), "message": record.getMessage()}
+        return json.dumps(line, ensure_ascii=False)
 
 
 def configure_logging(form: str, verbose: bool) -> None:

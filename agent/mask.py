@@ -1,4 +1,4 @@
-"""What a foreign crontab line may say when it leaves the host: its shape, not its secrets. Pure.
+"""Masks secrets in crontab lines before they leave the host. Pure.
 
 Masked: the value of ``NAME=value`` where NAME contains TOKEN, SECRET, PASS, KEY or CREDENTIAL (any case), also inside
 ``--name=value``, ``--name value`` and URLs' query parts; ``-pVALUE`` of the MySQL family; the password in
@@ -23,7 +23,7 @@ _RULES = (
 
 
 def mask(line: str) -> str:
-    """The line with its secrets replaced; a line without any comes back as it is."""
+    """The line with its secrets replaced by ``MASK``."""
     for pattern, replacement in _RULES:
         line = pattern.sub(replacement, line)
     return line

@@ -1,4 +1,4 @@
-"""What a pass would do, from what is wanted and what is there. Pure."""
+"""Compares the desired entries with the installed ones and plans the steps. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SMALLEST_SHARED = 5
 
 @dataclass(frozen=True)
 class Action:
-    """One step: what happens to the entry of one job, and why."""
+    """One step for the entry of one job, and its reason."""
 
     kind: str
     entry: Entry
@@ -34,29 +34,32 @@ class Plan:
         return any(action.kind in (CREATE, UPDATE, DELETE) for action in self.actions)
 
 
-def make_plan(wanted: Mapping[str, Entry], before: Mapping[str, Entry], found: Mapping[str, list[bytes]]) -> Plan:
-    """Compare by job id what is wanted with what was installed and what really stands in the block.
+def make_plan(desired: Mapping[str, Entry], before: Mapping[str, Entry], in_block: Mapping[str, list[bytes]]) -> Plan:
+    """Compares, by job id, the desired entries with those of the last pass and with the lines in the block.
 
-    A broken manifest is wanted with its last good lines, so it is never a deletion.
+    ``desired`` and ``before`` map paths to entries. A broken manifest is desired with its last valid lines, so it is
+    never a deletion.
     """
-    had = {entry.job_id: entry for entry in before.values() if entry.lines}
-    actions = [_action(entry, had, found) for entry in wanted.values() if entry.standing != "elsewhere"]
-    stays = {entry.job_id for entry in wanted.values() if entry.lines}
-    gone = [Action(DELETE, had[job], _gone_reason(job, wanted)) for job in had if job not in stays]
+    installed = {entry.job_id: entry for entry in before.values() if entry.lines}
+    actions = [_action(entry, installed, in_block) for entry in desired.values() if entry.standing != "elsewhere"]
+    remaining = {entry.job_id for entry in desired.values() if entry.lines}
+    deletions = [
+        Action(DELETE, installed[job], _deletion_reason(job, desired)) for job in installed if job not in remaining
+    ]
     return Plan(
-        tuple(sorted(actions + gone, key=lambda action: (action.entry.title, action.entry.job_id, action.kind)))
+        tuple(sorted(actions + deletions, key=lambda action: (action.entry.title, action.entry.job_id, action.kind)))
     )
 
 
-def _action(entry: Entry, had: Mapping[str, Entry], found: Mapping[str, list[bytes]]) -> Action:
+def _action(entry: Entry, installed: Mapping[str, Entry], in_block: Mapping[str, list[bytes]]) -> Action:
     if not entry.lines:
         return Action(BLOCKED, entry, entry.problem)
     lines = [line.encode() for line in entry.lines if _is_entry(line)]
-    there = found.get(entry.job_id, [])
-    last = had.get(entry.job_id)
-    if last is None or (lines and not there):
+    current_lines = in_block.get(entry.job_id, [])
+    last = installed.get(entry.job_id)
+    if last is None or (lines and not current_lines):
         return Action(CREATE, entry, entry.problem)
-    if there != lines or (last.commit, last.line_hash) != (entry.commit, entry.line_hash):
+    if current_lines != lines or (last.commit, last.line_hash) != (entry.commit, entry.line_hash):
         return Action(UPDATE, entry, entry.problem)
     return Action(KEEP, entry, entry.problem)
 
@@ -65,34 +68,34 @@ def _is_entry(line: str) -> bool:
     return "/bin/run-job " in line
 
 
-def _gone_reason(job: str, wanted: Mapping[str, Entry]) -> str:
-    for entry in wanted.values():
+def _deletion_reason(job: str, desired: Mapping[str, Entry]) -> str:
+    for entry in desired.values():
         if entry.job_id == job:
-            return entry.problem or "its selector no longer means this host"
+            return entry.problem or "its selector no longer matches this host"
     return "its manifest was removed"
 
 
 def brake(plan: Plan, managed: int, max_share: float) -> str:
-    """The reason why this many deletions must be confirmed first, or nothing."""
-    gone = len(plan.of(DELETE))
-    if not gone:
+    """Why a user must confirm the plan's deletions first; empty if they may be applied."""
+    deletions = len(plan.of(DELETE))
+    if not deletions:
         return ""
-    if gone < managed and (managed < SMALLEST_SHARED or gone <= managed * max_share):
+    if deletions < managed and (managed < SMALLEST_SHARED or deletions <= managed * max_share):
         return ""
     return (
-        f"this would delete {gone} of {managed} managed entries: confirm it in the console, "
+        f"this would remove {deletions} of {managed} managed jobs from this host: confirm it in the console, "
         f"or push a commit with the trailer 'Crontopus-Prune: yes'"
     )
 
 
 def confirms_prune(messages: Iterable[str]) -> bool:
-    """A commit message carries the trailer."""
+    """Whether one of the commit messages has the trailer ``Crontopus-Prune: yes``."""
     return any(line.strip().lower() == PRUNE_TRAILER for message in messages for line in message.splitlines())
 
 
-def body(wanted: Iterable[Entry], migrated: Mapping[str, str]) -> list[bytes]:
-    """The lines of the block, in a stable order; migrated lines that no manifest took over come last, untouched."""
-    entries = sorted((entry for entry in wanted if entry.lines), key=lambda entry: (entry.title, entry.job_id))
+def body(desired: Iterable[Entry], migrated: Mapping[str, str]) -> list[bytes]:
+    """The lines of the block in a stable order. Migrated lines without a manifest come last, unchanged."""
+    entries = sorted((entry for entry in desired if entry.lines), key=lambda entry: (entry.title, entry.job_id))
     lines = [line.encode() for entry in entries for line in entry.lines]
     ids = {entry.job_id for entry in entries}
     for job in sorted(set(migrated) - ids):
@@ -102,7 +105,7 @@ def body(wanted: Iterable[Entry], migrated: Mapping[str, str]) -> list[bytes]:
 
 
 def show_diff(before: bytes, after: bytes, name: str) -> str:
-    """A unified diff for people."""
+    """A unified diff of two crontabs."""
     old = before.decode("utf-8", "backslashreplace").splitlines(keepends=True)
     new = after.decode("utf-8", "backslashreplace").splitlines(keepends=True)
     return "".join(

@@ -1,4 +1,4 @@
-"""What ``crontopus.yaml`` says to an agent. A policy with errors leaves the last good one in force."""
+"""The settings of ``crontopus.yaml`` that concern the agent. If it has errors, the last valid policy stays in force."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class HostPolicy:
-    """The last good policy and its text."""
+    """The last valid policy and its text."""
 
     text: str = ""
     policy: Policy | None = None
@@ -28,27 +28,27 @@ class HostPolicy:
         return HALF if self.policy is None else self.policy.prune_max_share
 
     def defaults_for(self, namespace: str) -> dict[str, Any]:
-        """What a manifest of this namespace gets where it is silent."""
+        """The policy's spec fields for manifests of this namespace."""
         return {} if self.policy is None else self.policy.defaults_for(namespace)
 
     def frozen(self, now: datetime) -> str:
-        """The sentence of the freeze window that holds at ``now``, or nothing."""
+        """The freeze window that holds at ``now``, as a reason for the report; empty if none does."""
         if self.policy is None:
             return ""
         window = self.policy.frozen(now)
-        return f"frozen by crontopus.yaml: {window}" if window else ""
+        return f"freeze window in crontopus.yaml: {window}" if window else ""
 
 
 NO_POLICY = HostPolicy()
 
 
-def policy_of(text: str, last_good: str = "") -> HostPolicy:
-    """The policy in ``text``, or the last good one when it has errors; no text means no policy."""
+def policy_of(text: str, last_valid: str = "") -> HostPolicy:
+    """The policy in ``text``, or in ``last_valid`` if ``text`` has errors. No text means no policy."""
     if not text:
         return NO_POLICY
-    from contract.policy import decode  # most repositories have no policy: the daemon stays small without it
+    from contract.policy import decode  # imported here: most repositories have no policy, and the daemon stays small
 
     decoded = decode(text.encode())
     if decoded.policy is None:
-        return policy_of(last_good)
+        return policy_of(last_valid)
     return HostPolicy(text, decoded.policy)

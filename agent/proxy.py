@@ -1,4 +1,4 @@
-"""Which proxy stands between this host and the control plane. Loopback addresses are never asked for through one."""
+"""The HTTP proxy between this host and the control plane. Loopback addresses never use a proxy."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def is_loopback(url: str) -> bool:
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that ``https_proxy``, ``http_proxy``, ``all_proxy`` and ``no_proxy`` name for ``url``, as an address.
+    """The proxy's address for ``url`` by ``https_proxy``, ``http_proxy``, ``all_proxy`` and ``no_proxy``, or None.
 
-    Only HTTP proxies count: the runner speaks nothing else.
+    Ignores other proxies than HTTP proxies, because the runner supports no others.
     """
-    parts, known = urlsplit(url), getproxies_environment()
-    proxy = known.get(parts.scheme) or known.get("all") or ""
+    parts, proxies = urlsplit(url), getproxies_environment()
+    proxy = proxies.get(parts.scheme) or proxies.get("all") or ""
     if not proxy or is_loopback(url) or proxy_bypass(parts.netloc):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"

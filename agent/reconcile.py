@@ -1,6 +1,6 @@
-"""One pass: fetch → observe → plan → apply → report. Level-based: it acts on what is there, not on what happened.
+"""One pass: fetch → observe → plan → apply → report. It acts on the observed state, not on events.
 
-The report is sent in a ``finally``; whatever cannot be read stops the pass, and a stopped pass removes nothing.
+A pass always sends its report. If the repository or the crontab cannot be read, the pass stops and removes nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Callable
 
 from agent import VERSION
 from agent.control import Control
+from agent.desired import POLICY, Desired, build, decoder_for, fingerprint
 from agent.errors import AgentError, FetchFailed, Revoked, SchedulerFailed, ServerAway, Stop
 from agent.host import Host
 from agent.install import drop_jobs, missing_jobs, write_jobs
@@ -21,7 +22,6 @@ from agent.render import Context
 from agent.schedulers import Observed, Prepared, Scheduler
 from agent.source import Access, Source
 from agent.state import Entry, Identity, Memory, State, keep_backup
-from agent.wanted import POLICY, Wanted, build, decoder_for, fingerprint
 from contract.wire import EntryOutcome, GitAccess, PassReport
 
 NOTHING = Observed(b"", False, {})
@@ -29,7 +29,7 @@ NOTHING = Observed(b"", False, {})
 
 @dataclass
 class Pass:
-    """What one pass found and did so far; the report is made from it, however the pass ended."""
+    """The state of one pass, from which the report is made, also after an error."""
 
     memory: Memory
     started: datetime
@@ -39,8 +39,8 @@ class Pass:
     message: str = ""
     policy: HostPolicy = NO_POLICY
     policy_blob: str = ""
-    mark: str = ""
-    wanted: Wanted = field(default_factory=Wanted)
+    fingerprint: str = ""
+    desired: Desired = field(default_factory=Desired)
     plan: Plan = field(default_factory=lambda: Plan(()))
     before: Observed = NOTHING
     prepared: Prepared = field(default_factory=lambda: Prepared(NOTHING, b"", None))
@@ -72,7 +72,7 @@ class Agent:
         self.control.close()
 
     def once(self, *, fetch: bool = True, always_report: bool = True) -> PassReport:
-        """One whole pass. ``fetch=False`` trusts the head applied last (a look at the crontab alone)."""
+        """One pass. ``fetch=False`` uses the last applied head and only compares the crontab with it."""
         current = Pass(Memory(), self._clock(), time.perf_counter())
         stopping = False
         try:
@@ -96,29 +96,29 @@ class Agent:
         return report
 
     def _check_enrolled(self) -> None:
-        """Somebody made this machine leave meanwhile: nothing may be written any more."""
+        """Raises ``Stop`` if ``leave`` has removed the state: the agent must not write any more."""
         if not self.state.enrolled:
             raise Stop
 
     def preview(self) -> tuple[Plan, Prepared, str]:
-        """What a pass would do now: plan, content before and after, why it would not be applied. Changes nothing."""
+        """A pass without changes: the plan, the crontab before and after, and why it would not be applied."""
         current = Pass(self.state.memory(), self._clock(), time.perf_counter())
         self._steps(current, fetch=True, dry=True)
         return current.plan, current.prepared, current.message
 
     def learn(self, git: GitAccess) -> None:
-        """Use the repository address that the server told last; the credential stays when none comes along."""
-        known = self.identity
-        told = replace(
-            known,
-            git_url=git.url or known.git_url,
-            git_branch=git.branch or known.git_branch,
-            git_username=git.username or known.git_username,
-            git_token=git.token or known.git_token,
+        """Saves the repository address from the server; an empty field keeps the saved value."""
+        old = self.identity
+        new = replace(
+            old,
+            git_url=git.url or old.git_url,
+            git_branch=git.branch or old.git_branch,
+            git_username=git.username or old.git_username,
+            git_token=git.token or old.git_token,
         )
-        if told != known:
-            self.identity = told
-            self.state.save_identity(told)
+        if new != old:
+            self.identity = new
+            self.state.save_identity(new)
 
     # -- the steps -----------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Agent:
                 self.guard(False)
 
     def _want(self, current: Pass, fetch: bool) -> None:
-        """Fill ``wanted`` from Git; untouched entries are taken over without being looked at."""
+        """Sets ``desired`` from Git. Without a change since the last pass it reuses the saved entries."""
         memory = current.memory
         access = self._access()
         current.head = self.source.head(access) if fetch or not memory.applied else memory.applied
@@ -148,9 +148,9 @@ class Agent:
             e.refresh_at is not None and e.refresh_at <= current.started.timestamp() for e in memory.entries.values()
         )
         if current.head == memory.applied and same and not missing and not due and memory.entries:
-            current.wanted = Wanted(dict(memory.entries))
+            current.desired = Desired(dict(memory.entries))
             current.policy, current.policy_blob = policy_of(memory.policy), memory.policy_blob
-            current.mark = memory.fingerprint
+            current.fingerprint = memory.fingerprint
             return
         self._read(current, access, context, missing)
 
@@ -162,10 +162,10 @@ class Agent:
         blob = files.pop(POLICY, "")
         text = self.source.read(blob).decode("utf-8", "replace") if blob else ""
         current.policy, current.policy_blob = policy_of(text, memory.policy), blob
-        current.mark = fingerprint(context, blob)
+        current.fingerprint = fingerprint(context, blob)
         decoder = decoder_for(self.identity.tenant, current.policy)
-        keep = current.mark == memory.fingerprint
-        current.wanted = build(
+        keep = current.fingerprint == memory.fingerprint
+        current.desired = build(
             files, memory.entries, keep, missing, self.source.read_all, decoder, context, snapshot.head
         )
 
@@ -175,11 +175,11 @@ class Agent:
     def _plan(self, current: Pass) -> None:
         memory, before = current.memory, current.before
         memory.migrated.update(before.legacy)
-        current.plan = make_plan(current.wanted.entries, memory.entries, before.entries)
-        current.prepared = self.scheduler.prepare(before, body(current.wanted.entries.values(), memory.migrated))
+        current.plan = make_plan(current.desired.entries, memory.entries, before.entries)
+        current.prepared = self.scheduler.prepare(before, body(current.desired.entries.values(), memory.migrated))
 
     def _stopped(self, current: Pass) -> tuple[str, str] | None:
-        """Why this plan may not be applied now: a freeze, the prune brake, or a policy that only reports drift."""
+        """Status and reason if the plan must not be applied: freeze, prune limit, or drift that is only reported."""
         frozen = current.policy.frozen(current.started)
         if frozen and (current.plan.changes or current.before.drift):
             return "Waiting", frozen
@@ -188,7 +188,7 @@ class Agent:
         if reason and not self._prune_allowed(current):
             return "Blocked", reason
         if current.before.drift and not current.policy.heal and current.head == current.memory.applied:
-            return "Blocked", "the block was edited on the host, and the policy is to report drift, not to heal it"
+            return "Blocked", "the managed block was edited on the host; crontopus.yaml says drift: report, so it stays"
         return None
 
     def _prune_allowed(self, current: Pass) -> bool:
@@ -199,13 +199,13 @@ class Agent:
 
     def _apply(self, current: Pass) -> None:
         memory = current.memory
-        ids = {entry.job_id for entry in current.wanted.entries.values() if entry.lines}
-        write_jobs(self.state, current.wanted.jobs)
+        ids = {entry.job_id for entry in current.desired.entries.values() if entry.lines}
+        write_jobs(self.state, current.desired.jobs)
         changed = current.prepared.changes
         if changed:
             self.scheduler.apply(current.prepared, lambda content: self._back_up(current, content))
-        current.status = "Applied" if changed or current.wanted.jobs else "Kept"
-        current.message = "the block was changed on the host and is healed" if current.before.drift else ""
+        current.status = "Applied" if changed or current.desired.jobs else "Kept"
+        current.message = "the managed block was edited on the host; it is restored" if current.before.drift else ""
         self._remember(memory, current, ids)
         drop_jobs(self.state, ids)
 
@@ -216,20 +216,21 @@ class Agent:
         keep_backup(self.state.backups, content, current.started.strftime("%Y%m%dT%H%M%SZ"))
 
     def _remember(self, memory: Memory, current: Pass, ids: set[str]) -> None:
-        known = (memory.applied, memory.block, memory.entries, memory.fingerprint)
-        memory.fingerprint, memory.policy_blob, memory.policy = current.mark, current.policy_blob, current.policy.text
+        before = (memory.applied, memory.block, memory.entries, memory.fingerprint)
+        memory.fingerprint, memory.policy_blob = current.fingerprint, current.policy_blob
+        memory.policy = current.policy.text
         memory.applied = current.head
-        memory.entries = current.wanted.entries
+        memory.entries = current.desired.entries
         memory.migrated = {job: line for job, line in memory.migrated.items() if job not in ids}
         memory.block = current.prepared.ours
-        if known != (memory.applied, memory.block, memory.entries, memory.fingerprint) or current.wanted.jobs:
+        if before != (memory.applied, memory.block, memory.entries, memory.fingerprint) or current.desired.jobs:
             self.state.save_memory(memory)
 
     # -- the report ----------------------------------------------------------------------------------
 
     def _report(self, current: Pass) -> PassReport:
-        known = {entry.job_id: entry.title for entry in current.memory.entries.values()}
-        shown = current.prepared.content if current.status == "Applied" else current.before.content
+        titles = {entry.job_id: entry.title for entry in current.memory.entries.values()}
+        content = current.prepared.content if current.status == "Applied" else current.before.content
         return PassReport(
             status=current.status,
             head=current.head,
@@ -239,7 +240,7 @@ class Agent:
             message=current.message,
             entries=self._outcomes(current),
             drift=current.before.drift,
-            crontab=self.scheduler.discover(shown, known),
+            crontab=self.scheduler.discover(content, titles),
             agent_version=VERSION,
             timezone=self.host.zone,
             utc_offset=self.host.utc_offset(current.started),
@@ -257,7 +258,7 @@ class Agent:
         ]
 
     def _send(self, report: PassReport, always: bool) -> None:
-        """Tell the server. An answer that does not come changes nothing here; a refused token does."""
+        """Sends the report, or a heartbeat if nothing has changed. Ignores a server that is away."""
         content = (
             report.status,
             report.head,
@@ -276,32 +277,32 @@ class Agent:
             self._sent = None
 
     def _access(self) -> Access:
-        known = self.identity
-        return Access(known.git_url, known.git_branch, known.git_username, known.git_token)
+        identity = self.identity
+        return Access(identity.git_url, identity.git_branch, identity.git_username, identity.git_token)
 
     def _context(self, now: datetime) -> Context:
-        known = self.identity
-        return Context(known.tenant, known.endpoint_id, known.name, known.labels, self.host, self.state.runner, now)
+        me = self.identity
+        return Context(me.tenant, me.endpoint_id, me.name, me.labels, self.host, self.state.runner, now)
 
 
 def _ignore(_writing: bool) -> None:
-    """Nobody waits for the end of a write."""
+    """The guard of an agent without a daemon."""
 
 
 _DONE = {CREATE: "Applied", UPDATE: "Applied", DELETE: "Applied", KEEP: "Kept"}
 
 
 def _outcome(kind: str, entry: Entry, reason: str, current: Pass) -> EntryOutcome:
-    """Failed for a file with errors, Blocked for what this host cannot, else what the pass did or waits for."""
-    outcome, words = _DONE.get(kind, "Blocked"), reason
+    """Failed for a file with errors, Blocked for a job that this host cannot run, else the result of the pass."""
+    outcome, text = _DONE.get(kind, "Blocked"), reason
     if entry.standing == "broken":
         outcome = "Failed"
-        words = f"{entry.problem} (the last good version stays)" if entry.lines else entry.problem
+        text = f"{entry.problem} (the last valid version stays installed)" if entry.lines else entry.problem
     elif current.status in ("Waiting", "Blocked", "Failed") and kind not in (KEEP, BLOCKED):
-        outcome, words = current.status, current.message
+        outcome, text = current.status, current.message
     elif kind == DELETE:
-        words = f"removed: {reason}"
-    return EntryOutcome(entry.job_id, entry.path, outcome, words, entry.commit, entry.line_hash)
+        text = f"removed: {reason}"
+    return EntryOutcome(entry.job_id, entry.path, outcome, text, entry.commit, entry.line_hash)
 
 
 __all__ = ["Agent", "AgentError", "Revoked"]

@@ -1,4 +1,4 @@
-"""From a manifest to what this host gets: crontab lines, the runner's job file, and the gate's slots. Pure."""
+"""Renders a manifest for this host: crontab lines, the runner's job file, and the slots of the gate. Pure."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from contract.schedule import ScheduleError, cover, epochs, needs_gate, parse, r
 
 GATE_DAYS = 400
 GATE_SLOTS = 20_000
-# A gate is computed again when less than this share of its window is left.
+# The agent computes a gate again when less than this share of its window is left.
 GATE_LEFT = 0.5
 
 
 class Blocked(Exception):
-    """This host cannot do what the manifest asks; the text says what and why."""
+    """This host cannot run the job. The text says why, and what to change."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """Everything besides the manifest that decides what is rendered."""
+    """Everything besides the manifest that affects rendering."""
 
     tenant: str
     endpoint_id: str
@@ -36,16 +36,17 @@ class Context:
     runner: Path
     now: datetime
 
-    def means(self, manifest: Manifest) -> bool:
-        """The manifest's selector and endpoints include this host."""
+    def selects(self, manifest: Manifest) -> bool:
+        """Whether the job is enabled and runs on this host."""
         return manifest.enabled and manifest.runs_on(self.name, self.host.hostname, self.labels)
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The true slots up to ``until`` (UTC epoch seconds): the runner lets nothing else through.
+    """The slots up to ``until``, in UTC epoch seconds. At any other minute the runner does not run the job.
 
-    With ``late`` a call in the minute after a slot is that slot's: no lines call in two minutes that follow each other.
+    ``late``: a start in the minute after a slot belongs to that slot, because cron never starts the job in two
+    consecutive minutes.
     """
 
     slots: list[int]
@@ -66,7 +67,7 @@ class Rendered:
 
 
 def render(manifest: Manifest, context: Context, commit: str) -> Rendered:
-    """Lines and job file; ``Blocked`` when this host cannot keep what the manifest promises."""
+    """The lines and the job file. Raises ``Blocked`` if this host cannot run the job as the manifest says."""
     _check_host(manifest, context.host)
     hashed_from = seed(manifest.id, context.endpoint_id)
     plain = [_resolved(expression, hashed_from) for expression in manifest.schedule]
@@ -82,7 +83,7 @@ def render(manifest: Manifest, context: Context, commit: str) -> Rendered:
 def _check_host(manifest: Manifest, host: Host) -> None:
     if manifest.user and manifest.user != host.user and not host.root:
         raise Blocked(
-            f"spec.user is {manifest.user}, but this agent runs as {host.user}: only a root agent can change users"
+            f"spec.user is {manifest.user}, but the agent runs as {host.user}: run the agent as root to use other users"
         )
 
 
@@ -90,11 +91,11 @@ def _resolved(expression: str, hashed_from: str) -> str:
     try:
         return resolve(expression, hashed_from)
     except ScheduleError as problem:
-        raise Blocked(f"this host's scheduler cannot run {expression!r}: {problem}") from problem
+        raise Blocked(f"this host's cron cannot run {expression!r}: {problem}") from problem
 
 
 def _fit(manifest: Manifest, plain: list[str], context: Context) -> tuple[list[str], Gate | None]:
-    """The host's own lines for the schedule, and a gate when they alone would run too often."""
+    """The schedule as cron lines in the host's zone, and a gate if these lines fire too often."""
     host = context.host
     zone = manifest.timezone or host.zone
     try:
@@ -102,24 +103,28 @@ def _fit(manifest: Manifest, plain: list[str], context: Context) -> tuple[list[s
         if lines == ["@reboot"] or not needs_gate(plain, zone, host.zone):
             return lines, None
         if "@reboot" in lines:
-            raise Blocked(f"@reboot and times in {zone} cannot be kept apart in {host.zone}: make two jobs of them")
+            raise Blocked(
+                f"the job has @reboot and times in {zone}, but the host's zone is {host.zone}: split it into two jobs"
+            )
         return lines, replace(_gate(plain, zone, context), late=has_gaps(lines))
     except ScheduleError as problem:
-        raise Blocked(f"no lines in {host.zone} cover this schedule in {zone}: {problem}") from problem
+        raise Blocked(
+            f"the schedule in {zone} does not fit cron lines in the host's {host.zone}: {problem}"
+        ) from problem
 
 
 def _gate(timed: list[str], zone: str, context: Context) -> Gate:
     now = int(context.now.timestamp())
     begin, end = now - 120, now + GATE_DAYS * 86400
-    found = list(islice(epochs(timed, zone, context.host.policy, begin, end), GATE_SLOTS))
-    until = found[-1] if len(found) == GATE_SLOTS else end
-    return Gate(found, until, now + (until - now) * GATE_LEFT)
+    slots = list(islice(epochs(timed, zone, context.host.policy, begin, end), GATE_SLOTS))
+    until = slots[-1] if len(slots) == GATE_SLOTS else end
+    return Gate(slots, until, now + (until - now) * GATE_LEFT)
 
 
 def has_gaps(lines: list[str]) -> bool:
-    """No two calls of these lines are in minutes that follow each other, whatever the clocks do.
+    """Whether these lines never fire in two consecutive minutes, also over a clock change.
 
-    Minutes are compared within the half hour: by so much, and no less, some zones change their clocks.
+    Compares minutes modulo 30, because the smallest clock change of any zone is 30 minutes.
     """
     halves = {at // 60 % 30 for line in lines for at in parse(line).times}
     return not any((minute + 1) % 30 in halves for minute in halves)
@@ -136,7 +141,7 @@ def _line(expression: str, manifest: Manifest, context: Context) -> str:
 
 
 def job_file(manifest: Manifest, commit: str, line_hash: str) -> dict[str, Any]:
-    """What the runner needs, in the shape that it reads (version 1)."""
+    """The runner's job file, format version 1."""
     return {
         "v": 1,
         "job_id": manifest.id,

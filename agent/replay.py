@@ -1,4 +1,4 @@
-"""The spool, replayed by the daemon: check-ins that could not be sent when they happened, in order, true times."""
+"""Sends the check-ins that the runner could not send and left in the spool."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from agent.state import Identity, State
 
 
 def replay_spool(state: State, identity: Identity) -> int:
-    """Send what waits, oldest first; how many the server took. Raises ServerAway or Revoked: the rest waits."""
+    """Sends the spooled check-ins, oldest first. Returns how many the server accepted.
+
+    Raises ``ServerAway`` or ``Revoked``; the rest stays in the spool.
+    """
     if not spool.waiting(state.spool):
         return 0
     control = connect(identity)

@@ -1,8 +1,7 @@
-"""The tenant's repository as the agent reads it: the branch's head and the manifests at it, over Git's smart HTTP.
+"""Reads the tenant's repository over Git's smart HTTP: the branch's head and the manifests at that commit.
 
-dulwich only, so no git is needed on the host. The fetch is shallow and bounded; the credential comes from the 0600
-identity and travels in a header. Whatever goes wrong is ``FetchFailed``: an unreadable repository never looks like an
-empty one.
+Uses dulwich, so the host needs no git program. A fetch is shallow and limited in time; the credential is sent in a
+header. Every failure raises ``FetchFailed``: an unreadable repository must never look like an empty one.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ HISTORY = 200
 
 @dataclass(frozen=True)
 class Access:
-    """Where the repository is, and a credential that can only read it."""
+    """The repository's address, its branch and a read-only credential."""
 
     url: str
     branch: str
@@ -43,7 +42,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The manifests at one commit: path → blob sha; ``read`` gives a blob's bytes."""
+    """The YAML files at one commit. ``files`` maps paths to blob shas; ``read`` returns a blob's bytes."""
 
     head: str
     files: dict[str, str]
@@ -51,47 +50,47 @@ class Snapshot:
 
 
 class Source:
-    """Objects are kept in ``folder``, so that the next fetch brings only what is new."""
+    """A local copy of the repository in ``folder``. A fetch transfers new objects only."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def fetch(self, access: Access) -> Snapshot:
-        """The branch's head now. Damaged local objects are thrown away and fetched again, once."""
+        """Fetches the branch's head. If that fails, deletes the local copy and fetches once more."""
         try:
-            return self._bounded(access)
+            return self._fetch_in_time(access)
         except FetchFailed:
             if not self.folder.exists():
                 raise
             shutil.rmtree(self.folder, ignore_errors=True)
-            return self._bounded(access)
+            return self._fetch_in_time(access)
 
     def head(self, access: Access) -> str:
-        """The branch's head as the server tells it; nothing is fetched."""
+        """The branch's head on the server, without a fetch."""
 
-        def ask() -> str:
+        def request_head() -> str:
             with _client(access) as client:
                 return _head(client, access)
 
-        return _within(ask)
+        return _in_time(request_head)
 
     def messages_since(self, access: Access, applied: str, head: str) -> list[str]:
-        """Messages of the commits after ``applied`` up to ``head``, newest first, at most 200."""
+        """The messages of the commits after ``applied`` up to ``head``, newest first, at most 200."""
 
         def messages() -> list[str]:
             repo = MemoryRepo()
             _fetch_into(repo, access, HISTORY)
-            found: list[str] = []
+            texts: list[str] = []
             for step in repo.get_walker(include=[head.encode()], max_entries=HISTORY):  # pyright: ignore[reportArgumentType] -- newer dulwich has a type of its own for ids
                 if step.commit.id.decode() == applied:
                     break
-                found.append(step.commit.message.decode("utf-8", "replace"))
-            return found
+                texts.append(step.commit.message.decode("utf-8", "replace"))
+            return texts
 
-        return _within(messages)
+        return _in_time(messages)
 
-    def _bounded(self, access: Access) -> Snapshot:
-        return _within(lambda: self._fetch(access))
+    def _fetch_in_time(self, access: Access) -> Snapshot:
+        return _in_time(lambda: self._fetch(access))
 
     def _fetch(self, access: Access) -> Snapshot:
         repo = self._repo()
@@ -107,7 +106,7 @@ class Source:
             return repo[blob.encode()].as_raw_string()
 
     def read_all(self, blobs: list[str]) -> dict[str, bytes]:
-        """Many blobs with the repository opened once."""
+        """The bytes of many blobs; opens the repository once."""
         with Repo(str(self.folder)) as repo:
             return {blob: repo[blob.encode()].as_raw_string() for blob in blobs}
 
@@ -121,31 +120,31 @@ class Source:
         return Repo(str(self.folder))
 
 
-def _within(work: Callable[[], Any]) -> Any:
-    """Do ``work`` within the bound, whatever the network does; every failure is FetchFailed."""
-    box: dict[str, Any] = {}
+def _in_time(work: Callable[[], Any]) -> Any:
+    """The result of ``work``. Raises ``FetchFailed`` if it fails or takes longer than ``FETCH_SECONDS``."""
+    outcome: dict[str, Any] = {}
 
     def run() -> None:
         try:
-            box["value"] = work()
-        except Exception as problem:  # noqa: BLE001, RUF100 -- dulwich, urllib3 and zlib each raise their own; carried to the caller
-            box["problem"] = problem
+            outcome["value"] = work()
+        except Exception as problem:  # noqa: BLE001, RUF100 -- dulwich, urllib3 and zlib each raise their own; passed on
+            outcome["problem"] = problem
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(FETCH_SECONDS)
-    if "value" in box:
-        return box["value"]
-    if "problem" not in box:
-        raise FetchFailed(f"the repository did not answer within {FETCH_SECONDS} s")
-    problem = box["problem"]
+    if "value" in outcome:
+        return outcome["value"]
+    if "problem" not in outcome:
+        raise FetchFailed(f"the Git server did not answer within {FETCH_SECONDS} s")
+    problem = outcome["problem"]
     if isinstance(problem, FetchFailed):
         raise problem
-    raise FetchFailed(f"the repository could not be read: {type(problem).__name__}: {problem}") from problem
+    raise FetchFailed(f"the repository cannot be read: {type(problem).__name__}: {problem}") from problem
 
 
 def _fetch_into(repo: Any, access: Access, depth: int) -> bytes:
-    """Fetch the branch's head with ``depth`` commits; its sha."""
+    """Fetches the branch's head with ``depth`` commits. Returns its sha."""
     ref = _ref(access)
 
     def wants(refs: Any, depth: int | None = None) -> list[Any]:  # noqa: ARG001 -- dulwich passes it by name
@@ -153,7 +152,7 @@ def _fetch_into(repo: Any, access: Access, depth: int) -> bytes:
 
     with _client(access) as client:
         result: Any = client.fetch(urlsplit(access.url).path, repo, determine_wants=wants, depth=depth)
-    return _known(result.refs.get(ref), access)
+    return _existing(result.refs.get(ref), access)
 
 
 @contextmanager
@@ -176,18 +175,18 @@ def _client(access: Access) -> Iterator[HttpGitClient]:
 
 
 def _direct(url: str) -> PoolManager | None:
-    """Around any proxy to our own machine; None: dulwich looks for one in the environment."""
+    """A connection pool without a proxy for a loopback address. None: dulwich uses the environment's proxy."""
     headers = {"User-Agent": default_user_agent_string()}
     return PoolManager(headers=headers, timeout=FETCH_SECONDS) if is_loopback(url) else None
 
 
 def _remembered(manager: Any) -> list[Any]:
-    """Every answer that the manager gives: dulwich leaves those it refuses open."""
+    """A list that collects every answer of the manager, to close it: dulwich leaves answers with an error open."""
     answers: list[Any] = []
-    ask = manager.request
+    original_request = manager.request
 
     def request(*args: Any, **options: Any) -> Any:
-        answers.append(ask(*args, **options))
+        answers.append(original_request(*args, **options))
         return answers[-1]
 
     manager.request = request
@@ -200,24 +199,24 @@ def _ref(access: Access) -> bytes:
 
 def _head(client: HttpGitClient, access: Access) -> str:
     answer: Any = client.get_refs(urlsplit(access.url).path.encode())
-    return _known(getattr(answer, "refs", answer).get(_ref(access)), access).decode()
+    return _existing(getattr(answer, "refs", answer).get(_ref(access)), access).decode()
 
 
-def _known(head: bytes | None, access: Access) -> bytes:
+def _existing(head: bytes | None, access: Access) -> bytes:
     if head is None:
         raise FetchFailed(f"the repository has no branch {access.branch}")
     return head
 
 
 def _complete(repo: Any, sha: bytes) -> bool:
-    """Every manifest at this commit is here: nothing needs to be asked for."""
+    """Whether the local copy has this commit with all its files."""
     return sha in repo.object_store and isinstance(repo, Repo)
 
 
 def _manifests(repo: Any, head: bytes) -> dict[str, str]:
     commit = repo[head]
     if not isinstance(commit, Commit):
-        raise FetchFailed(f"the branch does not point at a commit but at {type(commit).__name__}")
+        raise FetchFailed(f"the branch's head {head.decode()[:10]} is a {type(commit).__name__.lower()}, not a commit")
     files: dict[str, str] = {}
     _walk(repo, commit.tree, "", files)
     if not files and not len(repo[commit.tree]):
@@ -228,7 +227,7 @@ def _manifests(repo: Any, head: bytes) -> dict[str, str]:
 def _walk(repo: Any, tree: bytes, folder: str, files: dict[str, str]) -> None:
     node = repo[tree]
     if not isinstance(node, Tree):
-        raise FetchFailed(f"{folder or '/'} is not a folder in Git")
+        raise FetchFailed(f"{folder or '/'} is not a folder in the repository")
     for name, mode, sha in node.items():
         path = f"{folder}{name.decode('utf-8', 'replace')}"
         if stat.S_ISDIR(mode):

@@ -1,8 +1,8 @@
-"""The daemon's side of the spool: check-ins that wait are replayed in order, and the folder stays within its bounds.
+"""The daemon's side of the spool: sends waiting check-ins in order and limits the folder's size.
 
-The runner writes each check-in as ``<number>-<id>.json`` and takes it away itself when the server has it. What is left
-is replayed here; each file goes only when the server has said what became of it, so a replay that is cut short is
-repeated, and the server knows a check-in by its id.
+The runner writes each check-in as ``<number>-<id>.json`` and deletes it when the server has accepted it. This module
+sends the files that are left. A file is deleted only after the server's answer, so an interrupted replay is repeated;
+the server recognises a repeated check-in by its id.
 """
 
 from __future__ import annotations
@@ -21,23 +21,22 @@ LIMIT = 64 << 20
 BATCH, BATCH_BYTES = 500, 8 << 20
 REFUSED_KEPT = 200
 ABANDONED_S = 3600.0
-# Answers that say nothing about the check-ins themselves.
-PASSING = (408, 425, 429)
+# Temporary answers, which do not mean that the check-ins are invalid.
+TEMPORARY = (408, 425, 429)
 
-# Sends the body of a batch; the status and the body of the answer. Raises ServerAway.
+# Sends the body of a batch. Returns status code and body of the answer. Raises ServerAway.
 Post = Callable[[bytes], "tuple[int, bytes]"]
 
 
 def waiting(folder: Path) -> list[Path]:
-    """In the order in which they happened. Files that are still being written have other names."""
+    """The waiting check-ins, oldest first. Files that are still being written have other names."""
     return sorted(path for path in folder.glob("[0-9]*.json") if path.is_file())
 
 
 def replay(folder: Path, post: Post, limit: int = LIMIT) -> int:
-    """Send what waits, oldest first; how many check-ins the server took.
+    """Sends the waiting check-ins, oldest first. Returns how many the server accepted.
 
-    Raises ServerAway at the first batch without an answer (the rest waits; when to come again is the caller's to say)
-    and Revoked when the token is dead.
+    Raises ``ServerAway`` at the first batch without an answer, and ``Revoked`` for a revoked token; the rest waits.
     """
     sweep(folder)
     bound(folder, limit)
@@ -61,7 +60,7 @@ def _batches(folder: Path) -> Iterator[list[tuple[Path, bytes]]]:
 
 
 def _read(path: Path) -> bytes | None:
-    """The check-in; None when the runner was faster. One that a crash has damaged is put aside."""
+    """The bytes of a check-in; None if the runner has just sent it. Moves a damaged file to ``refused``."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -81,14 +80,14 @@ def _body(data: bytes) -> dict[str, Any] | None:
 
 
 def _deliver(folder: Path, batch: list[tuple[Path, bytes]], post: Post) -> int:
-    """Send one batch. One that is refused as a whole is sent in halves, until the culprit stands alone."""
+    """Sends one batch. If the server refuses it as a whole, sends each half, down to the single invalid check-in."""
     status, answer = post(b"[%s]" % b",".join(data for _, data in batch))
     if status == 200:
         return _settle(batch, answer)
     if status in (401, 403):
-        raise Revoked(f"the check-ins were answered with {status}")
-    if not 400 <= status < 500 or status in PASSING:
-        raise ServerAway(f"the check-ins were answered with {status}")
+        raise Revoked(f"the server answered the check-ins with {status}")
+    if not 400 <= status < 500 or status in TEMPORARY:
+        raise ServerAway(f"the server answered the check-ins with {status}")
     if len(batch) == 1:
         refuse(batch[0][0])
         return 0
@@ -100,9 +99,9 @@ def _settle(batch: list[tuple[Path, bytes]], answer: bytes) -> int:
     try:
         states = [str(each["state"]) for each in json.loads(answer)]
     except (ValueError, TypeError, KeyError) as problem:
-        raise ServerAway("the check-ins were not answered by the control plane") from problem
+        raise ServerAway("the answer to the check-ins does not come from the control plane") from problem
     if len(states) != len(batch):
-        raise ServerAway(f"{len(batch)} check-ins were sent, {len(states)} were answered")
+        raise ServerAway(f"the server answered {len(states)} of {len(batch)} check-ins")
     for (path, _), state in zip(batch, states):
         if state == "refused":
             refuse(path)
@@ -112,7 +111,7 @@ def _settle(batch: list[tuple[Path, bytes]], answer: bytes) -> int:
 
 
 def refuse(path: Path) -> None:
-    """Put a check-in aside that no server will ever take; the newest of them are kept for a person to look at."""
+    """Moves an invalid check-in to the folder ``refused``, which keeps the newest 200 for inspection."""
     aside = path.parent / "refused"
     aside.mkdir(mode=0o700, exist_ok=True)
     with suppress(FileNotFoundError):
@@ -122,7 +121,7 @@ def refuse(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Take away what a runner that was killed left half written."""
+    """Deletes incomplete files of killed runners."""
     for path in folder.glob(".[0-9]*.json*"):
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > ABANDONED_S:
@@ -133,31 +132,31 @@ def sweep(folder: Path) -> None:
 
 
 def bound(folder: Path, limit: int = LIMIT) -> int:
-    """Give up as little as possible until the folder is within ``limit`` bytes; how many bytes were given up.
+    """Deletes data until the folder has at most ``limit`` bytes. Returns the number of deleted bytes.
 
-    In this order, oldest first: output of successes, output of the others, check-ins that are no outcome, outcomes.
+    In this order, oldest first: output of successful runs, other output, check-ins without an outcome, outcomes.
     """
     sizes = _sizes(folder)
     excess = sum(sizes.values()) - limit
     if excess <= 0:
         return 0
-    given = 0
-    for sacrifice in (_drop_success_output, _drop_output, _drop_progress, _drop):
+    freed = 0
+    for drop in (_drop_success_output, _drop_output, _drop_progress, _drop):
         for path in list(sizes):
-            if given >= excess:
-                return given
-            after = sacrifice(path, sizes[path])
-            given += sizes[path] - after
+            if freed >= excess:
+                return freed
+            after = drop(path, sizes[path])
+            freed += sizes[path] - after
             sizes[path] = after
-    return given
+    return freed
 
 
 def _sizes(folder: Path) -> dict[Path, int]:
-    found = {}
+    sizes = {}
     for path in waiting(folder):
         with suppress(FileNotFoundError):
-            found[path] = path.stat().st_size
-    return found
+            sizes[path] = path.stat().st_size
+    return sizes
 
 
 def _drop_success_output(path: Path, size: int) -> int:
@@ -165,8 +164,8 @@ def _drop_success_output(path: Path, size: int) -> int:
 
 
 def _drop_output(path: Path, size: int, only: str | None = None) -> int:
-    """The size afterwards. What is dropped is counted as lost."""
-    body = _there(path)
+    """Removes the output and counts its bytes as lost. Returns the new size."""
+    body = _body_of(path)
     if body is None or not body.get("output") or only not in (None, body.get("kind")):
         return size
     output = body["output"]
@@ -177,13 +176,13 @@ def _drop_output(path: Path, size: int, only: str | None = None) -> int:
     data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
     try:
         write_atomic(path, data)
-    except OSError:  # not even room for less
+    except OSError:  # the disk is full even for the smaller file
         return size
     return len(data)
 
 
 def _drop_progress(path: Path, size: int) -> int:
-    body = _there(path)
+    body = _body_of(path)
     return _drop(path, size) if body is not None and body.get("kind") in ("start", "log", "heartbeat") else size
 
 
@@ -192,7 +191,7 @@ def _drop(path: Path, _size: int) -> int:
     return 0
 
 
-def _there(path: Path) -> dict[str, Any] | None:
+def _body_of(path: Path) -> dict[str, Any] | None:
     with suppress(FileNotFoundError):
         return _body(path.read_bytes())
     return None

@@ -1,12 +1,12 @@
-"""The state folder: who this endpoint is, what it applied, its lock and its backups.
+"""The state folder: the endpoint's identity, the applied state, the lock and the backups.
 
-    identity.json   server, endpoint, tokens, the Git credential, which crontab (0600)
-    memory.json     what the last pass knew: entries by path, the block as written, migrated lines
-    jobs/ bin/ runner.json spool/   for the runner
-    backups/        the last crontabs before each of our writes
+    identity.json   server, endpoint, tokens, Git credential, crontab (0600)
+    memory.json     state of the last pass: entries by path, the block as written, migrated lines
+    jobs/ bin/ runner.json spool/   files of the runner
+    backups/        the crontabs before the agent's last writes
     repo/           objects of the tenant's repository
 
-The folder is 0700, files are 0600, every write is atomic: a reader sees the old file or the new one.
+The folder has mode 0700, its files 0600. Every write is atomic: a reader sees the old file or the new one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BACKUPS = 20
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o600, *, sync: bool = True) -> None:
-    """Replace ``path`` by ``data`` at once, durable before it is visible."""
+    """Replaces ``path`` atomically. With ``sync``, the data is on disk before the new file is visible."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -45,7 +45,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600, *, sync: bool = Tru
 
 @dataclass(frozen=True)
 class Identity:
-    """This machine as the control plane knows it."""
+    """The endpoint's identity and credentials. ``revoked``: why the server rejects the token, empty if it does not."""
 
     url: str
     endpoint_id: str
@@ -64,10 +64,11 @@ class Identity:
 
 @dataclass
 class Entry:
-    """What became of one manifest on this host.
+    """The state of one manifest on this host.
 
-    ``standing`` is installed, elsewhere (its selector means other hosts), blocked (this host cannot) or broken (the
-    file has errors). ``lines`` are the last good ones, and stay when the file breaks.
+    ``standing``: installed, elsewhere (the selector does not match this host), blocked (this host cannot run the job)
+    or broken (the file has errors). ``lines``: the last valid crontab lines, which stay if the file gets errors.
+    ``twin``: another file claims the same identity. ``refresh_at``: when the gate needs new slots, in epoch seconds.
     """
 
     path: str
@@ -86,7 +87,7 @@ class Entry:
 
 @dataclass
 class Memory:
-    """What the last pass knew. Losing it costs one full pass, never an entry."""
+    """The state of the last pass. If it is lost, the next pass reads everything again, and no entry is removed."""
 
     applied: str = ""
     fingerprint: str = ""
@@ -99,10 +100,10 @@ class Memory:
 
 
 def default_folder() -> Path:
-    """Where the state lives when nobody says: /var/lib/crontopus for root, else ~/.crontopus."""
-    given = os.environ.get("CRONTOPUS_AGENT_STATE")
-    if given:
-        return Path(given)
+    """``$CRONTOPUS_AGENT_STATE``, else /var/lib/crontopus for root, ~/.crontopus for other users."""
+    configured = os.environ.get("CRONTOPUS_AGENT_STATE")
+    if configured:
+        return Path(configured)
     return Path("/var/lib/crontopus") if os.geteuid() == 0 else Path.home() / ".crontopus"
 
 
@@ -121,7 +122,7 @@ class State:
         self._memory = self.folder / "memory.json"
 
     def create(self) -> None:
-        """Make the folder and its parts, closed to others. Can be repeated."""
+        """Creates the folder and its subfolders with mode 0700, unless they exist."""
         for folder in (self.folder, self.jobs, self.runner.parent, self.spool, self.backups):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
@@ -135,21 +136,22 @@ class State:
             return Identity(**json.loads(self._identity.read_bytes()))
         except FileNotFoundError:
             raise Refused(
-                f"This machine is not enrolled ({self.folder}): crontopus-agent enroll --url … --token …"
+                f"This machine is not enrolled (no identity in {self.folder}). "
+                "Run 'crontopus-agent enroll --url … --token …'."
             ) from None
         except (ValueError, TypeError) as problem:
-            raise Refused(f"{self._identity} is damaged ({problem}): enroll again") from problem
+            raise Refused(f"{self._identity} is damaged ({problem}). Run 'crontopus-agent enroll' again.") from problem
 
     def save_identity(self, identity: Identity) -> None:
         write_atomic(self._identity, json.dumps(asdict(identity), indent=1).encode())
 
     def memory(self) -> Memory:
-        """What the last pass left; a damaged file counts as none."""
+        """The saved state of the last pass; an empty one if the file is missing or damaged."""
         try:
             raw = json.loads(self._memory.read_bytes())
-            known = {f.name for f in fields(Entry)}
+            names = {f.name for f in fields(Entry)}
             raw["entries"] = {
-                path: Entry(**{name: value for name, value in entry.items() if name in known})
+                path: Entry(**{name: value for name, value in entry.items() if name in names})
                 for path, entry in raw["entries"].items()
             }
             return Memory(**raw)
@@ -163,7 +165,7 @@ class State:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Only one pass or verb at a time works on this folder; waits for the other."""
+        """Holds the folder's lock: only one pass or command at a time may change it. Waits for the lock."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -173,7 +175,7 @@ class State:
             os.close(handle)
 
     def remove(self) -> None:
-        """Take away everything that ``create`` and the passes made; a folder with foreign files in it stays."""
+        """Deletes the agent's files, and the folder if it has no others."""
         for part in (self.jobs, self.runner.parent, self.spool, self.backups, self.repo):
             shutil.rmtree(part, ignore_errors=True)
         for name in ("identity.json", "memory.json", "runner.json", "lock"):
@@ -184,9 +186,9 @@ class State:
 
 
 def keep_backup(folder: Path, data: bytes, stamp: str) -> Path:
-    """Keep ``data`` as the newest of at most twenty backups."""
-    known = backups(folder)
-    number = int(known[-1].name.split("-")[0]) + 1 if known else 1
+    """Saves ``data`` as the newest of at most twenty backups."""
+    existing = backups(folder)
+    number = int(existing[-1].name.split("-")[0]) + 1 if existing else 1
     path = folder / f"{number:06d}-{stamp}.crontab"
     write_atomic(path, data)
     for old in backups(folder)[:-BACKUPS]:
@@ -195,5 +197,5 @@ def keep_backup(folder: Path, data: bytes, stamp: str) -> Path:
 
 
 def backups(folder: Path) -> list[Path]:
-    """Oldest first."""
+    """The backups, oldest first."""
     return sorted(folder.glob("[0-9]*.crontab"))

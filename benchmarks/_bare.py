@@ -1,4 +1,4 @@
-"""An ASGI answer without any work: what granian and Python leave to be had."""
+"""An ASGI application that only answers: the upper bound of granian and Python."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(A
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body and answers as large as a check-in is answered."""
+    """Reads the body and sends an answer of the size of a check-in's."""
     if scope["type"] != "http":
         return
     while (await receive()).get("more_body"):

@@ -1,4 +1,4 @@
-"""Load from wrk or at an even rate, and the CPU that those who answer it take."""
+"""Generates load with wrk or at an even rate, and measures the CPU of the servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).with_name("_checkins.lua")
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw: answers a second, milliseconds, and how many were refused (an error's status) or lost."""
+    """The result of wrk: answers, milliseconds, and how many were refused (an error status) or lost."""
 
     answers: int
     seconds: float
@@ -32,12 +32,12 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Good answers a second."""
+        """Successful answers a second."""
         return (self.answers - self.refused) / self.seconds
 
 
 def wrk(url: str, kind: str, lines: Path, *, connections: int, seconds: float, count: int = 0) -> Load:
-    """Requests as fast as they are answered, for ``seconds``, or until ``count`` were answered well."""
+    """Sends requests as fast as the server answers, for ``seconds``, or until ``count`` have succeeded."""
     program = shutil.which("wrk")
     if not program:
         raise SystemExit("wrk is missing: run scripts/install-system-parts")
@@ -48,7 +48,7 @@ def wrk(url: str, kind: str, lines: Path, *, connections: int, seconds: float, c
 
 
 def with_cpu(work: Callable[[], Load], *cpu: Callable[[], float]) -> tuple[Load, list[float]]:
-    """The load, and for each clock of CPU seconds what each answer cost, in milliseconds."""
+    """The load, and the CPU milliseconds per answer by each clock of CPU seconds."""
     before = [clock() for clock in cpu]
     load = work()
     spent = [clock() - start for clock, start in zip(cpu, before, strict=True)]
@@ -67,7 +67,7 @@ class Sender:
         self._took: list[float] = []
 
     def offered(self, rate: int, seconds: float) -> Load:
-        """``rate`` a second whether or not earlier ones are answered; what waits for a connection waits."""
+        """Sends ``rate`` a second, whether or not earlier ones are answered."""
         self._took = []
         begun = time.perf_counter()
         asyncio.run(self._offer(begun, rate, seconds))

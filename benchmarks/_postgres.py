@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own, from this machine's binaries, as an operator's: it syncs its disk."""
+"""A private PostgreSQL server from this machine's binaries, with durable writes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _program(name: str) -> str:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The address of an empty database; server and data go when the block ends."""
+    """The address of an empty database. The end of the block deletes server and data."""
     folder = Path(tempfile.mkdtemp(prefix="cb-pg-"))
     user = USER if os.geteuid() == 0 else None
     if user:
@@ -60,7 +60,7 @@ def postgres() -> Iterator[str]:
 
 
 def database_cpu(url: str) -> float:
-    """Seconds of CPU that the server at ``url`` and its backends have taken; 0 where there is none."""
+    """CPU seconds of the server at ``url`` and its backends; 0 without one."""
     port = url.rpartition(":")[2].partition("/")[0]
     mark = f"\0port={port}\0".encode()
     server = next((one.name for one in _processes() if url and mark in read(one / "cmdline")), "")

@@ -1,4 +1,4 @@
-"""The complete product in a temporary folder, for benchmarks that measure it from outside."""
+"""Starts the complete product in a temporary folder, for benchmarks that use it over HTTP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Product:
 
 @contextmanager
 def running(settings: Mapping[str, str] | None = None) -> Iterator[Product]:
-    """Starts ``crontopus-server up`` on a free port, and ends it with all its children."""
+    """Runs ``crontopus-server up`` on a free port; the end of the block stops it."""
     home = Path(tempfile.mkdtemp(prefix="cb-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -98,9 +98,9 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def index_jobs(product: Product, jobs: int, endpoints: int = 0) -> tuple[list[str], list[str]]:
-    """Rows in the index, each with a monitor on the product's endpoint, or in turn on some more that are made.
+    """Adds jobs to the index, each with a monitor on the product's endpoint, or in turn on further endpoints.
 
-    Written where the index would write them. Gives the jobs' ids and their endpoints' tokens, in turn.
+    Writes the rows directly. Returns the jobs' ids and the endpoints' tokens, in turn.
     """
     os.environ.update({"CRONTOPUS_HOME": str(product.home), **product.settings})
     from crontopus_app.base import security
@@ -133,7 +133,7 @@ def index_jobs(product: Product, jobs: int, endpoints: int = 0) -> tuple[list[st
 
 
 def _job_rows(tenant: str, job_id: str, name: str, endpoint_id: str, now: datetime) -> tuple[Any, Any]:
-    """The file in the index and the job's monitor on one endpoint."""
+    """The rows of a job in the index and of its monitor on one endpoint."""
     from crontopus_app.models import JobIndex, Monitor
 
     file = JobIndex(
@@ -160,7 +160,7 @@ def _job_rows(tenant: str, job_id: str, name: str, endpoint_id: str, now: dateti
 
 
 def web_processes(product: Product) -> list[Path]:
-    """The processes that serve this product's pages."""
+    """The web processes of this product."""
     mark = f"CRONTOPUS_HOME={product.home}".encode()
     found = [one for one in Path("/proc").glob("[0-9]*") if mark in read(one / "environ").split(b"\0")]
     return [one for one in found if b"\0web\0" in read(one / "cmdline")]
@@ -174,6 +174,6 @@ def read(path: Path) -> bytes:
 
 
 def worked(processes: list[Path]) -> float:
-    """Seconds of CPU so far."""
+    """CPU seconds of the processes so far."""
     fields = [read(one / "stat").rsplit(b")", 1)[1].split() for one in processes]
     return sum(int(each[11]) + int(each[12]) for each in fields) / TICK

@@ -1,4 +1,4 @@
-"""The agent's passes over 1,000 entries beside their targets: real Git over HTTP, a real file.
+"""Time of the agent's passes over 1,000 jobs, with targets; uses real Git over HTTP and a real file.
 
 Run it with ``python benchmarks/agent_pass.py``.
 """
@@ -42,7 +42,7 @@ def manifests(count: int) -> dict[str, bytes | str | None]:
 
 
 def measure(work: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds on the wall and of this thread's CPU: the server's threads are not the agent's."""
+    """Wall-clock seconds, and CPU seconds of this thread, without the server's threads."""
     wall, cpu = time.perf_counter(), time.thread_time()
     work()
     return time.perf_counter() - wall, time.thread_time() - cpu
@@ -111,7 +111,7 @@ def latency(twin: Any, agent: Agent, pushes: int) -> None:
 
 
 def idle(twin: Any, folder: Path, seconds: int) -> None:
-    """The daemon as a process of its own, doing nothing: memory and CPU."""
+    """Memory and CPU of an idle daemon in a separate process."""
     verb = [sys.executable, "-m", "agent.main", "--state", str(folder / "state"), "run"]
     process = subprocess.Popen(verb, cwd=ROOT, stderr=subprocess.DEVNULL)
     told = len(twin.reports)

@@ -1,4 +1,4 @@
-"""Check-ins a second through the API as it is, and how long a list of 1,000 jobs takes.
+"""Check-ins a second through the API, and the time of a list of 1,000 jobs.
 
 .venv/bin/python benchmarks/api.py
 """
@@ -37,7 +37,7 @@ def _print_checkins(product: Product, jobs: list[str], connections: int) -> None
 
 
 async def _check_in(product: Product, jobs: list[str], connections: int) -> list[float]:
-    """Milliseconds of each check-in; any that is not answered 200 ends the benchmark."""
+    """Milliseconds of each check-in. Another status than 200 ends the benchmark."""
     headers = {"Authorization": f"Bearer {product.endpoint_token}"}
     async with httpx.AsyncClient(base_url=product.url, headers=headers, timeout=60) as http:
 

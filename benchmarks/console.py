@@ -1,4 +1,4 @@
-"""How fast is the console of a tenant with 1,000 jobs, 20 endpoints and 100,000 runs? On SQLite, as ``up`` serves it.
+"""Speed of the console for a tenant with 1,000 jobs, 20 endpoints and 100,000 runs, on SQLite as with ``up``.
 
 python benchmarks/console.py [--server]
 
@@ -32,7 +32,7 @@ TURNS = 12
 SERVER_MS, PAINT_MS, SCRIPT_KB = 300, 1000, 350
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FILTERED = ("/jobs?q=job-5", "/jobs?state=failing", "/runs?status=failed", "/runs?since=day")
-# What Reflex brings to an app of one empty page; all other scripts are made from our pages or written by us.
+# The scripts of an empty Reflex application. All others come from our pages.
 FRAMEWORK = (
     "entry.client",
     "context",
@@ -46,7 +46,7 @@ FRAMEWORK = (
 THEIRS = tuple(f"{name}-" for name in FRAMEWORK)
 SCRIPTS = """performance.getEntriesByType('resource').filter(e => /\\.js(\\?|$)/.test(e.name))
   .map(e => [e.name.split('/').pop(), e.decodedBodySize])"""
-# The moment at which the skeleton has gone, by the page's own clock.
+# The time at which the page has replaced its skeleton, by the page's clock.
 FIRST_DATA = """window.firstData = new Promise(done => {
   const there = () => document.querySelector('#main') && !document.querySelector('#main .skeleton');
   const look = () => there() && (watch.disconnect(), done(performance.now()));
@@ -66,7 +66,7 @@ spec:
 
 def main() -> None:
     with running() as product:
-        # The states are asked in this process, over the product's own database, Redis and forge.
+        # Runs the states in this process, with the product's database, Redis and forge.
         os.environ["CRONTOPUS_HOME"] = str(product.home)
         os.environ["CRONTOPUS_BIND"] = product.url.removeprefix("http://")
         addresses = _furnish(product)
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _furnish(product: Product) -> dict[str, str]:
-    """Jobs by a commit, hosts and runs straight into the database; gives each route's address."""
+    """Creates jobs with a commit, hosts and runs in the database. Returns the address of each route."""
     from crontopus_app.ui.pages import PAGES
 
     began = time.monotonic()
@@ -91,7 +91,7 @@ def _furnish(product: Product) -> dict[str, str]:
 
 
 def _commit_jobs(product: Product) -> list[str]:
-    """One commit of all manifests, read by the index as after a push; gives the jobs' ids by number."""
+    """Commits all manifests and indexes them as after a push. Returns the jobs' ids by number."""
     from crontopus_app.base import clock
     from crontopus_app.forge.configured import forge
     from crontopus_app.forge.http import Author, FileOperation
@@ -111,7 +111,7 @@ def _commit_jobs(product: Product) -> list[str]:
 
 
 def _add_hosts(product: Product) -> list[str]:
-    """Endpoints with a crontab of 100 lines each; gives their ids."""
+    """Creates endpoints with a crontab of 100 lines each. Returns their ids."""
     from crontopus_app.base.db import writing
     from crontopus_app.base.security import new_token, token_hmac
     from crontopus_app.models import Endpoint
@@ -137,7 +137,7 @@ def _add_hosts(product: Product) -> list[str]:
 
 
 def _add_runs(tenant: str, jobs: list[str], hosts: list[str]) -> str:
-    """Each job ran on its host twice an hour for two days, one in 50 failed; gives the id of a run."""
+    """Creates runs: each job twice an hour for two days, one in 50 failed. Returns the id of a run."""
     from crontopus_app.base.db import writing
     from crontopus_app.models import Monitor, Run, RunOutput
 
@@ -165,7 +165,7 @@ def _add_runs(tenant: str, jobs: list[str], hosts: list[str]) -> str:
 
 
 def _runs(tenant: str, jobs: list[str], hosts: list[str]) -> Iterator[dict[str, Any]]:
-    """Rows of ``run``, oldest first; the last of each job come last."""
+    """Rows of ``run``, oldest first, the last run of each job at the end."""
     each = RUNS // JOBS
     for turn in range(each):
         for n, job_id in enumerate(jobs):
@@ -196,7 +196,7 @@ def _runs(tenant: str, jobs: list[str], hosts: list[str]) -> Iterator[dict[str, 
 
 
 async def _server(product: Product, addresses: dict[str, str]) -> list[str]:
-    """Prints what the server needs for each page; gives those that need too long."""
+    """Prints the server's time for each page. Returns the pages that miss their target."""
     from crontopus_app.programs.asgi import keep_what_is_loaded
     from crontopus_app.ui.pages import PAGES
 
@@ -214,12 +214,12 @@ async def _server(product: Product, addresses: dict[str, str]) -> list[str]:
 
 
 def _load(handlers: Any) -> Any:
-    """The handler that fills the page; what follows it only keeps the page current."""
+    """The event handler that loads the page. Later events only refresh it."""
     return handlers[0] if isinstance(handlers, list) else handlers
 
 
 def _session(product: Product) -> str:
-    """The Cookie header of a browser; its user is an operator, so that all pages answer."""
+    """The Cookie header of an operator's session, who may open all pages."""
     from crontopus_app.base.db import writing
     from crontopus_app.people import auth
 
@@ -234,7 +234,7 @@ def _person(product: Product) -> dict[str, str]:
 
 
 async def _answer(address: str, load: Any, cookie: str) -> tuple[list[float], int]:
-    """How long each turn took in ms, and the size of what is sent in bytes."""
+    """Milliseconds of each turn, and the size of the answer in bytes."""
     from tests.ui.states import page_at, run
 
     took, size = [], 0
@@ -249,7 +249,7 @@ async def _answer(address: str, load: Any, cookie: str) -> tuple[list[float], in
 
 
 def _delta(page: Any) -> Any:
-    """All that changed, as the browser is sent it."""
+    """The changes as the server sends them to the browser."""
     while page.parent_state is not None:
         page = page.parent_state
     return page.get_delta()
@@ -260,7 +260,7 @@ def _short(address: str) -> str:
 
 
 def _browser(product: Product, addresses: dict[str, str]) -> list[str]:
-    """Prints when a browser with an empty cache paints each page first, and when its data are there."""
+    """Prints the times of first paint and of first data of each page, with an empty cache."""
     from playwright.sync_api import sync_playwright
 
     slow = []
@@ -282,7 +282,7 @@ def _browser(product: Product, addresses: dict[str, str]) -> list[str]:
 
 
 def _visit(browser: Any, url: str, session: Any, address: str) -> tuple[float, float, int]:
-    """First paint and first data in ms after the navigation began, with an empty cache; bytes of script of ours."""
+    """First paint and first data in ms after the start of the navigation; bytes of our scripts."""
     context = browser.new_context(base_url=url, storage_state=session, viewport={"width": 1320, "height": 800})
     context.add_init_script(FIRST_DATA)
     page = context.new_page()
@@ -296,7 +296,7 @@ def _visit(browser: Any, url: str, session: Any, address: str) -> tuple[float, f
 
 
 def _scripts() -> None:
-    """Prints the bytes of all scripts of the built console, of which a page loads a part."""
+    """Prints the size of all scripts of the built console. A page loads a part of them."""
     client = Path(__file__).resolve().parents[1] / ".web" / "build" / "client"
     found = [*(client / "assets").glob("*.js"), *(client / "js").glob("*.js")]
     theirs = [path for path in found if path.name.startswith(THEIRS)]

@@ -1,4 +1,4 @@
-"""Manifests decoded, linted, edited per second, with and without libyaml; then a fuzz run that must never raise.
+"""Manifests decoded, linted and edited per second, with and without libyaml, and a fuzz run that must never raise.
 
 python -m benchmarks.contract_manifest [--fuzz SECONDS] [--seed N]
 """
@@ -46,7 +46,7 @@ NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
 
 @contextmanager
 def pure_python() -> Iterator[None]:
-    """PyYAML without libyaml, as on hosts where no wheel fits."""
+    """PyYAML without libyaml, as on hosts without a matching wheel."""
     before = yaml_nodes._Parser
     yaml_nodes._Parser = yaml.SafeLoader
     try:
@@ -65,7 +65,7 @@ def rate(work: Callable[[], object], seconds: float = 0.5) -> float:
 
 
 def damaged(source: random.Random) -> bytes:
-    """A good manifest with some bytes removed, repeated, flipped or inserted."""
+    """A valid manifest with some bytes removed, repeated, changed or inserted."""
     data = source.choice([FULL, SMALL])
     for _ in range(source.randint(1, 6)):
         at, size = source.randrange(len(data) + 1), source.randint(0, 30)
@@ -77,7 +77,7 @@ def damaged(source: random.Random) -> bytes:
 
 
 def fuzz(seconds: float, seed: int) -> tuple[int, int, float]:
-    """Documents tried, accepted, and the slowest in seconds. Raises what the decoder raises."""
+    """Numbers of tried and accepted documents, and the slowest in seconds. Raises what the decoder raises."""
     source = random.Random(seed)  # noqa: S311 - a repeatable run, nothing secret
     end, tried, good, slowest = time.monotonic() + seconds, 0, 0, 0.0
     while time.monotonic() < end:
@@ -93,7 +93,7 @@ def fuzz(seconds: float, seed: int) -> tuple[int, int, float]:
 
 
 def edit_or_refuse(data: bytes) -> None:
-    """An edit comes out right or is refused; nothing else."""
+    """Checks that an edit is either right or refused."""
     try:
         edit(data, {"spec.command": "/bin/false", "spec.nice": None})
     except EditError:
@@ -101,7 +101,7 @@ def edit_or_refuse(data: bytes) -> None:
 
 
 def figures() -> Iterator[tuple[str, float]]:
-    """What is measured, and how many a second."""
+    """Pairs of a measurement's name and its rate per second."""
     job = decode(FULL, PATH, "acme").manifest
     assert job is not None
     body = to_fields(job)

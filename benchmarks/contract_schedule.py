@@ -1,4 +1,4 @@
-"""What predicting costs: parsing, the next slot, a fleet's forecast, covers, the start of the command line."""
+"""Time to parse schedules, find the next slot, forecast a fleet, cover a zone, and start the command line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _slots() -> list[tuple[str, str]]:
 
 
 def _fleet() -> list[Planned]:
-    """10,000 jobs as fleets are: most of them daily, some hourly, some every few minutes."""
+    """10,000 jobs of a typical fleet: most daily, some hourly, some every few minutes."""
     kinds = ("{m} {h} * * *",) * 12 + ("{m} {h} * * {d}",) * 3 + ("{m} * * * *",) * 3 + ("*/15 * * * *", "*/5 * * * *")
     zones = (BERLIN, "UTC", "America/New_York", "Asia/Kolkata")
     return [
@@ -88,12 +88,12 @@ _days = iter(range(10_000))
 
 
 def _another_day() -> datetime:
-    """A start that no cache has seen."""
+    """A start date that no cache contains."""
     return NOW + timedelta(days=next(_days))
 
 
 def _check(host: str) -> bool:
-    """Whether the lines for a job of New York run on this host once at each of its slots."""
+    """Whether the lines for a job in New York fire on this host once at each slot."""
     job = "America/New_York" if host != "America/New_York" else "UTC"
     window = (NOW, NOW + timedelta(days=400))
     wanted = list(slots("30 1,2 * * *", job, "debian", *window))

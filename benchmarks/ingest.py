@@ -1,4 +1,4 @@
-"""Check-ins over HTTP on SQLite and PostgreSQL, beside an answer without any work and, if there is one, a peer.
+"""Check-ins over HTTP on SQLite and PostgreSQL, compared with a bare ASGI answer and, if there is one, a peer.
 
 python benchmarks/ingest.py [sqlite] [postgres] [SECONDS]; the default is both, 5 seconds a measurement. Each answer is
 durable and carries 200 bytes of output. Load generator, server and database share this machine's cores.
@@ -28,7 +28,7 @@ from _product import PATIENCE_S, index_jobs, running, web_processes, worked
 
 CONNECTIONS, OFFERED, JOBS = (1, 16, 64), 1000, 1000
 SPIKE, SPIKE_CONNECTIONS = 10_000, 1000
-# A rate of its own for each: 6,000 a minute are let in of one endpoint.
+# The limit of an endpoint is 6,000 a minute, so the load uses many endpoints.
 ENDPOINTS = 200
 WARM_S = 2.0
 TIMES_THE_PEER, SHARE_OF_BARE, TARGET_P99_MS, TARGET_SPIKE_S = 15, 0.2, 25.0, 4.0
@@ -53,7 +53,7 @@ class _Bench:
     best: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def run(self) -> Iterator[str]:
-        """Prints a line for each measurement; yields what misses its target."""
+        """Prints a line for each measurement. Yields those that miss their target."""
         with ExitStack() as stack:
             database = stack.enter_context(postgres()) if self.kind == "postgres" else ""
             product = stack.enter_context(running({"CRONTOPUS_DATABASE_URL": database} if database else None))
@@ -77,7 +77,7 @@ class _Bench:
 
     def _measured(self, what: str, work: Callable[[], Load]) -> Load:
         load, (web_ms, database_ms) = with_cpu(work, *self.cpu)
-        # Of others the CPU is not looked at.
+        # Only our own CPU is measured.
         cpu = f"{web_ms:>9.2f}{database_ms:>13.2f}" if what.startswith("ours") else ""
         print(
             f"{self.kind}: {what}".ljust(34)
@@ -92,7 +92,7 @@ class _Bench:
             yield f"{self.kind}: p99 {load.p99_ms:.0f} ms at {OFFERED} a second, not {TARGET_P99_MS:.0f}"
 
     def _spike(self) -> Iterator[str]:
-        """As many as come in the first second of an hour, on many connections, until all are durable."""
+        """Sends the check-ins of the first second of an hour on many connections, until all are durable."""
         spike = partial(wrk, *self.targets["ours"], connections=SPIKE_CONNECTIONS, seconds=60, count=SPIKE)
         load = self._measured(f"ours, {SPIKE} at once", spike)
         print(f"{self.kind}: {SPIKE} were durable after {load.seconds:.2f} s")
@@ -102,7 +102,7 @@ class _Bench:
             yield f"{self.kind}: {load.lost} of a spike were neither answered nor refused"
 
     def _ratios(self) -> Iterator[str]:
-        """Our best beside the best of the others."""
+        """Compares our best result with the best of the others."""
         for name, target in (("bare", SHARE_OF_BARE), ("peer", TIMES_THE_PEER)):
             if name in self.best:
                 ratio = self.best["ours"] / self.best[name]
@@ -113,7 +113,7 @@ class _Bench:
 
 @contextmanager
 def _others(lines: Path) -> Iterator[dict[str, tuple[str, str, Path]]]:
-    """What we are compared with, as wrk's url, kind and lines."""
+    """The servers to compare with: URL, kind and lines for wrk."""
     with _bare() as url:
         others = {"bare": (url, "checkin", lines)}
         if os.environ.get("PEER_URL"):
@@ -123,7 +123,7 @@ def _others(lines: Path) -> Iterator[dict[str, tuple[str, str, Path]]]:
 
 @contextmanager
 def _bare() -> Iterator[str]:
-    """The address of ``_bare.py`` under the server that serves the product."""
+    """The address of ``_bare.py``, served by the same server as the product."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""200 browsers' websockets on one tenant, 200 check-ins a second: when does each see each?
+"""Time until 200 browsers of one tenant show each of 200 check-ins a second.
 
 python benchmarks/live.py [CLIENTS] [CHECK-INS A SECOND] [SECONDS] [PAGE]; the default is 200, 200, 20, /.
 The clients speak Socket.IO as a page does, but draw nothing. Clients, sender and server share this machine's cores.
@@ -24,14 +24,14 @@ from simple_websocket import AioClient
 
 RUN = re.compile(r"00000000-0000-4000-8000-(\d{12})")
 SENDERS = 16
-# Engine.IO's: a page that does not answer is disconnected after some seconds.
+# Engine.IO's ping: a page that does not answer is disconnected after some seconds.
 PING, PONG = "2", "3"
 SETTLE_S = 3.0
 
 
 @dataclass
 class Client:
-    """One page's websocket: when which run was first on it, and what it was sent."""
+    """One page's websocket: the time at which it first shows each run, and the bytes sent."""
 
     seen: list[tuple[float, int]] = field(default_factory=list)
     bytes: int = 0
@@ -99,7 +99,7 @@ async def _until(ready: Callable[[], bool], following: list[asyncio.Task[None]])
 
 
 async def _send(product: Product, job_id: str, rate: int, seconds: int) -> list[tuple[float, float]]:
-    """Offers check-ins at an even rate, whether or not earlier ones were answered; when each was sent and answered."""
+    """Sends check-ins at an even rate, whether or not earlier ones are answered. Returns the times."""
     told: list[tuple[float, float]] = [(0.0, 0.0)] * (rate * seconds)
     limits = httpx.Limits(max_connections=SENDERS)
     bearer = {"Authorization": f"Bearer {product.endpoint_token}"}

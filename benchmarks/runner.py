@@ -1,4 +1,4 @@
-"""What monitoring costs a job: run-job beside the bare command, with control planes that answer, stall or are gone."""
+"""Overhead of run-job compared with the bare command, with a control plane that answers, stalls or is gone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STALLED = "run-job, server stalls"
 
 
 def make_host(folder: Path) -> Path:
-    """A state folder as the agent leaves it; the runner in it."""
+    """Creates a state folder like the agent's. Returns its runner."""
     state = State(folder)
     state.create()
     install_runner(state, Identity("http://127.0.0.1:9", "e", "ep_benchmark", "t", "n", "m", "", "main", "", ""))
@@ -39,14 +39,14 @@ def write_job(folder: Path, command: str, url: str) -> None:
 
 
 def once(arguments: list[str]) -> tuple[float, float]:
-    """(delay until the command spoke, time until all had ended), seconds."""
+    """(delay until the command's first output, time until all processes ended), in seconds."""
     before = time.time()
     told = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout
     return float(told) - before, time.time() - before
 
 
 def measure(name: str, arguments: list[str]) -> tuple[float, float]:
-    """(best, median) start delay; prints both beside the rest."""
+    """Prints the results. Returns (best, median) of the start delay."""
     delays, totals = zip(*(once(arguments) for _ in range(TIMES)))
     figures = (min(delays), statistics.median(delays), max(delays), statistics.median(totals))
     print(f"{name:34}" + "".join(f"{figure * 1000:12.1f}" for figure in figures))
@@ -61,7 +61,7 @@ def throughput(arguments: list[str]) -> float:
 
 
 def far_ends() -> list[tuple[str, str, Callable[[], None]]]:
-    """(name, URL, how to end it)"""
+    """(name, URL, function that stops it) of each control plane."""
     stalled = socket.create_server(("127.0.0.1", 0), backlog=1000)
     with socket.create_server(("127.0.0.1", 0)) as closed:
         dead = closed.getsockname()[1]

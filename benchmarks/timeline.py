@@ -1,4 +1,4 @@
-"""What does it cost to draw a day of 30 jobs with 96 runs and 96 slots each, and what is sent?
+"""Time and size of the timeline of a day with 30 jobs, 96 runs and 96 slots each.
 
 python benchmarks/timeline.py
 
@@ -63,7 +63,7 @@ def _running(day: Day) -> Day:
 
 
 def _told(what: str, make: Callable[[], object]) -> float:
-    """Prints the line; gives its median in ms."""
+    """Prints the result. Returns its median in ms."""
     took, size = [], 0
     for _ in range(TURNS):
         begun = time.perf_counter()

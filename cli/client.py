@@ -1,4 +1,4 @@
-"""The REST API as the CLI sees it: JSON in and out, errors as exceptions with an exit status."""
+"""The CLI's client for the REST API: JSON in and out, errors as exceptions with an exit code."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 import click
 import httpx
 
-from cli import profile
+from cli import output, profile
 
 REFUSED, UNREACHABLE = 1, 3
-# By this the list of sessions names what signed in.
+# The list of sessions shows this name.
 USER_AGENT = f"crontopus-cli/1 {platform.system()}"
 
 
 class Failure(click.ClickException):
-    """A request that did not succeed; ``exit_code`` 1: refused, 3: not signed in, or the server cannot be reached."""
+    """A failed request. ``exit_code`` 1: the server refused it; 3: not signed in, or the server does not answer."""
 
     def __init__(self, message: str, exit_code: int = REFUSED, code: str = "", status: int = 0) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class Failure(click.ClickException):
 
 
 class Client:
-    """Requests with the profile's token. Every method raises Failure."""
+    """A client for one server and token. Every method raises ``Failure``."""
 
     def __init__(self, url: str, token: str = "", transport: httpx.BaseTransport | None = None) -> None:
         headers = {"User-Agent": USER_AGENT}
@@ -42,17 +42,17 @@ class Client:
         return self.send("GET", path, params={key: value for key, value in params.items() if value is not None})
 
     def send(self, method: str, path: str, **options: Any) -> Any:
-        """The answer's JSON (None of an empty one)."""
+        """The JSON of the answer; None if the answer is empty."""
         try:
             answer = self.http.request(method, path, **options)
         except httpx.TransportError as error:
-            raise Failure(f"{self.http.base_url} cannot be reached: {error}", UNREACHABLE) from error
+            raise Failure(f"The server {self.http.base_url} does not answer: {error}", UNREACHABLE) from error
         if answer.is_error:
             raise _failure(answer)
         return answer.json() if answer.content else None
 
     def download(self, path: str, target: Path) -> int:
-        """Saves the answer's body, whole or not at all, readable by its owner only; gives its size in bytes."""
+        """Saves the answer's body atomically with mode 0600. Returns its size in bytes."""
         handle, temporary = tempfile.mkstemp(dir=str(target.parent), prefix=f".{target.name}-")
         try:
             with os.fdopen(handle, "wb") as file, self.http.stream("GET", path) as answer:
@@ -64,14 +64,14 @@ class Client:
             size = os.path.getsize(temporary)
             os.replace(temporary, target)
         except httpx.TransportError as error:
-            raise Failure(f"{self.http.base_url} broke off: {error}", UNREACHABLE) from error
+            raise Failure(f"The download from {self.http.base_url} broke off: {error}", UNREACHABLE) from error
         finally:
             if os.path.exists(temporary):
                 os.unlink(temporary)
         return size
 
     def wait_for(self, change: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The change once it is committed or failed, or as it is after ``seconds``."""
+        """Waits up to ``seconds`` for the change to be done or failed. Returns its latest state."""
         deadline = time.monotonic() + seconds
         while change["state"] == "pending" and time.monotonic() < deadline:
             time.sleep(0.3)
@@ -85,18 +85,18 @@ def _failure(answer: httpx.Response) -> Failure:
     except ValueError:
         body = {}
     body = body if isinstance(body, dict) else {}
-    message = str(body.get("detail") or f"the server answered {answer.status_code}")
+    message = output.plain(body.get("detail") or f"The server answered {answer.status_code}.")
     for problem in body.get("errors") or []:
         place = ":".join(str(part) for part in (problem.get("line"), problem.get("column")) if part)
         where = " ".join(part for part in (problem.get("field", ""), place) if part)
-        message += f"\n  {where}: {problem.get('message', '')}"
+        message += f"\n  {where}: {output.plain(problem.get('message', ''))}"
     unreachable = answer.status_code in (401, 502, 503, 504)
     return Failure(message, UNREACHABLE if unreachable else REFUSED, str(body.get("code", "")), answer.status_code)
 
 
 def connect() -> Client:
-    """A client with the profile's address and token; raises Failure where nobody signed in."""
-    known = profile.load()
-    if known is None:
-        raise Failure("Nobody is signed in: run `crontopus auth login --url https://…`.", UNREACHABLE)
-    return Client(known.url, known.token)
+    """A client with the profile's address and token. Raises ``Failure`` if you are not signed in."""
+    current = profile.load()
+    if current is None:
+        raise Failure("You are not signed in. Run: crontopus auth login --url https://…", UNREACHABLE)
+    return Client(current.url, current.token)

@@ -1,6 +1,6 @@
-"""``crontopus``: the command line over the REST API, and offline work on manifests.
+"""``crontopus``: the command line for the REST API, and for manifests without a server.
 
-Exit status: 0 done, 1 refused or failed, 2 the command line is wrong, 3 not signed in or the server cannot be reached.
+Exit codes: 0 done, 1 refused or failed, 2 wrong command line, 3 not signed in or the server does not answer.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from importlib import import_module
 import click
 
 GROUPS = {
-    "auth": ("cli.commands.auth", "auth", "Sign in and out; password and sessions."),
+    "auth": ("cli.commands.auth", "auth", "Sign in and out, change the password, list sessions."),
     "endpoints": ("cli.commands.endpoints", "endpoints", "List, show and revoke endpoints."),
-    "export": ("cli.commands.export", "export", "Save everything of the account as a ZIP."),
+    "export": ("cli.commands.export", "export", "Save all data of the account as a ZIP file."),
     "jobs": ("cli.commands.jobs", "jobs", "List, show, apply and delete jobs."),
-    "manifest": ("cli.commands.manifest", "manifest_group", "Check and explain manifests and schedules, offline."),
+    "manifest": ("cli.commands.manifest", "manifest_group", "Check and explain manifests and schedules offline."),
     "runs": ("cli.commands.runs", "runs", "List and show runs."),
 }
 
 
 class _Lazy(click.Group):
-    """Imports a group only when it is used: `crontopus manifest …` never pays for HTTP."""
+    """Imports a group when it is used, so that `crontopus manifest …` starts without the HTTP client."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         return sorted(GROUPS)

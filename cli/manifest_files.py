@@ -1,4 +1,4 @@
-"""The manifests that a command line names: files, folders, standard input."""
+"""Reads and checks the manifests of a command line: files, folders, standard input."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ POLICY_FILE = "crontopus.yaml"
 
 @dataclass(frozen=True)
 class Checked:
-    """One file and what is wrong with it; paths are told as the user named them."""
+    """One file with its errors and lints. ``name``: the path as the user typed it."""
 
-    shown: str
+    name: str
     decoded: Decoded | None
     errors: tuple[Problem, ...]
     lints: tuple[Problem, ...]
 
 
 def check(names: Iterable[str]) -> list[Checked]:
-    """Decode everything that is named, each file once; two files with one identity are both wrong."""
+    """Decodes all named files and folders, each file once. Two files with the same identity are both errors."""
     from contract.manifest import mark_duplicates
 
     paths = list(dict.fromkeys(_files(names)))
@@ -36,11 +36,11 @@ def check(names: Iterable[str]) -> list[Checked]:
     results = [_policy(path) if path.name == POLICY_FILE else _manifest(path, policies) for path in paths]
     manifests = [result for result in results if result.decoded is not None]
     marked = iter(mark_duplicates([result.decoded for result in manifests if result.decoded is not None]))
-    return [_told(result, next(marked)) if result.decoded is not None else result for result in results]
+    return [_with_problems(result, next(marked)) if result.decoded is not None else result for result in results]
 
 
 def root_of(path: Path) -> Path | None:
-    """The repository a file lies in: the nearest folder above with `crontopus.yaml` or `.git`."""
+    """The file's repository: the nearest folder above it with `crontopus.yaml` or `.git`. None if there is none."""
     for folder in path.absolute().parents:
         if (folder / POLICY_FILE).is_file() or (folder / ".git").exists():
             return folder
@@ -53,16 +53,16 @@ def _files(names: Iterable[str]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = (found for found in sorted(path.rglob("*")) if found.suffix in SUFFIXES and found.is_file())
-        yield from (found for found in inside if _may_hold_a_job(found, path))
+        yaml_files = (file for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES and file.is_file())
+        yield from (file for file in yaml_files if _is_checked(file, path))
 
 
-def _may_hold_a_job(found: Path, folder: Path) -> bool:
-    """Inside a repository what the server takes for a manifest, and the policy file; elsewhere all but hidden files."""
-    root = root_of(found)
+def _is_checked(file: Path, folder: Path) -> bool:
+    """In a repository: manifests by the server's rule, and the policy file. Elsewhere: all files but hidden ones."""
+    root = root_of(file)
     if root is None:
-        return not is_hidden(found.relative_to(folder).as_posix())
-    inside = found.absolute().relative_to(root).as_posix()
+        return not is_hidden(file.relative_to(folder).as_posix())
+    inside = file.absolute().relative_to(root).as_posix()
     return inside == POLICY_FILE or is_manifest(inside)
 
 
@@ -81,7 +81,7 @@ def _manifest(path: Path, policies: dict[Path, Policy]) -> Checked:
 
 
 def _defaults(root: Path, namespace: str, policies: dict[Path, Policy]) -> dict[str, Any]:
-    """What the tenant's policy fills in; a policy with errors fills in nothing, and is told where it is named."""
+    """The policy's defaults for a namespace; none if the policy has errors, which only its own check reports."""
     from contract.policy import Policy, decode
 
     if root not in policies:
@@ -96,7 +96,7 @@ def _policy(path: Path) -> Checked:
     return Checked(str(path), None, decode(path.read_bytes(), str(path)).errors, ())
 
 
-def _told(result: Checked, decoded: Decoded) -> Checked:
-    errors = tuple(replace(problem, path=result.shown) for problem in decoded.errors)
-    lints = tuple(replace(problem, path=result.shown) for problem in decoded.lints)
-    return Checked(result.shown, decoded, errors, lints)
+def _with_problems(result: Checked, decoded: Decoded) -> Checked:
+    errors = tuple(replace(problem, path=result.name) for problem in decoded.errors)
+    lints = tuple(replace(problem, path=result.name) for problem in decoded.lints)
+    return Checked(result.name, decoded, errors, lints)

@@ -1,4 +1,4 @@
-"""Tables for people, JSON for programs."""
+"""Output as tables or JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def json_option(command: F) -> F:
-    """``--json``: the API's answer as it is."""
+    """Adds ``--json``, which prints the API's answer unchanged."""
     return click.option("--json", "as_json", is_flag=True, help="Print the API's answer as JSON.")(command)
 
 
@@ -22,7 +22,7 @@ def show_json(value: Any) -> None:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Columns as wide as their longest cell; nothing but a sentence where there are no rows."""
+    """Prints aligned columns, or a sentence if there are no rows."""
     cells = [[printable(cell) for cell in row] for row in rows]
     if not cells:
         click.echo("Nothing to show.")
@@ -33,7 +33,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def printable(value: Any) -> str:
-    """A cell: no control characters reach the terminal, whatever a host's name or a job's field holds."""
+    """The text of a cell. Replaces control characters, which could change the terminal."""
     if value is None or value == "":
         return "-"
     if isinstance(value, (list, tuple)):
@@ -41,8 +41,13 @@ def printable(value: Any) -> str:
     return "".join(char if char.isprintable() else "?" for char in str(value))
 
 
+def plain(message: Any) -> str:
+    """A message of the API without its backticks, which only Markdown renders."""
+    return str(message).replace("`", "")
+
+
 def moment(text: str | None) -> str:
-    """A time of the API in this machine's zone."""
+    """A time of the API in this machine's time zone."""
     if not text:
         return "-"
     return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

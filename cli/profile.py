@@ -1,4 +1,4 @@
-"""Where the CLI keeps the server's address and the token: one JSON file that only its owner can read."""
+"""The CLI's profile: server address and token in a JSON file with mode 0600."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ class Profile:
 
 def location() -> Path:
     """``$CRONTOPUS_PROFILE``, else ``~/.config/crontopus/profile.json`` (XDG)."""
-    given = os.environ.get("CRONTOPUS_PROFILE")
-    if given:
-        return Path(given)
+    configured = os.environ.get("CRONTOPUS_PROFILE")
+    if configured:
+        return Path(configured)
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     return Path(base) / "crontopus" / "profile.json"
 
 
 def load() -> Profile | None:
-    """The profile, with CRONTOPUS_URL and CRONTOPUS_TOKEN before the file; None where nobody signed in."""
+    """The saved profile, overridden by CRONTOPUS_URL and CRONTOPUS_TOKEN; None without address or token."""
     url, token = os.environ.get("CRONTOPUS_URL"), os.environ.get("CRONTOPUS_TOKEN")
     try:
-        kept = json.loads(location().read_text())
+        saved = json.loads(location().read_text())
     except (OSError, ValueError):
-        kept = {}
+        saved = {}
     profile = Profile(
-        url=url or kept.get("url", ""), token=token or kept.get("token", ""), username=kept.get("username", "")
+        url=url or saved.get("url", ""), token=token or saved.get("token", ""), username=saved.get("username", "")
     )
     return profile if profile.url and profile.token else None
 
 
 def save(profile: Profile) -> Path:
-    """Writes the profile whole, readable by its owner only (0600)."""
+    """Writes the profile atomically with mode 0600."""
     path = location()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".profile-")

@@ -1,4 +1,4 @@
-"""Pictures of the console for the documentation, taken of the demo tenant: nothing in them is invented.
+"""Takes the documentation's pictures of the console from the demo tenant, with real runs.
 
 scripts/screenshots.py [--url URL --password-file FILE]
 
@@ -30,7 +30,7 @@ IMAGES = ROOT / "docs" / "images"
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PATIENCE_S = 900.0
 DESK, PHONE = (1320, 860), (390, 844)
-# What must have happened before the first picture: job, outcome, how often.
+# The runs that must exist before the first picture: job, outcome, number.
 FATES = (
     ("health-probe", "success", 4),
     ("invoice-export", "failed", 2),
@@ -42,7 +42,7 @@ FATES = (
 
 @dataclass(frozen=True)
 class Picture:
-    """A page in one theme and size; ``{run}``, ``{output}`` and ``{endpoint}`` in the address are ids of the demo's."""
+    """A page in one theme and size. ``{run}``, ``{output}`` and ``{endpoint}`` in its address are ids of the demo."""
 
     name: str
     address: str
@@ -85,7 +85,7 @@ def main() -> None:
 
 @contextmanager
 def _demo() -> Iterator[tuple[str, str]]:
-    """The product with its demo on a free port; gives its address and the demo's password."""
+    """Runs the product with its demo on a free port. Yields its address and the demo's password."""
     home = Path(tempfile.mkdtemp(prefix="crontopus-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -105,7 +105,7 @@ def _demo() -> Iterator[tuple[str, str]]:
 
 
 def _ended(child: subprocess.Popen[bytes], log: Path) -> bool:
-    """False while the product runs; says why it does not."""
+    """False while the product runs. Raises with the reason if it has ended."""
     if child.poll() is None:
         return False
     raise SystemExit(f"The product did not start:\n{log.read_text()}")
@@ -140,13 +140,13 @@ def _runs(http: httpx.Client, job: str, status: str) -> int:
 
 
 def _samples(http: httpx.Client) -> dict[str, str]:
-    """Ids that addresses name: a run that failed, the demo's host."""
+    """Ids for the addresses: a failed run and the demo's host."""
     failed = http.get("/api/runs", params={"job": "invoice-export", "status": "failed"}).json()["runs"][0]
     return {"run": failed["id"], "endpoint": http.get("/api/endpoints").json()["endpoints"][0]["id"]}
 
 
 def _session(browser: Browser, url: str, password: str) -> StorageState:
-    """The cookie of one sign-in, which all pictures share: sign-ins are limited."""
+    """The cookie of one sign-in for all pictures, because sign-ins are limited."""
     context = browser.new_context(base_url=url)
     signed = context.request.post("/api/auth/session", data={"username": "demo", "password": password})
     assert signed.ok, signed.text()
@@ -154,7 +154,7 @@ def _session(browser: Browser, url: str, password: str) -> StorageState:
 
 
 def _take(browser: Browser, url: str, session: StorageState, picture: Picture, samples: dict[str, str]) -> None:
-    """One picture, as soon as the page has its data and says that it is live."""
+    """Takes a picture as soon as the page has its data and is live."""
     width, height = picture.size
     context = browser.new_context(
         base_url=url,

@@ -1,9 +1,8 @@
-"""The file that cron starts: the runner's source, which is not compiled again at each start.
+"""Builds ``run-job``, the program that cron starts, so that Python need not compile it at each start.
 
-Python keeps no compiled copy of a script, and compiling the runner takes longer than the rest of its start. So its
-source stands in ``run-job`` as comments, which cost next to nothing, after a few lines that run the compiled copy in
-``run-job.cache``. When that copy is missing, damaged or another Python's, the comments are compiled: ``run-job`` needs
-no other file.
+Python keeps no compiled copy of a script, and compiling the runner takes longer than the rest of its start. Therefore
+``run-job`` is a few lines that run the compiled copy in ``run-job.cache``, followed by the source as comments. If the
+copy is missing, damaged or from another Python, these lines compile the comments: ``run-job`` works on its own.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import importlib.util
 import marshal
 import sys
 
-# `_imp.source_hash` is built into the interpreter: it finds damage, which `marshal` might not survive.
+# `_imp.source_hash` is built into the interpreter. It detects damage, with which `marshal` could crash.
 HEAD = """\
 #!{python} -IS
 # Written by crontopus-agent. The runner is the comments below; run-job.cache is the same, compiled.
@@ -30,7 +29,7 @@ def load():
         if sys.version == {version!r} and _imp.source_hash({key}, data) == {digest!r}:
             return marshal.loads(data)
     except (ImportError, AttributeError, OSError, ValueError, EOFError, TypeError):
-        pass  # the comments have to do
+        pass  # compile the comments below
     with open(__file__, encoding="utf-8") as file:
         lines = file.read().split("\\n")
     return compile("\\n".join(["" if n < {head} else line[1:] for n, line in enumerate(lines)]), __file__, "exec")
@@ -42,12 +41,12 @@ HEAD_LINES = HEAD.count("\n")
 
 
 def compiled(source: bytes, path: str) -> bytes:
-    """What goes into ``run-job.cache``; a traceback names the lines of ``path``, where they are the comments."""
+    """The contents of ``run-job.cache``. Tracebacks name the lines of ``path``, where the source is in comments."""
     return marshal.dumps(compile(b"\n" * HEAD_LINES + source, path, "exec", dont_inherit=True))
 
 
 def program(source: bytes, python: str, cache: bytes) -> bytes:
-    """``run-job`` for this interpreter and this compiled copy."""
+    """The contents of ``run-job`` for this interpreter and this compiled copy."""
     head = HEAD.format(
         python=python,
         version=sys.version,

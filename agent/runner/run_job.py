@@ -1,12 +1,12 @@
 #!/usr/bin/env -S python3 -I -S
-"""Run one job as cron would, and tell the control plane how it went: ``run-job [--manual] JOB-ID``.
+"""Runs one job as cron would and reports the run to the control plane: ``run-job [--manual] JOB-ID``.
 
-The agent copies this file to ``<state>/bin/run-job``; ``<state>/jobs/JOB-ID.json`` says what to run. Python 3.8 or
-newer, its standard library, one file. Monitoring never changes what the job does: the command starts before anything is
-written or sent, and its exit code is ours.
+The agent installs this file as ``<state>/bin/run-job``; ``<state>/jobs/JOB-ID.json`` describes the job. It needs only
+Python 3.8 and the standard library. Monitoring does not change the job: the command starts before anything is written
+or sent, and the runner exits with the command's exit code.
 
-Processes: the runner (this one) holds the pipes and the limits; the command leads a group of its own; a *guard*
-outlives a killed runner just long enough to end that group; *senders* talk to the network. Only the first two hold
+Processes: the *runner* reads the command's output and enforces its limits; the *command* leads its own process group;
+the *guard* ends that group if the runner is killed; *senders* send check-ins. Only the runner and the command hold
 cron's files.
 """
 
@@ -23,10 +23,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 else:
-    import _signal as signal  # all of it but the enumerations, for which `signal` would take 4 ms of every start
+    import _signal as signal  # the `signal` module without its enumerations, which take 4 ms at every start
 
 try:
-    # Half of the start-up time would be the `json` package compiling its regular expressions; its scanner needs none.
+    # The `json` package compiles regular expressions, which takes half of the start-up time. The scanner needs none.
     from _json import make_scanner
 except ImportError:  # another implementation than CPython
     make_scanner = None
@@ -38,19 +38,19 @@ REPLACED = signal.SIGUSR2
 UNUSABLE, CANNOT_START, NOT_FOUND = 78, 126, 127
 PIECE = 65536
 LEFT_OVER = 1 << 20
-# A pipe that polls as writable takes this much without blocking: PIPE_BUF of pipe(7).
-SURE = 4096
+# A writable pipe accepts this many bytes without blocking: PIPE_BUF of pipe(7).
+PIPE_BUF = 4096
 BODY_LIMIT = 900_000
-# Above this the spool takes no more output. Fewer files than SPOOL_FEW cannot be so large.
+# Above this size the spool accepts no more output. SPOOL_FEW files or fewer cannot reach it.
 SPOOL_LIMIT = 64 << 20
 SPOOL_FEW = SPOOL_LIMIT // BODY_LIMIT
 CALL_SECONDS, SENDER_SECONDS, SETTLED_MS = 5, 20, 50
-# Answers that say nothing about the check-in itself.
-PASSING = (401, 403, 408, 429)
+# Temporary answers, which do not mean that the check-in is invalid.
+TEMPORARY = (401, 403, 408, 429)
 
 
 class CannotStart(Exception):
-    """The command was not started; the text says why, ``code`` is what a shell would exit with."""
+    """The command cannot be started. ``code``: the exit code of a shell in this case."""
 
     def __init__(self, text: str, code: int = CANNOT_START) -> None:
         super().__init__(text)
@@ -58,7 +58,7 @@ class CannotStart(Exception):
 
 
 class Ignoring:
-    """``contextlib.suppress``, whose module would cost 3 ms of every start."""
+    """``contextlib.suppress`` without its module, which takes 3 ms at every start."""
 
     def __init__(self, kind: type) -> None:
         self.kind = kind
@@ -74,7 +74,7 @@ class Ignoring:
 
 
 class _Plain:
-    """What the scanner of `json` asks its decoder for."""
+    """The decoder's attributes that the scanner of `json` reads."""
 
     strict, memo = True, {}
     object_hook = object_pairs_hook = None
@@ -82,7 +82,7 @@ class _Plain:
 
 
 def read_json(path: str) -> dict:
-    """The object in ``path``; OSError or ValueError."""
+    """The JSON object in ``path``. Raises OSError or ValueError."""
     with open(path, encoding="utf-8") as file:
         text = file.read().strip()
     try:
@@ -92,9 +92,9 @@ def read_json(path: str) -> dict:
     if end != len(text) or not text:
         import json
 
-        value = json.loads(text)  # says where it is wrong
+        value = json.loads(text)  # raises ValueError with the position
     if not isinstance(value, dict):
-        raise ValueError("it holds no JSON object")
+        raise ValueError("the file is not a JSON object")
     return value
 
 
@@ -103,41 +103,45 @@ def job_path(job_id: str, ending: str = "json") -> str:
 
 
 def quoted(argument: str) -> str:
-    """One word for a POSIX shell."""
+    """The argument quoted as one word for a POSIX shell."""
     return "'" + argument.replace("'", "'\"'\"'") + "'"
 
 
-def expand(text: str, known: dict) -> str:
-    """``${NAME}`` from ``known`` (empty when it is not there), ``$$`` a dollar; every other dollar stays."""
+def expand(text: str, variables: dict) -> str:
+    """Replaces ``${NAME}`` by the variable (empty if it is not set) and ``$$`` by ``$``. Any other ``$`` stays."""
     done, rest = "", text
     while "$" in rest:
         before, _, rest = rest.partition("$")
         name, closed, after = rest[1:].partition("}")
         if rest[:1] == "{" and closed:
-            done, rest = done + before + known.get(name, ""), after
+            done, rest = done + before + variables.get(name, ""), after
         else:
             done, rest = done + before + "$", rest[1:] if rest[:1] == "$" else rest
     return done + rest
 
 
 def read_env_file(path: str) -> dict:
-    """``KEY=value`` lines; blank lines and comments are skipped, ``export`` and one pair of quotes are taken off."""
-    found = {}
+    """The variables of a file of ``KEY=value`` lines.
+
+    Skips blank lines and comments; removes ``export`` and one pair of quotes. Raises CannotStart.
+    """
+    variables = {}
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().split("\n")
     except OSError as problem:
-        raise CannotStart(f"The environment file cannot be read: {problem}") from problem
+        raise CannotStart(f"The environment file (envFile) cannot be read: {problem}") from problem
     for line in lines:
         name, equals, value = line.strip().partition("=")
         name, value = name[7:].strip() if name.startswith("export ") else name.strip(), value.strip()
         if equals and name and not name.startswith("#"):
-            found[name] = value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
-    return found
+            quoted_value = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+            variables[name] = value[1:-1] if quoted_value else value
+    return variables
 
 
 def find_user(name: str) -> tuple:
-    """(name, uid, gid, home)"""
+    """(name, uid, gid, home) of a user. Raises CannotStart."""
     import pwd
 
     try:
@@ -145,32 +149,32 @@ def find_user(name: str) -> tuple:
     except KeyError:
         raise CannotStart(f"There is no user {name} on this host") from None
     if os.geteuid() not in (0, entry.pw_uid):
-        raise CannotStart(f"The job is for user {name}: only root can run it")
+        raise CannotStart(f"The job runs as user {name}, which needs an agent that runs as root")
     return name, entry.pw_uid, entry.pw_gid, entry.pw_dir
 
 
 def build_environment(job: dict, user: tuple | None) -> dict:
-    """Cron's environment, then the user's names, then the file, then ``env``."""
-    known = dict(os.environ)
+    """The job's environment: cron's, overridden by the user's LOGNAME, USER and HOME, by ``env_file``, by ``env``."""
+    variables = dict(os.environ)
     if user is not None:
-        known.update(LOGNAME=user[0], USER=user[0], HOME=user[3])
+        variables.update(LOGNAME=user[0], USER=user[0], HOME=user[3])
     if job.get("env_file"):
-        known.update(read_env_file(os.path.join(known.get("HOME", "/"), expand(job["env_file"], known))))
-    known.update({name: expand(str(value), known) for name, value in (job.get("env") or {}).items()})
-    return known
+        variables.update(read_env_file(os.path.join(variables.get("HOME", "/"), expand(job["env_file"], variables))))
+    variables.update({name: expand(str(value), variables) for name, value in (job.get("env") or {}).items()})
+    return variables
 
 
 def slot_of(job: dict, manual: bool, now: float) -> int | None:
-    """The minute that cron started us for; none for a manual run, or for a job of events only (``@reboot``)."""
+    """The minute for which cron started the job; None for a manual run and for a job with ``@reboot`` only."""
     timed = [text for text in job.get("schedule") or () if not text.startswith("@reboot")]
     return int(now) // 60 * 60 if timed and not manual else None
 
 
 def through_gate(job: dict, slot: int | None) -> tuple:
-    """(whether the job is due, its slot). A job whose zone is not the host's is called more often than it is due.
+    """(whether the job is due, its slot). Crontab lines of a job in another zone fire more often than the job is due.
 
-    A loaded host may start us in the minute after the one that cron meant. That minute counts where ``late`` says that
-    cron never calls this job in two minutes that follow each other: then this call can be meant for no other.
+    On a loaded host, cron may start the job a minute late. With the gate's ``late``, cron never starts the job in two
+    consecutive minutes, so a start in the minute after a slot belongs to that slot.
     """
     gate = job.get("gate")
     if not gate or slot is None or slot > gate["until"] or slot in gate["slots"]:
@@ -181,7 +185,7 @@ def through_gate(job: dict, slot: int | None) -> tuple:
 
 
 def clock_changed(now: float) -> bool:
-    """Within three hours of a change cron(8) may be catching up: its calls are not of their minutes."""
+    """Whether the clock changed in the last three hours, in which cron(8) may still catch up on skipped runs."""
     return time.localtime(now).tm_gmtoff != time.localtime(now - 3 * 3600).tm_gmtoff
 
 
@@ -203,7 +207,7 @@ def new_id() -> str:
 
 
 def next_number() -> int:
-    """Larger than every one before it in this state folder, wherever the clock jumps to."""
+    """A sequence number larger than all earlier ones of this state folder, even if the clock jumps back."""
     number = int(time.time() * 1000)
     try:
         file = os.open(os.path.join(SPOOL, ".seq"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -214,7 +218,7 @@ def next_number() -> int:
         last = os.read(file, 32).strip()
         number = max(number, int(last) + 1) if last.isdigit() else number
         os.pwrite(file, b"%020d" % number, 0)
-    except OSError:  # a full disk: the clock has to do
+    except OSError:  # a full disk: use the clock
         pass
     finally:
         os.close(file)
@@ -230,7 +234,7 @@ def boot_id() -> str:
 
 
 class Letter:
-    """A check-in on its way: its bytes, and its file in the spool while it has one."""
+    """One check-in, and its file in the spool if it has one."""
 
     def __init__(self, body: dict) -> None:
         self.body, self.spooled = body, False
@@ -240,7 +244,7 @@ class Letter:
         return os.path.join(SPOOL, f"{self.body['seq']:020d}-{self.body['id']}.json")
 
     def data(self) -> bytes:
-        """As JSON, with the output cut to what a server takes."""
+        """The check-in as JSON, with the output shortened to ``BODY_LIMIT`` bytes."""
         import json
 
         output = dict(self.body.get("output") or {})
@@ -255,7 +259,7 @@ class Letter:
             self.body = dict(self.body, output=output)
 
     def spool(self) -> None:
-        """Make it durable. On a full disk once more without its output; then only the network is left."""
+        """Writes the check-in to the spool; on a full disk without its output, or not at all."""
         full = bool(self.body.get("output")) and is_spool_full()
         first = Letter(without_output(self.body)) if full else self
         for data in (first.data(), Letter(dict(self.body, output=None)).data()):
@@ -268,14 +272,14 @@ class Letter:
 
 
 def is_spool_full() -> bool:
-    """It holds more than it should: no daemon is there to send it or to bound it."""
+    """Whether the spool exceeds ``SPOOL_LIMIT``, because no agent runs that sends or limits it."""
     with Ignoring(OSError):
         if len(os.listdir(SPOOL)) <= SPOOL_FEW:
             return False
         size = 0
         with os.scandir(SPOOL) as entries:
             for entry in entries:
-                with Ignoring(FileNotFoundError):  # sent meanwhile
+                with Ignoring(FileNotFoundError):  # a sender has just deleted it
                     size += entry.stat(follow_symlinks=False).st_size
                 if size > SPOOL_LIMIT:
                     return True
@@ -283,14 +287,14 @@ def is_spool_full() -> bool:
 
 
 def without_output(body: dict) -> dict:
-    """What was printed is counted as lost."""
+    """The check-in without its output, whose bytes count as lost."""
     output = body["output"]
     lost = output["lost_bytes"] + len((output["head"] + output["tail"]).encode("utf-8", "replace"))
     return dict(body, output={"head": "", "tail": "", "lost_bytes": lost})
 
 
 def write_durably(path: str, data: bytes) -> None:
-    """All of it or nothing, and on the disk before it has its name."""
+    """Writes the file atomically; it is on disk when it appears under its name."""
     folder, name = os.path.split(path)
     hidden = os.path.join(folder, "." + name)
     file = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -314,9 +318,9 @@ def write_durably(path: str, data: bytes) -> None:
 
 
 def send(letters: list) -> None:
-    """Try each in its order, for a few seconds; what does not get through stays in the spool for the daemon."""
-    os.nice(10)  # no job has to wait for this
-    signal.alarm(SENDER_SECONDS)  # whatever hangs, a resolver for instance: this process is not for long
+    """Sends each check-in in order, for a few seconds. What fails stays in the spool for the agent."""
+    os.nice(10)  # jobs come first
+    signal.alarm(SENDER_SECONDS)  # ends this process if anything hangs, such as the resolver
     import http.client
     from urllib.parse import urlsplit
 
@@ -327,29 +331,29 @@ def send(letters: list) -> None:
     headers["User-Agent"] = "crontopus-run-job"
     path = url.path.rstrip("/") + "/api/checkins"
     if connection.get("proxy"):
-        peer, path = through(urlsplit(connection["proxy"]), url, kind, headers, path)
+        peer, path = via_proxy(urlsplit(connection["proxy"]), url, kind, headers, path)
     else:
         peer = kind(url.hostname or "", url.port, timeout=CALL_SECONDS)
-    left = [letter for letter in letters if not deliver(letter, peer, path, headers)]
-    for letter in left:  # sent by somebody else, or a slow guard has only now spooled it
+    remaining = [letter for letter in letters if not deliver(letter, peer, path, headers)]
+    for letter in remaining:  # sent by another process, or only now spooled by a slow guard
         deliver(letter, peer, path, headers)
 
 
 def deliver(letter: Letter, peer, path: str, headers: dict) -> bool:
-    """False when its file is not there, and so it is not ours to send."""
+    """Sends a check-in. False if its file does not exist (not yet, or already sent)."""
     if letter.spooled and not os.path.exists(letter.path):
         return False
     peer.request("POST", path, letter.data(), headers)
     answer = peer.getresponse()
     answer.read()
-    ours = "html" not in (answer.getheader("Content-Type") or "")  # else a portal answers for the control plane
-    if letter.spooled and ours:
+    from_server = "html" not in (answer.getheader("Content-Type") or "")  # HTML: a captive portal answered
+    if letter.spooled and from_server:
         settle(letter.path, answer.status)
     return True
 
 
-def through(proxy, url, kind, headers: dict, path: str) -> tuple:
-    """(connection, what to ask it for) by way of an HTTP proxy; its credentials go into ``headers`` or the tunnel."""
+def via_proxy(proxy, url, kind, headers: dict, path: str) -> tuple:
+    """(connection, request path) through an HTTP proxy. Adds its credentials to ``headers`` or to the tunnel."""
     from base64 import b64encode
     from urllib.parse import unquote
 
@@ -366,15 +370,15 @@ def through(proxy, url, kind, headers: dict, path: str) -> tuple:
 
 
 def settle(path: str, status: int) -> None:
-    """Accepted: the file goes. Refused for good: it is put aside. Anything else: it waits."""
+    """Deletes an accepted check-in, moves an invalid one to ``refused``, and leaves any other in the spool."""
     try:
         if status == 200:
             os.unlink(path)
-        elif 400 <= status < 500 and status not in PASSING:
+        elif 400 <= status < 500 and status not in TEMPORARY:
             refused = os.path.join(SPOOL, "refused")
             os.makedirs(refused, 0o700, exist_ok=True)
             os.rename(path, os.path.join(refused, os.path.basename(path)))
-    except FileNotFoundError:  # the daemon was faster
+    except FileNotFoundError:  # the agent was faster
         pass
 
 
@@ -383,18 +387,18 @@ class Story:
 
     def __init__(self, job: dict, slot: int | None) -> None:
         self.job, self.slot, self.run_id, self.boot = job, slot, new_id(), boot_id()
-        self.told = (job.get("checkin") or {}).get("enabled", True)
+        self.monitored = (job.get("checkin") or {}).get("enabled", True)
 
     def letter(self, kind: str, attempt: int, started: float | None, **facts: object) -> Letter:
         body = {"id": new_id(), "job_id": self.job["job_id"], "run_id": self.run_id, "kind": kind, "attempt": attempt}
         body.update(at=iso(time.time()), slot=iso(self.slot), started_at=iso(started), boot_id=self.boot)
         body.update(commit=self.job.get("commit") or "", line_hash=self.job.get("line_hash") or "")
-        body.update(facts, seq=next_number() if self.told else 0)
+        body.update(facts, seq=next_number() if self.monitored else 0)
         return Letter(body)
 
     def post(self, *letters: Letter) -> None:
-        """Spool what has no file yet, here and now; send all from a process of its own."""
-        if self.told:
+        """Writes the check-ins to the spool, and sends them from a separate process."""
+        if self.monitored:
             for letter in letters:
                 if not letter.spooled:
                     letter.spool()
@@ -405,7 +409,7 @@ class Story:
 
 
 def close_files(keep: tuple = ()) -> None:
-    """Standard files become /dev/null, so that cron sees the end of ours; all others but ``keep`` are closed."""
+    """Redirects the standard files to /dev/null, so that cron sees their end, and closes all others but ``keep``."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         if number not in keep:
@@ -417,7 +421,7 @@ def close_files(keep: tuple = ()) -> None:
 
 
 def detach(work, keep: tuple = ()) -> None:
-    """Do ``work`` in a process that nobody waits for: own session, no terminal, none of our files but ``keep``."""
+    """Runs ``work`` in a detached process: own session, no terminal, no inherited files but ``keep``."""
     child = os.fork()
     if child:
         os.waitpid(child, 0)
@@ -436,20 +440,20 @@ def detach(work, keep: tuple = ()) -> None:
 
 
 def signal_group(group: int, number: int) -> bool:
-    """False when nobody is left in it."""
+    """Sends a signal to a process group. False if the group has no process."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody is there who became another user
+    except PermissionError:  # a process of the group has changed its user
         return True
     return True
 
 
 def guard(runner: int, grace: float, letter: Letter | None) -> None:
-    """Wait for the runner's word that it is done; when it dies without one, end the group that it left behind.
+    """Writes and sends the start check-in, then waits for the runner. If the runner dies, ends the command's group.
 
-    Each line from the runner is the group that runs now, 0 for none, or ``bye``. Its first deed is the start check-in.
+    ``runner`` is a pipe. Each line is the id of the running group, 0 for none, or ``bye`` at the end of the run.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     if letter is not None:
@@ -458,13 +462,13 @@ def guard(runner: int, grace: float, letter: Letter | None) -> None:
     poll.register(runner, select.POLLIN)
     while True:
         if not poll.poll(None if letter is None else SETTLED_MS):
-            send_aside(letter)  # a run that was over by now has its start sent with its end
+            send_aside(letter)  # the start check-in of a run that ended sooner is sent together with its end
             letter = None
             continue
-        said = os.read(runner, 4096)
-        if not said:
+        data = os.read(runner, 4096)
+        if not data:
             break
-        word = said.split()[-1]
+        word = data.split()[-1]
         if word == b"bye":
             return
     if word.isdigit() and int(word):
@@ -492,7 +496,7 @@ def end_group(group: int, grace: float) -> None:
 
 
 class Output:
-    """The first and the last bytes of what was printed. Holds no more than both and one piece."""
+    """The first and the last bytes of the output. Holds at most these and one piece."""
 
     def __init__(self, head: int, tail: int) -> None:
         self.room, self.limit, self.total = head, tail, 0
@@ -507,20 +511,20 @@ class Output:
         if len(self.tail) > self.limit + PIECE:
             del self.tail[: len(self.tail) - self.limit]
 
-    def told(self) -> dict:
-        """As text: a character that was cut in two is whole in the tail, or counted as lost."""
+    def as_checkin(self) -> dict:
+        """Head and tail as text. A character cut in two moves to the tail, or its bytes count as lost."""
         head, tail = bytes(self.head), bytes(self.tail[max(0, len(self.tail) - self.limit) :])
         cut = len(head) - unfinished(head)
         if len(head) + len(tail) == self.total:
             head, tail = (head[:cut], head[cut:] + tail) if tail else (head, tail)
         else:
-            head, tail = head[:cut], tail[stray(tail) :]
+            head, tail = head[:cut], tail[continuation(tail) :]
         lost = self.total - len(head) - len(tail)
         return {"head": head.decode("utf-8", "replace"), "tail": tail.decode("utf-8", "replace"), "lost_bytes": lost}
 
 
 def unfinished(data: bytes) -> int:
-    """How many bytes at the end begin a UTF-8 character that is not complete."""
+    """The number of bytes at the end that begin an incomplete UTF-8 character."""
     for count, byte in enumerate(reversed(data[-3:]), 1):
         if byte >= 0xC0:
             length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
@@ -530,8 +534,8 @@ def unfinished(data: bytes) -> int:
     return 0
 
 
-def stray(data: bytes) -> int:
-    """How many bytes at the front are the rest of a UTF-8 character that began before."""
+def continuation(data: bytes) -> int:
+    """The number of bytes at the start that end a UTF-8 character from before ``data``."""
     count = 0
     while count < min(3, len(data)) and 0x80 <= data[count] < 0xC0:
         count += 1
@@ -539,8 +543,8 @@ def stray(data: bytes) -> int:
 
 
 def start_command(job: dict, environment: dict, user: tuple | None) -> tuple:
-    """(process id, its stdout, its stderr). The process leads a session and group of its own; CannotStart."""
-    out, err, trouble = os.pipe(), os.pipe(), os.pipe()
+    """(process id, its stdout, its stderr). The process leads its own session and group. Raises CannotStart."""
+    out, err, failure = os.pipe(), os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         try:
@@ -548,29 +552,29 @@ def start_command(job: dict, environment: dict, user: tuple | None) -> tuple:
             os.dup2(err[1], 2)
             become_command(job, environment, user)
         except OSError as problem:
-            os.write(trouble[1], b"%d %s" % (problem.errno or 0, os.fsencode(str(problem))))
+            os.write(failure[1], b"%d %s" % (problem.errno or 0, os.fsencode(str(problem))))
         finally:
             os._exit(CANNOT_START)
-    for pipe in (out, err, trouble):
+    for pipe in (out, err, failure):
         os.close(pipe[1])
-    told = os.read(trouble[0], 4096)
-    os.close(trouble[0])
-    if told:
+    message = os.read(failure[0], 4096)
+    os.close(failure[0])
+    if message:
         os.close(out[0])
         os.close(err[0])
         os.waitpid(child, 0)
-        number, _, text = told.decode("utf-8", "replace").partition(" ")
-        raise CannotStart("The command could not be started: " + text, NOT_FOUND if number == "2" else CANNOT_START)
+        number, _, text = message.decode("utf-8", "replace").partition(" ")
+        raise CannotStart("The command cannot be started: " + text, NOT_FOUND if number == "2" else CANNOT_START)
     return child, out[0], err[0]
 
 
 def become_command(job: dict, environment: dict, user: tuple | None) -> None:
-    """Replace this process by the job's shell. Only returns by an exception."""
+    """Replaces this process with the job's shell. Raises OSError if it cannot."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     for number in (*FORWARDED, REPLACED, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
         if number == signal.SIGPIPE or signal.getsignal(number) != signal.SIG_IGN or number == signal.SIGXFSZ:
-            signal.signal(number, signal.SIG_DFL)  # Python ignores the last two; a command must not
+            signal.signal(number, signal.SIG_DFL)  # Python ignores SIGPIPE and SIGXFSZ; a command must not
     if job.get("nice") is not None:
         os.nice(job["nice"])
     if user is not None and os.geteuid() != user[1]:
@@ -586,7 +590,7 @@ def become_command(job: dict, environment: dict, user: tuple | None) -> None:
 
 
 def enter_folder(folder: str | None, environment: dict) -> None:
-    """The home, as cron(8) does (``/`` when it is gone), then ``folder``, which has to be there."""
+    """Changes to the home folder as cron(8) does (``/`` if it does not exist), then to ``folder``. Raises OSError."""
     try:
         os.chdir(environment.get("HOME") or "/")
     except OSError:
@@ -596,7 +600,7 @@ def enter_folder(folder: str | None, environment: dict) -> None:
 
 
 class Command:
-    """One attempt: passes its output on, keeps its limits, knows its end."""
+    """The running command of one attempt: passes its output on, enforces its limits and waits for its end."""
 
     def __init__(self, job: dict, wake: int, process: int, out: int, err: int) -> None:
         check = job.get("checkin") or {}
@@ -613,16 +617,16 @@ class Command:
         self.timed_out, self.signals = False, []
 
     def run(self) -> None:
-        """Until the command has ended, and with it, when it was told to end, its whole group."""
+        """Runs until the command has ended; after a TERM, until its whole group has."""
         while not self.ended or (self.kill_at is not None and signal_group(self.process, 0)):
-            self.turn(self.patience())
+            self.turn(self.timeout())
             self.enforce()
         budget = LEFT_OVER
         while budget > 0 and self.turn(0, reading=True):
             budget -= PIECE
 
-    def patience(self) -> int | None:
-        """Milliseconds until something is due; a group that loses its last member tells nobody, so it is asked."""
+    def timeout(self) -> int | None:
+        """Milliseconds until the next limit, or None. A group sends no signal at its end, so it is polled."""
         if self.ended:
             return 20
         due = self.kill_at if self.kill_at is not None else self.end_at
@@ -632,22 +636,22 @@ class Command:
         now = time.monotonic()
         if not self.ended and self.end_at is not None and now >= self.end_at and not self.timed_out:
             self.timed_out = True
-            self.ask_to_end(signal.SIGTERM)
+            self.forward(signal.SIGTERM)
         if self.kill_at is not None and now >= self.kill_at:
             signal_group(self.process, signal.SIGKILL)
             self.kill_at = now + 1
 
-    def ask_to_end(self, number: int) -> None:
-        """Forward the signal to the group. After TERM it has the kill grace to be gone."""
+    def forward(self, number: int) -> None:
+        """Sends the signal to the group. After TERM, KILL follows when the kill grace is over."""
         signal_group(self.process, number)
         if number == signal.SIGTERM and self.kill_at is None:
             self.kill_at = time.monotonic() + self.grace
 
-    def turn(self, patience: int | None, reading: bool = False) -> bool:
-        """Wait for what comes first and deal with it; False when nothing came.
+    def turn(self, timeout: int | None, reading: bool = False) -> bool:
+        """Waits up to ``timeout`` ms for signals and output, and handles them. False if there were none.
 
-        A reader who is slower than the command slows the command, as without us; with ``reading`` what is there is
-        taken in anyway.
+        A slow reader of the output slows the command down, as under plain cron. With ``reading``, all available output
+        is read regardless.
         """
         poll = select.poll()
         poll.register(self.wake, select.POLLIN)
@@ -656,17 +660,17 @@ class Command:
                 poll.register(source, select.POLLIN)
         for sink in () if reading else self.waiting:
             poll.register(sink, select.POLLOUT)
-        events = poll.poll(patience)
+        events = poll.poll(timeout)
         for file, _ in events:
             if file == self.wake:
-                self.hear(os.read(file, 512))
+                self.handle_signals(os.read(file, 512))
             elif file in self.sinks:
-                self.take(file)
+                self.read_from(file)
             else:
-                self.give(file)
+                self.write_to(file)
         return bool(events)
 
-    def hear(self, numbers: bytes) -> None:
+    def handle_signals(self, numbers: bytes) -> None:
         for number in numbers:
             if number == signal.SIGCHLD and not self.ended:
                 process, status = os.waitpid(self.process, os.WNOHANG)
@@ -674,9 +678,9 @@ class Command:
                     self.ended, self.status, self.ended_at = True, status, time.monotonic()
             elif number in FORWARDED or number == REPLACED:
                 self.signals.append(number)
-                self.ask_to_end(signal.SIGTERM if number == REPLACED else number)
+                self.forward(signal.SIGTERM if number == REPLACED else number)
 
-    def take(self, source: int) -> None:
+    def read_from(self, source: int) -> None:
         data, sink = os.read(source, PIECE), self.sinks[source]
         self.output.add(data)
         if not data:
@@ -685,10 +689,10 @@ class Command:
         elif sink is not None:
             self.waiting[sink] = self.waiting.get(sink, b"") + data
 
-    def give(self, sink: int) -> None:
-        """Pass on what surely fits. When nobody reads ours any more the command goes on, unlike without us."""
+    def write_to(self, sink: int) -> None:
+        """Passes on as much output as fits. If the reader has closed the pipe, the command continues."""
         held = self.waiting.pop(sink)
-        size = len(held) if stat.S_ISREG(os.fstat(sink).st_mode) else SURE
+        size = len(held) if stat.S_ISREG(os.fstat(sink).st_mode) else PIPE_BUF
         try:
             held = held[os.write(sink, held[:size]) :]
         except OSError:
@@ -697,8 +701,8 @@ class Command:
         if held:
             self.waiting[sink] = held
 
-    def let_go(self) -> None:
-        """Pass on the rest. What the command left running in the background may go on printing, as under cron."""
+    def release(self) -> None:
+        """Passes on the rest of the output, also of background processes that the command has left, as under cron."""
         if self.sinks:
             detach(self.pass_on, keep=(1, 2, self.wake, *self.sinks))
             for source in self.sinks:
@@ -716,7 +720,7 @@ class Command:
 
 
 def listen() -> int:
-    """Signals from now on are bytes in the pipe that is returned; those that were ignored stay so."""
+    """Redirects signals to a pipe, as bytes, and returns it. Ignored signals stay ignored."""
     wake, bell = os.pipe()
     os.set_blocking(bell, False)
     signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
@@ -732,21 +736,21 @@ class Run:
     def __init__(self, job: dict, story: Story, wake: int, lock: int | None) -> None:
         self.job, self.story, self.wake, self.lock = job, story, wake, lock
         self.check = job.get("checkin") or {}
-        self.leash = None
+        self.guard_pipe = None
 
     def run(self) -> int:
-        """All attempts; the exit code of the last one."""
+        """Makes all attempts. Returns the exit code of the last one."""
         retry = self.job.get("retry") or {}
         attempt, last = 1, 1 + (retry.get("attempts") or 0)
         code, final = self.attempt(attempt)
         while not final and attempt < last and not self.pause(retry, attempt):
             attempt += 1
             code, final = self.attempt(attempt)
-        self.say("bye")
+        self.tell_guard("bye")
         return code
 
     def pause(self, retry: dict, attempt: int) -> bool:
-        """Wait before the next attempt; True when a signal says to give up."""
+        """Waits before the next attempt. True if a signal ends the run."""
         delay = (retry.get("delay_s") or 0) * (2 ** (attempt - 1) if retry.get("backoff") == "exponential" else 1)
         until = time.monotonic() + delay
         poll = select.poll()
@@ -757,22 +761,22 @@ class Run:
         return False
 
     def attempt(self, attempt: int) -> tuple:
-        """(exit code, whether that is the end of the matter)"""
+        """Makes one attempt. Returns its exit code and whether the run is over."""
         started, clock = time.time(), time.monotonic()
         try:
             command = self.start()
         except CannotStart as problem:
-            complain(str(problem))
+            print_error(str(problem))
             facts = {"exit_code": problem.code, "error": str(problem), "duration_s": time.monotonic() - clock}
             self.story.post(self.story.letter("fail", attempt, started, **facts))
             return problem.code, False
         start = self.story.letter("start", attempt, started)
         self.watch(command, start)
         command.run()
-        self.say("0")
+        self.tell_guard("0")
         kind, facts = verdict(command, self.check)
         self.story.post(start, self.story.letter(kind, attempt, started, **facts))
-        command.let_go()
+        command.release()
         return exit_code(command.status), kind == "success" or bool(command.signals)
 
     def start(self) -> Command:
@@ -781,66 +785,69 @@ class Run:
         return Command(self.job, self.wake, *start_command(self.job, environment, user))
 
     def watch(self, command: Command, start: Letter) -> None:
-        """Tell the guard whom to end should we be killed. The first time it is made, with the start check-in."""
-        if self.leash is None:
-            reader, self.leash = os.pipe()
-            first = start if self.story.told else None
+        """Tells the guard which group to end if the runner is killed. Starts the guard at the first attempt."""
+        if self.guard_pipe is None:
+            reader, self.guard_pipe = os.pipe()
+            first = start if self.story.monitored else None
             detach(lambda: guard(reader, command.grace, first), (reader,) if self.lock is None else (reader, self.lock))
             os.close(reader)
             start.spooled = True
         else:
             self.story.post(start)
-        self.say(str(command.process))
+        self.tell_guard(str(command.process))
 
-    def say(self, word: str) -> None:
+    def tell_guard(self, word: str) -> None:
         try:
-            if self.leash is not None:
-                os.write(self.leash, word.encode() + b"\n")
-        except BrokenPipeError:  # somebody killed the guard; the run goes on without
-            self.leash = None
+            if self.guard_pipe is not None:
+                os.write(self.guard_pipe, word.encode() + b"\n")
+        except BrokenPipeError:  # the guard was killed; the run continues without it
+            self.guard_pipe = None
 
 
 def exit_code(status: int) -> int:
-    """What a shell would say: the command's own code, or 128 and its signal."""
+    """The exit code of a shell: the command's own, or 128 plus its signal."""
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 def verdict(command: Command, check: dict) -> tuple:
-    """(kind, facts) of a command that has ended."""
+    """The kind of check-in for a command that has ended, and its fields."""
     killed = os.WIFSIGNALED(command.status)
     number = os.WTERMSIG(command.status) if killed else None
     code = None if killed else os.WEXITSTATUS(command.status)
     duration, flags = command.ended_at - command.began, []
-    good = not command.timed_out and code in (check.get("success_exit_codes") or [0])
-    if good and duration < (check.get("min_runtime_s") or 0):
+    success = not command.timed_out and code in (check.get("success_exit_codes") or [0])
+    if success and duration < (check.get("min_runtime_s") or 0):
         flags.append("too_fast")
-    if good and command.output.total < (check.get("min_output_bytes") or 0):
+    if success and command.output.total < (check.get("min_output_bytes") or 0):
         flags.append("too_quiet")
     facts = {"exit_code": code, "signal": number, "duration_s": round(duration, 6), "timed_out": command.timed_out}
-    facts.update(flags=flags, output=command.output.told(), error=reason(command, check))
-    return "success" if good else "fail", facts
+    facts.update(flags=flags, output=command.output.as_checkin(), error=reason(command, check))
+    return "success" if success else "fail", facts
 
 
 def reason(command: Command, check: dict) -> str:
-    """What the exit code does not say."""
+    """Why the command ended, if the exit code does not tell."""
     if command.timed_out:
-        return f"It ran longer than its maxRuntime of {check['max_runtime_s']:g} s and was ended"
+        return f"The run was ended at its time limit (maxRuntime) of {check['max_runtime_s']:g} s"
     if REPLACED in command.signals:
-        return "It was ended because the next run replaced it"
+        return "The run was ended because the next run replaced it (concurrency: replace)"
     from signal import Signals
 
     names = [Signals(number).name for number in command.signals]
-    return "The runner was told to pass on " + ", ".join(names) if names else ""
+    return "The runner received " + ", ".join(names) + " and passed it to the command" if names else ""
 
 
 def take_lock(job: dict) -> int | None:
-    """The job's lock, held until the run ends; BlockingIOError while another run has it. None: it needs none."""
+    """Takes the job's lock, held until the run ends; None if the job needs none.
+
+    Raises BlockingIOError if another run has the lock.
+    """
     policy = job.get("concurrency") or "allow"
     if policy == "allow":
         return None
     try:
         lock = os.open(job_path(job["job_id"], "lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:  # no room for another file: the job's own has to do
+    except OSError:  # no space for a lock file: lock the job file
         lock = os.open(job_path(job["job_id"]), os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -848,40 +855,40 @@ def take_lock(job: dict) -> int | None:
         if policy != "replace":
             raise
         replace_run(lock, (job.get("checkin") or {}).get("kill_grace_s") or 0)
-    with Ignoring(OSError):  # a full disk: the next run cannot replace this one, and is skipped
+    with Ignoring(OSError):  # a full disk: the next run cannot replace this one and is skipped
         os.pwrite(lock, b"%020d" % os.getpid(), 0)
     return lock
 
 
 def replace_run(lock: int, grace: float) -> None:
-    """End the run that holds the lock: its runner is asked, then killed, and its guard ends the group."""
+    """Ends the run that holds the lock: signals its runner, later kills it, so that its guard ends the group."""
     until = time.monotonic() + 2 * grace + 5
-    holder, harsh = os.pread(lock, 20, 0), False
+    holder, killed = os.pread(lock, 20, 0), False
     if holder.isdigit():
-        tell(int(holder), REPLACED)
+        send_signal(int(holder), REPLACED)
     while time.monotonic() < until:
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(0.02)
-        if not harsh and holder.isdigit() and time.monotonic() > until - grace - 2:
-            harsh = tell(int(holder), signal.SIGKILL)
+        if not killed and holder.isdigit() and time.monotonic() > until - grace - 2:
+            killed = send_signal(int(holder), signal.SIGKILL)
     raise BlockingIOError
 
 
-def tell(process: int, number: int) -> bool:
+def send_signal(process: int, number: int) -> bool:
     with Ignoring(ProcessLookupError):
         os.kill(process, number)
     return True
 
 
-def complain(text: str) -> None:
-    with Ignoring(OSError):  # nobody may be listening
+def print_error(text: str) -> None:
+    with Ignoring(OSError):  # stderr may be closed
         os.write(2, f"run-job: {text}\n".encode("utf-8", "replace"))
 
 
 def open_standard_files() -> None:
-    """A caller may have closed some; nothing of ours may get their numbers."""
+    """Opens closed standard files on /dev/null, so that no other file gets their numbers."""
     file = os.open(os.devnull, os.O_RDWR)
     while file <= 2:
         file = os.dup(file)
@@ -892,13 +899,13 @@ def main(arguments: list) -> int:
     open_standard_files()
     ids = [text for text in arguments if text != "--manual"]
     if len(ids) != 1 or set(ids[0]) - set("0123456789abcdef-"):
-        complain("usage: run-job [--manual] JOB-ID")
+        print_error("usage: run-job [--manual] JOB-ID")
         return 2
     manual = len(ids) < len(arguments) or os.isatty(0)
     try:
         job = read_json(job_path(ids[0]))
         if job.get("job_id") != ids[0] or not isinstance(job.get("command"), str):
-            raise ValueError("it is not this job's, or names no command")
+            raise ValueError("the file belongs to another job, or has no command")
     except (OSError, ValueError) as problem:
         return unusable(ids[0], problem)
     due, slot = through_gate(job, slot_of(job, manual, time.time()))
@@ -911,15 +918,16 @@ def run_job(job: dict, slot: int | None) -> int:
         lock = take_lock(job)
     except BlockingIOError:
         now = time.time()
-        story.post(story.letter("skipped", 1, now, error="The run before it had not ended", duration_s=0.0))
+        text = "The previous run was still going (concurrency: forbid)"
+        story.post(story.letter("skipped", 1, now, error=text, duration_s=0.0))
         return 0
     return Run(job, story, wake, lock).run()
 
 
 def unusable(job_id: str, problem: Exception) -> int:
-    """A line in the crontab whose job file is missing or damaged is a failure that somebody must hear of."""
-    text = f"What this job is cannot be read from {job_path(job_id)}: {problem}"
-    complain(text)
+    """Reports a failed run because the job file is missing or damaged."""
+    text = f"The job file {job_path(job_id)} cannot be used: {problem}"
+    print_error(text)
     story = Story({"job_id": job_id}, None)
     story.post(story.letter("fail", 1, time.time(), exit_code=UNUSABLE, error=text))
     return UNUSABLE

@@ -1,4 +1,4 @@
-"""What holds the entries on this host: the user's crontab, or a file in its place."""
+"""The schedulers of this host: the user's crontab, or a crontab file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agent.schedulers.user_crontab import UserCrontab
 
 
 def scheduler_for(crontab: str | None) -> Scheduler:
-    """The file when one was given at enrolment, else the crontab of the user who runs the agent."""
+    """The crontab file at ``crontab``, or the crontab of the agent's user if that is None."""
     return Crontab(CrontabFile(Path(crontab)) if crontab else UserCrontab())
 
 

@@ -1,4 +1,4 @@
-"""What every scheduler offers: observe, prepare, apply, discover. How it keeps its entries is its own affair."""
+"""The interface of all schedulers: observe, prepare, apply, discover. Each decides how it stores its entries."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Protocol
 
 from contract.wire import CrontabLine, Drift
 
+CHANGED_MEANWHILE = "the crontab changed during this pass; the next pass starts again"
+
 
 @dataclass(frozen=True)
 class Observed:
-    """One reading of a scheduler.
+    """The observed state of a scheduler.
 
-    ``content`` is all that it holds, as a backup keeps it; ``entries`` are our lines by job id; ``legacy`` are lines
-    of the first Crontopus by job id; ``drift`` is how our part differs from what the agent wrote last.
+    ``content``: all of it, as a backup stores it. ``entries``: the managed lines by job id. ``legacy``: lines of the
+    first Crontopus by job id. ``drift``: how the managed part differs from what the agent wrote last.
     """
 
     content: bytes
@@ -26,7 +28,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What ``apply`` makes of ``before``: all of the content, and our part of it, by which drift is noticed later."""
+    """The planned state: the whole content, and the managed part ``ours``, with which drift is detected later."""
 
     before: Observed
     content: bytes
@@ -38,43 +40,43 @@ class Prepared:
 
 
 class Scheduler(Protocol):
-    """The scheduler of this host. Whatever cannot be read or written raises SchedulerFailed."""
+    """The scheduler of this host. Methods raise ``SchedulerFailed`` if it cannot be read or written."""
 
     @property
     def name(self) -> str: ...
 
     def capabilities(self) -> dict[str, object]:
-        """What it can do, as reported to the server."""
+        """The capabilities for the report to the server."""
         ...
 
     def observe(self, ours: str | None) -> Observed:
-        """What it holds now. ``ours`` is our part as the agent wrote it last, None before the first write."""
+        """The current state. ``ours``: the managed part as the agent wrote it last, None before the first write."""
         ...
 
     def prepare(self, before: Observed, lines: Iterable[bytes]) -> Prepared:
-        """The content with ``lines`` as our entries. Nothing else of it changes, and nothing is written yet."""
+        """The content with ``lines`` as the managed entries and no other change. Writes nothing."""
         ...
 
     def apply(self, prepared: Prepared, backup: Callable[[bytes], object]) -> None:
-        """Write the content, after ``backup`` has kept what is replaced.
+        """Writes the content, after a call of ``backup`` with the old one.
 
-        Raises SchedulerFailed where somebody changed it since it was observed (nothing is written), and where what is
-        read back is not what was written.
+        Raises ``SchedulerFailed`` without writing if the content has changed since ``observe``, and after writing if
+        it cannot read the same content back.
         """
         ...
 
     def discover(self, content: bytes, titles: Mapping[str, str]) -> list[CrontabLine]:
-        """Each entry in ``content`` with its standing; ``titles`` names jobs by id. Secrets are masked."""
+        """The lines of ``content`` with their standing, secrets masked. ``titles`` maps job ids to names."""
         ...
 
     def leave(self, backup: Callable[[bytes], object], *, remove_empty: bool) -> None:
-        """Take our entries out. With ``remove_empty`` nothing is left where nothing else is there."""
+        """Removes the managed entries. ``remove_empty``: also removes a crontab without other lines."""
         ...
 
     def restore(self, content: bytes, backup: Callable[[bytes], object]) -> None:
-        """Replace all that it holds by the content of a backup."""
+        """Replaces the whole content with that of a backup."""
         ...
 
     def mark(self) -> Hashable:
-        """Cheap to ask; differs after anybody changed the entries."""
+        """A value that changes with the entries, and is cheap to get."""
         ...

@@ -1,4 +1,4 @@
-"""A crontab as a scheduler: our entries are a block between two markers, and every other byte stays."""
+"""A crontab as a scheduler. The managed entries are a block between two markers; every other byte stays."""
 
 from __future__ import annotations
 
@@ -10,38 +10,40 @@ from typing import Protocol
 from agent.errors import SchedulerFailed
 from agent.host import logged_in, owner_of
 from agent.schedulers import crontab_lines, crontab_text
-from agent.schedulers.base import Observed, Prepared
+from agent.schedulers.base import CHANGED_MEANWHILE, Observed, Prepared
 from contract.wire import CrontabLine, Drift
 
 
 class CrontabStore(Protocol):
-    """Where a crontab is kept. ``read`` gives None when there is none; every other trouble is SchedulerFailed."""
+    """Reads and writes one crontab. Methods raise ``SchedulerFailed`` if it cannot be read or written."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def path(self) -> Path | None:
-        """The file behind it, where it can be seen."""
+        """The crontab's file, None if it is not visible."""
         ...
 
-    def read(self) -> bytes | None: ...
+    def read(self) -> bytes | None:
+        """The crontab, or None if there is none."""
+        ...
 
     def write(self, data: bytes) -> None:
-        """Replace all of it, atomically; afterwards ``read`` gives ``data``."""
+        """Replaces the crontab atomically."""
         ...
 
     def clear(self) -> None:
-        """Back to having none."""
+        """Removes the crontab."""
         ...
 
     def mark(self) -> Hashable:
-        """Cheap to ask; differs after anybody changed the crontab."""
+        """A value that changes with the crontab, and is cheap to get."""
         ...
 
 
 class Crontab:
-    """The scheduler over a crontab in ``store``."""
+    """The scheduler of the crontab in ``store``."""
 
     def __init__(self, store: CrontabStore) -> None:
         self.store = store
@@ -79,13 +81,11 @@ class Crontab:
 
     def apply(self, prepared: Prepared, backup: Callable[[bytes], object]) -> None:
         if (self.store.read() or b"") != prepared.before.content:
-            raise SchedulerFailed("the crontab was changed while this pass looked at it; the next pass starts over")
+            raise SchedulerFailed(CHANGED_MEANWHILE)
         backup(prepared.before.content)
         self.store.write(prepared.content)
         if (self.store.read() or b"") != prepared.content:
-            raise SchedulerFailed(
-                "the crontab read back is not the one written: something else changes it at the same time"
-            )
+            raise SchedulerFailed("the crontab differs from what was just written: another program changes it too")
 
     def discover(self, content: bytes, titles: Mapping[str, str]) -> list[CrontabLine]:
         return crontab_lines.lines_for_report(content, titles)

@@ -1,4 +1,4 @@
-"""A file managed as if it were a crontab: for tests, containers and the demo."""
+"""A file in crontab format, for tests, containers and the demo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class CrontabFile:
     name = "file"
 
     def __init__(self, path: Path) -> None:
-        # A link stays a link: what it points at is replaced.
+        # A symbolic link stays; the file it points to is replaced.
         self.path: Path | None = Path(os.path.realpath(path))
         self._file = self.path
 
@@ -27,9 +27,9 @@ class CrontabFile:
             raise SchedulerFailed(f"{self._file} cannot be read: {problem.strerror}") from problem
 
     def write(self, data: bytes) -> None:
-        """Temp file, fsync, rename; mode and owner stay."""
+        """Replaces the file atomically; its mode and owner stay."""
         try:
-            mode, owner = self._looks()
+            mode, owner = self._mode_and_owner()
             write_atomic(self._file, data, mode)
             if owner and owner != (os.geteuid(), os.getegid()):
                 os.chown(self._file, *owner)
@@ -41,14 +41,14 @@ class CrontabFile:
 
     def mark(self) -> Hashable:
         try:
-            seen = self._file.stat()
+            status = self._file.stat()
         except OSError:
             return None
-        return seen.st_mtime_ns, seen.st_size, seen.st_ino
+        return status.st_mtime_ns, status.st_size, status.st_ino
 
-    def _looks(self) -> tuple[int, tuple[int, int] | None]:
+    def _mode_and_owner(self) -> tuple[int, tuple[int, int] | None]:
         try:
-            seen = self._file.stat()
+            status = self._file.stat()
         except FileNotFoundError:
             return 0o600, None
-        return seen.st_mode & 0o7777, (seen.st_uid, seen.st_gid)
+        return status.st_mode & 0o7777, (status.st_uid, status.st_gid)

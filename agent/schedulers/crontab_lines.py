@@ -1,4 +1,4 @@
-"""What stands in the crontab now: drift from what the agent wrote, and the lines as the server may see them. Pure."""
+"""Observes the crontab: drift from the block that the agent wrote, and its lines, masked for the server. Pure."""
 
 from __future__ import annotations
 
@@ -14,40 +14,41 @@ MOST_DRIFT = 50
 
 
 def differs(written: str, data: bytes) -> bool:
-    """Whether our block is another one than the agent wrote last, or there is more than one."""
+    """Whether the managed block differs from the one that the agent wrote last, or exists more than once."""
     return crontab_text.block(data) != _bytes(written) or len(crontab_text.spans(data)) > 1
 
 
 def drift_between(written: str, data: bytes, owner: str, modified: datetime | None, who: list[str]) -> list[Drift]:
-    """How our block differs from what the agent wrote last."""
+    """How the managed block differs from the one that the agent wrote last."""
     if not differs(written, data):
         return []
-    expected, found = _bytes(written), crontab_text.block(data) or b""
+    expected, actual = _bytes(written), crontab_text.block(data) or b""
     extra = len(crontab_text.spans(data)) > 1
-    if not found and expected:
-        pairs = [("block_removed", "the block as written", "no block")]
+    if not actual and expected:
+        differences = [("block_removed", "the managed block", "no managed block")]
     else:
-        pairs = _pairs(expected, found) + ([("block_doubled", "one block", "several blocks")] if extra else [])
-    return [Drift(kind, mask(a), mask(b), owner, modified, who) for kind, a, b in pairs[:MOST_DRIFT]]
+        doubled = [("block_doubled", "one managed block", "several managed blocks")] if extra else []
+        differences = _differences(expected, actual) + doubled
+    return [Drift(kind, mask(old), mask(new), owner, modified, who) for kind, old, new in differences[:MOST_DRIFT]]
 
 
 def _bytes(block: str) -> bytes:
     return block.encode("utf-8", "surrogateescape")
 
 
-def _pairs(expected: bytes, found: bytes) -> list[tuple[str, str, str]]:
-    """Line by line: changed (same job), missing, added; else the order or a marker was edited."""
-    old, new = _texts(expected), _texts(found)
-    gone = [line for line in old if line not in set(new)]
-    come = [line for line in new if line not in set(old)]
-    pairs: list[tuple[str, str, str]] = []
-    for line in gone:
-        twin = next((other for other in come if _job(other) and _job(other) == _job(line)), None)
-        if twin is not None:
-            come.remove(twin)
-        pairs.append(("line_changed" if twin else "line_missing", line, twin or ""))
-    pairs.extend(("line_added", "", line) for line in come)
-    return pairs or [("block_edited", "the lines in the order written", "another order or other line ends")]
+def _differences(expected: bytes, actual: bytes) -> list[tuple[str, str, str]]:
+    """(kind, expected, actual) per line: changed (same job), missing or added; else one for order or line ends."""
+    old, new = _texts(expected), _texts(actual)
+    missing = [line for line in old if line not in set(new)]
+    added = [line for line in new if line not in set(old)]
+    differences: list[tuple[str, str, str]] = []
+    for line in missing:
+        same_job = next((other for other in added if _job(other) and _job(other) == _job(line)), None)
+        if same_job is not None:
+            added.remove(same_job)
+        differences.append(("line_changed" if same_job else "line_missing", line, same_job or ""))
+    differences.extend(("line_added", "", line) for line in added)
+    return differences or [("block_edited", "the lines as the agent wrote them", "another order or other line ends")]
 
 
 def _texts(block: bytes) -> list[str]:
@@ -58,27 +59,30 @@ def _job(line: str) -> str | None:
     return crontab_text.job_of(line.encode())
 
 
-def lines_for_report(data: bytes, known: Mapping[str, str]) -> list[CrontabLine]:
-    """Every line with its standing: managed, ours (the rest of the block), foreign, environment, comment or blank."""
-    found: list[CrontabLine] = []
-    inside = crontab_text.spans(data)
+def lines_for_report(data: bytes, titles: Mapping[str, str]) -> list[CrontabLine]:
+    """Every line with its standing: managed, ours (the rest of the block), foreign, environment, comment or blank.
+
+    ``titles`` maps a job's id to its namespace and name.
+    """
+    report: list[CrontabLine] = []
+    blocks = crontab_text.spans(data)
     offset = 0
     for raw in crontab_text.lines(data)[:MOST_LINES]:
-        ours = any(span.start <= offset < span.end for span in inside)
+        ours = any(span.start <= offset < span.end for span in blocks)
         offset += len(raw)
-        found.append(_seen(raw, ours, known))
-    return found
+        report.append(_report_line(raw, ours, titles))
+    return report
 
 
-def _seen(raw: bytes, ours: bool, known: Mapping[str, str]) -> CrontabLine:
+def _report_line(raw: bytes, ours: bool, titles: Mapping[str, str]) -> CrontabLine:
     text = raw.decode("utf-8", "replace").rstrip("\r\n")
     if ours:
         job = crontab_text.job_of(raw) or ""
-        return CrontabLine(text if job else mask(text), "managed" if job else "ours", job, known.get(job, ""))
-    return CrontabLine(mask(text), _foreign(text.strip()))
+        return CrontabLine(text if job else mask(text), "managed" if job else "ours", job, titles.get(job, ""))
+    return CrontabLine(mask(text), _standing(text.strip()))
 
 
-def _foreign(text: str) -> str:
+def _standing(text: str) -> str:
     if not text:
         return "blank"
     if text.startswith("#"):

@@ -1,6 +1,6 @@
-"""A crontab as bytes: where our block is, how it is put in and taken out. Pure; every byte outside the block is kept.
+"""Finds, replaces and removes the managed block in the bytes of a crontab. Pure; keeps every byte outside the block.
 
-Lines end at ``\\n`` only, as in cron(8): carriage returns, tabs, bytes that are not UTF-8 belong to their line.
+As in cron(8), only ``\\n`` ends a line: carriage returns, tabs and bytes that are not UTF-8 belong to the line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 BEGIN = "# BEGIN CRONTOPUS — managed from Git; edit the manifests, not these lines\n".encode()
 END = b"# END CRONTOPUS\n"
-# Says that the file did not end in a newline when the block was appended, so that removing the block restores it.
+# Marks that the crontab did not end in a newline before the block was appended, so that removing the block restores it.
 OPEN_END = b"# (the line above this block had no newline)\n"
 
 _UUID = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
@@ -29,40 +29,40 @@ class Span:
 
 
 def lines(data: bytes) -> list[bytes]:
-    """The lines with their ends; joined again they are ``data``."""
+    """The lines with their line ends; joined, they equal ``data``."""
     parts = [part + b"\n" for part in data.split(b"\n")]
     parts[-1] = parts[-1][:-1]
     return parts if parts[-1] else parts[:-1]
 
 
 def job_of(line: bytes) -> str | None:
-    """The job's id when this line is one that we write."""
-    found = _OURS.match(line)
-    return found.group(1).decode().lower() if found else None
+    """The job's id if the agent wrote this line, else None."""
+    match = _OURS.match(line)
+    return match.group(1).decode().lower() if match else None
 
 
 def spans(data: bytes) -> list[Span]:
-    """Every block of ours, in order.
+    """Every managed block, in order.
 
-    A block whose other marker was lost reaches as far as our own lines do, so damage to a marker never
-    takes a foreign line along.
+    A block with only one marker extends over the adjacent lines that the agent wrote, so that a damaged marker never
+    costs a foreign line.
     """
     every = lines(data)
     offsets = _offsets(every)
-    found: list[Span] = []
+    blocks: list[Span] = []
     index = 0
     while index < len(every):
         if _is(every[index], BEGIN):
             stop = _end_of_block(every, index)
-            found.append(Span(offsets[index], offsets[stop]))
+            blocks.append(Span(offsets[index], offsets[stop]))
             index = stop
         elif _is(every[index], END):
-            first = _start_of_headless(every, index, offsets, found)
-            found.append(Span(offsets[first], offsets[index + 1]))
+            first = _start_of_headless(every, index, offsets, blocks)
+            blocks.append(Span(offsets[first], offsets[index + 1]))
             index += 1
         else:
             index += 1
-    return found
+    return blocks
 
 
 def _offsets(every: list[bytes]) -> list[int]:
@@ -81,7 +81,7 @@ def _ours(line: bytes) -> bool:
 
 
 def _end_of_block(every: list[bytes], begin: int) -> int:
-    """Index behind the block that starts at ``begin``."""
+    """The index of the first line after the block that starts at ``begin``."""
     for index in range(begin + 1, len(every)):
         if _is(every[index], END):
             return index + 1
@@ -93,8 +93,9 @@ def _end_of_block(every: list[bytes], begin: int) -> int:
     return index
 
 
-def _start_of_headless(every: list[bytes], end: int, offsets: list[int], found: list[Span]) -> int:
-    floor = found[-1].end if found else 0
+def _start_of_headless(every: list[bytes], end: int, offsets: list[int], blocks: list[Span]) -> int:
+    """The index of the first line of a block that has only its end marker, at ``end``."""
+    floor = blocks[-1].end if blocks else 0
     index = end
     while index > 0 and offsets[index - 1] >= floor and _ours(every[index - 1]):
         index -= 1
@@ -102,18 +103,18 @@ def _start_of_headless(every: list[bytes], end: int, offsets: list[int], found: 
 
 
 def block(data: bytes) -> bytes | None:
-    """The first block with its markers, or None."""
-    found = spans(data)
-    return data[found[0].start : found[0].end] if found else None
+    """The first managed block with its markers, or None."""
+    blocks = spans(data)
+    return data[blocks[0].start : blocks[0].end] if blocks else None
 
 
 def outside(data: bytes) -> bytes:
-    """What is not ours: exactly the bytes that ``without`` leaves."""
+    """The bytes outside the managed blocks."""
     return without(data)
 
 
 def without(data: bytes) -> bytes:
-    """The crontab with every block taken out, as it was before the first was put in."""
+    """The crontab without any managed block, as it was before the first one was added."""
     for span in reversed(spans(data)):
         before, after = data[: span.start], data[span.end :]
         open_end = OPEN_END in data[span.start : span.end]
@@ -124,19 +125,19 @@ def without(data: bytes) -> bytes:
 
 
 def splice(data: bytes, body: Iterable[bytes]) -> bytes:
-    """Put ``body`` (whole lines) into the block, where it stands; a new block goes to the end.
+    """Replaces the contents of the managed block with ``body`` (whole lines), or appends a new block.
 
-    Environment lines keep their place relative to the block. Without a body a crontab that has no block stays as it is.
+    The block stays where it is, so environment lines keep their effect. Without a body and a block, ``data`` stays.
     """
     inner = b"".join(body)
-    found = spans(data)
-    if not found:
+    blocks = spans(data)
+    if not blocks:
         return data + _open(data) + inner + END if inner else data
-    for extra in reversed(found[1:]):
+    for extra in reversed(blocks[1:]):
         data = data[: extra.start] + data[extra.end :]
-    span = found[0]
-    kept = OPEN_END if OPEN_END in data[span.start : span.end] else b""
-    return data[: span.start] + BEGIN + kept + inner + END + data[span.end :]
+    span = blocks[0]
+    open_end = OPEN_END if OPEN_END in data[span.start : span.end] else b""
+    return data[: span.start] + BEGIN + open_end + inner + END + data[span.end :]
 
 
 def _open(data: bytes) -> bytes:
@@ -146,28 +147,28 @@ def _open(data: bytes) -> bytes:
 
 
 def entries(data: bytes) -> dict[str, list[bytes]]:
-    """Job id → its lines inside the first block."""
-    found: dict[str, list[bytes]] = {}
+    """The lines of the first managed block by job id."""
+    by_job: dict[str, list[bytes]] = {}
     for line in lines(block(data) or b""):
         job = job_of(line)
         if job:
-            found.setdefault(job, []).append(line)
-    return found
+            by_job.setdefault(job, []).append(line)
+    return by_job
 
 
 def take_first_crontopus(data: bytes) -> tuple[bytes, dict[str, bytes]]:
-    """Take the lines of the first Crontopus out: the rest, and job id → line. Commented lines stay where they are."""
+    """Removes the lines of the first Crontopus. Returns the rest, and those lines by job id. Keeps commented lines."""
     if b"CRONTOPUS:" not in data:
         return data, {}
-    taken: dict[str, bytes] = {}
+    by_job: dict[str, bytes] = {}
     rest, start = b"", 0
     for span in [*spans(data), Span(len(data), len(data))]:
         for line in lines(data[start : span.start]):
-            found = _FIRST_CRONTOPUS.match(line)
-            if found:
-                taken[found.group(1).decode().lower()] = line if line.endswith(b"\n") else line + b"\n"
+            match = _FIRST_CRONTOPUS.match(line)
+            if match:
+                by_job[match.group(1).decode().lower()] = line if line.endswith(b"\n") else line + b"\n"
             else:
                 rest += line
         rest += data[span.start : span.end]
         start = span.end
-    return rest, taken
+    return rest, by_job

@@ -1,4 +1,4 @@
-"""A crontab in memory: the twin for tests."""
+"""A crontab in memory, for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The crontab of the user who runs the agent, through crontab(1): the only way that every cron allows."""
+"""The crontab of the agent's user, read and written with crontab(1), which every cron provides."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ class UserCrontab:
         return next((file for file in files if _visible(file)), None)
 
     def read(self) -> bytes | None:
-        """Only crontab's own "no crontab for USER" with exit 1 counts as none."""
+        """The crontab, or None if crontab(1) says that there is none (exit code 1, "no crontab for USER")."""
         answer = self._run("-l")
         if answer.returncode == 0:
             return answer.stdout
-        words = answer.stderr.strip() or answer.stdout.strip()
-        if answer.returncode == 1 and _NONE.match(words):
+        message = answer.stderr.strip() or answer.stdout.strip()
+        if answer.returncode == 1 and _NONE.match(message):
             return None
-        raise SchedulerFailed(f"crontab -l failed with {answer.returncode}: {words.decode('utf-8', 'replace')}")
+        raise SchedulerFailed(
+            f"crontab -l failed with exit code {answer.returncode}: {message.decode('utf-8', 'replace')}"
+        )
 
     def write(self, data: bytes) -> None:
         with tempfile.NamedTemporaryFile(prefix="crontopus-") as file:
@@ -47,31 +49,31 @@ class UserCrontab:
             file.flush()
             answer = self._run(file.name)
         if answer.returncode != 0:
-            words = answer.stderr.decode("utf-8", "replace").strip()
-            raise SchedulerFailed(f"crontab refused the new crontab: {words}")
+            message = answer.stderr.decode("utf-8", "replace").strip()
+            raise SchedulerFailed(f"crontab(1) rejected the new crontab: {message}")
 
     def clear(self) -> None:
         if self.read() is not None:
             self._run("-r")
 
     def mark(self) -> Hashable:
-        """The file's looks where they can be seen (root), else the content's hash."""
+        """Time, size and inode of the file if it is readable (root), else a hash of the crontab."""
         path = self.path
         if path is not None:
-            seen = path.stat()
-            return seen.st_mtime_ns, seen.st_size, seen.st_ino
+            status = path.stat()
+            return status.st_mtime_ns, status.st_size, status.st_ino
         return hashlib.sha256(self.read() or b"").digest()
 
     def _run(self, argument: str) -> subprocess.CompletedProcess[bytes]:
         if not self._program:
-            raise SchedulerFailed("this host has no crontab program: install cron, then start the agent again")
-        words = {**os.environ, "LC_ALL": "C"}
+            raise SchedulerFailed("this host has no crontab program: install cron, then restart the agent")
+        environment = {**os.environ, "LC_ALL": "C"}
         try:
             return subprocess.run(
-                [self._program, argument], capture_output=True, env=words, timeout=_SECONDS, check=False
+                [self._program, argument], capture_output=True, env=environment, timeout=_SECONDS, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as problem:
-            raise SchedulerFailed(f"crontab could not be run: {problem}") from problem
+            raise SchedulerFailed(f"crontab(1) cannot be run: {problem}") from problem
 
 
 def _visible(file: Path) -> bool:

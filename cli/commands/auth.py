@@ -1,4 +1,4 @@
-"""`crontopus auth`: signing in and out, the password, sessions."""
+"""`crontopus auth`: sign in and out, password, sessions."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from cli.client import Client, Failure, connect
 
 @click.group()
 def auth() -> None:
-    """Sign in and out; password and sessions."""
+    """Sign in and out, change the password, list sessions."""
 
 
 @auth.command()
-@click.option("--url", help="The server's address; default: the last one, or CRONTOPUS_URL.")
-@click.option("--username", help="Your user name; asked for where it is missing.")
-@click.option("--token", help="Use this API token (ctp_…) instead; `-` reads it from standard input.")
+@click.option("--url", help="Address of the server. Default: CRONTOPUS_URL, else that of the last sign-in.")
+@click.option("--username", help="Your user name. Default: a prompt.")
+@click.option("--token", help="Use this API token (ctp_…) instead of a password; - reads it from standard input.")
 def login(url: str | None, username: str | None, token: str | None) -> None:
     """Sign in with user name and password, or with an API token."""
-    known = profile.load()
-    url = url or os.environ.get("CRONTOPUS_URL") or (known.url if known else None)
+    saved = profile.load()
+    url = url or os.environ.get("CRONTOPUS_URL") or (saved.url if saved else None)
     if not url:
-        raise click.UsageError("Say which server: --url https://crontopus.example.org")
+        raise click.UsageError("The server's address is missing. Add --url https://crontopus.example.org")
     if token == "-":  # noqa: S105 -- the word for standard input
         token = sys.stdin.readline().strip()
     if token is None:
         token = _with_password(Client(url), username or click.prompt("User name"))
     me = Client(url, token).get("/api/auth/me")
     path = profile.save(profile.Profile(url=url.rstrip("/"), token=token, username=me["username"]))
-    click.echo(f"Signed in to {url} as {me['username']} (kept in {path}).")
+    click.echo(f"Signed in to {url} as {me['username']} (saved in {path}).")
 
 
 def _with_password(client: Client, username: str) -> str:
@@ -43,13 +43,13 @@ def _with_password(client: Client, username: str) -> str:
 
 @auth.command()
 def logout() -> None:
-    """End the session and forget the profile."""
-    known = profile.load()
-    if known is not None:
+    """End the session and delete the profile."""
+    saved = profile.load()
+    if saved is not None:
         try:
-            Client(known.url, known.token).send("POST", "/api/auth/logout")
+            Client(saved.url, saved.token).send("POST", "/api/auth/logout")
         except Failure as failure:
-            click.echo(f"The server was not told: {failure.message}", err=True)
+            click.echo(f"The server did not end the session: {failure.message}", err=True)
     profile.forget()
     click.echo("Signed out.")
 
@@ -57,7 +57,7 @@ def logout() -> None:
 @auth.command()
 @output.json_option
 def whoami(as_json: bool) -> None:
-    """Who is signed in, and where."""
+    """Show the user, tenant and server of the profile."""
     client = connect()
     me = client.get("/api/auth/me")
     if as_json:
@@ -69,37 +69,37 @@ def whoami(as_json: bool) -> None:
 
 @auth.command()
 def password() -> None:
-    """Change your password; every other session ends."""
+    """Change your password. Ends every other session."""
     client = connect()
     current = click.prompt("Old password", hide_input=True)
-    new = click.prompt("New password", hide_input=True, confirmation_prompt="Again")
+    new = click.prompt("New password", hide_input=True, confirmation_prompt="Repeat new password")
     ended = client.send("POST", "/api/auth/password", json={"current": current, "new": new})["ended"]
-    click.echo(f"The password is changed; other sessions ended: {ended}.")
+    click.echo(f"Password changed. Other sessions ended: {ended}.")
 
 
 @auth.group(invoke_without_command=True)
 @output.json_option
 @click.pass_context
 def sessions(ctx: click.Context, as_json: bool) -> None:
-    """List where you are signed in; `sessions revoke ID` ends one."""
+    """List your sessions. To end one: crontopus auth sessions revoke ID"""
     if ctx.invoked_subcommand is not None:
         return
-    found = connect().get("/api/auth/sessions")
+    answer = connect().get("/api/auth/sessions")
     if as_json:
-        output.show_json(found)
+        output.show_json(answer)
         return
     output.table(
         ("id", "client", "from", "since", "last used", ""),
         (
             (
-                one["id"],
-                one["client"],
-                one["address"],
-                output.moment(one["created_at"]),
-                output.moment(one["last_seen_at"]),
-                "this one" if one["current"] else "",
+                session["id"],
+                session["client"],
+                session["address"],
+                output.moment(session["created_at"]),
+                output.moment(session["last_seen_at"]),
+                "this session" if session["current"] else "",
             )
-            for one in found
+            for session in answer
         ),
     )
 
@@ -108,12 +108,12 @@ def sessions(ctx: click.Context, as_json: bool) -> None:
 @click.argument("session_id", required=False)
 @click.option("--others", is_flag=True, help="End every session but this one.")
 def revoke(session_id: str | None, others: bool) -> None:
-    """End a session, or all but this one, at once."""
+    """End one session, or all but this one."""
     if others == bool(session_id):
         raise click.UsageError("Give the ID of one session, or --others.")
     client = connect()
     if session_id:
         client.send("DELETE", f"/api/auth/sessions/{quote(session_id, safe='')}")
-        click.echo("Ended.")
+        click.echo("Session ended.")
         return
-    click.echo(f"Ended: {client.send('DELETE', '/api/auth/sessions')['ended']}.")
+    click.echo(f"Sessions ended: {client.send('DELETE', '/api/auth/sessions')['ended']}.")

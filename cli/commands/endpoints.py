@@ -1,4 +1,4 @@
-"""`crontopus endpoints`: the machines."""
+"""`crontopus endpoints`: list, show and revoke endpoints."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def endpoints() -> None:
 @output.json_option
 def list_endpoints(as_json: bool) -> None:
     """List the endpoints."""
-    found = connect().get("/api/endpoints", page_size=100)
+    answer = connect().get("/api/endpoints", page_size=100)
     if as_json:
-        output.show_json(found)
+        output.show_json(answer)
         return
     output.table(
         ("name", "state", "jobs", "last seen", "agent", "commit", "id"),
         (
             (
-                one["name"],
-                one["state"],
-                one["jobs"],
-                output.moment(one["last_seen_at"]),
-                one["agent_version"],
-                one["head_applied"][:10],
-                one["id"],
+                host["name"],
+                host["state"],
+                host["jobs"],
+                output.moment(host["last_seen_at"]),
+                host["agent_version"],
+                host["head_applied"][:10],
+                host["id"],
             )
-            for one in found["endpoints"]
+            for host in answer["endpoints"]
         ),
     )
 
@@ -46,40 +46,45 @@ def list_endpoints(as_json: bool) -> None:
 def show(endpoint: str, as_json: bool) -> None:
     """Show one endpoint (name or id) and its jobs."""
     client = connect()
-    found = _find(client, endpoint)
-    instances = client.get(f"/api/endpoints/{found['id']}/jobs")
+    host = _find(client, endpoint)
+    instances = client.get(f"/api/endpoints/{host['id']}/jobs")
     if as_json:
-        output.show_json({"endpoint": found, "jobs": instances})
+        output.show_json({"endpoint": host, "jobs": instances})
         return
-    click.echo(f"{found['name']} ({found['hostname']}, {found['platform']}): {found['state']}")
-    click.echo(f"last seen {output.moment(found['last_seen_at'])}, agent {found['agent_version']}")
-    click.echo(found["message"] or "The last pass had nothing to say.")
+    click.echo(f"{host['name']} ({host['hostname']}, {host['platform']}): {host['state']}")
+    click.echo(f"last seen {output.moment(host['last_seen_at'])}, agent {host['agent_version'] or '-'}")
+    if host["message"]:
+        click.echo(f"last sync: {output.plain(host['message'])}")
     output.table(
         ("job", "state", "outcome", "reason"),
-        ((f"{one['namespace']}/{one['job_name']}", one["state"], one["outcome"], one["reason"]) for one in instances),
+        (
+            (f"{one['namespace']}/{one['job_name']}", one["state"], one["outcome"], output.plain(one["reason"]))
+            for one in instances
+        ),
     )
 
 
 @endpoints.command()
 @click.argument("endpoint")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def revoke(endpoint: str, yes: bool) -> None:
-    """End an endpoint's token at once; the lines on the machine stay until somebody removes them there."""
+    """Revoke an endpoint's token. The crontab lines stay on the machine."""
     client = connect()
-    found = _find(client, endpoint)
+    host = _find(client, endpoint)
     if not yes:
-        click.confirm(f"Revoke {found['name']} with {found['jobs']} jobs?", abort=True)
-    client.send("DELETE", f"/api/endpoints/{found['id']}")
-    click.echo(f"{found['name']} is revoked. Its history stays; `crontopus-agent leave` there removes its lines.")
+        click.confirm(f"Revoke {host['name']} with {host['jobs']} jobs?", abort=True)
+    client.send("DELETE", f"/api/endpoints/{host['id']}")
+    click.echo(f"Revoked {host['name']}. Its runs stay in the history.")
+    click.echo("To remove its crontab lines, run on that machine: crontopus-agent leave")
 
 
-def _find(client: Client, wanted: str) -> dict[str, Any]:
+def _find(client: Client, name_or_id: str) -> dict[str, Any]:
     page, seen = 1, 0
     while True:
-        found = client.get("/api/endpoints", page=page, page_size=100)
-        for one in found["endpoints"]:
-            if wanted in (one["id"], one["name"]):
-                return one
-        page, seen = page + 1, seen + len(found["endpoints"])
-        if seen >= found["total"] or not found["endpoints"]:
-            raise Failure(f"There is no endpoint {wanted!r}.")
+        answer = client.get("/api/endpoints", page=page, page_size=100)
+        for host in answer["endpoints"]:
+            if name_or_id in (host["id"], host["name"]):
+                return host
+        page, seen = page + 1, seen + len(answer["endpoints"])
+        if seen >= answer["total"] or not answer["endpoints"]:
+            raise Failure(f'There is no endpoint "{name_or_id}". To see all: crontopus endpoints list')

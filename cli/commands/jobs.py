@@ -1,4 +1,4 @@
-"""`crontopus jobs`: jobs as the repository defines them."""
+"""`crontopus jobs`: list, show, apply and delete jobs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def jobs() -> None:
 
 @jobs.command("list")
 @click.option("--namespace", "-n", help="Only this namespace.")
-@click.option("--text", help="Only jobs with this in their name or command.")
+@click.option("--text", help="Only jobs with this text in their name or command.")
 @output.json_option
 def list_jobs(namespace: str | None, text: str | None, as_json: bool) -> None:
     """List the jobs."""
-    found = connect().get("/api/jobs", namespace=namespace, text=text)
+    answer = connect().get("/api/jobs", namespace=namespace, text=text)
     if as_json:
-        output.show_json(found)
+        output.show_json(answer)
         return
     output.table(
         ("job", "schedule", "state", "next run", "endpoints"),
@@ -41,7 +41,7 @@ def list_jobs(namespace: str | None, text: str | None, as_json: bool) -> None:
                 output.moment(job["next_run"]),
                 job["endpoints"],
             )
-            for job in found["jobs"]
+            for job in answer["jobs"]
         ),
     )
 
@@ -51,43 +51,46 @@ def list_jobs(namespace: str | None, text: str | None, as_json: bool) -> None:
 @output.json_option
 def show(job: str, as_json: bool) -> None:
     """Show one job with its manifest."""
-    found = connect().get(_path(job))
+    answer = connect().get(_path(job))
     if as_json:
-        output.show_json(found)
+        output.show_json(answer)
         return
-    summary, commit = found["job"], found["commit"] or {}
+    summary, commit = answer["job"], answer["commit"] or {}
     click.echo(f"{summary['namespace']}/{summary['name']}  {summary['words'] or ', '.join(summary['schedule'])}")
     click.echo(f"state {summary['state']}, next run {output.moment(summary['next_run'])}")
-    click.echo(f"commit {commit.get('sha', '-')[:10]} by {commit.get('author', '-')}, blob {found['sha'][:10]}")
-    for problem in [*found["errors"], *found["lints"]]:
-        click.echo(f"{problem['severity']}: {problem['line']}:{problem['column']}: {problem['message']}")
+    click.echo(f"commit {commit.get('sha', '-')[:10]} by {commit.get('author', '-')}, blob {answer['sha'][:10]}")
+    for problem in [*answer["errors"], *answer["lints"]]:
+        place = f"{problem['line']}:{problem['column']}"
+        click.echo(f"{problem['severity']}: {place}: {output.plain(problem['message'])}")
     click.echo()
-    click.echo(found["yaml"], nl=False)
+    click.echo(answer["yaml"], nl=False)
 
 
 @jobs.command()
-@click.option("--file", "-f", "files", multiple=True, required=True, help="A manifest, a folder of them, or `-`.")
-@click.option("--namespace", "-n", help="The namespace; default: the name of the file's folder.")
+@click.option(
+    "--file", "-f", "files", multiple=True, required=True, help="A manifest, a folder, or - for standard input."
+)
+@click.option("--namespace", "-n", help="The namespace. Default: the name of the file's folder.")
 @click.option("--wait", type=float, default=WAIT_S, show_default=True, help="Seconds to wait for the commit.")
 @output.json_option
 def apply(files: tuple[str, ...], namespace: str | None, wait: float, as_json: bool) -> None:
-    """Create or change jobs from manifests. All are checked before the first is sent."""
+    """Create or change jobs from manifests. Checks all files before it sends the first."""
     manifests = [manifest for file in files for manifest in _read(file, namespace)]
     client = connect()
     changes = [_apply(client, *manifest) for manifest in manifests]
     done = [client.wait_for(change, wait) for change in changes]
-    _tell(done, as_json)
+    _show_changes(done, as_json)
 
 
 def _read(file: str, namespace: str | None) -> list[tuple[str, str, bytes]]:
-    """(namespace, name, bytes) of each manifest; raises Failure with all errors of a file."""
+    """(namespace, name, bytes) of each manifest. Raises ``Failure`` with all errors of a file."""
     if file == "-":
         return [_checked(Path("stdin.yaml"), sys.stdin.buffer.read(), namespace)]
     path = Path(file)
     if not path.exists():
-        raise Failure(f"There is no {file}.")
-    found = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
-    return [_checked(one, one.read_bytes(), namespace) for one in found if one.name != "crontopus.yaml"]
+        raise Failure(f"The file {file} does not exist.")
+    paths = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if path.is_dir() else [path]
+    return [_checked(one, one.read_bytes(), namespace) for one in paths if one.name != "crontopus.yaml"]
 
 
 def _checked(path: Path, data: bytes, namespace: str | None) -> tuple[str, str, bytes]:
@@ -100,14 +103,14 @@ def _checked(path: Path, data: bytes, namespace: str | None) -> tuple[str, str, 
 
 
 def _name_in(data: bytes) -> str:
-    """The name that the manifest itself gives: the file on this machine may be called anything."""
+    """The manifest's ``metadata.name``, because the local file may have another name. Empty if it has none."""
     import yaml
 
     try:
-        found = yaml.safe_load(data)
+        document = yaml.safe_load(data)
     except (yaml.YAMLError, ValueError):
         return ""
-    metadata = found.get("metadata") if isinstance(found, dict) else None
+    metadata = document.get("metadata") if isinstance(document, dict) else None
     name = metadata.get("name") if isinstance(metadata, dict) else None
     return name if isinstance(name, str) else ""
 
@@ -127,18 +130,19 @@ def _apply(client: Client, namespace: str, name: str, data: bytes) -> dict[str, 
 @click.option("--wait", type=float, default=WAIT_S, show_default=True, help="Seconds to wait for the commit.")
 @output.json_option
 def delete(job: str, wait: float, as_json: bool) -> None:
-    """Delete a job: its file leaves the repository, its line leaves every host."""
+    """Delete a job: its file from the repository, its line from every host."""
     client = connect()
     change = client.send("DELETE", _path(job))["change"]
-    _tell([client.wait_for(change, wait)], as_json)
+    _show_changes([client.wait_for(change, wait)], as_json)
 
 
-def _tell(changes: list[dict[str, Any]], as_json: bool) -> None:
+def _show_changes(changes: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         output.show_json(changes)
     else:
         for change in changes:
-            outcome = change["error"] or (f"commit {change['commit'][:10]}" if change["commit"] else "waits")
+            commit = f"commit {change['commit'][:10]}" if change["commit"] else "not committed yet"
+            outcome = output.plain(change["error"]) if change["error"] else commit
             click.echo(f"{change['operation']} {change['path']}: {change['state']}, {outcome}")
     if any(change["state"] == "failed" for change in changes):
         sys.exit(1)
@@ -147,5 +151,5 @@ def _tell(changes: list[dict[str, Any]], as_json: bool) -> None:
 def _path(job: str) -> str:
     namespace, slash, name = job.rpartition("/")
     if not slash or "/" in namespace:
-        raise click.UsageError(f"{job!r} is not NAMESPACE/NAME.")
+        raise click.UsageError(f'"{job}" is not a job. Write NAMESPACE/NAME, such as production/backup.')
     return f"/api/jobs/{quote(namespace, safe='')}/{quote(name, safe='')}"

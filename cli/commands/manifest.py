@@ -1,4 +1,4 @@
-"""``crontopus manifest``: check, explain and predict, without a network. Imports wait until a command needs them."""
+"""``crontopus manifest``: check, explain and predict without a server. Each command imports what it needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.output import show_json, table
+from cli.output import plain, show_json, table
 
 if TYPE_CHECKING:
     from contract.manifest import Manifest, Problem
@@ -21,24 +21,31 @@ if TYPE_CHECKING:
 
 _POLICIES = ("debian", "busybox", "systemd", "windows")
 _policy_option = click.option(
-    "--policy", type=click.Choice(_POLICIES), default="debian", show_default=True, help="How the host's scheduler acts."
+    "--policy", type=click.Choice(_POLICIES), default="debian", show_default=True, help="The host's scheduler."
 )
 _from_option = click.option(
-    "--from", "start", metavar="INSTANT", help="An ISO 8601 time; without offset in --tz's zone."
+    "--from", "start", metavar="TIME", help="Start, as an ISO 8601 time; without an offset, in the zone of --tz."
 )
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("manifest")
 def manifest_group() -> None:
-    """Check and explain manifests and schedules, offline."""
+    """Check and explain manifests and schedules offline."""
 
 
 @manifest_group.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
-@click.option("--format", "form", type=click.Choice(("text", "json", "github")), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", "json", "github")),
+    default="text",
+    show_default=True,
+    help="github: workflow commands for GitHub and Forgejo Actions.",
+)
 def validate(paths: tuple[str, ...], form: str) -> None:
-    """Check files, folders or `-` (standard input). Exit status 1 where there is an error; lints are no errors."""
+    """Check files, folders or - (standard input). Exit code 1 if there is an error; a lint is no error."""
     from cli.manifest_files import check
 
     checked = check(paths)
@@ -56,17 +63,17 @@ def validate(paths: tuple[str, ...], form: str) -> None:
 def _as_text(problems: list[Problem], checked: int) -> None:
     for problem in problems:
         place = f"{problem.path}:{problem.line}:{problem.column}"
-        click.echo(f"{place}: {'' if problem.severity == 'error' else 'lint: '}{problem.message}")
+        click.echo(f"{place}: {'' if problem.severity == 'error' else 'lint: '}{plain(problem.message)}")
     errors = sum(problem.severity == "error" for problem in problems)
     click.echo(f"{checked} checked, errors: {errors}, lints: {len(problems) - errors}", err=True)
 
 
 def _as_github(problems: list[Problem]) -> None:
-    """Workflow commands, which GitHub and Forgejo Actions show beside the line."""
+    """Prints workflow commands, which GitHub and Forgejo Actions show beside the line."""
     for problem in problems:
         level = "error" if problem.severity == "error" else "warning"
         place = f"file={_property(problem.path)},line={problem.line},col={problem.column},title={problem.code}"
-        click.echo(f"::{level} {place}::{_data(problem.message)}")
+        click.echo(f"::{level} {place}::{_data(plain(problem.message))}")
 
 
 def _data(text: str) -> str:
@@ -79,17 +86,17 @@ def _property(text: str) -> str:
 
 @manifest_group.command()
 @click.argument("what")
-@click.option("--tz", help="The zone; default: the manifest's, else this machine's.")
+@click.option("--tz", help="The time zone. Default: the manifest's, else this machine's.")
 @_policy_option
 def explain(what: str, tz: str | None, policy: str) -> None:
-    """Say in words what a manifest (FILE or `-`) or an expression does, with the clock changes of the coming year."""
+    """Explain a manifest (file, or - for standard input) or an expression, with the next year's clock changes."""
     from contract import schedule
 
     is_file = what == "-" or Path(what).is_file()
     manifest = _read(what) if is_file else None
     expressions = list(manifest.schedule) if manifest else [what]
     zone = tz or (manifest and manifest.timezone) or _own_zone()
-    with _refusals():
+    with _schedule_errors():
         click.echo(schedule.explain(expressions, zone))
         if manifest:
             expressions = [schedule.resolve(each, schedule.seed(manifest.id, "")) for each in expressions]
@@ -99,22 +106,22 @@ def explain(what: str, tz: str | None, policy: str) -> None:
 
 @manifest_group.command("next")
 @click.argument("expressions", nargs=-1, required=True)
-@click.option("--tz", help="The zone; default: this machine's.")
-@click.option("--count", type=click.IntRange(1, 10000), default=5, show_default=True)
+@click.option("--tz", help="The time zone. Default: this machine's.")
+@click.option("--count", type=click.IntRange(1, 10000), default=5, show_default=True, help="Number of slots.")
 @_policy_option
 @_from_option
 @_json_option
 def next_(
     expressions: tuple[str, ...], tz: str | None, count: int, policy: str, start: str | None, as_json: bool
 ) -> None:
-    """Print the next slots of an expression (or several) after an instant."""
+    """Print the next slots of one or more expressions."""
     from contract.schedule import next_slots
     from contract.schedule_zones import load
 
     zone = tz or _own_zone()
-    with _refusals():
-        found = next_slots(expressions, zone, policy, _instant(start, zone), count)
-        slots = [{"utc": _utc(at), "local": at.astimezone(load(zone)).isoformat()} for at in found]
+    with _schedule_errors():
+        moments = next_slots(expressions, zone, policy, _instant(start, zone), count)
+        slots = [{"utc": _utc(at), "local": at.astimezone(load(zone)).isoformat()} for at in moments]
     if as_json:
         show_json({"slots": slots})
     else:
@@ -123,17 +130,17 @@ def next_(
 
 @manifest_group.command()
 @click.argument("folder", type=click.Path(exists=True))
-@click.option("--hours", type=click.IntRange(1, 24 * 366), default=24, show_default=True)
-@click.option("--tz", help="The hosts' zone, for jobs that name none; default: this machine's.")
+@click.option("--hours", type=click.IntRange(1, 24 * 366), default=24, show_default=True, help="Length in hours.")
+@click.option("--tz", help="The time zone of jobs that set none. Default: this machine's.")
 @_policy_option
 @_from_option
 @_json_option
 def forecast(folder: str, hours: int, tz: str | None, policy: str, start: str | None, as_json: bool) -> None:
-    """Print what the jobs of a folder will do, and the minutes in which several run at once."""
+    """Print how often the jobs of a folder will run, and the minutes in which several start."""
     from contract import schedule
 
     zone = tz or _own_zone()
-    with _refusals():
+    with _schedule_errors():
         jobs = [_planned(manifest, zone, policy) for manifest in _enabled(folder)]
         begin = _instant(start, zone)
         dues = schedule.forecast(jobs, begin, begin + timedelta(hours=hours))
@@ -150,7 +157,7 @@ def forecast(folder: str, hours: int, tz: str | None, policy: str, start: str | 
     if crowded:
         click.echo("")
         table(
-            ("collision", "jobs at once", "jobs"),
+            ("collision", "number", "jobs"),
             [(each["utc"], len(each["jobs"]), each["jobs"]) for each in crowded[:20]],
         )
 
@@ -160,14 +167,14 @@ def _enabled(folder: str) -> Iterator[Manifest]:
 
     for each in check([folder]):
         for problem in each.errors:
-            click.echo(f"left out: {problem}", err=True)
+            click.echo(f"skipped: {problem}", err=True)
         manifest = each.decoded.manifest if each.decoded else None
         if manifest and manifest.enabled and not manifest.paused:
             yield manifest
 
 
 def _planned(manifest: Manifest, zone: str, policy: str) -> Planned:
-    """``H`` stands here for one host; each endpoint has its own."""
+    """The job on one example host: ``H`` differs per endpoint."""
     from contract.schedule import Planned, resolve, seed
 
     expressions = [resolve(expression, seed(manifest.id, "")) for expression in manifest.schedule]
@@ -201,14 +208,14 @@ def _read(name: str) -> Manifest:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
-    """A schedule that is refused ends the command with its reason."""
+def _schedule_errors() -> Iterator[None]:
+    """Turns a ``ScheduleError`` into an error of the command."""
     from contract.schedule import ScheduleError
 
     try:
         yield
-    except ScheduleError as refused:
-        raise click.ClickException(str(refused)) from None
+    except ScheduleError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _instant(text: str | None, zone: str) -> datetime:
@@ -219,7 +226,7 @@ def _instant(text: str | None, zone: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:
-        raise click.BadParameter(f"`{text}` is not an ISO 8601 time such as 2026-03-29T00:00Z.") from None
+        raise click.BadParameter(f'"{text}" is not an ISO 8601 time. Write one such as 2026-03-29T00:00Z.') from None
     return moment if moment.tzinfo else moment.replace(tzinfo=load(zone))
 
 
@@ -232,7 +239,7 @@ def _utc(moment: datetime) -> str:
 
 
 def _own_zone() -> str:
-    """This machine's zone by name: TZ, else where /etc/localtime leads, else UTC."""
-    named = os.environ.get("TZ", "").lstrip(":")
-    _, found, linked = os.path.realpath("/etc/localtime").partition("/zoneinfo/")
-    return named or (linked if found else "UTC")
+    """This machine's time zone: TZ, else the target of /etc/localtime, else UTC."""
+    name = os.environ.get("TZ", "").lstrip(":")
+    _, separator, linked = os.path.realpath("/etc/localtime").partition("/zoneinfo/")
+    return name or (linked if separator else "UTC")

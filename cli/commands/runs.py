@@ -1,4 +1,4 @@
-"""`crontopus runs`: what ran, and how it ended."""
+"""`crontopus runs`: list and show runs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def runs() -> None:
 @click.option("--job", help="Only this job (name or id).")
 @click.option("--namespace", "-n", help="Only this namespace.")
 @click.option("--endpoint", help="Only this endpoint (name or id).")
-@click.option("--status", help="Only this status, or several with commas: failed,timeout")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many, newest first.")
-@click.option("--cursor", help="Go on from the `next_cursor` of an earlier answer.")
+@click.option("--status", help="Only this status, or several, such as failed,timeout.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="Number of runs.")
+@click.option("--cursor", help="Continue after an earlier list: its next_cursor, which --json prints.")
 @output.json_option
 def list_runs(
     job: str | None,
@@ -31,7 +31,7 @@ def list_runs(
     as_json: bool,
 ) -> None:
     """List runs, newest first."""
-    found = connect().get(
+    answer = connect().get(
         "/api/runs",
         job=job,
         namespace=namespace,
@@ -41,7 +41,7 @@ def list_runs(
         cursor=cursor,
     )
     if as_json:
-        output.show_json(found)
+        output.show_json(answer)
         return
     output.table(
         ("started", "job", "endpoint", "status", "took", "exit", "id"),
@@ -55,7 +55,7 @@ def list_runs(
                 run["exit_code"],
                 run["id"],
             )
-            for run in found["runs"]
+            for run in answer["runs"]
         ),
     )
 
@@ -65,11 +65,11 @@ def list_runs(
 @output.json_option
 def show(run_id: str, as_json: bool) -> None:
     """Show one run with its output."""
-    found = connect().get(f"/api/runs/{run_id}")
+    answer = connect().get(f"/api/runs/{run_id}")
     if as_json:
-        output.show_json(found)
+        output.show_json(answer)
         return
-    run, printed = found["run"], found["output"]
+    run, printed = answer["run"], answer["output"]
     click.echo(f"{run['namespace']}/{run['job_name']} on {run['endpoint_name']}: {run['status']}")
     click.echo(f"started {output.moment(run['started_at'])}, took {output.seconds(run['duration_s'])}")
     click.echo(

@@ -278,14 +278,14 @@ def test_a_line_written_into_our_block_is_reported_masked_and_taken_out(box: Box
 def test_a_removed_block_comes_back(box: Box) -> None:
     box.push({A: manifest("a")})
     good, told = drifted(box, lambda _: b"")
-    assert told == [("block_removed", "the block as written", "no block")]
+    assert told == [("block_removed", "the managed block", "no managed block")]
     assert box.crontab.read_bytes() == good
 
 
 def test_a_doubled_block_becomes_one(box: Box) -> None:
     box.push({A: manifest("a")})
     good, told = drifted(box, lambda data: data + data)
-    assert ("block_doubled", "one block", "several blocks") in told
+    assert ("block_doubled", "one managed block", "several managed blocks") in told
     assert box.crontab.read_bytes() == good
 
 

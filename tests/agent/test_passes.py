@@ -99,7 +99,7 @@ def test_a_bad_file_is_never_a_removal(box: Box) -> None:
     report = box.push({A: "spec: [broken"})
     assert box.text() == before
     assert box.outcomes(report) == {A: "Failed", B: "Kept"}
-    assert "last good version stays" in box.reasons(report)
+    assert "last valid version stays" in box.reasons(report)
     assert box.outcomes(box.once())[A] == "Failed"
     repaired = box.push({A: manifest("a", schedule="1 1 * * *")})
     assert "1 1 * * * " in box.text()

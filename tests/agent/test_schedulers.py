@@ -141,7 +141,7 @@ def test_what_changed_since_it_was_observed_is_not_overwritten(crontab: Crontab)
     prepared = crontab.prepare(crontab.observe(None), [ENTRY])
     crontab.store.write(b"0 1 * * * just typed\n")
     backups: list[bytes] = []
-    with pytest.raises(SchedulerFailed, match="changed while"):
+    with pytest.raises(SchedulerFailed, match="changed during this pass"):
         crontab.apply(prepared, backups.append)
     assert (crontab.observe(None).content, backups) == (b"0 1 * * * just typed\n", [])
 

@@ -61,7 +61,7 @@ def test_the_whole_life_of_an_endpoint(shell: Shell, twin: Twin) -> None:
     assert "+0 2 * * * " in planned
     assert shell.crontab.read_bytes() == b"0 1 * * * mine"
     assert shell("once").startswith("Applied ")
-    assert "Nothing to do." in shell("plan")
+    assert "Nothing to change." in shell("plan")
     report = json.loads(shell("once", "--json"))
     assert (report["status"], report["head"]) == ("Kept", twin.head)
     facts = json.loads(shell("status", "--json"))
@@ -73,14 +73,14 @@ def test_the_whole_life_of_an_endpoint(shell: Shell, twin: Twin) -> None:
     shell("leave")
     assert shell.crontab.read_bytes() == b"0 1 * * * mine"
     assert not shell.state.exists()
-    assert twin.reports[-1]["message"].startswith("this host left")
+    assert twin.reports[-1]["message"].startswith("crontopus-agent leave removed")
 
 
 def test_enrolling_waits_while_the_server_is_busy_and_says_so(shell: Shell, twin: Twin) -> None:
     twin.busy = ["1"]
     said = shell.enroll(twin)
-    assert "The server accepts no enrolment right now: Too many attempts from your address." in said
-    assert "Waiting 1 s, then trying again." in said
+    assert "The server accepts no enrolment at the moment: Too many attempts from your address." in said
+    assert "Waiting 1 s before the next attempt." in said
     assert "Enrolled as db01" in said
 
 
@@ -120,7 +120,7 @@ def test_a_plan_shows_what_holds_it_back_and_changes_nothing(shell: Shell, twin:
     before = shell.crontab.read_bytes()
     told = shell("plan")
     assert "delete   production/a" in told
-    assert "Would not be applied: this would delete 1 of 1" in told
+    assert "The next pass would not apply this: this would remove 1 of 1" in told
     assert shell.crontab.read_bytes() == before
     assert shell("once", expect=1).startswith("Blocked ")
 
@@ -141,7 +141,7 @@ def test_verbs_before_enrolment_say_what_to_do(shell: Shell) -> None:
 
 def test_a_token_is_needed_and_a_wrong_one_is_told(shell: Shell, twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CRONTOPUS_ENROLLMENT_TOKEN", raising=False)
-    assert "token is needed" in shell("enroll", "--url", twin.url, expect=1)
+    assert "No enrollment token" in shell("enroll", "--url", twin.url, expect=1)
     assert "unknown or expired" in shell("enroll", "--url", twin.url, "--token", "cet_x", expect=1)
 
 
@@ -163,7 +163,7 @@ def test_a_revoked_endpoint_says_so_with_its_own_exit_code(shell: Shell, twin: T
     twin.revoked = True
     assert "revoked" in shell("once", expect=77)
     asked = len(twin.paths)
-    assert "entries stay" in shell("once", expect=77)
+    assert "crontab lines stay" in shell("once", expect=77)
     assert len(twin.paths) == asked
     assert json.loads(shell("status", "--json"))["state"] == "revoked"
     assert b"run-job" in shell.crontab.read_bytes()

@@ -45,7 +45,7 @@ def test_the_exit_status_tells_refused_from_unreachable(status: int, exit_code: 
 
 @pytest.mark.parametrize("body", [b"<html>bad gateway</html>", b"[]", b""])
 def test_an_answer_that_is_not_ours_is_told_by_its_status(body: bytes) -> None:
-    with pytest.raises(Failure, match="the server answered 502"):
+    with pytest.raises(Failure, match="The server answered 502"):
         client(lambda _request: httpx.Response(502, content=body)).get("/api/runs")
 
 
@@ -60,7 +60,7 @@ def test_a_server_that_is_away_is_unreachable() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
-    with pytest.raises(Failure, match="cannot be reached") as caught:
+    with pytest.raises(Failure, match="does not answer") as caught:
         client(refuse).get("/api/runs")
     assert caught.value.exit_code == UNREACHABLE
 

@@ -147,10 +147,10 @@ def test_password_and_sessions_from_the_command_line(pia: Tenant) -> None:
     login = ["crontopus", "auth", "login", "--url", pia.url, "--username", pia.name]
     assert pia.program(*login, stdin=f"{PASSWORD}\n").returncode == 0
     listed = pia.program("crontopus", "auth", "sessions")
-    assert listed.stdout.count("this one") == 1
+    assert listed.stdout.count("this session") == 1
     assert "crontopus command line on Linux" in listed.stdout
     other = next(line.split()[0] for line in listed.stdout.splitlines() if "a Python script" in line)
-    assert pia.program("crontopus", "auth", "sessions", "revoke", other).stdout == "Ended.\n"
+    assert pia.program("crontopus", "auth", "sessions", "revoke", other).stdout == "Session ended.\n"
     assert pia.http.get("/api/auth/me").status_code == 401
     assert pia.program("crontopus", "auth", "sessions", "revoke", other).returncode == 1
     assert pia.program("crontopus", "auth", "sessions", "revoke").returncode == 2

@@ -90,7 +90,7 @@ def test_a_job_file_that_is_gone_is_a_failure_somebody_hears_of(host: RunnerHost
     done = host.run()
     assert done.returncode == 78
     assert JOB.encode() in done.stderr
-    assert "cannot be read" in host.waiting("fail")["error"]
+    assert "cannot be used" in host.waiting("fail")["error"]
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"job_id": ', "\0"])

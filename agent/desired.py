@@ -1,6 +1,6 @@
-"""What Git wants on this host: each manifest decoded once per blob, rendered once per context.
+"""The desired state of this host, from Git: each manifest is decoded once per blob and rendered once per context.
 
-A file that cannot be decoded keeps the entry it had; two files with one id are both broken.
+A file with errors keeps its last valid entry. Two files with the same id are both broken.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Decode = Callable[[bytes, str], Any]
 
 
 @dataclass
-class Wanted:
-    """Entries by path, and the job files that must be written before a line names them."""
+class Desired:
+    """Entries by path, and the job files by job id, which must exist before a crontab line refers to them."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def fingerprint(context: Context, policy_blob: str) -> str:
-    """Differs whenever something besides a manifest changes what is rendered."""
+    """A hash of everything besides the manifests that affects rendering."""
     host = context.host
     facts = [
         RENDERING,
@@ -47,7 +47,7 @@ def fingerprint(context: Context, policy_blob: str) -> str:
 
 
 def reusable(entry: Entry, blob: str, now: float, missing: set[str]) -> bool:
-    """Nothing has happened that could change this entry."""
+    """Whether the saved entry is still right for this blob."""
     fresh = entry.refresh_at is None or now < entry.refresh_at
     return entry.blob == blob and fresh and not entry.twin and entry.job_id not in missing
 
@@ -61,46 +61,46 @@ def build(
     decoder: Decode,
     context: Context,
     commit: str,
-) -> Wanted:
-    """The entries for the manifests at ``commit``; with ``keep`` only those whose blob is new are decoded."""
-    wanted = Wanted()
+) -> Desired:
+    """The entries of the manifests at ``commit``. ``keep``: decode only the new blobs and reuse the other entries."""
+    desired = Desired()
     now = context.now.timestamp()
     todo: dict[str, str] = {}
     for path, blob in files.items():
         entry = before.get(path)
         if keep and entry is not None and reusable(entry, blob, now, missing):
-            wanted.entries[path] = entry
+            desired.entries[path] = entry
         elif is_manifest(path):
             todo[path] = blob
     blobs = read(sorted(set(todo.values()))) if todo else {}
     for path, blob in todo.items():
         decoded = decoder(blobs[blob], path)
-        _add(wanted, path, blob, decoded, before.get(path), context, commit)
-    _refuse_twins(wanted, before, context.tenant)
-    return wanted
+        _add(desired, path, blob, decoded, before.get(path), context, commit)
+    _refuse_twins(desired, before, context.tenant)
+    return desired
 
 
 def _add(
-    wanted: Wanted, path: str, blob: str, decoded: Any, before: Entry | None, context: Context, commit: str
+    desired: Desired, path: str, blob: str, decoded: Any, before: Entry | None, context: Context, commit: str
 ) -> None:
     if decoded.manifest is None:
-        wanted.entries[path] = broken(path, blob, "; ".join(map(str, decoded.errors)), before, context.tenant)
+        desired.entries[path] = broken(path, blob, "; ".join(map(str, decoded.errors)), before, context.tenant)
         return
     manifest = decoded.manifest
     same = before is not None and before.blob == blob and before.commit
     entry, job = entry_of(manifest, path, blob, context, before.commit if before and same else commit)
-    wanted.entries[path] = entry
+    desired.entries[path] = entry
     if job:
-        wanted.jobs[entry.job_id] = job
+        desired.jobs[entry.job_id] = job
 
 
 def entry_of(
     manifest: Manifest, path: str, blob: str, context: Context, commit: str
 ) -> tuple[Entry, dict[str, Any] | None]:
-    """The entry of a good manifest on this host, and its job file when it is installed."""
+    """The entry of a valid manifest on this host, and its job file if the job is installed here."""
     title = f"{manifest.namespace}/{manifest.name}"
     entry = Entry(path, blob, manifest.id, title, "elsewhere", paused=manifest.paused)
-    if not context.means(manifest):
+    if not context.selects(manifest):
         return entry, None
     try:
         rendered = render(manifest, context, commit)
@@ -118,7 +118,7 @@ def entry_of(
 
 
 def broken(path: str, blob: str, problem: str, before: Entry | None, tenant: str) -> Entry:
-    """A file with errors: the last good rendering stays, and the errors are told."""
+    """The entry of a file with errors: it keeps the last valid lines and gets the errors as its problem."""
     if before is None:
         return Entry(path, blob, _derived_id(path, tenant), path.rsplit(".", 1)[0], "broken", problem=problem)
     return replace(before, blob=blob, standing="broken", problem=problem, twin=False, refresh_at=None)
@@ -129,23 +129,25 @@ def _derived_id(path: str, tenant: str) -> str:
     return job_id(tenant, parts[0], parts[-1])
 
 
-def _refuse_twins(wanted: Wanted, before: Mapping[str, Entry], tenant: str) -> None:
-    """Good files that share an id, or a namespace and name: none is believed, each names the others."""
-    good = [entry for entry in wanted.entries.values() if entry.standing != "broken"]
-    found = clashes(Claim(entry.path, entry.job_id, *entry.title.split("/", 1)) for entry in good)
+def _refuse_twins(desired: Desired, before: Mapping[str, Entry], tenant: str) -> None:
+    """Marks valid files that share an id, or a namespace and name, as broken."""
+    valid = [entry for entry in desired.entries.values() if entry.standing != "broken"]
+    by_path = clashes(Claim(entry.path, entry.job_id, *entry.title.split("/", 1)) for entry in valid)
     kept: set[str] = set()
-    for path in sorted(found):
-        entry, last_good = wanted.entries[path], before.get(path)
-        wanted.jobs.pop(entry.job_id, None)
-        # The line that an id has on this host stays; a second file with that id gets none.
-        if last_good is not None and (last_good.job_id != entry.job_id or not last_good.lines or entry.job_id in kept):
-            last_good = None
-        if last_good is not None:
+    for path in sorted(by_path):
+        entry, last_valid = desired.entries[path], before.get(path)
+        desired.jobs.pop(entry.job_id, None)
+        # The installed line of an id stays; a second file with that id gets none.
+        if last_valid is not None and (
+            last_valid.job_id != entry.job_id or not last_valid.lines or entry.job_id in kept
+        ):
+            last_valid = None
+        if last_valid is not None:
             kept.add(entry.job_id)
-        problem = f"{path}:1:1: {found[path].message}"
-        wanted.entries[path] = replace(broken(path, entry.blob, problem, last_good, tenant), twin=True)
+        problem = f"{path}:1:1: {by_path[path].message}"
+        desired.entries[path] = replace(broken(path, entry.blob, problem, last_valid, tenant), twin=True)
 
 
 def decoder_for(tenant: str, policy: HostPolicy) -> Decode:
-    """Decode as this tenant: its policy's defaults apply where a manifest is silent."""
+    """A decoder of this tenant's manifests that applies the policy's defaults."""
     return lambda data, path: decode(data, path, tenant, defaults=policy.defaults_for(path.split("/")[0]))
