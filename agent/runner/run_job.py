@@ -828,7 +828,7 @@ def verdict(command: Command, check: dict) -> tuple:
 def reason(command: Command, check: dict) -> str:
     """Why the command ended, if the exit code does not tell."""
     if command.timed_out:
-        return f"The run was ended at its time limit (maxRuntime) of {check['max_runtime_s']:g} s"
+        return f"The run was ended after its maxRuntime of {check['max_runtime_s']:g} s"
     if REPLACED in command.signals:
         return "The run was ended because the next run replaced it (concurrency: replace)"
     from signal import Signals
