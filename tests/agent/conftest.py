@@ -58,7 +58,7 @@ class Box:
 
 
 def make_host(**facts: Any) -> Host:
-    known: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "hostname": "db01",
         "platform": "linux-x86_64",
         "zone": "UTC",
@@ -67,14 +67,14 @@ def make_host(**facts: Any) -> Host:
         "policy": "debian",
         "capabilities": {"scheduler": "file"},
     }
-    return Host(**{**known, **facts})
+    return Host(**{**defaults, **facts})
 
 
 @pytest.fixture
 def make_box(twin: Twin, tmp_path: Path) -> Iterator[Callable[..., Box]]:
     """Enrol a host whose crontab holds ``original`` (None: it has none)."""
 
-    made: list[Agent] = []
+    agents: list[Agent] = []
 
     def make(
         original: bytes | None = b"", name: str = "db01", labels: dict[str, str] | None = None, **facts: Any
@@ -88,11 +88,11 @@ def make_box(twin: Twin, tmp_path: Path) -> Iterator[Callable[..., Box]]:
         enrolment.enroll(state, twin.url, ENROLLMENT, str(crontab), name, labels or {}, "machine-1")
         host = make_host(**facts)
         agent = Agent(state, Crontab(CrontabFile(crontab)), connect(state.identity()), host, lambda: NOW)
-        made.append(agent)
+        agents.append(agent)
         return Box(twin, folder, state, crontab, host, agent)
 
     yield make
-    for agent in made:
+    for agent in agents:
         agent.close()
 
 

@@ -244,15 +244,15 @@ def drifted(box: Box, change: Callable[[bytes], bytes]) -> tuple[bytes, list[tup
     box.crontab.write_bytes(change(good))
     report = box.once(fetch=False)
     assert box.twin.reports[-1]["drift"] == [
-        {**told, "modified_at": told["modified_at"].isoformat()} for told in map(dataclasses.asdict, report.drift)
+        {**drift, "modified_at": drift["modified_at"].isoformat()} for drift in map(dataclasses.asdict, report.drift)
     ]
-    return good, [(told.kind, told.expected, told.found) for told in report.drift]
+    return good, [(drift.kind, drift.expected, drift.found) for drift in report.drift]
 
 
 def test_a_changed_line_is_reported_with_both_texts_and_healed(box: Box) -> None:
     box.push({A: manifest("a")})
-    good, told = drifted(box, lambda data: data.replace(b"0 2 * * *", b"0 3 * * *"))
-    kind, expected, found = told[0]
+    good, drift = drifted(box, lambda data: data.replace(b"0 2 * * *", b"0 3 * * *"))
+    kind, expected, found = drift[0]
     assert (kind, expected.split()[1], found.split()[1]) == ("line_changed", "2", "3")
     assert box.crontab.read_bytes() == good
     assert box.twin.reports[-1]["drift"][0]["owner"]
@@ -260,54 +260,54 @@ def test_a_changed_line_is_reported_with_both_texts_and_healed(box: Box) -> None
 
 def test_a_missing_line_is_reported_and_healed(box: Box) -> None:
     box.push({A: manifest("a"), B: manifest("b")})
-    good, told = drifted(box, lambda data: b"".join(crontab_text.lines(data)[:2] + crontab_text.lines(data)[3:]))
-    assert [kind for kind, _, _ in told] == ["line_missing"]
+    good, drift = drifted(box, lambda data: b"".join(crontab_text.lines(data)[:2] + crontab_text.lines(data)[3:]))
+    assert [kind for kind, _, _ in drift] == ["line_missing"]
     assert box.crontab.read_bytes() == good
 
 
 def test_a_line_written_into_our_block_is_reported_masked_and_taken_out(box: Box) -> None:
     box.push({A: manifest("a")})
-    good, told = drifted(
+    good, drift = drifted(
         box, lambda data: data.replace(crontab_text.END, b"0 5 * * * x --password=hunter2\n" + crontab_text.END)
     )
-    assert told == [("line_added", "", "0 5 * * * x --password=•••")]
+    assert drift == [("line_added", "", "0 5 * * * x --password=•••")]
     assert box.crontab.read_bytes() == good
     assert b"hunter2" in backups(box.state.backups)[-1].read_bytes()
 
 
 def test_a_removed_block_comes_back(box: Box) -> None:
     box.push({A: manifest("a")})
-    good, told = drifted(box, lambda _: b"")
-    assert told == [("block_removed", "the managed block", "no managed block")]
+    good, drift = drifted(box, lambda _: b"")
+    assert drift == [("block_removed", "the managed block", "no managed block")]
     assert box.crontab.read_bytes() == good
 
 
 def test_a_doubled_block_becomes_one(box: Box) -> None:
     box.push({A: manifest("a")})
-    good, told = drifted(box, lambda data: data + data)
-    assert ("block_doubled", "one managed block", "several managed blocks") in told
+    good, drift = drifted(box, lambda data: data + data)
+    assert ("block_doubled", "one managed block", "several managed blocks") in drift
     assert box.crontab.read_bytes() == good
 
 
 def test_lines_in_another_order_are_drift_too(box: Box) -> None:
     box.push({A: manifest("a"), B: manifest("b")})
-    good, told = drifted(box, lambda data: b"".join(crontab_text.lines(data)[i] for i in (0, 3, 4, 1, 2, 5)))
-    assert [kind for kind, _, _ in told] == ["block_edited"]
+    good, drift = drifted(box, lambda data: b"".join(crontab_text.lines(data)[i] for i in (0, 3, 4, 1, 2, 5)))
+    assert [kind for kind, _, _ in drift] == ["block_edited"]
     assert box.crontab.read_bytes() == good
 
 
 def test_foreign_lines_may_change_without_being_drift(box: Box) -> None:
     box.push({A: manifest("a")})
-    good, told = drifted(box, lambda data: b"0 1 * * * new\n" + data + b"MAILTO=x\n")
-    assert told == []
+    good, drift = drifted(box, lambda data: b"0 1 * * * new\n" + data + b"MAILTO=x\n")
+    assert drift == []
     assert box.crontab.read_bytes() == b"0 1 * * * new\n" + good + b"MAILTO=x\n"
 
 
 def test_drift_is_healed_while_git_is_away(box: Box) -> None:
     box.push({A: manifest("a")})
     box.twin.git_down = True
-    good, told = drifted(box, lambda _: b"")
-    assert told
+    good, drift = drifted(box, lambda _: b"")
+    assert drift
     assert box.crontab.read_bytes() == good
 
 
@@ -317,7 +317,7 @@ def test_a_policy_can_ask_to_report_only(box: Box) -> None:
     box.crontab.write_text(changed)
     report = box.once(fetch=False)
     assert (report.status, box.text()) == ("Blocked", changed)
-    assert [told.kind for told in report.drift] == ["line_changed"]
+    assert [drift.kind for drift in report.drift] == ["line_changed"]
     box.crontab.write_text(changed.replace("# END", "0 5 * * * x --password=hunter2\n# END"))
     box.once(fetch=False)
     assert "hunter2" not in str(box.twin.reports[-1])
@@ -367,9 +367,9 @@ def test_a_pass_reports_the_crontab_with_secrets_masked(make_box: Make) -> None:
 def test_an_unchanged_pass_of_the_daemon_is_a_heartbeat(box: Box) -> None:
     box.push({A: manifest("a")})
     box.once(always_report=False)
-    told = len(box.twin.reports)
+    reports = len(box.twin.reports)
     box.once(always_report=False)
-    assert (len(box.twin.reports), box.twin.heartbeats) == (told, 1)
+    assert (len(box.twin.reports), box.twin.heartbeats) == (reports, 1)
 
 
 # -- enrolment ------------------------------------------------------------------------------------------
@@ -377,10 +377,10 @@ def test_an_unchanged_pass_of_the_daemon_is_a_heartbeat(box: Box) -> None:
 
 def test_enrolling_tells_the_host_and_leaves_the_crontab_alone(make_box: Make) -> None:
     box = make_box(b"0 1 * * * x\n", labels={"role": "db"})
-    told = box.twin.enrolled[0]
-    assert (told["name"], told["labels"], told["capabilities"]["zones"]) == ("db01", {"role": "db"}, "cover")
-    assert len(told["machine_id"]) == 64
-    assert "machine-1" not in told["machine_id"]
+    request = box.twin.enrolled[0]
+    assert (request["name"], request["labels"], request["capabilities"]["zones"]) == ("db01", {"role": "db"}, "cover")
+    assert len(request["machine_id"]) == 64
+    assert "machine-1" not in request["machine_id"]
     assert box.crontab.read_bytes() == b"0 1 * * * x\n"
 
 

@@ -87,9 +87,9 @@ def test_a_wake_from_the_console_makes_a_pass_with_a_report(box: Box, start: Cal
     head = box.twin.push({A: manifest("a")})
     start()
     box.twin.wait_for(reported(box.twin, head))
-    told = len(box.twin.reports)
+    reports = len(box.twin.reports)
     box.twin.tell(wake=True)
-    box.twin.wait_for(lambda: len(box.twin.reports) > told)
+    box.twin.wait_for(lambda: len(box.twin.reports) > reports)
 
 
 def test_a_confirmed_prune_goes_through(box: Box, start: Callable[[], Daemon]) -> None:
@@ -114,9 +114,9 @@ def test_git_back_from_an_outage_is_found_without_being_told(box: Box, start: Ca
 
 def test_many_reasons_at_once_make_one_pass() -> None:
     bell = Bell()
-    for reason in ("told", "signal", "told"):
+    for reason in ("watch", "signal", "watch"):
         bell.ring(reason)
-    assert bell.wait(0.0) == {"told", "signal"}
+    assert bell.wait(0.0) == {"watch", "signal"}
     assert bell.wait(0.0) == set()
 
 
@@ -175,9 +175,9 @@ def test_sigusr1_makes_a_pass_and_sigterm_ends_within_a_second(
     head = twin.push({A: manifest("a")})
     daemon = process()
     twin.wait_for(reported(twin, head))
-    told = len(twin.reports)
+    reports = len(twin.reports)
     daemon.send_signal(signal.SIGUSR1)
-    twin.wait_for(lambda: len(twin.reports) > told)
+    twin.wait_for(lambda: len(twin.reports) > reports)
     daemon.terminate()
     assert daemon.wait(timeout=4.0) == 0
 
@@ -199,12 +199,12 @@ def test_a_revoked_daemon_says_so_once_and_does_not_hammer(
     twin.wait_for(reported(twin, head))
     twin.tell(revoked=True)
     assert daemon.wait(timeout=10.0) == 77
-    asked = len(twin.paths)
+    requests = len(twin.paths)
     again = process()
-    _, told = again.communicate(timeout=10.0)
+    _, stderr = again.communicate(timeout=10.0)
     assert again.returncode == 77
-    assert b"revoked" in told
-    assert len(twin.paths) == asked
+    assert b"revoked" in stderr
+    assert len(twin.paths) == requests
     assert "production/a" in (tmp_path / "crontab").read_text()
 
 
@@ -213,9 +213,9 @@ def test_a_daemon_outlives_its_tenants_suspension(twin: Twin, process: Callable[
     daemon = process()
     twin.wait_for(reported(twin, first))
     twin.tell(suspended=True)
-    asked = len(twin.paths)
+    requests = len(twin.paths)
     second = twin.push({A: manifest("a", schedule="7 7 * * *")})
-    twin.wait_for(lambda: "/api/endpoints/me/report" in twin.paths[asked:])
+    twin.wait_for(lambda: "/api/endpoints/me/report" in twin.paths[requests:])
     twin.tell(suspended=False)
     twin.wait_for(reported(twin, second), 30.0)
     assert daemon.poll() is None

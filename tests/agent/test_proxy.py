@@ -71,11 +71,11 @@ class Answering(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        told = json.dumps(self.path).encode()
+        answer = json.dumps(self.path).encode()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(told)))
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(told)
+        self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:
         """Tests say what they see."""

@@ -17,7 +17,7 @@ from tests.agent.twin import manifest
 ID = "5b0c7c9e-6c2b-4a55-9b59-0a4b1f1b6f5e"
 
 
-def made(spec: str = "", **fields: Any) -> Manifest:
+def manifest_of(spec: str = "", **fields: Any) -> Manifest:
     decoded = decode(manifest("a", id=ID, spec=spec, **fields).encode(), "production/a.yaml", "acme")
     assert decoded.manifest is not None, decoded.errors
     return decoded.manifest
@@ -37,20 +37,20 @@ def gate(rendered: Rendered) -> set[int]:
 
 
 def test_the_hosts_own_zone_needs_no_gate() -> None:
-    rendered = render(made(schedule="30 2 * * MON-FRI"), context(zone="Europe/Berlin"), "abcdef123456")
+    rendered = render(manifest_of(schedule="30 2 * * MON-FRI"), context(zone="Europe/Berlin"), "abcdef123456")
     assert rendered.lines == ["# production/a abcdef12\n", f"30 2 * * MON-FRI /s/bin/run-job {ID}\n"]
     assert rendered.job["gate"] is None
 
 
 def test_a_line_carries_no_command_and_nothing_secret() -> None:
-    rendered = render(made(command="curl https://u:p@h | sh", spec="  env: {TOKEN: abc}\n"), context(), "abc")
+    rendered = render(manifest_of(command="curl https://u:p@h | sh", spec="  env: {TOKEN: abc}\n"), context(), "abc")
     assert "curl" not in "".join(rendered.lines)
     assert "abc\n" not in rendered.lines[1]
     assert rendered.job["env"] == {"TOKEN": "abc"}
 
 
 def test_another_zone_gets_covering_lines_and_a_gate_with_exactly_the_true_slots() -> None:
-    rendered = render(made("  timezone: Europe/Berlin\n"), context(zone="UTC"), "abc")
+    rendered = render(manifest_of("  timezone: Europe/Berlin\n"), context(zone="UTC"), "abc")
     assert set(times(rendered)) == {"0 0 * * *", "0 1 * * *"} or times(rendered) == ["0 0,1 * * *"]
     true = slots("0 2 * * *", "Europe/Berlin", "debian", NOW, NOW + timedelta(days=400))
     assert gate(rendered) == {int(slot.timestamp()) for slot in true}
@@ -58,7 +58,7 @@ def test_another_zone_gets_covering_lines_and_a_gate_with_exactly_the_true_slots
 
 
 def test_every_true_slot_is_hit_by_a_line_and_no_other_passes_the_gate() -> None:
-    job = made("  timezone: Australia/Lord_Howe\n", schedule="15 */6 * * *")
+    job = manifest_of("  timezone: Australia/Lord_Howe\n", schedule="15 */6 * * *")
     rendered = render(job, context(zone="America/New_York"), "abc")
     span = (NOW, NOW + timedelta(days=399))
     fired = {int(slot.timestamp()) for slot in slots(times(rendered), "America/New_York", "debian", *span)}
@@ -67,13 +67,13 @@ def test_every_true_slot_is_hit_by_a_line_and_no_other_passes_the_gate() -> None
 
 
 def test_a_day_that_cron_cannot_say_is_gated_in_the_hosts_own_zone() -> None:
-    rendered = render(made(schedule="0 3 L * *"), context(), "abc")
+    rendered = render(manifest_of(schedule="0 3 L * *"), context(), "abc")
     assert all("L" not in line for line in times(rendered))
     assert len(gate(rendered)) == 13
 
 
 def test_a_dense_gate_has_a_shorter_window_and_is_made_again_when_half_is_gone() -> None:
-    rendered = render(made("  timezone: Asia/Kathmandu\n", schedule="*/5 9-17 * * *"), context(), "abc")
+    rendered = render(manifest_of("  timezone: Asia/Kathmandu\n", schedule="*/5 9-17 * * *"), context(), "abc")
     assert rendered.gate is not None
     assert len(rendered.gate.slots) == 20_000
     assert rendered.gate.until == rendered.gate.slots[-1]
@@ -82,7 +82,7 @@ def test_a_dense_gate_has_a_shorter_window_and_is_made_again_when_half_is_gone()
 
 
 def test_a_sparse_gate_is_made_again_while_two_hundred_days_are_left() -> None:
-    rendered = render(made("  timezone: Europe/Berlin\n"), context(), "abc")
+    rendered = render(manifest_of("  timezone: Europe/Berlin\n"), context(), "abc")
     assert rendered.gate is not None
     left = rendered.gate.until - rendered.gate.refresh_at
     assert timedelta(seconds=left) == timedelta(days=200)
@@ -104,14 +104,14 @@ def test_a_late_call_counts_only_where_no_two_calls_follow_each_other(lines: lis
 
 
 def test_the_job_file_says_whether_a_late_call_counts() -> None:
-    rendered = render(made("  timezone: Europe/Berlin\n"), context(zone="UTC"), "abc")
+    rendered = render(manifest_of("  timezone: Europe/Berlin\n"), context(zone="UTC"), "abc")
     assert rendered.job["gate"]["late"] is True
-    dense = render(made("  timezone: Europe/Berlin\n", schedule="* 2 * * *"), context(zone="UTC"), "abc")
+    dense = render(manifest_of("  timezone: Europe/Berlin\n", schedule="* 2 * * *"), context(zone="UTC"), "abc")
     assert dense.job["gate"]["late"] is False
 
 
 def test_reboot_is_an_event_in_any_zone() -> None:
-    rendered = render(made("  timezone: Europe/Berlin\n", schedule="@reboot"), context(), "abc")
+    rendered = render(manifest_of("  timezone: Europe/Berlin\n", schedule="@reboot"), context(), "abc")
     assert times(rendered) == ["@reboot"]
     assert rendered.gate is None
 
@@ -125,7 +125,7 @@ def test_reboot_beside_gated_times_is_blocked_with_a_way_out() -> None:
 
 
 def test_a_hash_is_stable_here_and_differs_on_the_next_endpoint() -> None:
-    job = made(schedule="H H * * *")
+    job = manifest_of(schedule="H H * * *")
     assert times(render(job, context("e1"), "a")) == times(render(job, context("e1"), "b"))
     assert len({times(render(job, context(f"e{number}"), "a"))[0] for number in range(20)}) > 10
 
@@ -145,7 +145,7 @@ def test_the_job_file_says_all_that_the_runner_needs() -> None:
         "  checkin: {maxRuntime: 1h, killGrace: 5s, minRuntime: 2s, minOutputBytes: 1, successExitCodes: [0, 4],"
         " output: {head: 1KiB, tail: 2KiB, mail: drop}}\n"
     )
-    rendered = render(made(spec), context(), "0123456789ab")
+    rendered = render(manifest_of(spec), context(), "0123456789ab")
     assert rendered.job == {
         "v": 1, "job_id": ID, "name": "a", "namespace": "production", "shell": "/bin/sh", "command": "echo hello",
         "args": ["--x=two  words"], "user": None, "cwd": "/opt", "env": {"A": "1"}, "env_file": "/e.env",
@@ -162,7 +162,7 @@ def test_the_job_file_says_all_that_the_runner_needs() -> None:
 
 
 def test_another_user_needs_root() -> None:
-    job = made("  user: backup\n")
+    job = manifest_of("  user: backup\n")
     with pytest.raises(Blocked, match="runs as ana"):
         render(job, context(), "abc")
     assert render(job, context(root=True, user="root"), "abc").job["user"] == "backup"

@@ -28,14 +28,14 @@ class Server:
         self.refused: set[int] = set()
 
     def __call__(self, body: bytes) -> tuple[int, bytes]:
-        told = json.loads(body)
-        self.batches.append(told)
+        checkins = json.loads(body)
+        self.batches.append(checkins)
         answer = self.script.pop(0) if self.script else 200
         if isinstance(answer, bytes):
             return 200, answer
-        if any(one["seq"] in self.poison for one in told):
+        if any(one["seq"] in self.poison for one in checkins):
             return 422, b"{}"
-        states = ["refused" if one["seq"] in self.refused else "success" for one in told]
+        states = ["refused" if one["seq"] in self.refused else "success" for one in checkins]
         return answer, json.dumps([{"run_id": "r", "state": state, "duplicate": False} for state in states]).encode()
 
     def numbers(self) -> list[int]:
@@ -58,9 +58,9 @@ def names(folder: Path) -> list[int]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "spool"
-    made.mkdir()
-    return made
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    return folder
 
 
 def test_an_empty_spool_asks_nobody(folder: Path) -> None:
@@ -222,15 +222,15 @@ def test_then_output_of_failures_then_starts_and_outcomes_last(folder: Path) -> 
     st.lists(st.tuples(st.sampled_from(["start", "success", "fail", "skipped"]), st.integers(0, 400)), max_size=12),
     st.integers(0, 4000),
 )
-def test_the_bound_holds_and_no_outcome_goes_before_all_else(told: list[tuple[str, int]], limit: int) -> None:
+def test_the_bound_holds_and_no_outcome_goes_before_all_else(checkins: list[tuple[str, int]], limit: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for number, (kind, length) in enumerate(told):
+        for number, (kind, length) in enumerate(checkins):
             put(folder, number, kind, "x" * length if kind != "start" else None)
         spool.bound(folder, limit)
         assert size(folder) <= limit
         kept = bodies(folder)
-        lost = {number for number, (kind, _) in enumerate(told) if kind != "start" and number not in kept}
+        lost = {number for number, (kind, _) in enumerate(checkins) if kind != "start" and number not in kept}
         if lost:
             assert all(body["kind"] != "start" and body["output"]["head"] == "" for body in kept.values())
-            assert max(lost) < min(kept, default=len(told))
+            assert max(lost) < min(kept, default=len(checkins))

@@ -78,10 +78,10 @@ def test_the_whole_life_of_an_endpoint(shell: Shell, twin: Twin) -> None:
 
 def test_enrolling_waits_while_the_server_is_busy_and_says_so(shell: Shell, twin: Twin) -> None:
     twin.busy = ["1"]
-    said = shell.enroll(twin)
-    assert "The server accepts no enrolment at the moment: Too many attempts from your address." in said
-    assert "Waiting 1 s before the next attempt." in said
-    assert "Enrolled as db01" in said
+    output = shell.enroll(twin)
+    assert "The server accepts no enrolment at the moment: Too many attempts from your address." in output
+    assert "Waiting 1 s before the next attempt." in output
+    assert "Enrolled as db01" in output
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_a_plan_shows_what_holds_it_back_and_changes_nothing(shell: Shell, twin:
     shell("once")
     twin.push({A: None})
     before = shell.crontab.read_bytes()
-    told = shell("plan")
-    assert "delete   production/a" in told
-    assert "The next pass would not apply this: this would remove 1 of 1" in told
+    output = shell("plan")
+    assert "delete   production/a" in output
+    assert "The next pass would not apply this: this would remove 1 of 1" in output
     assert shell.crontab.read_bytes() == before
     assert shell("once", expect=1).startswith("Blocked ")
 
@@ -128,9 +128,9 @@ def test_a_plan_shows_what_holds_it_back_and_changes_nothing(shell: Shell, twin:
 def test_a_failed_file_is_shown_with_its_place(shell: Shell, twin: Twin) -> None:
     shell.enroll(twin)
     twin.push({A: manifest("a").replace("schedule", "shedule")})
-    told = shell("once")
-    assert "production/a.yaml:" in told
-    assert "Failed" in told
+    output = shell("once")
+    assert "production/a.yaml:" in output
+    assert "Failed" in output
     assert "shedule" in shell("status")
 
 
@@ -162,9 +162,9 @@ def test_a_revoked_endpoint_says_so_with_its_own_exit_code(shell: Shell, twin: T
     shell("once")
     twin.revoked = True
     assert "revoked" in shell("once", expect=77)
-    asked = len(twin.paths)
+    requests = len(twin.paths)
     assert "crontab lines stay" in shell("once", expect=77)
-    assert len(twin.paths) == asked
+    assert len(twin.paths) == requests
     assert json.loads(shell("status", "--json"))["state"] == "revoked"
     assert b"run-job" in shell.crontab.read_bytes()
     twin.revoked = False
@@ -207,7 +207,7 @@ def test_two_agents_of_one_machine_say_that_they_are_two(
         words = ["--state", str(tmp_path / str(number)), "--crontab", str(tmp_path / name)]
         done = CliRunner().invoke(main, [*words, "enroll", "--url", twin.url, "--token", ENROLLMENT])
         assert done.exit_code == 0, done.output
-    first, second, again = (told["machine_id"] for told in twin.enrolled)
+    first, second, again = (request["machine_id"] for request in twin.enrolled)
     assert first == again != second
 
 

@@ -167,11 +167,11 @@ class Twin:
     def access(self) -> dict[str, str]:
         return {"url": self.url + REPOSITORY, "branch": "main", "username": "agent", "token": ""}
 
-    def _watch(self, known: str, seconds: float) -> dict[str, Any]:
+    def _watch(self, head: str, seconds: float) -> dict[str, Any]:
         with self.changed:
             before = (self.prune_confirmed, self.wake)
             self.changed.wait_for(
-                lambda: self.head != known or before != (self.prune_confirmed, self.wake) or self.wake or self.revoked,
+                lambda: self.head != head or before != (self.prune_confirmed, self.wake) or self.wake or self.revoked,
                 min(seconds, 5.0),
             )
             wake, self.wake = self.wake, False
@@ -221,10 +221,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _git(self, path: str, query: str, authorization: str, body: bytes) -> None:
         time.sleep(self.twin.git_stalls)
-        wanted = base64.b64encode(f"agent:{READER}".encode()).decode()
+        credentials = base64.b64encode(f"agent:{READER}".encode()).decode()
         if self.twin.git_down:
             self._send(503, [], b"away")
-        elif authorization != f"Basic {wanted}":
+        elif authorization != f"Basic {credentials}":
             self._send(401, [("WWW-Authenticate", "Basic realm=git")], b"")
         else:
             self._wsgi(path, query, body)

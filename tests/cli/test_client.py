@@ -17,15 +17,15 @@ def client(answer: Callable[[httpx.Request], httpx.Response], token: str = "") -
 
 
 def test_the_token_goes_with_each_request_and_empty_filters_do_not() -> None:
-    asked: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
+        requests.append(request)
         return httpx.Response(200, json={"runs": []})
 
     assert client(answer, "ctp_x").get("/api/runs", job="backup", status=None) == {"runs": []}
-    assert asked[0].headers["Authorization"] == "Bearer ctp_x"
-    assert asked[0].url.query == b"job=backup"
+    assert requests[0].headers["Authorization"] == "Bearer ctp_x"
+    assert requests[0].url.query == b"job=backup"
 
 
 def test_an_empty_answer_is_none() -> None:
@@ -67,7 +67,7 @@ def test_a_server_that_is_away_is_unreachable() -> None:
 
 def test_a_change_that_has_ended_is_not_asked_for() -> None:
     def never(_request: httpx.Request) -> httpx.Response:
-        raise AssertionError("asked")
+        raise AssertionError("the client sent a request")
 
     done: dict[str, Any] = {"id": "1", "state": "done"}
     assert client(never).wait_for(done, 10) == done

@@ -116,9 +116,9 @@ def test_hidden_folders_and_other_files_of_the_root_hold_no_jobs(repository: Pat
 
 def test_json_has_every_problem_with_its_fields(repository: Path) -> None:
     write(repository, "production/report.yaml", GOOD)
-    told = json.loads(run("validate", "--format", "json", repository).stdout)
-    assert told["checked"] == 3
-    assert {"code", "message", "path", "line", "column", "field", "severity"} == set(told["problems"][0])
+    report = json.loads(run("validate", "--format", "json", repository).stdout)
+    assert report["checked"] == 3
+    assert {"code", "message", "path", "line", "column", "field", "severity"} == set(report["problems"][0])
 
 
 def test_github_annotations_are_escaped(tmp_path: Path) -> None:
@@ -134,17 +134,17 @@ def test_what_does_not_exist_is_a_wrong_command_line(tmp_path: Path) -> None:
 
 def test_explain_reads_a_manifest_and_an_expression(repository: Path) -> None:
     file = write(repository, "production/backup.yaml", GOOD.replace("0 9", "30 2"))
-    told = run("explain", file).stdout.splitlines()
-    assert told[0] == "At 02:30, every day, Europe/Berlin"
-    assert len(told) == 3
-    assert sum("runs once, at 03:00" in line for line in told) == 1
+    output = run("explain", file).stdout.splitlines()
+    assert output[0] == "At 02:30, every day, Europe/Berlin"
+    assert len(output) == 3
+    assert sum("runs once, at 03:00" in line for line in output) == 1
     assert run("explain", "@daily", "--tz", "UTC").stdout == "At 00:00, every day, UTC\n"
 
 
 def test_explain_knows_the_hosts_scheduler() -> None:
-    told = run("explain", "30 2 * * *", "--tz", "Europe/Berlin", "--policy", "busybox").stdout
-    assert "No run takes place" in told
-    assert "twice" in told
+    output = run("explain", "30 2 * * *", "--tz", "Europe/Berlin", "--policy", "busybox").stdout
+    assert "No run takes place" in output
+    assert "twice" in output
 
 
 def test_explain_of_a_broken_manifest_tells_its_errors(repository: Path) -> None:
@@ -189,12 +189,12 @@ def test_this_machines_zone_is_the_default(monkeypatch: pytest.MonkeyPatch) -> N
 def test_forecast_counts_runs_and_finds_collisions(repository: Path) -> None:
     write(repository, "staging/report.yaml", GOOD.replace("backup", "report").replace("0 9 *", "0 9,10 *"))
     write(repository, "staging/off.yaml", GOOD.replace("{name: backup", "{name: off") + "  enabled: false\n")
-    told = json.loads(run("forecast", repository, "--from", "2026-11-23T00:00Z", "--json").stdout)
-    assert [(job["job"], job["runs"], job["first"]) for job in told["jobs"]] == [
+    report = json.loads(run("forecast", repository, "--from", "2026-11-23T00:00Z", "--json").stdout)
+    assert [(job["job"], job["runs"], job["first"]) for job in report["jobs"]] == [
         ("production/backup", 1, "2026-11-23T08:00:00Z"),
         ("staging/report", 2, "2026-11-23T08:00:00Z"),
     ]
-    assert told["collisions"] == [{"utc": "2026-11-23T08:00:00Z", "jobs": ["production/backup", "staging/report"]}]
+    assert report["collisions"] == [{"utc": "2026-11-23T08:00:00Z", "jobs": ["production/backup", "staging/report"]}]
 
 
 def test_forecast_prints_a_table_and_leaves_out_what_is_broken(repository: Path) -> None:

@@ -42,8 +42,8 @@ def made_up_for(fields: tuple[set[int], set[int]], zone: str, start: datetime, e
     """Each wall-clock time of every day once: at its first happening, or at the jump that swallows it."""
     first = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None) - timedelta(days=1)
     last = end.astimezone(ZoneInfo(zone)).replace(tzinfo=None) + timedelta(days=1)
-    wanted = (wall for wall in minutes(first, last) if wall.minute in fields[0] and wall.hour in fields[1])
-    return sorted({moment for wall in wanted if start <= (moment := _first_valid(wall, zone)) < end})
+    matching = (wall for wall in minutes(first, last) if wall.minute in fields[0] and wall.hour in fields[1])
+    return sorted({moment for wall in matching if start <= (moment := _first_valid(wall, zone)) < end})
 
 
 def _first_valid(wall: datetime, zone: str) -> datetime:

@@ -56,7 +56,7 @@ def test_no_change_no_byte() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"spec.schedule": "5 3 * * *"}, ['-  schedule: "0 2 * * *"', '+  schedule: "5 3 * * *"']),
         ({"spec.schedule": ["@daily"]}, ['-  schedule: "0 2 * * *"', '+  schedule: ["@daily"]']),
@@ -86,15 +86,15 @@ def test_no_change_no_byte() -> None:
         ({"spec.agent.endpoints": None, "spec.agent.selector": None}, ["-  agent:"]),
     ],
 )
-def test_only_the_lines_of_the_field_change(changes: dict[Any, Any], told: list[str]) -> None:
-    made = edit(FULL, changes)
-    found = difference(FULL, made)
-    assert found[: len(told)] == told
-    assert len(found) == len(told) or told == ["-  agent:"]
+def test_only_the_lines_of_the_field_change(changes: dict[Any, Any], expected: list[str]) -> None:
+    edited = edit(FULL, changes)
+    lines = difference(FULL, edited)
+    assert lines[: len(expected)] == expected
+    assert len(lines) == len(expected) or expected == ["-  agent:"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"spec.list": ["x", "z"]}, ["-    - x   # first", "-    - y", "+    - x", "+    - z"]),
         ({"spec.list": []}, ["-    list:", "-    - x   # first", "-    - y", "+    list: []"]),
@@ -118,15 +118,15 @@ def test_only_the_lines_of_the_field_change(changes: dict[Any, Any], told: list[
         ({"other": {"a": "b"}}, ["+other:", "+  a: b"]),
     ],
 )
-def test_odd_layouts_survive(changes: dict[str, Any], told: list[str]) -> None:
-    assert difference(ODD, edit(ODD, changes)) == told
+def test_odd_layouts_survive(changes: dict[str, Any], expected: list[str]) -> None:
+    assert difference(ODD, edit(ODD, changes)) == expected
 
 
 def test_windows_line_ends_and_a_byte_order_mark_stay() -> None:
     data = b"\xef\xbb\xbf" + FULL.replace(b"\n", b"\r\n")
-    made = edit(data, {"spec.checkin.extra": {"a": 1}, "spec.nice": 3})
-    assert made.startswith(b"\xef\xbb\xbf# Nightly")
-    assert made.count(b"\n") == made.count(b"\r\n") == data.count(b"\n") + 2
+    edited = edit(data, {"spec.checkin.extra": {"a": 1}, "spec.nice": 3})
+    assert edited.startswith(b"\xef\xbb\xbf# Nightly")
+    assert edited.count(b"\n") == edited.count(b"\r\n") == data.count(b"\n") + 2
 
 
 def test_a_missing_final_newline_is_no_obstacle() -> None:
@@ -188,17 +188,17 @@ def _expected(before: Any, path: list[str], new: Any) -> Any:
 
 @given(PATHS, VALUES)
 def test_any_value_at_any_place_means_exactly_that(path: str, new: Any) -> None:
-    made = edit(ODD, {path: new})
-    assert value(made) == _expected(value(ODD), path.split("."), new)
+    edited = edit(ODD, {path: new})
+    assert value(edited) == _expected(value(ODD), path.split("."), new)
     for kept in (b"# top", b"# here", b"# about text", b"# bottom"):
-        assert kept in made
+        assert kept in edited
 
 
 @given(st.dictionaries(PATHS, st.none() | SCALARS, max_size=4))
 def test_several_changes_at_once_come_out_or_are_refused(changes: dict[str, Any]) -> None:
-    made = edit(ODD, changes)
-    assert load(made).faults == ()
-    assert made.startswith(b"# top\nspec:   # here\n")
+    edited = edit(ODD, changes)
+    assert load(edited).faults == ()
+    assert edited.startswith(b"# top\nspec:   # here\n")
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), VALUES, min_size=1, max_size=5), st.sampled_from("abcdef"), VALUES)

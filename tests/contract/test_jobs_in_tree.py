@@ -8,7 +8,7 @@ from contract.jobs_in_tree import NAMED, Claim, clashes, is_manifest
 
 
 @pytest.mark.parametrize(
-    ("path", "meant"),
+    ("path", "expected"),
     [
         ("production/backup.yaml", True),
         ("production/db/backup.yml", True),
@@ -21,12 +21,12 @@ from contract.jobs_in_tree import NAMED, Claim, clashes, is_manifest
         ("production/.hidden/backup.yaml", False),
     ],
 )
-def test_a_manifest_is_yaml_in_a_folder_that_is_not_hidden(path: str, meant: bool) -> None:
-    assert is_manifest(path) is meant
+def test_a_manifest_is_yaml_in_a_folder_that_is_not_hidden(path: str, expected: bool) -> None:
+    assert is_manifest(path) is expected
 
 
 def test_files_that_share_an_id_or_a_name_each_name_all_the_others() -> None:
-    found = clashes(
+    by_path = clashes(
         [
             Claim("production/a.yaml", "1", "production", "a"),
             Claim("production/b.yaml", "1", "production", "b"),
@@ -34,7 +34,7 @@ def test_files_that_share_an_id_or_a_name_each_name_all_the_others() -> None:
             Claim("staging/b.yaml", "3", "staging", "b"),
         ]
     )
-    assert {path: (clash.kind, clash.value, clash.others) for path, clash in found.items()} == {
+    assert {path: (clash.kind, clash.value, clash.others) for path, clash in by_path.items()} == {
         "production/a.yaml": ("id", "1", ("production/b.yaml",)),
         "production/b.yaml": ("id", "1", ("production/a.yaml",)),
         "production/x/b.yaml": ("name", "production/b", ("production/b.yaml",)),

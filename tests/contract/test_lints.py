@@ -34,8 +34,8 @@ def test_a_sound_manifest_has_none() -> None:
 
 def test_lints_stand_at_their_field_and_are_warnings() -> None:
     decoded = with_spec("schedule: '* 9 * * *'\ncommand: backup.sh")
-    told = [str(problem) for problem in decoded.lints]
-    assert told == [
+    expected = [str(problem) for problem in decoded.lints]
+    assert expected == [
         "production/a.yaml:1:1: No owner set. Add the annotation owner so that people know whom to ask.",
         'production/a.yaml:5:13: "* 9 * * *" runs 60 times a day: every minute of hour 9. '
         'For one run an hour write "0 9 …".',
@@ -68,21 +68,21 @@ def test_every_minute_of_an_hour_is_probably_a_slip(schedule: str, odd: bool) ->
     ],
 )
 def test_a_fixed_time_in_a_clock_change_gives_a_lint(schedule: str, zone: str, codes: set[str]) -> None:
-    found = lints(f"schedule: '{schedule}'\ntimezone: {zone}\ncommand: /x")
-    assert set(found) == codes
+    by_code = lints(f"schedule: '{schedule}'\ntimezone: {zone}\ncommand: /x")
+    assert set(by_code) == codes
 
 
 def test_a_clock_lint_names_the_night_and_what_each_cron_does() -> None:
-    found = lints("schedule: '30 2 * * *'\ntimezone: Europe/Berlin\ncommand: /x")
-    assert found["clock-gap"].message == (
+    by_code = lints("schedule: '30 2 * * *'\ntimezone: Europe/Berlin\ncommand: /x")
+    assert by_code["clock-gap"].message == (
         "Europe/Berlin, 28 March 2027: 02:30 does not exist that night. The job runs once, at 03:00. "
         "With BusyBox crond: No run takes place."
     )
-    assert found["clock-fold"].message == (
+    assert by_code["clock-fold"].message == (
         "Europe/Berlin, 31 October 2027: 02:30 happens twice that night. The job runs once, at the first. "
         "With BusyBox crond: The job runs both times."
     )
-    assert (found["clock-gap"].line, found["clock-gap"].column) == (5, 13)
+    assert (by_code["clock-gap"].line, by_code["clock-gap"].column) == (5, 13)
 
 
 def test_without_a_time_zone_there_is_no_clock_lint() -> None:
@@ -155,7 +155,7 @@ def test_a_percent_sign_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "expected"),
     [
         ("schedule: '*/10 * * * *'\ncheckin: {maxRuntime: 15m}", True),
         ("schedule: '*/10 * * * *'\ncheckin: {maxRuntime: 10m}", False),
@@ -165,8 +165,8 @@ def test_a_percent_sign_is_told() -> None:
         ("schedule: '@reboot'\ncheckin: {maxRuntime: 23h}", False),
     ],
 )
-def test_runs_that_may_overlap_are_told(spec: str, told: bool) -> None:
-    assert ("overlap" in lints(f"command: /x\n{spec}")) == told
+def test_runs_that_may_overlap_are_told(spec: str, expected: bool) -> None:
+    assert ("overlap" in lints(f"command: /x\n{spec}")) == expected
 
 
 def test_both_kinds_of_days_match_either() -> None:
@@ -179,19 +179,19 @@ def test_an_owner_silences_the_question_for_one() -> None:
 
 
 def jobs(count: int, schedule: str, **fields: object) -> list[Manifest]:
-    made = []
+    manifests = []
     for number in range(count):
         body = {"name": f"j{number}", "namespace": "n", "schedule": schedule, "command": "/x", **fields}
         manifest = from_fields(body, tenant="t")[1].manifest
         assert manifest is not None
-        made.append(manifest)
-    return made
+        manifests.append(manifest)
+    return manifests
 
 
 def test_a_pile_up_on_one_endpoint_is_told_once_a_minute() -> None:
-    found = crowded("e1", "Europe/Berlin", "debian", jobs(21, "0 2 * * *"), NOW)
-    assert [problem.code for problem in found] == ["crowded"]
-    assert "21 jobs of this endpoint start at 2026-11-24 01:00 UTC" in found[0].message
+    by_code = crowded("e1", "Europe/Berlin", "debian", jobs(21, "0 2 * * *"), NOW)
+    assert [problem.code for problem in by_code] == ["crowded"]
+    assert "21 jobs of this endpoint start at 2026-11-24 01:00 UTC" in by_code[0].message
 
 
 def test_twenty_at_once_spread_or_paused_jobs_are_fine() -> None:

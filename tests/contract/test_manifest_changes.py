@@ -23,7 +23,7 @@ spec:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "words"),
     [
         ("30 1 * * *", "0 2 * * *", "schedule 30 1 * * * → 0 2 * * *"),
         (
@@ -53,8 +53,8 @@ spec:
         ("  command: /opt/backup.sh\n", "  command: {}\n", "command changed"),
     ],
 )
-def test_what_differs_is_said(old: str, new: str, said: str) -> None:
-    assert in_words(BEFORE.encode(), BEFORE.replace(old, new, 1).encode()) == said
+def test_what_differs_is_said(old: str, new: str, words: str) -> None:
+    assert in_words(BEFORE.encode(), BEFORE.replace(old, new, 1).encode()) == words
 
 
 def test_resumed_is_said_whether_the_field_is_false_or_gone() -> None:

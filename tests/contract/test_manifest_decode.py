@@ -1,4 +1,4 @@
-"""Every field is read, every error is told at its place."""
+"""Every field is read, every error has its line and column."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_an_empty_optional_field_counts_as_absent() -> None:
 
 
 def test_all_errors_are_told_at_once_in_the_order_of_the_lines() -> None:
-    told = errors(with_spec("shedule: '0 2 * * *'\ncommand: true\nenabled: yes\nnice: 99\ncheckin: {maxRutime: 5m}"))
-    assert told.splitlines() == [
+    message = errors(with_spec("shedule: '0 2 * * *'\ncommand: true\nenabled: yes\nnice: 99\ncheckin: {maxRutime: 5m}"))
+    assert message.splitlines() == [
         "production/a.yaml:5:3: spec.shedule is not a field; did you mean schedule?",
         'production/a.yaml:5:3: spec.schedule is missing, for example schedule: "0 2 * * *"',
         "production/a.yaml:6:12: spec.command must be text, not a boolean; put it in quotes: 'true'",
@@ -68,7 +68,7 @@ def test_all_errors_are_told_at_once_in_the_order_of_the_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("schedule: '0 2 * *'", "4 fields"),
         ("schedule: []", "1 to 50 entries"),
@@ -113,12 +113,12 @@ def test_all_errors_are_told_at_once_in_the_order_of_the_lines() -> None:
         ("dependsOn: []", "not supported in v1"),
     ],
 )
-def test_a_wrong_value_is_refused_with_a_reason(line: str, told: str) -> None:
+def test_a_wrong_value_is_refused_with_a_reason(line: str, message: str) -> None:
     key = line.split(":")[0]
     base = {"schedule": "schedule: '@daily'", "command": "command: /bin/true"}
     decoded = with_spec("\n".join([*(text for name, text in base.items() if name != key), line]))
     assert decoded.manifest is None
-    assert told in errors(decoded)
+    assert message in errors(decoded)
     assert all(problem.field.startswith("spec") for problem in decoded.errors)
     assert all(problem.line > 4 and problem.column > 2 for problem in decoded.errors)
 
@@ -155,7 +155,7 @@ def test_the_old_retry_switch_keeps_its_meaning(text: str, attempts: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("path", "tenant", "told"),
+    ("path", "tenant", "message"),
     [
         ("a.yaml", "acme", "is not in a namespace"),
         ("Prod/a.yaml", "acme", "the folder 'Prod' is not a valid name"),
@@ -165,13 +165,13 @@ def test_the_old_retry_switch_keeps_its_meaning(text: str, attempts: int) -> Non
         ("production/a.json", "acme", "must end in .yaml or .yml"),
     ],
 )
-def test_the_place_of_a_file_must_agree(path: str, tenant: str, told: str) -> None:
-    assert told in errors(decode(SMALL, path, tenant))
+def test_the_place_of_a_file_must_agree(path: str, tenant: str, message: str) -> None:
+    assert message in errors(decode(SMALL, path, tenant))
 
 
 def test_another_tenants_manifest_is_refused() -> None:
-    told = errors(decode(FULL, "production/nightly-backup.yaml", "globex"))
-    assert told == (
+    message = errors(decode(FULL, "production/nightly-backup.yaml", "globex"))
+    assert message == (
         "production/nightly-backup.yaml:7:11: metadata.tenant is 'acme', but the repository's tenant is 'globex'"
     )
 

@@ -41,12 +41,12 @@ TABLES = {
 
 def row(table: Object, entry: Field) -> str:
     default = table.default(entry)
-    shown = "required" if entry.required else ""
+    cell = "required" if entry.required else ""
     if default is not BAD and default not in (None, {}, ()) and not isinstance(entry.kind, Object):
         plain = entry.kind.plain(default)
-        shown = f"`{str(plain).lower() if isinstance(plain, bool) else plain}`"
+        cell = f"`{str(plain).lower() if isinstance(plain, bool) else plain}`"
     words = entry.kind.words.replace("|", "or")
-    return f"| `{entry.name}` | {words} | {shown} | {entry.doc} |"
+    return f"| `{entry.name}` | {words} | {cell} | {entry.doc} |"
 
 
 def rows(table: Object) -> Iterator[str]:
@@ -62,9 +62,9 @@ def test_each_table_is_the_decoders(heading: str) -> None:
 
 
 def named(block: str) -> str:
-    found = re.search(r"^ +name: ([\w-]+)|\{name: ([\w-]+)", block, re.MULTILINE)
-    assert found is not None
-    return found.group(1) or found.group(2)
+    match = re.search(r"^ +name: ([\w-]+)|\{name: ([\w-]+)", block, re.MULTILINE)
+    assert match is not None
+    return match.group(1) or match.group(2)
 
 
 @pytest.mark.parametrize("block", [block for block in MANIFESTS if block not in [bad for bad, _ in REFUSED]])
@@ -74,10 +74,10 @@ def test_each_example_is_a_good_manifest(block: str) -> None:
     assert [str(lint) for lint in decoded.lints if lint.code in ("secret", "relative-command")] == []
 
 
-@pytest.mark.parametrize(("block", "told"), REFUSED)
-def test_each_refused_example_is_refused_in_these_words(block: str, told: str) -> None:
+@pytest.mark.parametrize(("block", "messages"), REFUSED)
+def test_each_refused_example_is_refused_in_these_words(block: str, messages: str) -> None:
     decoded = decode(block.encode(), f"production/{named(block)}.yaml", "acme")
-    assert [str(error) for error in decoded.errors] == told.splitlines()
+    assert [str(error) for error in decoded.errors] == messages.splitlines()
 
 
 @pytest.mark.parametrize("block", POLICIES)

@@ -85,7 +85,7 @@ def test_a_good_value_is_read_written_back_and_in_the_schema(kind: Kind, data: A
 
 
 @pytest.mark.parametrize(
-    ("kind", "data", "told"),
+    ("kind", "data", "message"),
     [
         (NAME, "ABC", "`x` 'ABC' is not a valid name"),
         (NAME, "abcdefghi", "`x` is longer than 8 characters"),
@@ -126,11 +126,11 @@ def test_a_good_value_is_read_written_back_and_in_the_schema(kind: Kind, data: A
         (Instant(), 5, "`x` must be a date and time, ISO 8601 with zone, not an integer"),
     ],
 )
-def test_a_bad_value_is_told_and_marked(kind: Kind, data: Any, told: str) -> None:
+def test_a_bad_value_is_told_and_marked(kind: Kind, data: Any, message: str) -> None:
     value, errors = read(kind, data)
     assert value is BAD
     assert len(errors) == 1
-    assert told in errors[0]
+    assert message in errors[0]
 
 
 def test_an_object_writes_back_only_what_is_not_default() -> None:

@@ -72,7 +72,7 @@ def test_a_given_id_is_written_and_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "field", "told"),
+    ("change", "field", "message"),
     [
         ({"shedule": "x"}, "spec.shedule", "did you mean `schedule`?"),
         ({"schedule": "0 25 * * *"}, "spec.schedule", '"25" is not an hour'),
@@ -94,10 +94,10 @@ def test_a_given_id_is_written_and_kept() -> None:
         ({"tenant": "globex"}, "metadata.tenant", "the repository's tenant is 'acme'"),
     ],
 )
-def test_a_forms_error_names_its_field(change: dict[str, Any], field: str, told: str) -> None:
+def test_a_forms_error_names_its_field(change: dict[str, Any], field: str, message: str) -> None:
     _, decoded = from_fields({**BODY, **change}, tenant="acme")
     assert decoded.manifest is None
-    assert [(problem.field, told in problem.message) for problem in decoded.errors] == [(field, True)]
+    assert [(problem.field, message in problem.message) for problem in decoded.errors] == [(field, True)]
 
 
 def test_half_a_surrogate_and_endless_nesting_are_errors() -> None:

@@ -18,13 +18,13 @@ def planned(*expressions: str) -> list[Planned]:
 
 
 def test_who_starts_in_the_same_minute_is_named() -> None:
-    found = neighbours(planned("0 2 * * *", "0 * * * *", "1 2 * * *", "0 3 * * *"), TWO, "UTC")
-    assert found.keys == ("job-0", "job-1")
+    result = neighbours(planned("0 2 * * *", "0 * * * *", "1 2 * * *", "0 3 * * *"), TWO, "UTC")
+    assert result.keys == ("job-0", "job-1")
 
 
 def test_the_quieter_minute_is_the_nearest_with_nothing_around_it() -> None:
-    found = neighbours(planned("0 2 * * *", "0-9 2 * * *"), TWO, "UTC")
-    assert found.quieter == TWO + timedelta(minutes=12)
+    result = neighbours(planned("0 2 * * *", "0-9 2 * * *"), TWO, "UTC")
+    assert result.quieter == TWO + timedelta(minutes=12)
 
 
 def test_alone_there_is_nothing_quieter() -> None:
@@ -37,17 +37,17 @@ def test_where_every_minute_is_as_full_nothing_is_proposed() -> None:
 
 
 def test_a_neighbour_of_every_minute_counts_but_does_not_hide_the_quieter_ones() -> None:
-    found = neighbours(planned("* * * * *", "0 2 * * *"), TWO, "UTC")
-    assert len(found.keys) == 2
-    assert found.quieter is not None
+    result = neighbours(planned("* * * * *", "0 2 * * *"), TWO, "UTC")
+    assert len(result.keys) == 2
+    assert result.quieter is not None
 
 
 def test_the_hour_is_that_of_the_jobs_own_clock() -> None:
     """Kathmandu's hours begin at 15 past; a quieter minute is of the hour that its expression names."""
     at = datetime(2026, 11, 23, 20, 15, tzinfo=timezone.utc)  # 02:00 there
-    found = neighbours([Planned("a", ["0 2 * * *"], "Asia/Kathmandu")], at, "Asia/Kathmandu")
-    assert found.keys == ("a",)
-    assert found.quieter == at + timedelta(minutes=3)
+    result = neighbours([Planned("a", ["0 2 * * *"], "Asia/Kathmandu")], at, "Asia/Kathmandu")
+    assert result.keys == ("a",)
+    assert result.quieter == at + timedelta(minutes=3)
 
 
 def test_an_unknown_zone_is_refused() -> None:
@@ -74,11 +74,11 @@ def test_only_a_plain_minute_is_moved(expression: str, moved: str | None) -> Non
 @given(st.lists(st.integers(0, 59), max_size=80), st.integers(0, 59))
 def test_a_proposal_is_always_in_the_same_hour_and_quieter(minutes: list[int], own: int) -> None:
     at = TWO + timedelta(minutes=own)
-    found = neighbours(planned(*(f"{minute} 2 * * *" for minute in minutes)), at, "UTC")
-    assert len(found.keys) == minutes.count(own)
-    if found.quieter is not None:
-        assert found.quieter.hour == 2
-        assert minutes.count(found.quieter.minute) < minutes.count(own)
+    result = neighbours(planned(*(f"{minute} 2 * * *" for minute in minutes)), at, "UTC")
+    assert len(result.keys) == minutes.count(own)
+    if result.quieter is not None:
+        assert result.quieter.hour == 2
+        assert minutes.count(result.quieter.minute) < minutes.count(own)
     else:
         assert all(minutes.count(minute) >= minutes.count(own) for minute in range(60))
 

@@ -51,12 +51,12 @@ def test_no_policy_is_the_policy_of_no_file(data: bytes) -> None:
 
 
 def test_every_field_arrives() -> None:
-    found = policy()
-    assert (found.prune_max_share, found.drift) == (0.3, "report")
-    assert found.retention.runs == timedelta(days=800)
-    assert found.retention.success_output == timedelta(days=7)
-    assert found.retention.failure_output == timedelta(days=90)
-    assert found.routes["oncall"].channels == ("pager", "mail")
+    decoded_policy = policy()
+    assert (decoded_policy.prune_max_share, decoded_policy.drift) == (0.3, "report")
+    assert decoded_policy.retention.runs == timedelta(days=800)
+    assert decoded_policy.retention.success_output == timedelta(days=7)
+    assert decoded_policy.retention.failure_output == timedelta(days=90)
+    assert decoded_policy.routes["oncall"].channels == ("pager", "mail")
 
 
 def test_a_namespaces_defaults_lie_over_those_for_all() -> None:
@@ -108,17 +108,17 @@ def test_a_silence_covers_what_it_names_until_its_end(now: str, name: str, silen
 
 
 def test_routes_lead_to_channels() -> None:
-    found = policy()
-    assert found.channels_for("everyone", "x", "a", {}) == ("mail",)
-    assert found.channels_for("oncall", "production", "a", {"tier": "2"}) == ("pager", "mail")
-    assert found.channels_for("oncall", "staging", "a", {"tier": "2"}) == ()
-    assert found.channels_for(None, "production", "a", {"tier": "1"}) == ("pager", "mail")
-    assert found.channels_for(None, "production", "a", {}) == ("mail",)
-    assert found.channels_for("unknown", "production", "a", {}) == ("mail",)
+    decoded_policy = policy()
+    assert decoded_policy.channels_for("everyone", "x", "a", {}) == ("mail",)
+    assert decoded_policy.channels_for("oncall", "production", "a", {"tier": "2"}) == ("pager", "mail")
+    assert decoded_policy.channels_for("oncall", "staging", "a", {"tier": "2"}) == ()
+    assert decoded_policy.channels_for(None, "production", "a", {"tier": "1"}) == ("pager", "mail")
+    assert decoded_policy.channels_for(None, "production", "a", {}) == ("mail",)
+    assert decoded_policy.channels_for("unknown", "production", "a", {}) == ("mail",)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("deflts: {}", "crontopus.yaml:1:1: deflts is not a field; did you mean defaults?"),
         ("prune: {maxShare: 3}", "crontopus.yaml:1:19: prune.maxShare must be from 0 to 1, not 3.0"),
@@ -146,10 +146,10 @@ def test_routes_lead_to_channels() -> None:
         ("drift: heal\ndrift: heal", "is set twice"),
     ],
 )
-def test_an_error_gives_no_policy_and_a_place(text: str, told: str) -> None:
+def test_an_error_gives_no_policy_and_a_place(text: str, message: str) -> None:
     decoded = decode(text.encode())
     assert decoded.policy is None
-    assert told in "\n".join(map(str, decoded.errors))
+    assert message in "\n".join(map(str, decoded.errors))
 
 
 def test_merging_changes_neither_side() -> None:

@@ -23,9 +23,9 @@ def _table(head: str) -> list[tuple[str, str]]:
 _EXAMPLES = re.findall(r"```console\n\$ crontopus manifest (.+)\n((?:.*\n)+?)```", _PAGE)
 
 
-@pytest.mark.parametrize(("expression", "told"), _table("in words"))
-def test_the_words_of_the_page(expression: str, told: str) -> None:
-    assert words(expression) == told
+@pytest.mark.parametrize(("expression", "text"), _table("in words"))
+def test_the_words_of_the_page(expression: str, text: str) -> None:
+    assert words(expression) == text
 
 
 @pytest.mark.parametrize(("expression", "reason"), _table("why"))

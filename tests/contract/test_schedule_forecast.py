@@ -22,8 +22,8 @@ def test_a_forecast_has_each_moment_with_all_who_are_due() -> None:
         Planned("report", ["0 2 * * *", "0 4 * * *"], "UTC"),
         Planned("rotate", "30 2 * * *", "Europe/Berlin"),  # in the gap: moved to 01:00 UTC
     ]
-    found = forecast(jobs, START, START + DAY)
-    assert found == [_at(1, "rotate"), _at(2, "backup", "report"), _at(4, "report")]
+    dues = forecast(jobs, START, START + DAY)
+    assert dues == [_at(1, "rotate"), _at(2, "backup", "report"), _at(4, "report")]
 
 
 def test_the_host_decides_what_a_change_night_brings() -> None:

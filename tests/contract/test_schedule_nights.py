@@ -47,7 +47,7 @@ def test_a_job_with_a_skipped_and_a_moved_time_counts_as_skipped() -> None:
 
 
 def test_the_sentences() -> None:
-    told = [
+    sentences = [
         change_nights(expression, "Europe/Berlin", policy, NOW)[index].text
         for expression, policy, index in [
             ("30 2 * * *", "debian", 0),
@@ -56,7 +56,7 @@ def test_the_sentences() -> None:
             ("30 2 * * *", "debian", 1),
         ]
     ]
-    assert told == [
+    assert sentences == [
         "29 March 2026: 02:30 does not exist that night. The job runs once, at 03:00.",
         "29 March 2026: 02:00, 02:20, 02:40 do not exist that night. No run takes place.",
         "25 October 2026: 02:00, 02:10, 02:20 … happen twice that night. The job runs both times.",
@@ -87,8 +87,8 @@ def test_where_no_wall_time_is_concerned_all_schedulers_run_the_same(expression:
     assume(len(parse(expression).times) < 24 * len({time % 3600 for time in parse(expression).times}))
     for night in change_nights(expression, zone, "busybox", now):
         around = (night.at - timedelta(hours=4), night.at + timedelta(hours=4))
-        found = [list(slots(expression, zone, policy, *around)) for policy in POLICIES]
+        by_policy = [list(slots(expression, zone, policy, *around)) for policy in POLICIES]
         if night.outcome == "fine":
-            assert all(each == found[0] for each in found)
+            assert all(each == by_policy[0] for each in by_policy)
         else:
             assert night.walls

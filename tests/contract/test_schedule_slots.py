@@ -85,8 +85,8 @@ def test_next_is_after_the_moment_that_is_given() -> None:
 
 
 def test_a_list_runs_at_all_its_times_and_once_where_they_meet() -> None:
-    found = next_slots(["0 13 * * *", parse("0 13,14 * * *"), "@reboot"], "UTC", "debian", NOON, 3)
-    assert [slot.hour for slot in found] == [13, 14, 13]
+    moments = next_slots(["0 13 * * *", parse("0 13,14 * * *"), "@reboot"], "UTC", "debian", NOON, 3)
+    assert [slot.hour for slot in moments] == [13, 14, 13]
 
 
 def test_reboot_is_an_event_without_slots() -> None:
@@ -106,8 +106,8 @@ def test_day_and_weekday_are_either_but_both_behind_a_star() -> None:
 
 
 def test_busybox_wants_either_wherever_neither_names_every_day() -> None:
-    found = next_slots("0 0 */2 * MON", "UTC", "busybox", NOON, 4)
-    assert [slot.day for slot in found] == [29, 30, 31, 1]
+    moments = next_slots("0 0 */2 * MON", "UTC", "busybox", NOON, 4)
+    assert [slot.day for slot in moments] == [29, 30, 31, 1]
     assert [slot.day for slot in next_slots("0 0 * * MON", "UTC", "busybox", NOON, 2)] == [30, 6]
 
 
@@ -216,11 +216,11 @@ def _around_a_change(zone: str, start: datetime) -> tuple[datetime, datetime]:
 def _by_cronsim(expression: str, zone: str, start: datetime, number: int) -> list[datetime]:
     """cronsim's slots, up to one of its slips: it names times that do not exist, and jumps in zones of half hours."""
     local = ZoneInfo(zone)
-    found: list[datetime] = []
+    moments: list[datetime] = []
     for slot in islice(CronSim(expression, start.astimezone(local)), number):
         moment = slot.astimezone(UTC)
         if moment.astimezone(local).replace(tzinfo=None) != slot.replace(tzinfo=None) or zone == "Australia/Lord_Howe":
             break
         if moment > start:
-            found.append(moment)
-    return found
+            moments.append(moment)
+    return moments

@@ -91,7 +91,7 @@ def test_the_long_form(expression: str, zone: str | None, expected: str) -> None
 
 @given(expressions)
 def test_there_are_words_for_everything(expression: str) -> None:
-    told = words(expression)
-    assert told
-    assert told == told.strip()
-    assert "  " not in told
+    text = words(expression)
+    assert text
+    assert text == text.strip()
+    assert "  " not in text

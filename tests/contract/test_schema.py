@@ -115,9 +115,9 @@ def accepts(data: bytes) -> bool:
 
 
 def test_both_schemas_are_valid_and_small_enough_for_editors() -> None:
-    for made in (schema(), policy_schema()):
-        jsonschema.Draft202012Validator.check_schema(made)
-        assert len(json.dumps(made)) < 64 * 1024
+    for described in (schema(), policy_schema()):
+        jsonschema.Draft202012Validator.check_schema(described)
+        assert len(json.dumps(described)) < 64 * 1024
 
 
 @pytest.mark.parametrize("data", [FULL, SMALL, FIRST_CRONTOPUS])
@@ -190,13 +190,13 @@ def test_a_forms_manifest_satisfies_the_schema(fields: dict[str, Any]) -> None:
 
 
 def test_every_field_is_described() -> None:
-    def check(made: dict[str, Any], table: Object) -> None:
-        assert set(made["properties"]) == {entry.name for entry in table.fields}
+    def check(described: dict[str, Any], table: Object) -> None:
+        assert set(described["properties"]) == {entry.name for entry in table.fields}
         for entry in table.fields:
-            assert made["properties"][entry.name]["description"] == entry.doc
-            assert bool(made["properties"][entry.name].get("deprecated")) == entry.legacy
+            assert described["properties"][entry.name]["description"] == entry.doc
+            assert bool(described["properties"][entry.name].get("deprecated")) == entry.legacy
             if isinstance(entry.kind, Object):
-                check(made["properties"][entry.name], entry.kind)
+                check(described["properties"][entry.name], entry.kind)
 
     check(schema(), JOB)
 
