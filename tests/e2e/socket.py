@@ -1,4 +1,4 @@
-"""A console's websocket without a browser, as Reflex 0.10 speaks it (Engine.IO 4, Socket.IO 5)."""
+"""The console's websocket without a browser: the protocol of Reflex 0.10 (Engine.IO 4, Socket.IO 5)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ HYDRATE = "reflex___state____state.hydrate_and_load"
 
 @dataclass
 class Socket:
-    """An open websocket: the client token in its address, and all that it was sent."""
+    """An open websocket: the client token in its address, and all messages received."""
 
     client: Client
     token: str
     page: str
-    told: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
 
     def send(self, name: str, **payload: Any) -> None:
         self.client.send("42/_event," + json.dumps(["event", self._event(name, payload)]))
@@ -37,19 +37,19 @@ class Socket:
         """The first message that contains ``text``."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            said = self.client.receive(timeout=1)
-            if said == PING:
+            message = self.client.receive(timeout=1)
+            if message == PING:
                 self.client.send(PONG)
-            elif said is not None:
-                self.told.append(str(said))
-                if text in self.told[-1]:
-                    return self.told[-1]
-        raise TimeoutError(f"waited {seconds:g} s for {text!r}, was told {self.told}")
+            elif message is not None:
+                self.received.append(str(message))
+                if text in self.received[-1]:
+                    return self.received[-1]
+        raise TimeoutError(f"waited {seconds:g} s for {text!r}, received {self.received}")
 
 
 @contextmanager
 def connected(served: Served, page: str, *, cookie: str = "", token: str = "", origin: str = "") -> Iterator[Socket]:
-    """A websocket that asks for all that ``page`` shows as it connects, which is what a browser's does."""
+    """A websocket that loads ``page`` after connecting, as a browser does."""
     token = token or str(uuid.uuid4())
     address = f"ws{served.url.removeprefix('http')}/_event/?token={token}&EIO=4&transport=websocket"
     headers = [(b"Origin", (origin or served.url).encode()), *([(b"Cookie", cookie.encode())] if cookie else [])]

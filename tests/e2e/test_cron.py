@@ -40,12 +40,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def until(holds: Callable[[], Any], seconds: float, what: str) -> Any:
-    """Look again and again; files of other processes ring no bell."""
+    """Polls ``holds`` until it is true: other processes' files send no events."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        found = holds()
-        if found:
-            return found
+        result = holds()
+        if result:
+            return result
         time.sleep(0.1)
     raise AssertionError(f"{what} did not happen within {seconds} s")
 
@@ -64,7 +64,7 @@ def pushed(twin: Twin, folder: Path) -> None:
 
 
 def kinds(twin: Twin, job: str) -> list[str]:
-    return [told["kind"] for told in twin.checkins if told["job_id"] == job]
+    return [checkin["kind"] for checkin in twin.checkins if checkin["job_id"] == job]
 
 
 def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(machine: Machine, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(machine: M
         assert crontab_text.without(installed) == original
         ids = {entry["path"]: entry["job_id"] for entry in twin.reports[-1]["entries"]}
 
-    # The server is gone. Cron and the agent work on.
+    # Without the server, cron and the agent keep working.
     machine.start(CRON, "-f")
     daemon = machine.start(*agent, "run")
     spool = state / "spool"
@@ -99,14 +99,14 @@ def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(machine: M
         done = {ids[FINE]: "success", ids[FAILING]: "fail"}
         twin.wait_for(lambda: all(kind in kinds(twin, job) for job, kind in done.items()), 90)
         until(lambda: not list(spool.glob("*.json")), 60, "an empty spool")
-        told = {told["job_id"]: told for told in twin.checkins if told["kind"] in ("success", "fail")}
-        assert told[ids[FAILING]]["exit_code"] == 3
-        assert told[ids[FINE]]["output"]["head"] == "a  b|100%|$HOME|"
-        assert told[ids[FINE]]["slot"].startswith(told[ids[FINE]]["started_at"][:16])
-        assert told[ids[FINE]]["commit"] == twin.head
+        ended = {checkin["job_id"]: checkin for checkin in twin.checkins if checkin["kind"] in ("success", "fail")}
+        assert ended[ids[FAILING]]["exit_code"] == 3
+        assert ended[ids[FINE]]["output"]["head"] == "a  b|100%|$HOME|"
+        assert ended[ids[FINE]]["slot"].startswith(ended[ids[FINE]]["started_at"][:16])
+        assert ended[ids[FINE]]["commit"] == twin.head
         assert "start" in kinds(twin, ids[FINE])
         assert kinds(twin, ids[PAUSED]) == kinds(twin, ids[GATED]) == []
-        assert len({told["id"] for told in twin.checkins}) >= 4
+        assert len({checkin["id"] for checkin in twin.checkins}) >= 4
 
         daemon.terminate()
         daemon.wait(timeout=30)

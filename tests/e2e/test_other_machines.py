@@ -88,7 +88,7 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 @pytest.fixture
 def served(network: Network, built: None) -> Iterator[httpx.Client]:
-    """The product on the server, started with the settings of the documentation; gives a client inside the network."""
+    """The product on the server, with the documentation's settings; yields a client inside the network."""
     log = ARTEFACTS / "served-to-others.log"
     ARTEFACTS.mkdir(exist_ok=True)
     log.unlink(missing_ok=True)
@@ -111,7 +111,7 @@ def answers(http: httpx.Client) -> bool:
 
 
 def register(http: httpx.Client, name: str) -> None:
-    """The client is the user's afterwards, whose repository is ready."""
+    """Registers a user, waits for the repository and authenticates the client."""
     form = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     http.post("/api/auth/register", json=form).raise_for_status()
     token = http.post("/api/auth/login", json={"username": name, "password": PASSWORD}).json()["access_token"]
@@ -120,7 +120,7 @@ def register(http: httpx.Client, name: str) -> None:
 
 
 def enrol(machine: Machine, token: str) -> None:
-    """Starts cron, and types the lines of the documentation; the last of them stays."""
+    """Starts cron and runs the documentation's commands; the last one keeps running."""
     assert CRON, "this test needs a cron daemon: apt-get install cron"
     machine.start(CRON, "-f")
     path = f"{PROGRAMS}:{os.environ['PATH']}"
@@ -131,7 +131,7 @@ def enrol(machine: Machine, token: str) -> None:
 
 
 def push(machine: Machine, credential: dict[str, str]) -> None:
-    """Commits the manifest from a clone on the machine, as a person with a Git credential does."""
+    """Commits the manifest from a clone on the machine, with a Git credential."""
     clone = str(machine.folder / "clone")
     login = credential["url"].replace("://", f"://{credential['username']}:{credential['token']}@")
     machine.run("git", "clone", "-q", login, clone, timeout=60)
@@ -143,15 +143,15 @@ def push(machine: Machine, credential: dict[str, str]) -> None:
 
 
 def finished(http: httpx.Client) -> Callable[[], bool]:
-    """Whether a run of each machine has ended and is told."""
+    """Returns a check whether a run of each machine has ended and was reported."""
 
-    def told() -> bool:
+    def reported() -> bool:
         answer = http.get("/api/runs")
-        # Asked as often as this, a client is told to wait (429).
+        # A client that polls this often may be rate limited (429).
         runs = answer.json()["runs"] if answer.status_code == 200 else []
         return {run["endpoint_name"] for run in runs if run["status"] == "success"} == {"near", "far"}
 
-    return told
+    return reported
 
 
 def test_a_job_arrives_runs_and_reports_on_machines_that_are_not_the_server(

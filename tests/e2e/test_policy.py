@@ -1,4 +1,4 @@
-"""What the server's policies allow is all that its pages need, in a real browser, and no more."""
+"""The server's content security policies allow what its pages need, in a real browser, and no more."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def operator(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def page(browser: Browser, served: Served, operator: Tenant) -> Iterator[Page]:
-    """A tab of the operator's in which no console may tell of an error."""
-    heard: list[str] = []
+    """A tab of the operator's; errors in its console fail the test."""
+    errors: list[str] = []
     context = browser.new_context(base_url=served.url)
     world.sign_in(context, operator, served)
     tab = context.new_page()
-    tab.on("console", lambda said: heard.append(said.text) if is_error(said) else None)
-    tab.on("pageerror", lambda error: heard.append(str(error)))
+    tab.on("console", lambda message: errors.append(message.text) if is_error(message) else None)
+    tab.on("pageerror", lambda error: errors.append(str(error)))
     yield tab
     context.close()
-    assert heard == []
+    assert errors == []
 
 
 def test_the_description_of_the_api_is_drawn(page: Page) -> None:
@@ -48,7 +48,7 @@ def test_the_dashboard_of_the_queues_is_drawn(page: Page) -> None:
     expect(page.locator("table tbody tr").first).to_be_visible()
 
 
-def test_a_script_that_somebody_smuggled_in_does_not_run(opened: Callable[..., Page], visitor: Visitor) -> None:
+def test_an_injected_script_does_not_run(opened: Callable[..., Page], visitor: Visitor) -> None:
     page = opened(visitor, troubled=True)
     page.evaluate(VIOLATIONS)
     page.evaluate(

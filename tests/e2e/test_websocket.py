@@ -1,4 +1,4 @@
-"""The console's websocket in hands that are not a browser's."""
+"""The console's websocket, used by clients that are not a browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fixtures.served import Served
 
 @dataclass(frozen=True)
 class Signed:
-    """Somebody signed in: the session's token and the Cookie header with it."""
+    """A signed-in session: its token, and the Cookie header with it."""
 
     token: str
 
@@ -46,7 +46,7 @@ def theirs(served: Served, stranger: Visitor) -> Signed:
 
 @pytest.fixture
 def left(served: Served, visitor: Visitor, mine: Signed) -> str:
-    """The client token of a browser of the visitor's that has seen the jobs and gone."""
+    """Client token of a browser of the visitor's that showed the jobs and disconnected."""
     with connected(served, "/jobs", cookie=mine.cookie) as socket:
         assert visitor.job_id in socket.wait_for(visitor.job_id)
     return socket.token
@@ -62,25 +62,25 @@ def test_a_client_token_without_its_session_gives_nothing(
             socket.send("reflex___state____state.hydrate")
             socket.wait_for("is_hydrated")
         assert left not in given
-        assert [text for text in socket.told if visitor.job_id in text or visitor.name in text] == []
+        assert [text for text in socket.received if visitor.job_id in text or visitor.name in text] == []
 
 
 def test_the_same_session_comes_back_to_its_state(served: Served, visitor: Visitor, mine: Signed, left: str) -> None:
     with connected(served, "/jobs", cookie=mine.cookie, token=left) as socket:
         assert visitor.job_id in socket.wait_for("is_hydrated")
-    assert not any("new_token" in text for text in socket.told)
+    assert not any("new_token" in text for text in socket.received)
 
 
 def test_no_log_has_a_secret_that_was_used(served: Served, visitor: Visitor, mine: Signed) -> None:
-    """Reflex logs an event that it does not know whole, with all headers of its websocket."""
+    """Reflex logs unknown events in full, with all headers of the websocket."""
     api = visitor.http.post("/api/tokens", json={"name": "log", "scopes": ["read:runs"]}).json()["token"]
     host = visitor.http.post("/api/enrollment-tokens", json={"name": "log"}).json()["token"]
     password = f"secret-of-{uuid.uuid4().hex}"
     basic = base64.b64encode(f"nobody:{password}".encode()).decode()
     secrets = [mine.token, api, host, visitor.endpoint_token, password, basic]
     name = f"no_such_state.{uuid.uuid4().hex}"
-    for told in (f"Bearer {api}", f"Bearer {host}", f"Bearer {visitor.endpoint_token}", f"Basic {basic}"):
-        httpx.get(f"{served.url}/api/jobs", headers={"Authorization": told}, timeout=30)
+    for header in (f"Bearer {api}", f"Bearer {host}", f"Bearer {visitor.endpoint_token}", f"Basic {basic}"):
+        httpx.get(f"{served.url}/api/jobs", headers={"Authorization": header}, timeout=30)
     with connected(served, "/jobs", cookie=f"{mine.cookie}; other={password}") as socket:
         socket.wait_for("is_hydrated")
         socket.send(name, address=f"https://nobody:{password}@git.example/x.git", authorization=f"Basic {basic}")
@@ -92,5 +92,5 @@ def test_no_log_has_a_secret_that_was_used(served: Served, visitor: Visitor, min
 
 
 def flat(served: Served) -> str:
-    """All that the product has written, without the line breaks that Reflex puts in."""
+    """All logs of the product, without the line breaks that Reflex inserts."""
     return re.sub(r"\s*\n(?:web +\| ?)?", "", served.log.read_text())

@@ -112,7 +112,7 @@ def test_a_push_from_a_laptop_reaches_the_index_until_its_credential_is_revoked(
     subprocess.run(push, check=True, timeout=60)
     job = "/api/jobs/production/pushed"
     wait_until(lambda: pia.http.get(job).status_code == 200, "the pushed job")
-    # Which commit brought a file is looked up after the file is shown.
+    # A file's commit is looked up after the file is listed.
     wait_until(lambda: pia.http.get(job).json()["commit"], "the commit of the pushed job")
     assert pia.http.get(job).json()["commit"]["author"] == "Lena"
     wait_until(lambda: pushed(pia), "the push among the changes")
@@ -128,13 +128,13 @@ def test_a_push_from_a_laptop_reaches_the_index_until_its_credential_is_revoked(
 
 
 def pushed(pia: Tenant) -> list[tuple[str, ...]]:
-    """The changes that came by Git, as the Overview tells them."""
-    told = [change for change in pia.http.get("/api/changes").json() if change["pushed"]]
-    return [(one["operation"], one["path"], one["author"], one["state"]) for one in told]
+    """Changes pushed with Git, as listed by the API."""
+    changes = [change for change in pia.http.get("/api/changes").json() if change["pushed"]]
+    return [(one["operation"], one["path"], one["author"], one["state"]) for one in changes]
 
 
 def login(made: dict[str, str]) -> str:
-    """The address with what Git would ask for."""
+    """The clone address with user name and password."""
     return made["url"].replace("://", f"://{made['username']}:{made['token']}@")
 
 

@@ -119,8 +119,8 @@ async def test_a_new_e_mail_address_needs_the_password(cookie: str) -> None:
 async def test_a_session_is_ended_by_its_owner_only(cookie: str, charlies: str, alice: Member) -> None:
     page, stranger = await opened(cookie), await opened(charlies)
     other = next(one.id for one in page.sessions if not one.current)
-    assert "no such session" in str(await run(stranger, "end_session", {"id": other}))
-    assert "no such session" in str(await run(page, "end_session", {"id": ["x"]}))
+    assert "This session has already ended" in str(await run(stranger, "end_session", {"id": other}))
+    assert "This session has already ended" in str(await run(page, "end_session", {"id": ["x"]}))
     assert "Signed out" in str(await run(page, "end_session", {"id": other}))
     assert [one.current for one in page.sessions] == [True]
 
@@ -233,8 +233,8 @@ async def test_an_api_token_is_revoked_by_its_owner_only(cookie: str, charlies: 
     await run(page, "create", {"name": "ci", "read:runs": True})
     assert page.new_token.startswith("ctp_")
     form = {"id": page.tokens[0].id}
-    assert "no such token" in str(await run(stranger, "revoke", form))
-    assert "no such token" in str(await run(page, "revoke", {"id": None}))
+    assert "No token " in str(await run(stranger, "revoke", form))
+    assert "No token " in str(await run(page, "revoke", {"id": None}))
     assert page.tokens[0].state == "active"
     assert "It no longer works." in str(await run(page, "revoke", form))
     assert (page.tokens[0].state, page.new_token) == ("revoked", "")
@@ -251,7 +251,7 @@ async def test_enrolment_tokens_are_listed_with_their_uses_left_and_revoked(
     page, stranger = await opened(cookie, TokensState), await opened(charlies, TokensState)
     assert [(one.name, one.uses, one.state) for one in page.enrolment] == [("racks", "3 of 3 left", "active")]
     assert stranger.enrolment == []
-    assert "no such" in str(await run(stranger, "revoke_enrolment", {"id": made.id}))
+    assert "No enrolment token " in str(await run(stranger, "revoke_enrolment", {"id": made.id}))
     assert "No more hosts" in str(await run(page, "revoke_enrolment", {"id": made.id}))
     assert page.enrolment[0].state == "revoked"
     with reading() as db:
