@@ -76,6 +76,15 @@ def test_the_runner_and_its_files_are_there_and_closed(box: Box) -> None:
     assert stat.S_IMODE(box.state.folder.stat().st_mode) == 0o700
 
 
+def test_a_repository_that_moved_is_followed_to_the_address_the_server_gives(box: Box) -> None:
+    box.push({A: manifest("a")})
+    box.twin.move("/forge/crontopus/elsewhere.git")
+    box.agent.learn(box.agent.control.watch("", 0.0).git)
+    report = box.push({B: manifest("b")})
+    assert (report.status, report.applied) == ("Applied", box.twin.head)
+    assert box.state.identity().git_url == f"{box.twin.url}/forge/crontopus/elsewhere.git"
+
+
 def test_tokens_travel_in_headers_only(box: Box) -> None:
     box.push({A: manifest("a")})
     assert "Bearer ep_secret" in box.twin.authorizations

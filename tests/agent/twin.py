@@ -34,9 +34,8 @@ class Twin:
 
     def __init__(self) -> None:
         self.repo = MemoryRepo()
-        repositories: dict[str, Any] = {REPOSITORY: self.repo}
         self.repo.refs.set_symbolic_ref(Ref(b"HEAD"), MAIN)
-        self.git = make_wsgi_chain(DictBackend(repositories))
+        self.move(REPOSITORY)
         self.reports: list[dict[str, Any]] = []
         self.checkins: list[dict[str, Any]] = []
         self.enrolled: list[dict[str, Any]] = []
@@ -45,6 +44,7 @@ class Twin:
         self.paths: list[str] = []
         self.revoked = False
         self.suspended = False
+        self.refused: list[str] = []  # paths that were answered "suspended"
         self.busy: list[str] = []
         self.git_down = False
         self.git_stalls = 0.0
@@ -53,6 +53,11 @@ class Twin:
         self.url = ""
         self.changed = threading.Condition()
         self._files: dict[str, bytes] = {}
+
+    def move(self, repository: str) -> None:
+        """Serve the repository at this path alone."""
+        repositories: dict[str, Any] = {repository: self.repo}
+        self.repository, self.git = repository, make_wsgi_chain(DictBackend(repositories))
 
     # -- what a user does ----------------------------------------------------------------------------
 
@@ -124,6 +129,9 @@ class Twin:
         if path == "/api/endpoints/enroll":
             return self._enroll(token, json.loads(body))
         if self.suspended:
+            with self.changed:
+                self.refused.append(path)
+                self.changed.notify_all()
             return 403, {
                 "detail": "This account is suspended. Contact the operator of this server.",
                 "code": "suspended",
@@ -165,7 +173,7 @@ class Twin:
         return 200, {"endpoint_id": "e1", "agent_id": "e1", "token": "ep_secret", "tenant_id": "acme", "git": git}
 
     def access(self) -> dict[str, str]:
-        return {"url": self.url + REPOSITORY, "branch": "main", "username": "agent", "token": ""}
+        return {"url": self.url + self.repository, "branch": "main", "username": "agent", "token": ""}
 
     def _watch(self, head: str, seconds: float) -> dict[str, Any]:
         with self.changed:

@@ -219,6 +219,15 @@ def test_history_has_authors_and_the_files_own_difference(client: TestClient, co
     assert client.get(f"{JOB}/history/main").status_code == 404
 
 
+def test_a_history_entry_shows_the_jobs_own_file_only(client: TestClient, anna: Member, repo: Repo) -> None:
+    """A commit of several files, one of which has a name that ends like the job's."""
+    others = {"production/old-backup.yaml": b"# other\n", "staging/production/backup.yaml": b"# deeper\n"}
+    sha = repo.commit({"production/backup.yaml": MANIFEST, **others})
+    shown = client.get(f"{JOB}/history/{sha}").json()["diff"]
+    assert [line for line in shown.splitlines() if line.startswith("+++ ")] == ["+++ b/production/backup.yaml"]
+    assert "+# ours" in shown
+
+
 def test_reverting_brings_back_old_content_and_deleted_jobs(client: TestClient, committed: None, repo: Repo) -> None:
     post(client)
     first = repo.files()["production/backup.yaml"]

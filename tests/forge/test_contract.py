@@ -377,6 +377,16 @@ def test_a_diff_shows_what_a_commit_changed(repo: Repo) -> None:
     assert "-one\n+two\n" in diff
 
 
+def test_a_diff_holds_every_file_of_the_commit(repo: Repo) -> None:
+    sha = repo.commit({"a.yaml": b"one\n", "b.yaml": b"two\n", "dir/c.yaml": b"three\n"})
+    diff = repo.forge.diff(repo.org, repo.name, sha)
+    assert [line for line in diff.splitlines() if line.startswith("+++ ")] == [
+        "+++ b/a.yaml",
+        "+++ b/b.yaml",
+        "+++ b/dir/c.yaml",
+    ]
+
+
 # Writing
 
 

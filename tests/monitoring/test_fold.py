@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +64,36 @@ def test_a_second_attempt_runs_again_and_its_end_counts() -> None:
     after = folded(first, second, checkin("success", 15, attempt=2, exit_code=0))
     assert after is not None
     assert (after.status, after.attempt) == ("success", 2)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "status"),
+    [
+        ({"kind": "success"}, {"kind": "fail"}, "failed"),
+        ({"kind": "skipped"}, {"kind": "success"}, "success"),
+        ({"kind": "fail"}, {"kind": "fail", "timed_out": True}, "timeout"),
+    ],
+)
+def test_of_two_endings_at_the_same_instant_the_worse_one_stands(
+    better: dict[str, Any], worse: dict[str, Any], status: str
+) -> None:
+    endings = [checkin(after_s=5, **better), checkin(after_s=5, **worse)]
+    for told in (endings, endings[::-1]):
+        run = folded(*told)
+        assert run is not None
+        assert run.status == status
+
+
+def test_a_later_ending_stands_though_it_is_better() -> None:
+    run = folded(checkin("fail", 5), checkin("success", 6))
+    assert run is not None
+    assert run.status == "success"
+
+
+def test_an_ending_of_an_older_attempt_does_not_count() -> None:
+    run = folded(checkin("success", 5, attempt=2), checkin("fail", 9, attempt=1))
+    assert run is not None
+    assert (run.status, run.attempt) == ("success", 2)
 
 
 def test_a_report_that_came_minutes_later_is_marked() -> None:

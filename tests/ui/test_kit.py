@@ -74,6 +74,16 @@ def test_colours_become_spans() -> None:
     assert [(piece.text, piece.css) for piece in found] == [("plain ", ""), ("good", "a1 a32"), (" end", "")]
 
 
+@pytest.mark.parametrize(
+    ("change", "css"),
+    [("0", ""), ("", ""), ("0;33", "a33"), (";33", "a33"), ("39", "a1"), ("34", "a1 a34"), ("5", "a1 a32")],
+)
+def test_a_change_of_colour_ends_what_it_replaces(change: str, css: str) -> None:
+    """0, or nothing, ends every style; 39 ends the colour alone; what the page does not show changes nothing."""
+    found = terminal.pieces(f"\x1b[1;32mgood\x1b[{change}mnext")
+    assert [(piece.text, piece.css) for piece in found] == [("good", "a1 a32"), ("next", css)]
+
+
 def test_plain_output_has_no_escapes() -> None:
     assert terminal.plain("\x1b[32mok\x1b[0m line 4000") == "ok line 4000"
 

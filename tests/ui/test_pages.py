@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,19 @@ async def test_tenant_events_refill_the_frame_of_every_page(cookie: str, alice: 
     ((_, watch),) = watchers.of("alice", {"tenant"})
     await session.refill({"tenant"}, page, watch)
     assert (frame.endpoints, frame.provisioning, list(page.rows)) == (0, "ready", [])
+
+
+async def test_news_of_another_tenant_renew_nothing(cookie: str) -> None:
+    """A page that is followed for a tenant which is not its session's stays as it is."""
+    page = page_at("/runs", RunsState, cookie, "tab-7")
+    await run(page, "load")
+    ((_, watch),) = watchers.of("alice", {"run"})
+    frame, page.rows = await page.get_state(SessionState), []
+    frame.jobs = 99
+    await session.refill({"run", "session"}, page, replace(watch, tenant_id="charlie"))
+    assert (list(page.rows), frame.jobs) == ([], 99)
+    await session.refill({"run", "session"}, page, watch)
+    assert (len(page.rows), frame.jobs) == (1, 1)
 
 
 @pytest.mark.parametrize(

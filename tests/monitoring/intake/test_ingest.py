@@ -91,6 +91,23 @@ def test_output_is_kept_and_nul_survives_as_a_symbol(alice: Member) -> None:
     assert (kept.head, kept.tail, kept.lost_bytes) == ("one\u2400two", "end", 5_000_000_000)
 
 
+def test_the_output_of_an_older_attempt_does_not_replace_the_settling_ones(alice: Member) -> None:
+    last = told("success", attempt=2, output=wire.CheckinOutput(head="second"))
+    first = replace(last, id=str(uuid.uuid4()), kind="fail", attempt=1, output=wire.CheckinOutput(head="first"))
+    record(alice, last, first)
+    with reading() as session:
+        assert session.get_one(RunOutput, last.run_id).head == "second"
+
+
+def test_the_output_of_a_newer_attempt_replaces_the_older_ones(alice: Member) -> None:
+    first = told("fail", attempt=1, output=wire.CheckinOutput(head="first", tail="end"))
+    last = replace(first, id=str(uuid.uuid4()), kind="success", attempt=2, output=wire.CheckinOutput(head="second"))
+    record(alice, first, last)
+    with reading() as session:
+        kept = session.get_one(RunOutput, last.run_id)
+    assert (kept.head, kept.tail) == ("second", "")
+
+
 def test_a_job_that_is_not_indexed_yet_is_kept_under_its_id(alice: Member) -> None:
     unknown = str(uuid.uuid4())
     assert run(record(alice, told(job_id=unknown)).run_id).job_name == unknown
