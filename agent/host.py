@@ -9,7 +9,7 @@ import platform
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from agent.errors import Refused
 
 SALT = b"crontopus-machine-id-v1"
-_MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid")
+MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid")
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,22 @@ def this_host(scheduler: Mapping[str, object]) -> Host:
     return Host(socket.gethostname(), system, zone_name(), root, getpass.getuser(), policy, capabilities)
 
 
-def machine_id(override: str | None = None, crontab_of: str = "") -> str:
+def machine_id(override: str | None = None, crontab_of: str = "", files: Sequence[str] = ()) -> str:
     """SHA-256 of a fixed salt and the system's machine id (or ``override``): stable, and does not reveal that id.
 
     ``crontab_of``: the user or the file whose crontab is managed, empty for root. It is part of the id because each
-    crontab of a machine is a separate endpoint.
+    crontab of a machine is a separate endpoint. ``files``: where the machine id is, if not in ``MACHINE_IDS``.
     """
-    raw = override or f"{_system_id().strip()}\n{crontab_of}"
+    raw = override or f"{_system_id(files).strip()}\n{crontab_of}"
     return hashlib.sha256(SALT + raw.strip().encode()).hexdigest()
 
 
-def _system_id() -> str:
-    for name in _MACHINE_IDS:
+def _system_id(files: Sequence[str]) -> str:
+    for name in files or MACHINE_IDS:
         path = Path(name)
         if path.is_file() and path.read_text(errors="replace").strip():
             return path.read_text(errors="replace")
-    raise Refused(
-        f"This machine has no machine id in {_MACHINE_IDS[0]}. Set one with --machine-id, unique per machine."
-    )
+    raise Refused(f"This machine has no machine id in {MACHINE_IDS[0]}. Set one with --machine-id, unique per machine.")
 
 
 def zone_name(etc: Path = Path("/etc")) -> str:

@@ -58,8 +58,17 @@ class Bell:
 class Daemon:
     """``crontopus-agent run``."""
 
-    def __init__(self, agent: Agent, watcher: Control, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        watcher: Control,
+        jitter: Callable[[], float] = random.random,
+        look_seconds: float = LOOK_SECONDS,
+        watch_seconds: float = WATCH_SECONDS,
+    ) -> None:
+        """Looks at the crontab every ``look_seconds``; one long poll lasts ``watch_seconds``."""
         self.agent = agent
+        self._look_seconds, self._watch_seconds = look_seconds, watch_seconds
         agent.guard = self._guard
         self.bell = Bell()
         self._watcher = watcher
@@ -85,7 +94,7 @@ class Daemon:
     def _make_passes(self) -> None:
         self._pass({"start"})
         while not self._ended.is_set():
-            reasons = self.bell.wait(min(LOOK_SECONDS, self._next_poll - time.monotonic()))
+            reasons = self.bell.wait(min(self._look_seconds, self._next_poll - time.monotonic()))
             if self.bell.revoked:
                 raise Revoked(self.bell.revoked)
             if self._changed_on_host():
@@ -165,7 +174,7 @@ class Daemon:
         wait = BACK_OFF[0]
         while not self._ended.is_set():
             try:
-                answer = self._watcher.watch(head, WATCH_SECONDS)
+                answer = self._watcher.watch(head, self._watch_seconds)
             except Revoked as problem:
                 self.bell.revoked = str(problem)
                 self.bell.ring("revoked")

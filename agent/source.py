@@ -52,8 +52,9 @@ class Snapshot:
 class Source:
     """A local copy of the repository in ``folder``. A fetch transfers new objects only."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, seconds: float = FETCH_SECONDS) -> None:
+        """``seconds``: the longest that any call takes."""
+        self.folder, self.seconds = folder, seconds
 
     def fetch(self, access: Access) -> Snapshot:
         """Fetches the branch's head. If that fails, deletes the local copy and fetches once more."""
@@ -72,7 +73,7 @@ class Source:
             with _client(access) as client:
                 return _head(client, access)
 
-        return _in_time(request_head)
+        return _in_time(request_head, self.seconds)
 
     def messages_since(self, access: Access, applied: str, head: str) -> list[str]:
         """The messages of the commits after ``applied`` up to ``head``, newest first, at most 200."""
@@ -87,10 +88,10 @@ class Source:
                 texts.append(step.commit.message.decode("utf-8", "replace"))
             return texts
 
-        return _in_time(messages)
+        return _in_time(messages, self.seconds)
 
     def _fetch_in_time(self, access: Access) -> Snapshot:
-        return _in_time(lambda: self._fetch(access))
+        return _in_time(lambda: self._fetch(access), self.seconds)
 
     def _fetch(self, access: Access) -> Snapshot:
         repo = self._repo()
@@ -120,8 +121,8 @@ class Source:
         return Repo(str(self.folder))
 
 
-def _in_time(work: Callable[[], Any]) -> Any:
-    """The result of ``work``. Raises ``FetchFailed`` if it fails or takes longer than ``FETCH_SECONDS``."""
+def _in_time(work: Callable[[], Any], seconds: float) -> Any:
+    """The result of ``work``. Raises ``FetchFailed`` if it fails or takes longer than ``seconds``."""
     outcome: dict[str, Any] = {}
 
     def run() -> None:
@@ -132,11 +133,11 @@ def _in_time(work: Callable[[], Any]) -> Any:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(FETCH_SECONDS)
+    thread.join(seconds)
     if "value" in outcome:
         return outcome["value"]
     if "problem" not in outcome:
-        raise FetchFailed(f"the Git server did not answer within {FETCH_SECONDS} s")
+        raise FetchFailed(f"the Git server did not answer within {seconds:g} s")
     problem = outcome["problem"]
     if isinstance(problem, FetchFailed):
         raise problem

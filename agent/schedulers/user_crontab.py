@@ -8,27 +8,29 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from agent.errors import SchedulerFailed
 
 _NONE = re.compile(rb"(?i)^(crontab: )?(no crontab for \S+|can't open '?[^\n]*'?: no such file or directory)\s*$")
-_SPOOLS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs")
+SPOOLS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs")
 _SECONDS = 20
 
 
 class UserCrontab:
     name = "crontab"
 
-    def __init__(self, program: str = "crontab") -> None:
+    def __init__(self, program: str = "crontab", spools: Sequence[str] = SPOOLS) -> None:
+        """``spools``: folders where cron may keep the file, for who can look there."""
+        self._spools = spools
         self._program = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin") or ""
 
     @property
     def path(self) -> Path | None:
         import getpass
 
-        files = (Path(folder) / getpass.getuser() for folder in _SPOOLS)
+        files = (Path(folder) / getpass.getuser() for folder in self._spools)
         return next((file for file in files if _visible(file)), None)
 
     def read(self) -> bytes | None:

