@@ -104,10 +104,12 @@ def runs_since(session: Session, actor: Actor, job_id: str, since: datetime, mos
     return [PastRun(run_id, status, tuple(flags), slot, at) for run_id, status, flags, slot, at in reversed(rows)]
 
 
-def status_counts(session: Session, actor: Actor, job_id: str, bounds: Sequence[datetime]) -> list[StatusCount]:
+def status_counts(
+    session: Session, actor: Actor, job_id: str, bounds: Sequence[datetime], most: int = READ
+) -> list[StatusCount]:
     """The job's runs counted by status in the spans between ``bounds`` (ascending).
 
-    Fast for 100,000 runs: all runs are counted in the index, and only unsuccessful ones are read, up to ``READ`` rows.
+    Fast for 100,000 runs: all runs are counted in the index, and only unsuccessful ones are read, up to ``most`` rows.
     Older ones above that limit are counted as ``other``.
     """
     actor.require("read:runs")
@@ -116,11 +118,11 @@ def status_counts(session: Session, actor: Actor, job_id: str, bounds: Sequence[
     unsuccessful: dict[tuple[int, str], list[str]] = {}
     columns = sa.select(col(Run.id), col(Run.status), col(Run.sort_at)).order_by(col(Run.sort_at).desc(), col(Run.id))
     within = col(Run.sort_at) >= bounds[0], col(Run.sort_at) < bounds[-1], col(Run.status) != "success"
-    rows = session.execute(columns.where(*_of_job(actor, job_id), *within).limit(READ)).all()
+    rows = session.execute(columns.where(*_of_job(actor, job_id), *within).limit(most)).all()
     for run_id, status, at in rows:
         unsuccessful.setdefault((bisect_right(bounds, at) - 1, status), []).append(run_id)
     counts = [StatusCount(bounds[span], status, len(ids), ids[0]) for (span, status), ids in unsuccessful.items()]
-    return sorted(counts + _remaining(bounds, totals, counts, len(rows) == READ), key=lambda count: count.at)
+    return sorted(counts + _remaining(bounds, totals, counts, len(rows) == most), key=lambda count: count.at)
 
 
 def _totals(session: Session, actor: Actor, job_id: str, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:

@@ -28,21 +28,21 @@ COUNTED = 20_000
 SAMPLE = 30
 
 
-def of(session: Session, tenant_ids: Sequence[str], now: datetime) -> dict[str, wire.Usage]:
-    """Usage by tenant."""
+def of(session: Session, tenant_ids: Sequence[str], now: datetime, most: int = COUNTED) -> dict[str, wire.Usage]:
+    """Usage by tenant; at most ``most`` runs are counted."""
     query = select(
         col(Tenant.id),
         _count(User).label("users"),
         _count(JobIndex).label("jobs"),
         _count(Endpoint, Endpoint.status == "active").label("endpoints"),
-        _runs(now).label("runs"),
+        _runs(now, most).label("runs"),
         _output(session).label("output"),
         _last_checkin().label("last"),
     ).where(col(Tenant.id).in_(tenant_ids))
     usages = {}
     for tenant_id, users, jobs, endpoints, runs, output, last in session.execute(query):
         size = round(float(output or 0) * runs)
-        usages[tenant_id] = wire.Usage(users, jobs, endpoints, runs, COUNTED, size, last)
+        usages[tenant_id] = wire.Usage(users, jobs, endpoints, runs, most, size, last)
     return usages
 
 
@@ -56,9 +56,9 @@ def _newest(column: Any, count: int) -> Select[Any]:
     return latest.order_by(col(Run.sort_at).desc(), col(Run.id).desc()).limit(count)
 
 
-def _runs(now: datetime) -> Any:
+def _runs(now: datetime, most: int) -> Any:
     within = col(Run.tenant_id) == Tenant.id, col(Run.sort_at) >= now - WINDOW
-    counted = select(col(Run.id)).where(*within).correlate(Tenant).limit(COUNTED).subquery()
+    counted = select(col(Run.id)).where(*within).correlate(Tenant).limit(most).subquery()
     return select(func.count()).select_from(counted).scalar_subquery()
 
 

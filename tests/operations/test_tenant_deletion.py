@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import or_
+from sqlalchemy import insert, or_
 from sqlmodel import col, func, select
 
 from contract import wire
@@ -62,6 +65,19 @@ def check_in(token: str, number: int = 0) -> None:
         output=wire.CheckinOutput("hello"),
     )
     told_one(endpoint.id, told)
+
+
+def copy_run(tenant_id: str, count: int, output: Callable[[], str] = str) -> None:
+    """``count`` more runs like one that is there, several at the same instant, with outputs of their own."""
+    with writing() as session:
+        like = session.exec(select(Run).where(Run.tenant_id == tenant_id)).all()[0].model_dump()
+        made = [
+            like | {"id": str(uuid.uuid4()), "sort_at": NOON + timedelta(seconds=number // 3)}
+            for number in range(count)
+        ]
+        session.execute(insert(Run), made)
+        outputs = [{"run_id": run["id"], "head": output(), "tail": "", "lost_bytes": 0} for run in made]
+        session.execute(insert(RunOutput), outputs)
 
 
 def furnish(actor: Actor) -> str:
@@ -193,13 +209,12 @@ def test_what_was_written_meanwhile_goes_too(alice: Actor, forge: Forgejo) -> No
     assert left(alice.tenant_id, alice.user_id) == {"tenant": 1, "audit": 1}
 
 
-def test_many_runs_go_in_steps(alice: Actor, forge: Forgejo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tenant_deletion, "BATCH", 2)
+def test_many_runs_go_in_steps(alice: Actor, forge: Forgejo) -> None:
     _, token = add_endpoint(alice.tenant_id, "busy")
     endpoint_id, _ = add_endpoint(alice.tenant_id, "other")
     add_job(alice.tenant_id, endpoint_id)
-    for number in range(5):
-        check_in(token, number)
+    check_in(token, 1)
+    copy_run(alice.tenant_id, 2 * tenant_deletion.BATCH)
     leave(alice)
     tenant_deletion.finish(alice.tenant_id, forge, LATER)
     assert left(alice.tenant_id, alice.user_id) == {"tenant": 1, "audit": 1}

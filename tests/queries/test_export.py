@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 import subprocess
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 from sqlmodel import select
 
 from contract import wire
@@ -20,12 +21,12 @@ from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import Forbidden, RateLimited
 from crontopus_app.forge.client import Forgejo, ForgeUnavailable
 from crontopus_app.jobs.index import index
-from crontopus_app.models import Endpoint, Tenant, User
+from crontopus_app.models import Endpoint, Run, Tenant, User
 from crontopus_app.people import auth, tokens
 from crontopus_app.queries import export
 from tests.cast import NOON, add_endpoint, add_job, join
 from tests.fixtures.repositories import Repo
-from tests.operations.test_tenant_deletion import check_in
+from tests.operations.test_tenant_deletion import check_in, copy_run
 
 MANIFEST = b"""apiVersion: crontopus.io/v1
 kind: Job
@@ -107,33 +108,35 @@ def test_nothing_secret_and_nothing_of_others_is_in_it(furnished: Actor, forge: 
     assert "hmac" not in whole
 
 
-def test_pages_lose_and_repeat_nothing(furnished: Actor, forge: Forgejo, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = download(furnished, forge)
-    monkeypatch.setattr(export, "PAGE", 1)
-    paged = download(furnished, forge)
-    for name in ("runs.jsonl", "outputs.jsonl", "endpoints.jsonl"):
-        assert sorted(paged.read(name).splitlines()) == sorted(whole.read(name).splitlines())
+def test_pages_lose_and_repeat_nothing(furnished: Actor, forge: Forgejo) -> None:
+    copy_run(furnished.tenant_id, 2 * export.PAGE)
+    for number in range(export.PAGE):
+        add_endpoint(furnished.tenant_id, f"web-{number}")
+    made = download(furnished, forge)
+    with reading() as session:
+        runs = set(session.exec(select(Run.id).where(Run.tenant_id == furnished.tenant_id)))
+        hosts = set(session.exec(select(Endpoint.id).where(Endpoint.tenant_id == furnished.tenant_id)))
+    for name, key, expected in (
+        ("runs.jsonl", "id", runs),
+        ("outputs.jsonl", "run_id", runs),
+        ("endpoints.jsonl", "id", hosts),
+    ):
+        assert sorted(one[key] for one in lines(made, name)) == sorted(expected)
 
 
-def test_it_comes_in_pieces_and_none_is_large(
-    furnished: Actor, forge: Forgejo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    pages = export._runs
-
-    def counted(tenant_id: str) -> Iterator[Any]:
-        for page in pages(tenant_id):
-            asked.append(tenant_id)
-            yield page
-
-    monkeypatch.setattr(export, "PAGE", 1)
-    monkeypatch.setattr(export, "AT_ONCE", 1000)
-    monkeypatch.setattr(export, "_runs", counted)
+def test_it_comes_in_pieces_and_none_is_large(db: Engine, furnished: Actor, forge: Forgejo) -> None:
+    """What is read of the database by the time the first piece is sent is not all of it."""
+    copy_run(furnished.tenant_id, 3 * export.PAGE, lambda: secrets.token_hex(1024))
+    statements: list[str] = []
+    event.listen(db, "before_cursor_execute", lambda _1, _2, sql, *_: statements.append(sql))
     pieces = export.export(furnished, forge, NOON)
-    assert 1000 <= len(next(pieces)) < 10_000
-    assert asked == []  # nothing is read before it is sent
-    b"".join(pieces)
-    assert len(asked) == 8  # runs and their outputs: three pages and the empty one, each
+    sizes = [len(next(pieces))]
+    early = len(statements)
+    sizes += [len(piece) for piece in pieces]
+    assert early < len(statements)
+    assert len(sizes) > 2
+    assert max(sizes) < 2 * export.CHUNK
+    assert min(sizes[:-1]) >= export.CHUNK
 
 
 def test_a_tenant_without_a_repository_has_an_export_too(db: object, redis_url: str, forge: Forgejo) -> None:

@@ -19,7 +19,7 @@ from crontopus_app.base.tally import Tally
 from crontopus_app.monitoring.intake import checkins
 from crontopus_app.monitoring.intake.checkins import Outcome, ReceivedCheckin
 from crontopus_app.monitoring.intake.senders import Caller
-from crontopus_app.monitoring.intake.writer import Writer
+from crontopus_app.monitoring.intake.writer import RETRY_FOR_S, Writer
 
 RATE = Rate("checkin", 6000, 60)
 BATCH = 500
@@ -73,9 +73,10 @@ def _weight(checkin: wire.Checkin) -> int:
 class Intake:
     """The check-in state of this process: rates of endpoints, the writer, and tenants with locked rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, retry_for_s: float = RETRY_FOR_S) -> None:
+        """``retry_for_s``: how long check-ins of a tenant with locked rows are tried again."""
         self.tally = Tally()
-        self.writer: Writer[Request, Written] = Writer(self._write, self._announce)
+        self.writer: Writer[Request, Written] = Writer(self._write, self._announce, retry_for_s=retry_for_s)
         self._locked: dict[str, float] = {}
 
     def _write(self, requests: Sequence[Request]) -> list[Written | Exception]:

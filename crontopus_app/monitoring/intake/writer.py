@@ -57,8 +57,13 @@ class Writer(Generic[Item, Outcome]):
         self,
         write: Callable[[list[Item]], Sequence[Outcome | Exception]],
         then: Callable[[Sequence[Outcome | Exception]], None],
+        *,
+        queue_weight: int = QUEUE_WEIGHT,
+        apart_s: float = APART_S,
+        retry_for_s: float = RETRY_FOR_S,
     ) -> None:
         self._write, self._then = write, then
+        self._queue_weight, self._apart_s, self._retry_for_s = queue_weight, apart_s, retry_for_s
         self._queue: deque[_Entry[Item]] = deque()
         self._retries: list[_Entry[Item]] = []
         self._retry_at = 0.0
@@ -75,11 +80,11 @@ class Writer(Generic[Item, Outcome]):
         exception that ``write`` returned for the item.
         """
         loop = asyncio.get_running_loop()
-        entry = _Entry(item, weight, loop.create_future(), loop, time.monotonic() + RETRY_FOR_S)
+        entry = _Entry(item, weight, loop.create_future(), loop, time.monotonic() + self._retry_for_s)
         with self._change:
             if self._closed:
                 raise _stopping()
-            if self._queue and self._weight + weight > QUEUE_WEIGHT:
+            if self._queue and self._weight + weight > self._queue_weight:
                 raise Unavailable("Too many check-ins are waiting. Try again shortly.", part="ingest", retry_after=2)
             self._queue.append(entry)
             self._weight += weight
@@ -132,7 +137,7 @@ class Writer(Generic[Item, Outcome]):
                 weight += entry.weight
                 batch.append(entry)
             self._weight -= weight
-            self._earliest = time.monotonic() + (APART_S if len(batch) < ENOUGH else 0.0)
+            self._earliest = time.monotonic() + (self._apart_s if len(batch) < ENOUGH else 0.0)
             return batch
 
     def _wait(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -22,11 +24,11 @@ Held = Writer[int, int]
 class Desk:
     """Writes integers by doubling them, each time only after ``go`` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.go, self.busy = Event(), Event()
         self.written: list[list[int]] = []
         self.announced = 0
-        self.writer: Held = Writer(self.write, self.announce)
+        self.writer: Held = Writer(self.write, self.announce, **options)
 
     def write(self, items: list[int]) -> list[int | Exception]:
         self.busy.set()
@@ -48,12 +50,32 @@ class Desk:
         return tasks
 
 
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    desk = Desk()
+@contextmanager
+def opened(**options: Any) -> Iterator[Desk]:
+    desk = Desk(**options)
     yield desk
     desk.go.set()
     desk.writer.close()
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    with opened() as desk:
+        yield desk
+
+
+@pytest.fixture
+def patient_desk() -> Iterator[Desk]:
+    """After a small transaction the next one starts much later, unless enough items wait."""
+    with opened(apart_s=float(PATIENCE_S)) as desk:
+        yield desk
+
+
+@pytest.fixture
+def small_desk() -> Iterator[Desk]:
+    """Three items may wait."""
+    with opened(queue_weight=3) as desk:
+        yield desk
 
 
 async def until_set(event: Event) -> None:
@@ -96,8 +118,8 @@ async def test_a_defect_is_answered_to_all_of_its_transaction_and_the_next_are_w
     assert await settled(await desk.hand_in(6)) == [12]
 
 
-async def test_a_full_queue_refuses_and_what_waits_is_written(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "QUEUE_WEIGHT", 3)
+async def test_a_full_queue_refuses_and_what_waits_is_written(small_desk: Desk) -> None:
+    desk = small_desk
     first = await busy_with(desk, 2)
     waiting = await desk.hand_in(4, 6, 8)
     with pytest.raises(Unavailable, match="Too many") as refused:
@@ -167,8 +189,10 @@ async def test_an_announcement_that_fails_stops_nothing(desk: Desk, caplog: pyte
     assert [record.message for record in caplog.records] == ["Announcing the check-ins of 1 requests failed"]
 
 
-async def test_what_comes_right_after_another_waits_for_company(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "APART_S", float(PATIENCE_S))
+async def test_what_comes_right_after_another_waits_for_company(
+    patient_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = patient_desk
     desk.go.set()
     assert await settled(await desk.hand_in(2)) == [4]
     looks = looks_at(desk, monkeypatch)
@@ -187,12 +211,13 @@ def looks_at(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     def look(predicate: Callable[[], bool], timeout: float | None = None) -> bool:
         return wait_for(lambda: looks.append(len(desk.writer._queue)) or predicate(), timeout)
 
+    # The thread's own condition, of the standard library: nothing else says that it has looked and waits.
     monkeypatch.setattr(desk.writer._change, "wait_for", look)
     return looks
 
 
-async def test_after_many_nothing_waits(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "APART_S", float(PATIENCE_S))
+async def test_after_many_nothing_waits(patient_desk: Desk) -> None:
+    desk = patient_desk
     first, many = await busy_with(desk, 2), await desk.hand_in(*range(4, 2 * writer.ENOUGH + 4, 2))
     desk.go.set()
     await settled([*first, *many])
@@ -200,8 +225,8 @@ async def test_after_many_nothing_waits(desk: Desk, monkeypatch: pytest.MonkeyPa
     assert [len(items) for items in desk.written] == [1, writer.ENOUGH, 1]
 
 
-async def test_the_end_waits_for_no_company(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "APART_S", float(PATIENCE_S))
+async def test_the_end_waits_for_no_company(patient_desk: Desk) -> None:
+    desk = patient_desk
     desk.go.set()
     await settled(await desk.hand_in(2))
     late, thread = await desk.hand_in(4), desk.writer._thread
