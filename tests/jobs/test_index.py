@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import httpx
 import pytest
 from sqlalchemy import delete, update
 from sqlmodel import col, select
@@ -20,6 +21,7 @@ from crontopus_app.jobs import changes, pushes
 from crontopus_app.jobs.index import find_commits, index, reindex
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from tests.cast import NOON, add_endpoint, told_one
+from tests.fixtures.forge_server import PASSWORD, USER
 from tests.fixtures.repositories import PUSHER, Repo
 
 IDS = "5b0c7c9e-6c2b-4a55-9b59-0a4b1f1b6f5e"
@@ -128,13 +130,11 @@ def test_what_was_there_before_the_index_is_no_push(anna: Actor, forge: Forgejo,
     assert noted(anna) == []
 
 
-def test_of_a_push_of_very_many_files_some_are_told(
-    anna: Actor, forge: Forgejo, repo: Repo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pushes, "AT_MOST", 3)
-    repo.commit({f"production/job-{number}.yaml": manifest(f"job-{number}") for number in range(5)}, "Add five")
+def test_of_a_push_of_very_many_files_some_are_told(anna: Actor, forge: Forgejo, repo: Repo) -> None:
+    many = [f"job-{number}" for number in range(pushes.AT_MOST + 2)]
+    repo.commit({f"production/{name}.yaml": manifest(name) for name in many}, "Add many")
     follow(anna, forge)
-    assert len(noted(anna)) == 3
+    assert len(noted(anna)) == pushes.AT_MOST
 
 
 def test_indexing_twice_changes_nothing(alice: Actor, forge: Forgejo, repo: Repo) -> None:
@@ -146,15 +146,27 @@ def test_indexing_twice_changes_nothing(alice: Actor, forge: Forgejo, repo: Repo
     assert tenant(alice).indexed_at == at
 
 
-def test_only_new_blobs_are_read(anna: Actor, forge: Forgejo, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+class Listening(httpx.HTTPTransport):
+    """The way to the forge, on which the blobs that are asked for are noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blobs: list[str] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/git/blobs"):
+            self.blobs += request.url.params["shas"].split(",")
+        return super().handle_request(request)
+
+
+def test_only_new_blobs_are_read(anna: Actor, forge: Forgejo, repo: Repo) -> None:
     repo.commit({"production/one.yaml": manifest("one")})
     run(anna, forge)
-    asked: list[str] = []
-    real = forge.blobs
-    monkeypatch.setattr(forge, "blobs", lambda org, name, shas: asked.extend(shas) or real(org, name, shas))
     repo.commit({"production/two.yaml": manifest("two")})
-    run(anna, forge)
-    assert asked == [repo.shas()["production/two.yaml"]]
+    way = Listening()
+    with Forgejo(forge.url, USER, PASSWORD, transport=way) as heard:
+        run(anna, heard)
+    assert way.blobs == [repo.shas()["production/two.yaml"]]
     assert set(states(anna)) == {"one", "two"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -34,19 +34,35 @@ WRITE = {"branch": "main", "message": "m", "files": [{"operation": "create", "pa
 class Cuts(httpx.HTTPTransport):
     """The way to the forge, cut at one kind of call: before the forge hears it, or before its answer is heard."""
 
-    def __init__(self, method: str, part: str, heard: bool) -> None:
+    def __init__(self, method: str, part: str, heard: bool, for_good: bool = False) -> None:
+        """``for_good``: nothing that comes after it is heard either."""
         super().__init__()
-        self.method, self.part, self.heard = method, part, heard
+        self.method, self.part, self.heard, self.for_good = method, part, heard, for_good
+        self.away = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         cut = request.method == self.method and self.part in request.url.path
-        if cut and not self.heard:
+        if self.away or (cut and not self.heard):
             raise httpx.ConnectError("cut", request=request)
         answer = super().handle_request(request)
         if cut:
+            self.away = self.for_good
             answer.close()
             raise httpx.ReadError("cut", request=request)
         return answer
+
+
+class Meanwhile(httpx.HTTPTransport):
+    """The way to the forge, on which something happens before a token is asked for."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__()
+        self.happens = happens
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and request.url.path.endswith("/tokens"):
+            self.happens()
+        return super().handle_request(request)
 
 
 @pytest.fixture(autouse=True)
@@ -176,13 +192,11 @@ def test_one_that_breaks_off_leaves_nothing(anna: Actor, forge: Forgejo, method:
     assert make(anna, forge).state == "active"
 
 
-def test_a_token_whose_answer_was_lost_is_ended_by_the_sweep(
-    anna: Actor, forge: Forgejo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_whose_answer_was_lost_is_ended_by_the_sweep(anna: Actor, forge: Forgejo) -> None:
     """The forge made it and went away before it could be taken back."""
-    monkeypatch.setattr(git_credentials, "_take_back", lambda *_: None)
+    way = Cuts("POST", "/tokens", heard=True, for_good=True)
     with (
-        Forgejo(forge.url, FORGE_USER, FORGE_PASSWORD, transport=Cuts("POST", "/tokens", heard=True)) as cut,
+        Forgejo(forge.url, FORGE_USER, FORGE_PASSWORD, transport=way) as cut,
         pytest.raises(Unavailable),
     ):
         make(anna, cut)
@@ -238,18 +252,13 @@ def test_with_the_account_go_its_credentials_and_accounts(alice: Actor, forge: F
     assert forge.send("GET", account, expect=(200, 404)).status_code == 404
 
 
-def test_an_account_that_is_deleted_meanwhile_gets_none(
-    anna: Actor, forge: Forgejo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = forge.create_token
-
-    def slow(*asked: str) -> object:
-        tenant_deletion.delete_account(anna, wire.AccountDeletion(anna.username, PASSWORD), NOON)
-        return whole(*asked)  # type: ignore[arg-type] -- as it was asked
-
-    monkeypatch.setattr(forge, "create_token", slow)
-    with pytest.raises(NotAuthenticated):
-        make(anna, forge)
+def test_an_account_that_is_deleted_meanwhile_gets_none(anna: Actor, forge: Forgejo) -> None:
+    way = Meanwhile(lambda: tenant_deletion.delete_account(anna, wire.AccountDeletion(anna.username, PASSWORD), NOON))
+    with (
+        Forgejo(forge.url, FORGE_USER, FORGE_PASSWORD, transport=way) as slow,
+        pytest.raises(NotAuthenticated),
+    ):
+        make(anna, slow)
     assert (states(), tokens_of(forge, anna.tenant_id)) == ([], [])
 
 
@@ -284,13 +293,11 @@ def test_a_bad_field_is_named(anna: Actor, away: Forgejo, form: wire.GitCredenti
     assert states() == []
 
 
-def test_they_are_not_made_without_end_nor_without_a_repository(
-    anna: Actor, away: Forgejo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_they_are_not_made_without_end_nor_without_a_repository(anna: Actor, away: Forgejo) -> None:
     with pytest.raises(NotFound, match="not ready"):
         make(join("bob").actor, away)
-    monkeypatch.setattr(git_credentials, "MAKE", replace(git_credentials.MAKE, count=1))
-    with pytest.raises(Unavailable):
-        make(anna, away)
+    for _ in range(git_credentials.MAKE.count):
+        with pytest.raises(Unavailable):
+            make(anna, away)
     with pytest.raises(RateLimited):
         make(anna, away)

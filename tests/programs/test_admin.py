@@ -7,11 +7,11 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from crontopus_app.base.db import reading
+from crontopus_app.base.db import reading, writing
 from crontopus_app.models import Audit, Tenant
 from crontopus_app.operations import operators
 from crontopus_app.programs.server import main
-from tests.cast import join
+from tests.cast import NOON, join
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +29,16 @@ def suspended() -> list[str]:
         return list(session.exec(select(Tenant.id).where(Tenant.suspended)))
 
 
-def test_tenants_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operators, "PAGE_SIZE", 1)
+def test_tenants_are_listed() -> None:
+    """All of them, though they are read in pages."""
+    others = [f"tenant-{number:03}" for number in range(operators.PAGE_SIZE)]
+    with writing() as session:
+        session.add_all(
+            Tenant(id=name, repository=f"crontopus/{name}", webhook_secret="whs_tests", created_at=NOON)
+            for name in others
+        )
     listed = admin("tenants").output.splitlines()
-    assert [line.split()[0] for line in listed] == ["alice", "olga"]
+    assert [line.split()[0] for line in listed] == ["alice", "olga", *others]
     assert "1 hosts" in listed[0]
     assert [line.split()[0] for line in admin("tenants", "olg").output.splitlines()] == ["olga"]
     assert admin("tenants", "nobody").output == ""

@@ -13,7 +13,7 @@ from crontopus_app.forge.client import Forgejo
 from crontopus_app.models import GitCredential, Tenant
 from crontopus_app.ui.repository.state import RepositoryState
 from tests.cast import NOON, Member
-from tests.fixtures.forge_server import forge, forge_server
+from tests.fixtures.forge_server import configured_at, forge, forge_server
 from tests.ui.states import page_at, run, shown
 
 __all__ = ["forge", "forge_server"]
@@ -99,14 +99,11 @@ async def test_another_tenants_credential_is_not_found(cookie: str, charlies: st
     assert [one.state for one in (await opened(cookie)).access.credentials] == ["active"]
 
 
-async def test_a_credential_that_the_git_server_still_accepts_is_marked(
-    cookie: str, forge_server: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_credential_that_the_git_server_still_accepts_is_marked(cookie: str, forge_server: object) -> None:
     keep("revoked")
     theirs = keep()
     page = await opened(cookie)
-    with Forgejo("http://127.0.0.1:1", "nobody", "none") as away:
-        monkeypatch.setattr("crontopus_app.ui.repository.state.forge", lambda: away)
+    with configured_at("http://127.0.0.1:1"):
         assert "as soon as it does" in str(await run(page, "revoke_credential", {"id": theirs}))
     assert [one.state for one in page.access.credentials] == ["ending"]
 

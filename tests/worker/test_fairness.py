@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from rq import Queue
 from sqlalchemy import Engine, update
@@ -24,7 +23,14 @@ from crontopus_app.jobs.index import index
 from crontopus_app.models import Change, JobIndex, Tenant
 from crontopus_app.operations import due_work, provisioning
 from tests.cast import NOON, join
-from tests.fixtures.forge_server import PASSWORD, USER, ForgeServer, forge, forge_server, tenant_name
+from tests.fixtures.forge_server import (
+    ForgeServer,
+    Relay,
+    configured_at,
+    forge,
+    forge_server,
+    tenant_name,
+)
 from tests.fixtures.processes import free_port, running, wait_until
 from tests.fixtures.repositories import Repo
 from tests.worker.test_tasks import work
@@ -191,29 +197,24 @@ def test_a_history_is_read_in_slices_that_ring_for_the_next(anna: Actor, forge: 
 # A repository that fails
 
 
-class Frozen(httpx.HTTPTransport):
+class Frozen:
     """One repository of the forge answers every commit with an error of the server."""
 
     def __init__(self, name: str) -> None:
-        super().__init__()
         self.name, self.tries, self.frozen = name, 0, True
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if self.frozen and request.method == "POST" and request.url.path.endswith(f"/{self.name}/contents"):
-            self.tries += 1
-            return httpx.Response(500, json={"message": ""}, request=request)
-        return super().handle_request(request)
+    def refuses(self, method: str, path: str) -> bool:
+        refused = self.frozen and method == "POST" and path.endswith(f"/{self.name}/contents")
+        self.tries += refused
+        return refused
 
 
 @pytest.fixture
 def frozen(forge_server: ForgeServer, forge: Forgejo, tenant_name: str) -> Any:
     """The forge that the tasks use, with this tenant's repository frozen."""
-    network = Frozen(f"job-manifests-{tenant_name}")
-    with Forgejo(forge_server.url, USER, PASSWORD, transport=network) as client:
-        patch = pytest.MonkeyPatch()
-        patch.setattr(tasks, "forge", lambda: client)
-        yield network
-        patch.undo()
+    frozen = Frozen(f"job-manifests-{tenant_name}")
+    with Relay(forge_server.url, frozen.refuses).serving() as url, configured_at(url):
+        yield frozen
 
 
 def test_a_repository_that_fails_is_tried_later_and_later(anna: Actor, forge: Forgejo, frozen: Frozen) -> None:
@@ -284,8 +285,7 @@ def test_a_good_push_repairs_it(anna: Actor, forge: Forgejo, frozen: Frozen, rep
 
 def test_a_git_server_that_is_away_is_no_repositorys_fault(anna: Actor, forge: Forgejo) -> None:
     create(anna)
-    with Forgejo("http://127.0.0.1:9", "x", "y") as away, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "forge", lambda: away)
+    with configured_at("http://127.0.0.1:9"):
         tasks.commit_changes(anna.tenant_id)
         tasks.index_tenant(anna.tenant_id)
     assert (tenant(anna).failures, tenant(anna).retry_at) == (0, None)

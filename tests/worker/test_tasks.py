@@ -24,7 +24,7 @@ from crontopus_app.queries import jobs
 from tests.cast import NOON, PASSWORD, join
 from tests.fixtures.forge_server import PASSWORD as FORGE_PASSWORD
 from tests.fixtures.forge_server import USER as FORGE_USER
-from tests.fixtures.forge_server import forge, forge_server, tenant_name
+from tests.fixtures.forge_server import configured_at, forge, forge_server, tenant_name
 from tests.fixtures.repositories import Repo
 from worker import tasks
 from worker.sweep import POLL, Sweep
@@ -160,8 +160,7 @@ def test_the_sweep_shuts_and_opens_git_as_the_tenant_is_suspended(
         assert httpx.get(where, auth=("x", made.token or "")).status_code == answer
     with writing() as session:
         session.execute(update(GitCredential).values(state="ending"))
-    with Forgejo("http://127.0.0.1:9", "x", "y") as away, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "forge", lambda: away)
+    with configured_at("http://127.0.0.1:9"):
         tasks.settle_git_access(anna.tenant_id)
     assert "failed and is repeated" in caplog.text
     sweep(forge, clock.now())
