@@ -93,10 +93,12 @@ watchers = Watchers()
 class Follower:
     """The lifespan task. One for each web process."""
 
-    def __init__(self, app: rx.App, refill: Refill, mark: MarkStale) -> None:
+    def __init__(self, app: rx.App, refill: Refill, mark: MarkStale, again_s: float = AGAIN_S) -> None:
+        """``again_s``: the pause before what failed is tried again."""
         self._app = app
         self._refill = refill
         self._mark = mark
+        self._again_s = again_s
         self._pending: dict[str, set[str]] = defaultdict(set)
         self._bell = asyncio.Event()
 
@@ -107,7 +109,7 @@ class Follower:
         try:
             while True:
                 await self._listen()
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(self._again_s)
         finally:
             renew.cancel()
 
@@ -156,7 +158,7 @@ class Follower:
                 for tenant_id, kinds in pending.items():
                     self._pending[tenant_id] |= kinds
                 self._bell.set()
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(self._again_s)
             await asyncio.sleep(max(COALESCE_S, REST * (asyncio.get_running_loop().time() - begun)))
 
     async def _tick(self, pending: Mapping[str, set[str]]) -> None:

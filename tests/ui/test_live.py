@@ -23,8 +23,8 @@ async def _nothing(*_: object) -> None:
 
 
 @asynccontextmanager
-async def following(app: object = NO_BROWSER) -> AsyncIterator[None]:
-    follower = live.Follower(app, _nothing, _nothing)  # pyright: ignore[reportArgumentType] -- what it uses of an app
+async def following(app: object = NO_BROWSER, again_s: float = live.AGAIN_S) -> AsyncIterator[None]:
+    follower = live.Follower(app, _nothing, _nothing, again_s)  # pyright: ignore[reportArgumentType] -- what it uses of an app
     task = asyncio.create_task(follower.run())
     try:
         yield
@@ -56,10 +56,7 @@ async def test_pages_are_stale_while_redis_is_away(redis_url: str, monkeypatch: 
 
 
 @pytest.mark.logs_errors
-async def test_a_failed_refill_is_logged_and_retried(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(live, "AGAIN_S", 0.01)
+async def test_a_failed_refill_is_logged_and_retried(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
     accesses: list[None] = []
 
     class Broken:
@@ -72,6 +69,6 @@ async def test_a_failed_refill_is_logged_and_retried(
                 raise RuntimeError("a defect")
 
     live.watchers.stale_since = NOON  # its end triggers a refill
-    async with following(Broken()):
+    async with following(Broken(), again_s=0.01):
         await until(lambda: len(accesses) >= 2)
     assert [record.message for record in caplog.records if record.exc_info] == ["pages were not refilled, will retry"]

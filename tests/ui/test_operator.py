@@ -22,12 +22,12 @@ from crontopus_app.ui.kit.filters import Pages
 from crontopus_app.ui.live import Watch, watchers
 from crontopus_app.ui.operator import rows
 from crontopus_app.ui.operator import state as states
-from crontopus_app.ui.operator.state import EffectiveSettingsState, HealthState, TasksState, TenantsState
+from crontopus_app.ui.operator.state import EffectiveSettingsState, HealthState, TasksState, TenantsState, follow_health
 from crontopus_app.ui.overview.state import OverviewState
 from crontopus_app.ui.pages import PAGES as ALL
 from crontopus_app.ui.runs.state import RunsState
 from tests.cast import NOON, Member, join
-from tests.ui.states import cookie_of, page_at, run, run_behind, shown, target
+from tests.ui.states import Background, cookie_of, page_at, run, run_behind, shown, target
 
 PAGES = {
     "/operator": HealthState,
@@ -182,17 +182,23 @@ async def test_roles_are_granted_and_revoked(olga: str, cookie: str) -> None:
     assert "last operator" in str(await run(page, "revoke", {"name": "olga"}))
 
 
-async def test_the_address_filters_and_pages_tenants(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states, "PAGE", 1)
+async def test_the_address_filters_and_pages_tenants(olga: str) -> None:
+    others = [f"web-{number:02}" for number in range(states.PAGE + 1)]
+    with writing() as session:
+        session.add_all(
+            Tenant(id=name, repository=f"crontopus/{name}", webhook_secret="whs_tests", created_at=NOON)
+            for name in others
+        )
     first = page_at("/operator/tenants", TenantsState, olga)
     await run(first, "load")
     assert ([one.id for one in first.tenants], first.pages) == (
-        ["alice"],
-        Pages("", "/operator/tenants?page=2", "2 tenants"),
+        ["alice", "olga", *others[:-3]],
+        Pages("", "/operator/tenants?page=2", "23 tenants"),
     )
-    second = page_at("/operator/tenants?page=2&q=o", TenantsState, olga)
+    second = page_at("/operator/tenants?page=2&q=web", TenantsState, olga)
     await run(second, "load")
-    assert (second.pages.before, second.pages.after) == ("/operator/tenants?q=o", "")
+    assert [one.id for one in second.tenants] == others[-1:]
+    assert (second.pages.before, second.pages.after) == ("/operator/tenants?q=web", "")
     found = page_at("/operator/tenants?q=olg", TenantsState, olga)
     await run(found, "load")
     assert ([one.id for one in found.tenants], found.pages) == (["olga"], Pages(summary="1 tenant"))
@@ -260,8 +266,7 @@ async def test_a_failed_task_is_shown_retried_and_discarded(olga: str, caplog: p
     assert (page.failed, page.work.queues[0].waiting) == ([], 0)
 
 
-async def test_components_are_checked_until_the_page_is_left(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states, "EVERY_S", 0)
+async def test_components_are_checked_until_the_page_is_left(olga: str) -> None:
     rounds, page = [], await opened("/operator", olga, "tab-1")
     assert {one.state for one in page.parts} == {"running"}
 
@@ -271,24 +276,26 @@ async def test_components_are_checked_until_the_page_is_left(olga: str, monkeypa
             watchers.add("tab-1", Watch("olga", OverviewState, frozenset(), ""))
         return wire.Measured(False, NOON, [wire.MeasuredPart("disk", False, None, f"round {len(rounds)}")])
 
-    monkeypatch.setattr(states.health, "measure", measure)
-    await run_behind(page, "follow")
+    await follow_health(Background(page), every_s=0, measure=measure)
     assert len(rounds) == 3
     # A check that ends after the page was left is not shown.
     assert [(one.title, one.label, one.detail) for one in page.parts] == [("Disk", "failing", "round 2")]
     assert (page.measured_at, page.paused) == (NOON.isoformat(), False)
 
 
-async def test_checks_pause_after_a_while(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states, "EVERY_S", 0)
-    monkeypatch.setattr(states, "ROUNDS", 2)
-    page = await opened("/operator", olga)
-    monkeypatch.setattr(states.health, "measure", lambda _: wire.Measured(True, NOON, []))
-    await run_behind(page, "follow")
+async def test_checks_pause_after_a_while(olga: str) -> None:
+    page, rounds = await opened("/operator", olga), []
+
+    def measure(_actor: Any) -> wire.Measured:
+        rounds.append(page.paused)
+        return wire.Measured(True, NOON, [])
+
+    await follow_health(Background(page), every_s=0, rounds=2, measure=measure)
+    assert rounds == [False, False]
     assert page.paused
 
 
-async def test_only_the_newest_follower_continues(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_the_newest_follower_continues(olga: str) -> None:
     page, rounds = await opened("/operator", olga), []
 
     def measure(_actor: Any) -> wire.Measured:
@@ -296,12 +303,11 @@ async def test_only_the_newest_follower_continues(olga: str, monkeypatch: pytest
         page._follower += 1  # as a second click on the button does
         return wire.Measured(True, NOON, [])
 
-    monkeypatch.setattr(states.health, "measure", measure)
-    await run_behind(page, "follow")
+    await follow_health(Background(page), measure=measure)
     assert (len(rounds), page.measured_at) == (1, "")
 
 
-async def test_checks_end_with_the_role(olga: str, cookie: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_checks_end_with_the_role(olga: str, cookie: str) -> None:
     page = await opened("/operator", olga)
     with writing() as session:
         auth.grant_operator(session, "alice")
@@ -310,11 +316,9 @@ async def test_checks_end_with_the_role(olga: str, cookie: str, monkeypatch: pyt
     assert page.problem.startswith("Only operators")
 
 
-async def test_real_components_are_checked(olga: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states, "EVERY_S", 0)
-    monkeypatch.setattr(states, "ROUNDS", 1)
+async def test_real_components_are_checked(olga: str) -> None:
     page = await opened("/operator", olga)
-    await run_behind(page, "follow")
+    await follow_health(Background(page), every_s=0, rounds=1)
     found = {one.title: one for one in page.parts}
     assert list(found) == list(rows.TITLES.values())
     assert found["Redis"].label == found["Live events"].label == "ok"

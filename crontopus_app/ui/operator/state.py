@@ -14,7 +14,8 @@ from crontopus_app.base import clock
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import CrontopusError
 from crontopus_app.forge.configured import forge
-from crontopus_app.operations import health, operators, task_admin, usage, versions
+from crontopus_app.operations import operators, task_admin, usage, versions
+from crontopus_app.operations.health import measure
 from crontopus_app.ui import problems, session, undo
 from crontopus_app.ui.call import Way, call, change, outside
 from crontopus_app.ui.kit import toast
@@ -26,6 +27,7 @@ PAGE = 20
 EVERY_S = 5.0
 # Twenty minutes; then the user can resume.
 ROUNDS = 240
+Measure = Callable[[Actor], wire.Measured]
 NO_TENANT = rows.SelectedTenant(rows.TenantRow(), False, [], [])
 NO_WORK = rows.Work([], [], "")
 
@@ -67,28 +69,33 @@ class HealthState(rx.State):
 
     @rx.event(background=True)
     async def follow(self) -> None:
-        """Checks every ``EVERY_S`` seconds until the page is left, a newer call runs, or ``ROUNDS`` are over."""
-        async with self:
-            self._follower += 1
-            mine, token = self._follower, self.router.session.client_token
-            cookie, self.paused = self.router.headers.cookie, False
-        for _ in range(ROUNDS):
-            try:
-                actor = await session.actor_of_cookie(cookie)
-                report = await asyncio.to_thread(health.measure, actor)
-                figures = await call(operators.figures, actor, clock.now())
-            except CrontopusError as error:
-                async with self:
-                    self.problem, self.ready = problems.sentence(error), True
+        """Checks every few seconds until the page is left, a newer call runs, or ``ROUNDS`` are over."""
+        await follow_health(self)
+
+
+async def follow_health(page: Any, every_s: float = EVERY_S, rounds: int = ROUNDS, measure: Measure = measure) -> None:
+    """Does what ``HealthState.follow`` promises, in at most ``rounds`` checks."""
+    async with page:
+        page._follower += 1
+        mine, token = page._follower, page.router.session.client_token
+        cookie, page.paused = page.router.headers.cookie, False
+    for _ in range(rounds):
+        try:
+            actor = await session.actor_of_cookie(cookie)
+            report = await asyncio.to_thread(measure, actor)
+            figures = await call(operators.figures, actor, clock.now())
+        except CrontopusError as error:
+            async with page:
+                page.problem, page.ready = problems.sentence(error), True
+            return
+        async with page:
+            if page._follower != mine or not watchers.is_at(token, HealthState):
                 return
-            async with self:
-                if self._follower != mine or not watchers.is_at(token, HealthState):
-                    return
-                self.parts, self.tiles = [rows.part(one) for one in report.parts], rows.tiles(figures)
-                self.measured_at, self.problem = rows.at(report.at), ""
-            await asyncio.sleep(EVERY_S)
-        async with self:
-            self.paused = True
+            page.parts, page.tiles = [rows.part(one) for one in report.parts], rows.tiles(figures)
+            page.measured_at, page.problem = rows.at(report.at), ""
+        await asyncio.sleep(every_s)
+    async with page:
+        page.paused = True
 
 
 class TenantsState(rx.State):
