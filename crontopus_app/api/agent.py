@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from contract import wire
-from crontopus_app.api import limits, watchers
+from crontopus_app.api import limits
 from crontopus_app.api.deps import CurrentEndpoint, Now
+from crontopus_app.api.watchers import hub
 from crontopus_app.base import clock
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import NotAuthenticated
@@ -52,14 +53,14 @@ async def watch(
     """Answers as soon as the tenant's head differs from ``head`` or a pass is requested. Also counts as a heartbeat."""
     deadline = asyncio.get_running_loop().time() + timeout
     await asyncio.to_thread(agent_api.seen, endpoint.id, clock.now())
-    with watchers.waiting(endpoint.tenant_id) as changed:
+    with hub.waiting(endpoint.tenant_id) as changed:
         while True:
             changed.clear()
             state = await asyncio.to_thread(_state, endpoint)
             left = deadline - asyncio.get_running_loop().time()
             if state.head != head or state.wake or left <= 0:
                 return state
-            await watchers.wait(changed, left)
+            await hub.wait(changed, left)
 
 
 def _state(endpoint: Endpoint) -> wire.WatchAnswer:

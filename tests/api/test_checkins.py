@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -15,9 +16,7 @@ from sqlmodel import select
 from crontopus_app.api import fast_checkins, limits
 from crontopus_app.api.app import api
 from crontopus_app.api.fast_checkins import FastCheckins
-from crontopus_app.base import rates
 from crontopus_app.base.db import reading, writing
-from crontopus_app.base.errors import Unavailable
 from crontopus_app.base.live import CHANNEL
 from crontopus_app.base.queue import redis
 from crontopus_app.models import Endpoint, Run, Tenant
@@ -92,10 +91,9 @@ def test_what_is_left_of_the_rate_is_told(way: TestClient, alice: Member) -> Non
     assert answers[0].headers["X-RateLimit-Limit"] == "6000"
 
 
-def test_past_the_rate_nothing_is_written(
-    way: TestClient, alice: Member, charlie: Member, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batch, "RATE", rates.Rate("few", 1, 60))
+def test_past_the_rate_nothing_is_written(way: TestClient, alice: Member, charlie: Member) -> None:
+    for _ in range(batch.RATE.count - 1):
+        batch.intake().tally.spend(batch.RATE, alice.endpoint_id, monotonic())
     assert send(way, alice.endpoint_token).status_code == 200
     refused = send(way, alice.endpoint_token)
     assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
@@ -135,13 +133,8 @@ def test_two_headers_of_one_name_are_read_as_fastapi_reads_them(client: TestClie
         assert asked.post(fast_checkins.PATH, json=checkin(), headers=headers).status_code == 200
 
 
-def test_too_many_waiting_are_a_503_that_says_when_to_come_again(
-    way: TestClient, alice: Member, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def full(item: Any, weight: int) -> None:
-        raise Unavailable("Too many check-ins are waiting.", part="ingest", retry_after=2)
-
-    monkeypatch.setattr(batch.intake().writer, "put", full)
+def test_what_is_not_taken_is_a_503_that_says_when_to_come_again(way: TestClient, alice: Member) -> None:
+    batch.intake().writer.close()
     answer = send(way, alice.endpoint_token)
     assert (answer.status_code, answer.headers["Retry-After"], answer.json()["part"]) == (503, "2", "ingest")
 
@@ -150,6 +143,7 @@ def test_too_many_waiting_are_a_503_that_says_when_to_come_again(
 def test_a_defect_is_a_500_with_a_reference(
     way: TestClient, alice: Member, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # A defect: no request that is known makes one.
     monkeypatch.setattr(batch.checkins, "_clean", lambda _: 1 // 0)
     answer = send(way, alice.endpoint_token)
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")

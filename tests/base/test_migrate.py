@@ -194,6 +194,7 @@ def test_a_database_that_another_begins_at_the_same_moment_is_waited_for(
         paused.append(seconds)
         other.execute("COMMIT")
 
+    # The standard library's: the other's transaction ends while ours pauses.
     monkeypatch.setattr(db.time, "sleep", pause)
     engine = make_engine(f"sqlite:///{tmp_path / 'crontopus.db'}")
     with engine.connect() as connection:

@@ -185,6 +185,7 @@ def test_positions_agree_with_the_pure_python_parser(text: str) -> None:
 
 def test_without_libyaml_the_same_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     fast = decode(FULL, "production/nightly-backup.yaml", "acme")
+    # What PyYAML offers where it was built without libyaml.
     monkeypatch.setattr("contract.yaml_nodes._Parser", yaml.SafeLoader)
     assert decode(FULL, "production/nightly-backup.yaml", "acme") == fast
     for hostile in (LAUGHS, b"[" * 5000, b"a: !!x y", b"a: 1\na: 2", b"a: 1\n---\nb: 1"):

@@ -143,6 +143,7 @@ def test_a_worker_is_shown_with_its_heartbeat(olga: Member) -> None:
 def test_a_worker_is_shown_with_its_task(olga: Member, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task itself looks, so that it is certainly running."""
     seen: list[wire.Tasks] = []
+    # What the failing task of these tests does on its way.
     monkeypatch.setattr(failing, "meanwhile", lambda: seen.append(look(olga)))
     task = tasks().enqueue("tests.fixtures.failing.look", "olga")
     work()

@@ -171,6 +171,7 @@ def test_an_endpoint_that_is_gone_writes_nothing(senders: list[str]) -> None:
 
 def test_what_the_database_cannot_take_is_refused_alone(senders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A check lets something through that a column does not hold: its neighbours are kept."""
+    # Our checks know every column's bounds: without them it comes as far as the database.
     monkeypatch.setattr(checkins, "_check_numbers", lambda _: None)
     goods = [message() for _ in range(4)]
     answers = tell(senders[0], *goods[:2], message(seq=2**70), *goods[2:])
@@ -194,6 +195,7 @@ def test_what_another_process_wrote_meanwhile_is_looked_at_again(
             self.runs.clear()  # as they were before the other's commit
 
     told_one(senders[0], other)
+    # Nothing outside can come between two statements that the driver is given at once.
     monkeypatch.setattr(Rows, "gather", gather)
     answers = tell(senders[0], mine, finish)
     assert [one.state for one in answers if isinstance(one, wire.CheckinAnswer)] == ["success", "success"]
@@ -202,6 +204,7 @@ def test_what_another_process_wrote_meanwhile_is_looked_at_again(
 def test_a_database_that_is_away_acknowledges_nothing(senders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     good = message()
     with monkeypatch.context() as patch:
+        # Away between reading and writing: a server that is stopped is away before both.
         patch.setattr(Rows, "write", lambda _: _lost())
         answers = tell(senders[0], good, message("explode"))
         assert [type(answer) for answer in answers] == [Unavailable, Unavailable]
