@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agent.schedulers import crontab_text
 from tests.agent.twin import ENROLLMENT, Twin, manifest, running
 from tests.fixtures.machines import Machine
+from tests.fixtures.processes import wait_until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -37,17 +36,6 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine("cron01", tmp_path / "machine", network=False)
     yield made
     made.end()
-
-
-def until(holds: Callable[[], Any], seconds: float, what: str) -> Any:
-    """Polls ``holds`` until it is true: other processes' files send no events."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        result = holds()
-        if result:
-            return result
-        time.sleep(0.1)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
 def pushed(twin: Twin, folder: Path) -> None:
@@ -89,8 +77,8 @@ def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(machine: M
     machine.start(CRON, "-f")
     daemon = machine.start(*agent, "run")
     spool = state / "spool"
-    until(lambda: len(list(spool.glob("*.json"))) >= 4, 90, "a minute of cron with both jobs spooled")
-    until((tmp_path / "foreign").exists, 30, "the foreign line")
+    wait_until(lambda: len(list(spool.glob("*.json"))) >= 4, "a minute of cron with both jobs spooled", 90)
+    wait_until((tmp_path / "foreign").exists, "the foreign line")
     assert (tmp_path / "failing").read_text().startswith("hello\n")
     assert not (tmp_path / "paused").exists()
     assert not (tmp_path / "gated").exists()
@@ -98,7 +86,7 @@ def test_cron_runs_the_jobs_and_an_outage_of_the_server_loses_nothing(machine: M
     with running(twin, port):
         done = {ids[FINE]: "success", ids[FAILING]: "fail"}
         twin.wait_for(lambda: all(kind in kinds(twin, job) for job, kind in done.items()), 90)
-        until(lambda: not list(spool.glob("*.json")), 60, "an empty spool")
+        wait_until(lambda: not list(spool.glob("*.json")), "an empty spool", 60)
         ended = {checkin["job_id"]: checkin for checkin in twin.checkins if checkin["kind"] in ("success", "fail")}
         assert ended[ids[FAILING]]["exit_code"] == 3
         assert ended[ids[FINE]]["output"]["head"] == "a  b|100%|$HOME|"

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from crontopus_app.forge.client import Author, FileOperation, Forgejo
+from tests.fixtures.forge_server import answers
+from tests.fixtures.processes import free_port, wait_until
 
 ALICE = Author("Alice Archer", "alice@example.org")
-START_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,6 @@ class Repo:
         return next(entry.sha for entry in self.forge.tree(self.org, self.name, "main") if entry.path == path)
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 def serve(home: Path, port: int, workers: int = 1) -> subprocess.Popen[bytes]:
     """The embedded forge in processes of its own, under the server that production uses."""
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--no-ws", "--log-level", "warning"]
@@ -81,16 +73,11 @@ def serve(home: Path, port: int, workers: int = 1) -> subprocess.Popen[bytes]:
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            pytest.fail(f"the forge ended with status {process.returncode}")
-        try:
-            if httpx.get(f"{url}/api/healthz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail("the forge did not start")
+    def healthy() -> bool:
+        assert process.poll() is None, f"the forge ended with status {process.returncode}"
+        return answers(url)
+
+    wait_until(healthy, "the forge to start")
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,8 @@ from starlette.routing import Mount
 from crontopus_app.forge.client import FileOperation, ForgeConflict, Forgejo, ForgeUnavailable
 from crontopus_app.forge.embedded import forge_app
 from crontopus_app.forge.embedded.store import Store, hash_password, password_matches
-from tests.forge.conftest import ALICE, Repo, Server, free_port, serve, wait_until_healthy
+from tests.fixtures.processes import free_port
+from tests.forge.conftest import ALICE, Repo, Server, serve, wait_until_healthy
 from tests.forge.test_contract import blob_sha
 from tests.forge.test_git_client import clone, commit, head, run, with_login
 

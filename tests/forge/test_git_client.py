@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from crontopus_app.forge.client import FileOperation, Forgejo
 from crontopus_app.forge.removal import remove_permission
+from tests.fixtures.processes import wait_until
 from tests.forge.conftest import ALICE, Repo, Server
 
 ENVIRONMENT = {
@@ -82,12 +82,9 @@ def objects(folder: Path) -> int:
     return int(counts["count"]) + int(counts["in-pack"])
 
 
-def eventually(state: Callable[[], bool]) -> None:
-    """Waits for a state: Forgejo takes note of a first push after it has answered it."""
-    deadline = time.monotonic() + 20
-    while not state():
-        assert time.monotonic() < deadline, "the state never came"
-        time.sleep(0.05)
+def wait_for_head(repo: Repo, sha: str) -> None:
+    """Forgejo takes note of a first push after it has answered it."""
+    wait_until(lambda: repo.forge.head(repo.org, repo.name, "main") == sha, "the push to be noted")
 
 
 def test_the_first_push_fills_an_empty_repository(repo: Repo, url: str, tmp_path: Path) -> None:
@@ -95,7 +92,7 @@ def test_the_first_push_fills_an_empty_repository(repo: Repo, url: str, tmp_path
     run("checkout", "-q", "-B", "main", cwd=folder)
     sha = commit(folder, {"production/a.yaml": "name: a\n"})
     run("push", "-q", "origin", "main", cwd=folder)
-    eventually(lambda: repo.forge.head(repo.org, repo.name, "main") == sha)
+    wait_for_head(repo, sha)
     assert repo.forge.file_at(repo.org, repo.name, "production/a.yaml", "main") == b"name: a\n"
 
 
@@ -311,7 +308,7 @@ def test_a_write_token_pushes_until_its_right_is_taken_or_it_is_deleted(
     assert head(folder) == first
     pushed = commit(folder, {"b.yaml": "b"})
     run("push", "-q", "origin", "main", cwd=folder)
-    eventually(lambda: repo.forge.head(repo.org, repo.name, "main") == pushed)
+    wait_for_head(repo, pushed)
     commit(folder, {"c.yaml": "c"})
     remove_permission(repo.forge, repo.org, repo.name, account)
     done = run("push", "origin", "main", cwd=folder, check=False)
