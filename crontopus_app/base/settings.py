@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from crontopus_app.base.errors import ConfigurationError
 
@@ -116,7 +116,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         public_url=public_url,
         internal_url=_web_address(values, "INTERNAL_URL", local_url if embedded_forge else public_url),
         database_url=_database_url(values, home),
-        redis_url=values.get("REDIS_URL") or f"unix://{home / 'redis.sock'}",
+        redis_url=values.get("REDIS_URL") or f"unix://{quote(str(home / 'redis.sock'))}",
         secret_key=_secret(values, "SECRET_KEY", home / "secrets" / "secret_key"),
         trusted_proxies=tuple(p.strip() for p in values.get("TRUSTED_PROXIES", "").split(",") if p.strip()),
         workers=_positive("WORKERS", values.get("WORKERS", "1")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from redis import ConnectionPool
 
 from crontopus_app.base.errors import ConfigurationError
 from crontopus_app.base.settings import read
@@ -19,6 +20,13 @@ def test_nothing_configured_is_all_embedded(tmp_path: Path) -> None:
     assert (found.embedded_database, found.embedded_redis, found.embedded_forge) == (True, True, True)
     assert found.forgejo_url == "http://127.0.0.1:8000/forge"
     assert found.database_url == f"sqlite:///{tmp_path / 'crontopus.db'}"
+
+
+@pytest.mark.parametrize("name", ["two words", "100%25", "#1", "a?b", "käse"])
+def test_the_embedded_redis_is_found_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    found = read(environment(tmp_path / name))
+    pool = ConnectionPool.from_url(found.redis_url)
+    assert pool.connection_kwargs["path"] == str(tmp_path / name / "redis.sock")
 
 
 def test_a_generated_secret_is_kept_for_the_owner_alone(tmp_path: Path) -> None:
