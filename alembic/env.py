@@ -1,4 +1,4 @@
-"""How migrations run: one transaction for all of them, one process at a time, on SQLite and PostgreSQL."""
+"""Runs migrations in one transaction, one process at a time, on SQLite and PostgreSQL."""
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -7,7 +7,7 @@ from crontopus_app.base.db import make_engine
 from crontopus_app.base.settings import settings
 from crontopus_app.models import metadata
 
-# Any number that nothing else in this database takes an advisory lock with.
+# The key of the advisory lock; any number not used by other locks of this database.
 LOCK = 7_206_314_559
 
 
@@ -21,7 +21,7 @@ def _migrate(connection: Connection) -> None:
         target_metadata=metadata,
         compare_type=True,
         render_as_batch=True,
-        # SQLite can, with the BEGIN IMMEDIATE of db.py: a migration that is cut off leaves nothing half done.
+        # Works on SQLite too, with the BEGIN IMMEDIATE of db.py: an interrupted migration changes nothing.
         transactional_ddl=True,
     )
     with context.begin_transaction():
@@ -29,7 +29,7 @@ def _migrate(connection: Connection) -> None:
 
 
 def run() -> None:
-    """Migrates under a lock: two that start together follow each other, and no stuck reader is waited without end."""
+    """Migrates under a lock, so that concurrent migrations wait for each other. Locks of readers have a timeout."""
     engine = make_engine(_url())
     try:
         with engine.connect() as connection:
@@ -38,8 +38,8 @@ def run() -> None:
                 connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
                 connection.commit()
             else:
-                # A batch migration replaces a table: with foreign keys on, dropping the old one would empty others.
-                # SQLite ignores this inside a transaction, so it goes to the driver.
+                # A batch migration replaces a table; with foreign keys on, dropping the old one would delete rows of
+                # other tables. SQLite ignores this statement inside a transaction, so execute it in the driver before.
                 cursor = connection.connection.cursor()
                 cursor.execute("PRAGMA foreign_keys=OFF")
                 cursor.close()

@@ -197,10 +197,10 @@ def _runs(tenant: str, jobs: list[str], hosts: list[str]) -> Iterator[dict[str, 
 
 async def _server(product: Product, addresses: dict[str, str]) -> list[str]:
     """Prints the server's time for each page. Returns the pages that miss their target."""
-    from crontopus_app.programs.asgi import keep_what_is_loaded
+    from crontopus_app.programs.asgi import freeze_startup_objects
     from crontopus_app.ui.pages import PAGES
 
-    keep_what_is_loaded()
+    freeze_startup_objects()
     cookie = await asyncio.to_thread(_session, product)
     slow = []
     print(f"{'server, ' + str(TURNS) + ' times':<48}{'p50 ms':>8}{'p95 ms':>8}{'delta kB':>10}")

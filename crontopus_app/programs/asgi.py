@@ -1,6 +1,6 @@
-"""The one ASGI callable that granian serves: hot and foreign paths go where they belong, all else to Reflex.
+"""The ASGI application that granian serves: routes paths to fast check-ins, the forge and the RQ dashboard, or Reflex.
 
-Each prefix is matched on whole path segments, and its application sees the path unchanged.
+A prefix matches whole path segments; the application gets the unchanged path.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from crontopus_app.programs.headers import Headers, policies
 from crontopus_app.programs.processes import die_with_parent
 
 RQ = "/operator/rq"
-# By name: it is composed of all that is below, and where Reflex looks for it.
+# Imported by name, because it must be imported after the environment is set.
 CONSOLE = "crontopus_app.crontopus_app:app"
 
 
-class Front:
-    """Hands a request to the application of the first path segment(s) that match, else to ``other``."""
+class PathRouter:
+    """Passes a request to the application of the first matching prefix, or else to ``other``."""
 
     def __init__(self, routes: Mapping[str, ASGIApp], other: ASGIApp) -> None:
         self._routes = dict(routes)
         self._other = other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._for(scope)(scope, receive, send)
+        await self._app_for(scope)(scope, receive, send)
 
-    def _for(self, scope: Scope) -> ASGIApp:
+    def _app_for(self, scope: Scope) -> ASGIApp:
         if scope["type"] != "http":
             return self._other
         path = scope["path"]
@@ -59,67 +59,67 @@ class Folders:
 
 
 def worker() -> ASGIApp:
-    """``factory()`` for a granian worker, which must not outlive its granian and keep the port."""
+    """``factory()`` for a granian worker, which ends with its parent so that it does not keep the port."""
     hide_secrets()
     die_with_parent(signal.SIGKILL)
     return factory()
 
 
 def factory() -> ASGIApp:
-    """The whole product as one ASGI callable, for one process."""
-    ours = settings()
-    os.environ.update(frontend.serving_environment(ours.public_url, ours.port))
-    # Imported after the environment is set: Reflex reads it at import.
+    """The ASGI application of a web process."""
+    config = settings()
+    os.environ.update(frontend.serving_environment(config.public_url, config.port))
+    # Imported after the environment is set, because Reflex reads it at import.
     module, _, name = CONSOLE.partition(":")
     console: Callable[[], ASGIApp] = getattr(import_module(module), name)
-    whole = _whole(ours, console())
-    keep_what_is_loaded()
-    return whole
+    app = _compose(config, console())
+    freeze_startup_objects()
+    return app
 
 
-def _whole(ours: Settings, pages: ASGIApp) -> ASGIApp:
+def _compose(config: Settings, pages: ASGIApp) -> ASGIApp:
     from crontopus_app.api import fast_checkins
 
     built = frontend.pages()
-    whole = Front(
-        {fast_checkins.PATH: fast_checkins.FastCheckins(pages), **_routes(ours)},
+    router = PathRouter(
+        {fast_checkins.PATH: fast_checkins.FastCheckins(pages), **_routes(config)},
         Folders(pages, frontend.folders(built)),
     )
-    return Headers(whole, ours, policies(built, frontend.origins(ours.public_url, ours.port)))
+    return Headers(router, config, policies(built, frontend.origins(config.public_url, config.port)))
 
 
-def keep_what_is_loaded() -> None:
-    """Takes all that is loaded by now out of the garbage collector's sight.
+def freeze_startup_objects() -> None:
+    """Excludes all existing objects from garbage collection.
 
-    It is there until the process ends; looked through again and again it would hold every answer up for 0.1 to 0.4 s.
+    They live until the process ends; scanning them in every full collection would delay responses by 0.1 to 0.4 s.
     """
     gc.collect()
     gc.freeze()
 
 
-def _routes(ours: Settings) -> dict[str, ASGIApp]:
+def _routes(config: Settings) -> dict[str, ASGIApp]:
     from crontopus_app.api.rq import dashboard
 
-    routes: dict[str, ASGIApp] = {RQ: dashboard(ours.redis_url, RQ)}
-    if ours.embedded_forge:
-        routes[FORGE_PATH] = forge(ours)
+    routes: dict[str, ASGIApp] = {RQ: dashboard(config.redis_url, RQ)}
+    if config.embedded_forge:
+        routes[FORGE_PATH] = forge(config)
     return routes
 
 
 def forge_worker() -> ASGIApp:
-    """The embedded forge alone, for a granian worker."""
+    """The embedded forge alone, as the application of a granian worker."""
     hide_secrets()
     die_with_parent(signal.SIGKILL)
     return Headers(forge(settings()), settings(), {})
 
 
-def forge(ours: Settings) -> ASGIApp:
-    """The embedded forge over the repositories in the data folder."""
+def forge(config: Settings) -> ASGIApp:
+    """The embedded forge, with its data in the data folder."""
     from crontopus_app.forge.embedded import forge_app
 
     return forge_app(
-        ours.forge_home,
-        admin_user=ours.forgejo_admin_user,
-        admin_password=ours.forgejo_admin_password,
-        url=addresses.public_forge(ours),
+        config.forge_home,
+        admin_user=config.forgejo_admin_user,
+        admin_password=config.forgejo_admin_password,
+        url=addresses.public_forge(config),
     )

@@ -1,7 +1,7 @@
-"""``make demo``: a tenant ``demo`` with one endpoint and jobs of different fates, all through the public API.
+"""``make demo``: creates a tenant ``demo`` with one endpoint and various jobs through the public API.
 
-Nothing is invented: a real agent writes a real crontab file in the data folder, the demo clock runs its lines, the real
-runner checks in.
+Nothing is simulated except cron: a real agent writes a crontab file in the data folder, the demo clock runs its lines,
+and the real runner sends check-ins.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from crontopus_app.programs.processes import die_with_parent
 
 NAME = "demo"
 HOST = "demo-host"
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
-# One job a fate. The commands use nothing but a POSIX shell.
+# Jobs with different results. The commands need only a POSIX shell.
 JOBS: tuple[dict[str, Any], ...] = (
     {
         "namespace": "production",
@@ -82,43 +82,43 @@ JOBS: tuple[dict[str, Any], ...] = (
         "annotations": {"owner": "ops@example.org", "fate": "fine, at night"},
     },
 )
-# What some were created with, before they became what they are: a job that lives has a history.
+# Initial values of some jobs, which are then changed so that they have a history.
 FIRST: dict[str, dict[str, Any]] = {
     "nightly-backup": {"schedule": "30 1 * * *"},
     "geo-import": {"schedule": "*/10 * * * *"},
 }
-# A machine has lines of its own; the agent leaves them as they are and tells them without what is secret.
+# Lines outside the managed block; the agent keeps them and reports them with secrets masked.
 CRONTAB = """MAILTO=ops@example.org
 */15 * * * * df -P /
 30 6 * * 1 true --password=example-only
 """
 
 
-def run(ours: Settings, say: Callable[[str], None]) -> None:
-    """Sets the demo up, where it is not yet, and keeps its agent and clock running until SIGTERM or SIGINT."""
+def run(config: Settings, say: Callable[[str], None]) -> None:
+    """Sets up the demo if necessary, and runs its agent and clock until SIGTERM or SIGINT."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    folder = ours.home / "demo"
+    folder = config.home / "demo"
     folder.mkdir(mode=0o700, exist_ok=True)
-    with httpx.Client(base_url=ours.public_url, timeout=30) as http:
-        _until(lambda: _ready(http), "The server is not ready: `crontopus-server doctor` says why.", stop)
+    with httpx.Client(base_url=config.public_url, timeout=30) as http:
+        _wait(lambda: _ready(http), "The server is not ready. To find out why: crontopus-server doctor", stop)
         password = _password(folder)
         _sign_in(http, password)
-        _until(lambda: _has_repository(http), "The demo's repository is not ready: no worker answers.", stop)
+        _wait(lambda: _has_repository(http), "The demo's repository is not ready. Is a worker running?", stop)
         skipped = _make_jobs(http, stop)
-        agent = _agent(folder, http, ours, say)
-    say(f"Demo: open {ours.public_url} and sign in as {NAME} with the password {password}")
-    say(f"Demo: a demo clock, not cron, runs {folder / 'crontab'}; your own crontab is untouched.")
+        agent = _agent(folder, http, config, say)
+    say(f"Demo: open {config.public_url} and sign in as {NAME} with the password {password}")
+    say(f"Demo: a demo clock runs {folder / 'crontab'} instead of cron. Your own crontab is not changed.")
     _keep_running(agent, folder, skipped, stop)
 
 
-def _until(reached: Callable[[], bool], otherwise: str, stop: threading.Event) -> None:
-    """Waits for a state of the server; raises CrontopusError, which says ``otherwise``, after a minute."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not stop.is_set() and not reached():
+def _wait(condition: Callable[[], bool], timeout_message: str, stop: threading.Event) -> None:
+    """Waits for a condition; raises CrontopusError with ``timeout_message`` after a minute."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not stop.is_set() and not condition():
         if time.monotonic() > deadline:
-            raise CrontopusError(otherwise)
+            raise CrontopusError(timeout_message)
         stop.wait(0.3)
 
 
@@ -130,7 +130,7 @@ def _ready(http: httpx.Client) -> bool:
 
 
 def _password(folder: Path) -> str:
-    """The demo's password: made once, kept readable by its owner alone."""
+    """The demo's password: generated once, in a file that only its owner can read."""
     path = folder / "password"
     if not path.exists():
         with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
@@ -149,40 +149,40 @@ def _sign_in(http: httpx.Client, password: str) -> None:
 
 def _checked(answer: httpx.Response) -> Any:
     if answer.is_error:
-        raise CrontopusError(f"The demo could not be set up: {answer.request.url.path} answered {answer.text}")
+        raise CrontopusError(f"The demo could not be set up: {answer.request.url.path} returned {answer.text}")
     return answer.json() if answer.content else None
 
 
 def _has_repository(http: httpx.Client) -> bool:
     me = _checked(http.get("/api/auth/me"))
     if me["provisioning"] == "failed":
-        raise CrontopusError(f"The demo's repository could not be made: {me['provisioning_error']}")
+        raise CrontopusError(f"The demo's repository could not be created: {me['provisioning_error']}")
     return me["provisioning"] == "ready"
 
 
 def _make_jobs(http: httpx.Client, stop: threading.Event) -> set[str]:
-    """Creates the jobs that are not there; gives the ids of those whose lines the demo clock leaves out."""
+    """Creates missing jobs; returns the ids of the jobs whose lines the demo clock skips."""
     before = _ids(http)
     new = [form for form in JOBS if form["name"] not in before]
     for form in new:
         _checked(http.post("/api/jobs", json=form | FIRST.get(form["name"], {})))
-    missing = "The demo's jobs are not in its repository yet: the Operator page shows its tasks."
-    _until(lambda: {form["name"] for form in new} <= {*_ids(http)}, missing, stop)
+    missing = "The demo's jobs are not in its repository yet. See the tasks on the Operator page."
+    _wait(lambda: {form["name"] for form in new} <= {*_ids(http)}, missing, stop)
     for form in new:
         changed = {field: form[field] for field in FIRST.get(form["name"], {})}
         if changed:
             _checked(http.put(f"/api/jobs/{form['namespace']}/{form['name']}", json=changed))
-    left_out = {form["name"] for form in JOBS if form["annotations"]["fate"].startswith("missed")}
-    return {job_id for name, job_id in _ids(http).items() if name in left_out}
+    skipped = {form["name"] for form in JOBS if form["annotations"]["fate"].startswith("missed")}
+    return {job_id for name, job_id in _ids(http).items() if name in skipped}
 
 
 def _ids(http: httpx.Client) -> dict[str, str]:
-    """The ids of the tenant's jobs by their names, of which no two of the demo's are alike."""
+    """The ids of the demo's jobs by name; the names are unique."""
     return {job["name"]: job["id"] for job in _checked(http.get("/api/jobs"))["jobs"]}
 
 
-def _agent(folder: Path, http: httpx.Client, ours: Settings, say: Callable[[str], None]) -> list[str]:
-    """The command of the demo's agent, enrolled once."""
+def _agent(folder: Path, http: httpx.Client, config: Settings, say: Callable[[str], None]) -> list[str]:
+    """The command of the demo's agent. Enrols it at the first start."""
     state = folder / "agent"
     command = [sys.executable, "-m", "agent.main", "--state", str(state)]
     if not (state / "identity.json").exists():
@@ -191,35 +191,35 @@ def _agent(folder: Path, http: httpx.Client, ours: Settings, say: Callable[[str]
         crontab = folder / "crontab"
         if not crontab.exists():
             crontab.write_text(CRONTAB)
-        enroll = [*command, "--crontab", str(crontab), "enroll", "--url", ours.public_url, "--name", HOST]
+        enroll = [*command, "--crontab", str(crontab), "enroll", "--url", config.public_url, "--name", HOST]
         enroll += ["--label", "role=demo"]
         environment = {**os.environ, "CRONTOPUS_ENROLLMENT_TOKEN": token}
-        done = subprocess.run(enroll, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise CrontopusError(f"The demo's endpoint could not be enrolled: {done.stderr or done.stdout}")
+        result = subprocess.run(enroll, env=environment, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise CrontopusError(f"The demo's endpoint could not be enrolled: {result.stderr or result.stdout}")
         say(f"Demo: enrolled the endpoint {HOST}.")
     return [*command, "run"]
 
 
 def _keep_running(command: list[str], folder: Path, skipped: set[str], stop: threading.Event) -> None:
-    # Not even `kill -9` of this process may leave an agent behind that nobody watches.
+    # The agent must end with this process, even after `kill -9`.
     agent = subprocess.Popen(command, preexec_fn=die_with_parent)
     watcher = threading.Thread(target=_end_with, args=(agent, stop), daemon=True)
     watcher.start()
-    left_out = lambda line: any(job_id in line for job_id in skipped)  # noqa: E731 -- a word for one expression
-    DemoClock(folder / "crontab", home=folder, zone=_host_zone(), skipped=left_out).run(stop, clock.now)
+    is_skipped = lambda line: any(job_id in line for job_id in skipped)  # noqa: E731 -- names an expression
+    DemoClock(folder / "crontab", home=folder, zone=_host_zone(), skipped=is_skipped).run(stop, clock.now)
     agent.terminate()
     agent.wait(timeout=10)
 
 
 def _end_with(agent: subprocess.Popen[bytes], stop: threading.Event) -> None:
-    """An agent that dies ends the demo, and the supervisor starts it again."""
+    """Ends the demo when the agent ends, so that the supervisor restarts it."""
     agent.wait()
     stop.set()
 
 
 def _host_zone() -> str:
-    """The host's zone as its files say it; UTC where they say nothing."""
+    """The host's time zone from /etc/localtime; UTC without it."""
     link = Path("/etc/localtime")
     target = str(link.resolve()) if link.exists() else ""
     return target.partition("zoneinfo/")[2] or "UTC"

@@ -1,7 +1,7 @@
-"""The demo clock: runs the lines of one crontab file as cron would, and is labelled as what it is.
+"""The demo clock: runs the lines of a crontab file like cron, for ``make demo`` only.
 
-It stands in for cron in ``make demo`` only, so that the machine's own crontab stays untouched. It knows five fields,
-nicknames but ``@reboot``, ``NAME=value`` lines; what ``skipped`` names is left out, as a machine that was off would.
+It replaces cron, so that the machine's own crontab is not changed. It supports five fields, nicknames except
+``@reboot``, and ``NAME=value`` lines. Lines for which ``skipped`` is true never run, so that their jobs are missed.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ CRON_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "SHELL": "/bin/sh"}
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line that cron would run: when, what, and the variables set above it."""
+class DueLine:
+    """A line that cron would run, with the variables set above it."""
 
     expression: str
     command: str
     environment: Mapping[str, str]
 
 
-def lines(crontab: str) -> Iterator[Line]:
-    """The lines of a crontab that cron would run, in order."""
+def lines(crontab: str) -> Iterator[DueLine]:
+    """The lines of a crontab that cron runs, in order."""
     environment: dict[str, str] = {}
     for text in crontab.splitlines():
         if not text.strip() or text.lstrip().startswith("#"):
@@ -44,11 +44,11 @@ def lines(crontab: str) -> Iterator[Line]:
         fields = 1 if text.lstrip().startswith("@") else 5
         words = text.split(None, fields)
         if len(words) == fields + 1:
-            yield Line(" ".join(words[:fields]), words[fields], dict(environment))
+            yield DueLine(" ".join(words[:fields]), words[fields], dict(environment))
 
 
-def due(line: Line, minute: datetime, zone: str) -> bool:
-    """Whether cron would run the line in this minute; a line that it would refuse is never due."""
+def due(line: DueLine, minute: datetime, zone: str) -> bool:
+    """Whether cron would run the line in this minute; False for an invalid line."""
     try:
         return line.expression != "@reboot" and is_slot([line.expression], zone, "debian", minute)
     except ScheduleError:
@@ -56,7 +56,7 @@ def due(line: Line, minute: datetime, zone: str) -> bool:
 
 
 class DemoClock:
-    """Runs due lines until ``stop`` is set, and ends what it started when it stops."""
+    """Runs due lines until ``stop`` is set, and then ends the processes that it started."""
 
     def __init__(self, crontab: Path, *, home: Path, zone: str, skipped: Callable[[str], bool]) -> None:
         self.crontab = crontab
@@ -66,7 +66,7 @@ class DemoClock:
         self.running: list[subprocess.Popen[bytes]] = []
 
     def run(self, stop: threading.Event, now: Callable[[], datetime]) -> None:
-        """Wakes at each minute's beginning, as cron does."""
+        """Runs due lines at the start of each minute."""
         minute = now().replace(second=0, microsecond=0)
         while not stop.wait(max(0.0, (minute + MINUTE - now()).total_seconds())):
             minute = now().replace(second=0, microsecond=0)
@@ -74,7 +74,7 @@ class DemoClock:
         self.end()
 
     def tick(self, minute: datetime) -> None:
-        """Starts all lines that are due in this minute."""
+        """Starts the lines that are due in this minute."""
         self.running = [process for process in self.running if process.poll() is None]
         if not self.crontab.exists():
             return
@@ -82,7 +82,7 @@ class DemoClock:
             if due(line, minute, self.zone) and not self.skipped(line.command):
                 self.running.append(self._start(line))
 
-    def _start(self, line: Line) -> subprocess.Popen[bytes]:
+    def _start(self, line: DueLine) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             ["/bin/sh", "-c", f"exec {line.command}"],
             env={**self.environment, **line.environment},
@@ -93,7 +93,7 @@ class DemoClock:
         )
 
     def end(self) -> None:
-        """Asks what still runs to end, as a host that shuts down does; the runner tells the server."""
+        """Sends SIGTERM to running processes, as a shutdown does; the runner reports it."""
         for process in self.running:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)

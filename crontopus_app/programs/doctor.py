@@ -1,4 +1,4 @@
-"""``crontopus-server doctor``: each part asked once, in words that say what to do."""
+"""``crontopus-server doctor``: checks each component, and says what to do about problems."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Finding:
         return f"{mark}  {self.part}: {self.words}"
 
 
-def examine(ours: Settings) -> list[Finding]:
-    """One finding a part, in the order in which they depend on each other; never raises for a part that is away."""
+def examine(config: Settings) -> list[Finding]:
+    """One finding per component, in the order of their dependencies. Never raises for an unavailable component."""
     parts: dict[str, Callable[[Settings], str]] = {
         "data folder": _home,
         "console": _console,
@@ -41,55 +41,58 @@ def examine(ours: Settings) -> list[Finding]:
         "Redis": _redis,
         "forge": _forge,
     }
-    return [*(_finding(part, check, ours) for part, check in parts.items()), _addresses(ours)]
+    return [*(_finding(part, check, config) for part, check in parts.items()), _addresses(config)]
 
 
-def _addresses(ours: Settings) -> Finding:
-    """Asks nobody: only what the settings say can be judged from here."""
-    problem = addresses.unreachable(ours)
-    given = f"hosts use {addresses.console(ours)} and clone from {addresses.public_forge(ours)}"
-    return Finding("addresses", True, problem or given, note=bool(problem))
+def _addresses(config: Settings) -> Finding:
+    """Checks the settings only: this machine cannot test the URLs for other machines."""
+    problem = addresses.unreachable(config)
+    summary = f"hosts use {addresses.console(config)} and clone from {addresses.public_forge(config)}"
+    return Finding("addresses", True, problem or summary, note=bool(problem))
 
 
-def _finding(part: str, check: Callable[[Settings], str], ours: Settings) -> Finding:
+def _finding(part: str, check: Callable[[Settings], str], config: Settings) -> Finding:
     began = time.monotonic()
     try:
-        words = check(ours)
+        words = check(config)
     except (ConfigurationError, OSError, RedisError, DBAPIError, httpx.HTTPError) as error:
         return Finding(part, False, str(error).splitlines()[0] if str(error) else type(error).__name__)
     return Finding(part, True, f"{words} ({(time.monotonic() - began) * 1000:.0f} ms)")
 
 
-def _home(ours: Settings) -> str:
-    ours.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    probe = ours.home / "doctor.probe"
+def _home(config: Settings) -> str:
+    config.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    probe = config.home / "doctor.probe"
     probe.write_text("")
     probe.unlink()
-    return f"{ours.home} can be written"
+    return f"{config.home} is writable"
 
 
 def _console(_ours: Settings) -> str:
     frontend.check()
-    return "built from the present sources"
+    return "built from the current sources"
 
 
-def _database(ours: Settings) -> str:
-    if not migrate.at_head(ours.database_url):
-        raise ConfigurationError("its tables are not this release's: run `crontopus-server migrate`")
-    return f"{'embedded, ' if ours.embedded_database else ''}tables are this release's"
+def _database(config: Settings) -> str:
+    if not migrate.at_head(config.database_url):
+        raise ConfigurationError("its tables are not up to date. Run: crontopus-server migrate")
+    return f"{'embedded, ' if config.embedded_database else ''}tables are up to date"
 
 
-def _redis(ours: Settings) -> str:
-    with Redis.from_url(ours.redis_url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S) as client:
+def _redis(config: Settings) -> str:
+    with Redis.from_url(config.redis_url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S) as client:
         client.ping()
-    return f"{'embedded, ' if ours.embedded_redis else ''}answers"
+    return f"{'embedded, ' if config.embedded_redis else ''}responds"
 
 
-def _forge(ours: Settings) -> str:
-    login = (ours.forgejo_admin_user, ours.forgejo_admin_password)
-    url = addresses.forge(ours)
+def _forge(config: Settings) -> str:
+    login = (config.forgejo_admin_user, config.forgejo_admin_password)
+    url = addresses.forge(config)
     answer = httpx.get(f"{url}/api/v1/user", auth=login, timeout=TIMEOUT_S)
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        raise ConfigurationError(f"{url} refuses the administrator {login[0]}: correct name and password")
+        raise ConfigurationError(
+            f"{url} rejects the administrator {login[0]}. Correct CRONTOPUS_FORGEJO_ADMIN_USER and "
+            "CRONTOPUS_FORGEJO_ADMIN_PASSWORD"
+        )
     answer.raise_for_status()
-    return f"{'embedded, ' if ours.embedded_forge else ''}{url} knows its administrator"
+    return f"{'embedded, ' if config.embedded_forge else ''}{url} accepts the administrator"

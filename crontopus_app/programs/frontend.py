@@ -1,6 +1,6 @@
-"""The console's static files: built once, served often. All names of Reflex's own environment variables are here.
+"""Builds the console's static files, and sets the environment variables of Reflex.
 
-The double-underscored ones are internal to Reflex: tests/programs/test_frontend.py shows that it still reads them.
+Variables that start with two underscores are internal to Reflex; tests/programs/test_frontend.py checks that they work.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from crontopus_app.base.errors import ConfigurationError
 from crontopus_app.base.settings import DEVELOPMENT
 
 ROOT = Path(__file__).resolve().parents[2]
-# What `reflex export` writes into each script that opens the websocket; ``build`` puts the page's own origin there.
+# The URL that `reflex export` writes into scripts; ``build`` replaces it with the page's own origin.
 BUILT_IN_URL = "http://localhost:8000"
 SOURCES = ("rxconfig.py", "requirements.lock", "assets", "crontopus_app/ui", "crontopus_app/crontopus_app.py")
 
@@ -34,7 +34,7 @@ _BUILDING = {
     "REFLEX_CHECK_LATEST_VERSION": "false",
 }
 _SERVING = {
-    # A server that says nothing for so long (seconds, together) is gone: pages say it and connect anew.
+    # Seconds without a message (interval plus timeout) after which pages report a lost connection and reconnect.
     "REFLEX_SOCKET_INTERVAL": "2",
     "REFLEX_SOCKET_TIMEOUT": "4",
     "__REFLEX_SKIP_COMPILE": "true",
@@ -46,28 +46,28 @@ _LITERAL = re.compile(r"""(["'`])(http|ws)://localhost:8000(/[\w/.-]*)\1""")
 
 
 def origins(public_url: str, port: int) -> list[str]:
-    """Where pages of ours come from: no other may open the websocket."""
+    """The origins of the console's pages. No other origin may open the websocket."""
     return list(dict.fromkeys([public_url, f"http://127.0.0.1:{port}", f"http://localhost:{port}"]))
 
 
 def serving_environment(public_url: str, port: int) -> dict[str, str]:
-    """What Reflex must find in the environment before it is imported to serve the built files."""
+    """Environment variables that must be set before Reflex is imported to serve the built files."""
     return {**_SERVING, "REFLEX_CORS_ALLOWED_ORIGINS": ",".join(origins(public_url, port))}
 
 
 def building_environment() -> dict[str, str]:
-    """This environment with the virtual environment's Node first: a system's own may be too old for Reflex."""
+    """The environment with Node from the virtual environment first, because the system's may be too old for Reflex."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return {**os.environ, **_BUILDING, "PATH": path}
 
 
 def is_current(root: Path = ROOT) -> bool:
-    """Whether the built files are those of the present sources."""
+    """Whether the built files match the current sources."""
     return _built_from(root).removesuffix(_WITH_KIT) == fingerprint(root)
 
 
 def is_built(root: Path = ROOT, *, development: bool | None = None) -> bool:
-    """Whether ``build`` has nothing to do: a build with /kit serves as well, but is not what production asks for."""
+    """Whether ``build`` has nothing to do. A build with /kit is current, but not valid for production."""
     return _built_from(root) == fingerprint(root) + (_WITH_KIT if _is_development(development) else "")
 
 
@@ -76,18 +76,18 @@ def _built_from(root: Path) -> str:
     return stamp.read_text() if stamp.is_file() and (_client(root) / "index.html").is_file() else ""
 
 
-def _is_development(asked: bool | None) -> bool:
-    return os.environ.get(DEVELOPMENT) == "1" if asked is None else asked
+def _is_development(requested: bool | None) -> bool:
+    return os.environ.get(DEVELOPMENT) == "1" if requested is None else requested
 
 
 def check(root: Path = ROOT) -> None:
-    """Raises ConfigurationError unless the built files are those of the present sources."""
+    """Raises ConfigurationError unless the built files match the current sources."""
     if not is_current(root):
-        raise ConfigurationError("The console is not built from the present sources: run `crontopus-server build`.")
+        raise ConfigurationError("The console is not built from the current sources. Run: crontopus-server build")
 
 
 def fingerprint(root: Path = ROOT) -> str:
-    """A hash over names and contents of all that the built files are made from."""
+    """A hash of the names and contents of all source files of the build."""
     digest = hashlib.sha256(sys.version.encode())
     for path in _files(root):
         digest.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
@@ -108,46 +108,47 @@ def _client(root: Path) -> Path:
 
 
 def pages(root: Path = ROOT) -> dict[str, Path]:
-    """The built HTML files by the path under which each is served; any other page is served as ``FALLBACK``."""
-    client, found = _client(root), {}
+    """The built HTML files by URL path. ``FALLBACK`` is served for all other pages."""
+    client, files = _client(root), {}
     for file in client.rglob("*.html"):
         path = "/" + file.relative_to(client).as_posix()
-        found[path] = file
+        files[path] = file
         if file.name == "index.html":
-            found[path.removesuffix("/index.html") or "/"] = file
-    return found
+            files[path.removesuffix("/index.html") or "/"] = file
+    return files
 
 
 def folders(built: Mapping[str, Path]) -> list[str]:
-    """The paths in ``built`` that name a page by its folder, but the root's."""
+    """The URL paths of pages that are an ``index.html`` in a folder, except the root."""
     return [path for path, file in built.items() if path != "/" and not path.endswith(file.name)]
 
 
 def build(root: Path = ROOT, *, development: bool | None = None) -> None:
-    """Builds the static files with Reflex and the environment's own Node; raises ConfigurationError with its output.
+    """Builds the static files with Reflex; raises ConfigurationError with its output if that fails.
 
-    ``development`` says whether /kit is among them; None asks the environment.
+    ``development`` includes /kit; None reads it from the environment.
     """
     development = _is_development(development)
-    with _one_at_a_time(root):
+    with _build_lock(root):
         if is_built(root, development=development):
             return
         stamp = root / ".web" / "crontopus-stamp"
         stamp.unlink(missing_ok=True)
-        made_from = fingerprint(root) + (_WITH_KIT if development else "")
+        new_stamp = fingerprint(root) + (_WITH_KIT if development else "")
         environment = {**building_environment(), DEVELOPMENT: "1" if development else ""}
         command = [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"]
-        done = subprocess.run(
+        result = subprocess.run(
             command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
-        if done.returncode:
-            raise ConfigurationError(f"The console could not be built:\n{done.stdout.decode(errors='replace')[-4000:]}")
+        if result.returncode:
+            output = result.stdout.decode(errors="replace")
+            raise ConfigurationError(f"The console could not be built:\n{output[-4000:]}")
         use_own_origin(_client(root))
-        stamp.write_text(made_from)
+        stamp.write_text(new_stamp)
 
 
 @contextmanager
-def _one_at_a_time(root: Path) -> Iterator[None]:
+def _build_lock(root: Path) -> Iterator[None]:
     (root / ".web").mkdir(exist_ok=True)
     with (root / ".web" / "crontopus-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -155,15 +156,15 @@ def _one_at_a_time(root: Path) -> Iterator[None]:
 
 
 def use_own_origin(client: Path) -> None:
-    """Makes the scripts talk to wherever the page came from.
+    """Makes the scripts connect to the page's own origin.
 
-    Reflex fixes the backend's address when it builds; we build before anybody has said where the server will listen.
-    Raises ConfigurationError when no script names the address that ``rxconfig`` set: Reflex has changed.
+    Reflex writes the backend's URL into the build, but the server's address is set later. Raises ConfigurationError if
+    no script contains the URL of ``rxconfig``, because Reflex has changed.
     """
     changed = [_rewrite(script) for script in client.rglob("*.js")]
     if not any(changed):
         raise ConfigurationError(
-            f"No script in {client} names {BUILT_IN_URL}: this release of Reflex builds otherwise."
+            f"No script in {client} contains {BUILT_IN_URL}. This release of Reflex is not supported."
         )
 
 
@@ -180,6 +181,6 @@ def _rewrite(script: Path) -> bool:
 
 
 def _of_page(literal: re.Match[str]) -> str:
-    """A JavaScript expression for the literal's path on the page's own host: ws becomes wss on https."""
+    """A JavaScript expression for the literal's path at the page's origin (ws, or wss on https)."""
     origin = "location.origin" if literal[2] == "http" else 'location.origin.replace("http","ws")'
     return f'({origin}+"{literal[3]}")'

@@ -1,4 +1,4 @@
-"""The headers that every HTTP answer of the server carries, whichever application gave it."""
+"""HTTP headers of every response of the server, for all its applications."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from crontopus_app.programs import frontend
 
 Header = tuple[bytes, bytes]
 
-# Agents tell our answers from a proxy's by the first.
+# By the first header, agents distinguish responses of Crontopus from those of a proxy.
 ALWAYS: tuple[Header, ...] = (
     (b"crontopus-api", b"1"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
 )
 HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
-# A year, the longest that is allowed, for files whose name changes with their content.
+# A year (the maximum), for files whose name changes with their content.
 FOR_EVER = b"public, max-age=31536000, immutable"
 _HASHED = re.compile(r"/assets/.+-[\w-]{8}\.\w+")
 
 
 class Headers:
-    """Adds them to the answers of ``app``; a policy or a rule for caches that an answer has already stays."""
+    """Adds headers to the responses of ``app``. Keeps an existing Content-Security-Policy and Cache-Control."""
 
-    def __init__(self, app: ASGIApp, ours: Settings, pages: Mapping[str, bytes]) -> None:
+    def __init__(self, app: ASGIApp, config: Settings, pages: Mapping[str, bytes]) -> None:
         self._app = app
-        self._always = (*ALWAYS, HSTS) if ours.public_url.startswith("https://") else ALWAYS
+        self._always = (*ALWAYS, HSTS) if config.public_url.startswith("https://") else ALWAYS
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,14 +48,14 @@ class Headers:
 
     def _added(self, path: str, start: Message) -> Iterator[Header]:
         yield from self._always
-        there = {name.lower(): value for name, value in start["headers"]}
-        if b"content-security-policy" not in there:
-            yield from self._policy(path, start["status"], there.get(b"content-type", b""))
-        if b"cache-control" not in there:
+        existing = {name.lower(): value for name, value in start["headers"]}
+        if b"content-security-policy" not in existing:
+            yield from self._policy(path, start["status"], existing.get(b"content-type", b""))
+        if b"cache-control" not in existing:
             yield b"cache-control", caching(path, start["status"])
 
     def _policy(self, path: str, status: int, content_type: bytes) -> Iterator[Header]:
-        """A 304 replaces the headers that a browser has kept: it has the page's policy, else none."""
+        """The policy of a response. A 304 updates the browser's cached headers, so it has the page's policy or none."""
         page = self._pages.get(path.rstrip("/") or "/")
         if status == 304:
             policy = page
@@ -68,7 +68,7 @@ class Headers:
 
 
 def caching(path: str, status: int) -> bytes:
-    """How long caches may keep an answer that does not say it itself."""
+    """The Cache-Control of a response without one."""
     if status < 400 and _HASHED.fullmatch(path):
         return FOR_EVER
     if path.startswith("/fonts/"):
@@ -79,12 +79,12 @@ def caching(path: str, status: int) -> bytes:
 
 
 def policies(pages: Mapping[str, Path], origins: Iterable[str]) -> dict[str, bytes]:
-    """The policy of each page of the console, by its path; its websocket may be opened at ``origins``."""
+    """The policy of each console page by path. Pages may open their websocket at ``origins``."""
     sockets = [re.sub("^http", "ws", origin) for origin in origins]
     return {path: _policy_of(file.read_text(), sockets) for path, file in pages.items()}
 
 
 def _policy_of(html: str, sockets: Iterable[str]) -> bytes:
     styles = (*csp.inline(html, "style"), csp.EMPTY)
-    # Reflex evaluates the scripts that our handlers send to a page (``rx.call_script``).
+    # Reflex uses eval for scripts that event handlers send to a page (``rx.call_script``).
     return csp.of_page(csp.inline(html, "script"), styles, evaluates=True, connect=sockets).encode()

@@ -1,4 +1,4 @@
-"""What a child of ours does so that it cannot outlive its parent."""
+"""Functions of child processes: detect the supervisor, and end with the parent."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def supervised() -> bool:
 
 
 def die_with_parent(sign: signal.Signals = signal.SIGTERM) -> None:
-    """Asks Linux to send ``sign`` when the parent dies, even by ``kill -9``; kept over exec, nothing elsewhere.
+    """Makes Linux send ``sign`` to this process when its parent ends, even after ``kill -9``. Survives exec.
 
-    See prctl(2), PR_SET_PDEATHSIG.
+    Has no effect on other systems. See prctl(2), PR_SET_PDEATHSIG.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, sign)

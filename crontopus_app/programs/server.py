@@ -1,4 +1,4 @@
-"""``crontopus-server``: the programs of the control plane and the operators' verbs."""
+"""``crontopus-server``: the programs of the control plane, and commands for operators."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from crontopus_app.programs import frontend
 from crontopus_app.programs.processes import die_with_parent, supervised
 
 
-class _Sentences(click.Group):
-    """An error of ours ends a verb with its sentence and exit status 1, never with a traceback."""
+class _ErrorGroup(click.Group):
+    """Ends a command with the message of a CrontopusError and exit status 1, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -29,11 +29,11 @@ class _Sentences(click.Group):
             raise click.ClickException(error.message) from error
 
 
-@click.group(cls=_Sentences, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_ErrorGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def main(context: click.Context) -> None:
     """The Crontopus control plane. Settings come from CRONTOPUS_… variables, see docs/operate.md."""
-    if context.invoked_subcommand != "build":  # what it builds may be served by another user
+    if context.invoked_subcommand != "build":  # another user may serve the built files
         os.umask(0o077)
     hide_secrets()
     if supervised():
@@ -41,7 +41,7 @@ def main(context: click.Context) -> None:
 
 
 @main.command()
-@click.option("--demo", is_flag=True, help="With a demo tenant, a demo endpoint and jobs of different fates.")
+@click.option("--demo", is_flag=True, help="With a demo tenant, endpoint and jobs.")
 def up(demo: bool) -> None:
     """Run everything on this machine until Ctrl-C."""
     from crontopus_app.programs import supervise
@@ -51,25 +51,25 @@ def up(demo: bool) -> None:
 
 @main.command()
 def web() -> None:
-    """Serve the console, the REST API, check-ins and, where none is configured, the embedded forge."""
-    ours = settings()
+    """Serve the console, the REST API, check-ins and, unless another is configured, the embedded forge."""
+    config = settings()
     frontend.check()
-    if problem := addresses.unreachable(ours):
+    if problem := addresses.unreachable(config):
         _say(problem)
-    _serve("crontopus_app.programs.asgi:worker", ours, workers=ours.workers)
+    _serve("crontopus_app.programs.asgi:worker", config, workers=config.workers)
 
 
 @main.command()
 @click.option(
-    "--edits", is_flag=True, help="Only edits: what takes long is left to other workers, of which one must run."
+    "--edits", is_flag=True, help="Run only short tasks such as edits. Another worker must run the long ones."
 )
 def worker(edits: bool) -> None:
-    """Run the tasks that the web processes ring for: edits first, then what takes long."""
+    """Run queued tasks: edits first, then long ones."""
     _become("worker.main", *(["--edits"] if edits else []))
 
 
 @main.command()
-@click.option("--bind", metavar="HOST:PORT", help="Where to listen; default CRONTOPUS_BIND.")
+@click.option("--bind", metavar="HOST:PORT", help="Address to listen on; default CRONTOPUS_BIND.")
 @click.option("--home", type=click.Path(path_type=Path), help="The data folder; default CRONTOPUS_HOME.")
 def forge(bind: str | None, home: Path | None) -> None:
     """Serve the embedded forge alone, under /forge."""
@@ -81,7 +81,7 @@ def forge(bind: str | None, home: Path | None) -> None:
 
 @main.command()
 def demo() -> None:
-    """Set the demo tenant up and keep its agent and clock running; `up --demo` does it."""
+    """Set up the demo tenant and run its agent and clock. `up --demo` includes this."""
     from crontopus_app.programs import demo
 
     demo.run(settings(), _say)
@@ -89,15 +89,15 @@ def demo() -> None:
 
 @main.command()
 def build() -> None:
-    """Build the console's static files where their sources changed (needs the `build` extra)."""
+    """Build the console's static files if their sources have changed (needs the `build` extra)."""
     if not frontend.is_built():
-        _say("Building the console: about half a minute the first time.")
+        _say("Building the console. The first build takes about half a minute.")
         frontend.build()
 
 
 @main.command()
 def migrate() -> None:
-    """Bring the database to this release's tables."""
+    """Upgrade the database to this release."""
     from crontopus_app.base import migrate
 
     migrate.to_head(settings().database_url)
@@ -106,7 +106,7 @@ def migrate() -> None:
 
 @main.command()
 def doctor() -> None:
-    """Say of each part whether it answers; exit status 1 where one does not."""
+    """Check each component. The exit status is 1 if one has a problem."""
     from crontopus_app.programs import doctor
 
     findings = doctor.examine(settings())
@@ -119,7 +119,7 @@ def doctor() -> None:
 @main.command()
 @click.argument("tenant", required=False)
 def reindex(tenant: str | None) -> None:
-    """Rebuild the index of TENANT, or of all tenants, from Git alone."""
+    """Rebuild the index of TENANT, or of all tenants, from Git."""
     from crontopus_app.base import clock
     from crontopus_app.base.db import reading
     from crontopus_app.forge.configured import forge
@@ -135,23 +135,23 @@ def reindex(tenant: str | None) -> None:
 @main.command()
 @click.argument("tenant")
 def repair(tenant: str) -> None:
-    """Mend the repository of TENANT in the embedded forge, and index it anew; no commit is deleted."""
+    """Repair the repository of TENANT in the embedded forge, and re-index it. Deletes no commit."""
     from crontopus_app.base import clock
     from crontopus_app.forge.configured import forge
     from crontopus_app.jobs.index import reindex
-    from crontopus_app.operations import repair as mending
+    from crontopus_app.operations.repair import repair
 
-    for sentence in mending.repair(tenant, clock.now()):
+    for sentence in repair(tenant, clock.now()):
         _say(sentence)
     if not forge().healthy():
-        _say("The server does not run: it looks at the repository again when it starts.")
+        _say("The server is not running. It indexes the repository again when it starts.")
         return
     _say(f"{tenant}: indexed at {reindex(tenant, forge(), clock.now())[:12]}.")
 
 
 @main.group()
 def admin() -> None:
-    """Verbs about tenants and users; what they do stands in the audit trail."""
+    """Manage tenants and users. Each action is recorded in the audit log."""
 
 
 @admin.command()
@@ -167,17 +167,17 @@ def grant(name: str) -> None:
 @admin.command()
 @click.argument("name")
 def revoke(name: str) -> None:
-    """Make the operator NAME a user like others; the last operator stays one."""
+    """Make the operator NAME an ordinary user. The last operator cannot be revoked."""
     from crontopus_app.operations import operators
 
     _act(operators.revoke, name)
-    _say(f"{name} is no operator.")
+    _say(f"{name} is no longer an operator.")
 
 
 @admin.command()
 @click.argument("text", required=False, default="")
 def tenants(text: str) -> None:
-    """List tenants, all or those with TEXT in their name or in an e-mail address, with what they use."""
+    """List tenants with their usage; with TEXT, only those with it in their name or an e-mail address."""
     from crontopus_app.base import clock
     from crontopus_app.base.db import reading
     from crontopus_app.operations import operators
@@ -185,21 +185,19 @@ def tenants(text: str) -> None:
     page, more = 1, True
     while more:
         with reading() as session:
-            found = operators.list_tenants(
+            listed = operators.list_tenants(
                 session, operators.shell_actor(), clock.now(), text=text, page=page, page_size=operators.PAGE_SIZE
             )
-        for one in found.tenants:
-            used, standing = one.usage, "suspended" if one.suspended else one.provisioning
-            _say(
-                f"{one.id:<40} {standing:<10} {used.jobs:>6} jobs {used.endpoints:>5} hosts {used.runs:>6} runs in 30 d"
-            )
-        page, more = page + 1, page * found.page_size < found.total
+        for row in listed.tenants:
+            used, state = row.usage, "suspended" if row.suspended else row.provisioning
+            _say(f"{row.id:<40} {state:<10} {used.jobs:>6} jobs {used.endpoints:>5} hosts {used.runs:>6} runs in 30 d")
+        page, more = page + 1, page * listed.page_size < listed.total
 
 
 @admin.command()
 @click.argument("tenant")
 def suspend(tenant: str) -> None:
-    """Refuse TENANT's users and agents until `resume`; its hosts go on running their jobs."""
+    """Refuse TENANT's users and agents until `resume`. Its hosts keep running their jobs."""
     from crontopus_app.operations import operators
 
     _act(operators.suspend, tenant)
@@ -213,11 +211,11 @@ def resume(tenant: str) -> None:
     from crontopus_app.operations import operators
 
     _act(operators.resume, tenant)
-    _say(f"{tenant} is not suspended.")
+    _say(f"{tenant} is no longer suspended.")
 
 
 def _act(service: Callable[..., None], subject: str) -> None:
-    """Does an operator's act as whoever runs this program."""
+    """Calls a service as the operating system user who runs this program."""
     from crontopus_app.base import clock
     from crontopus_app.base.db import writing
     from crontopus_app.operations import operators
@@ -232,24 +230,24 @@ def _say(sentence: str) -> None:
 
 
 def _become(module: str, *arguments: str) -> None:
-    """Replaces this process by ``python -m module``: what the layers below may not import can still be run."""
+    """Replaces this process with ``python -m module``, for modules that must not be imported here."""
     with _in_project_folder(settings()):
-        os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 -- our own module, no shell
+        os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 -- a fixed module, no shell
 
 
-def _serve(target: str, ours: Settings, *, workers: int) -> None:
-    """Serves until SIGINT or SIGTERM; raises ConfigurationError where the address is taken."""
+def _serve(target: str, config: Settings, *, workers: int) -> None:
+    """Serves until SIGINT or SIGTERM; raises ConfigurationError if the address is in use."""
     from granian import Granian
     from granian.constants import Interfaces
 
     from crontopus_app.programs.supervise import check_port
 
-    check_port(ours.host, ours.port)
-    with _in_project_folder(ours):
+    check_port(config.host, config.port)
+    with _in_project_folder(config):
         Granian(
             target,
-            address=ours.host,
-            port=ours.port,
+            address=config.host,
+            port=config.port,
             interface=Interfaces.ASGI,
             factory=True,
             workers=workers,
@@ -259,9 +257,9 @@ def _serve(target: str, ours: Settings, *, workers: int) -> None:
 
 
 @contextmanager
-def _in_project_folder(ours: Settings) -> Iterator[None]:
-    """Reflex looks for its files in the working folder; a relative CRONTOPUS_HOME was meant from the old one."""
-    keep_home(ours.home)
+def _in_project_folder(config: Settings) -> Iterator[None]:
+    """Changes to the project's folder, where Reflex needs its files. Resolves a relative CRONTOPUS_HOME before."""
+    keep_home(config.home)
     before = Path.cwd()
     os.chdir(frontend.ROOT)
     try:

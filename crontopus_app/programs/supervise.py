@@ -1,7 +1,7 @@
-"""``crontopus-server up``: everything on one machine, run by supervisord (docs/decisions/0006-supervisord.md says why).
+"""``crontopus-server up``: runs everything on one machine with supervisord (see docs/decisions/0006-supervisord.md).
 
-The steps: hold the data folder, check the port and the built console, bring the database to head, then let supervisord
-start the children, restart those that die, with growing pauses, and end them all when it is told to end.
+1. Lock the data folder, check the port and the built console, upgrade the database.
+2. Let supervisord start the children, restart them with growing delays if they end, and stop them at the end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from crontopus_app.operations import operators
 from crontopus_app.programs import frontend
 from crontopus_app.programs.embedded_redis import socket_path
 
-# Retried for as long as `up` runs: each failed start waits a second longer than the one before.
+# Retries without limit; each failed start adds a second to the delay.
 FOR_EVER = 1_000_000
 STOP_WAIT_S = 8
 POLL_S = 0.1
@@ -38,45 +38,45 @@ POLL_S = 0.1
 
 @dataclass(frozen=True)
 class Program:
-    """A child: its name in the log and Python's arguments. Lower priority starts first and ends last."""
+    """A child process: its name in the log, and Python's arguments. Lower priorities start first and stop last."""
 
     name: str
     command: tuple[str, ...]
     priority: int
 
 
-def programs(ours: Settings, *, demo: bool) -> list[Program]:
-    """What has to run for these settings."""
+def programs(config: Settings, *, demo: bool) -> list[Program]:
+    """The child processes for the settings."""
     server = ("-m", "crontopus_app.programs.server")
     children = [
         Program("edits", (*server, "worker", "--edits"), 20),
         Program("worker", (*server, "worker"), 20),
         Program("web", (*server, "web"), 30),
     ]
-    if ours.embedded_redis:
+    if config.embedded_redis:
         children.insert(0, Program("redis", ("-m", "crontopus_app.programs.embedded_redis"), 10))
     if demo:
         children.append(Program("demo", (*server, "demo"), 40))
     return children
 
 
-def up(ours: Settings, *, demo: bool, say: Callable[[str], None]) -> None:
-    """Runs everything until SIGINT or SIGTERM; raises ConfigurationError with a sentence where it cannot start."""
-    with held(ours.home):
-        check_port(ours.host, ours.port)
+def up(config: Settings, *, demo: bool, say: Callable[[str], None]) -> None:
+    """Runs everything until SIGINT or SIGTERM; raises ConfigurationError if it cannot start."""
+    with locked(config.home):
+        check_port(config.host, config.port)
         frontend.check()
-        if ours.embedded_redis:
-            socket_path(ours.home)
-        migrate.to_head(ours.database_url)
-        children = programs(ours, demo=demo)
-        announce_when_ready(ours, say)
-        run(children, ours.home)
+        if config.embedded_redis:
+            socket_path(config.home)
+        migrate.to_head(config.database_url)
+        children = programs(config, demo=demo)
+        announce_when_ready(config, say)
+        run(children, config.home)
     say("Crontopus has stopped.")
 
 
 @contextmanager
-def held(home: Path) -> Iterator[None]:
-    """The data folder for one ``up`` alone; raises ConfigurationError where another has it or it cannot be written."""
+def locked(home: Path) -> Iterator[None]:
+    """Locks the data folder; raises ConfigurationError if another ``up`` uses it, or if it is not writable."""
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (home / "up.lock").open("w")
@@ -89,13 +89,13 @@ def held(home: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigurationError(
-                f"Another `crontopus-server up` already serves {home}: stop it, or set CRONTOPUS_HOME to another."
+                f"Another `crontopus-server up` is using {home}. Stop it, or set CRONTOPUS_HOME to another folder."
             ) from error
         yield
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises ConfigurationError where nothing of ours could listen there."""
+    """Raises ConfigurationError if the address cannot be listened on."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
@@ -103,22 +103,22 @@ def check_port(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise ConfigurationError(
-            f"{host}:{port} cannot be listened on ({error.strerror}): "
-            f"stop what uses it, or set CRONTOPUS_BIND, for example to 127.0.0.1:{port % 65535 + 1}."
+            f"Cannot listen on {host}:{port} ({error.strerror}). "
+            f"Stop the program that uses it, or set CRONTOPUS_BIND, for example to 127.0.0.1:{port % 65535 + 1}."
         ) from error
 
 
-def announce_when_ready(ours: Settings, say: Callable[[str], None]) -> None:
-    """Says where to look as soon as all parts answer, from a thread that ends then or with the process."""
-    host = local_host(ours.host)
+def announce_when_ready(config: Settings, say: Callable[[str], None]) -> None:
+    """Prints the console's URL as soon as all components are ready, from a background thread."""
+    host = local_host(config.host)
 
     def watch() -> None:
         pause = threading.Event()
-        while not _ready(host, ours.port):
+        while not _ready(host, config.port):
             pause.wait(0.1)
-        say(f"Crontopus is ready: {addresses.console(ours)}  (Ctrl-C stops it)")
-        if not ours.loopback and not _has_operator():
-            say("Nobody is operator yet: register, then run `crontopus-server admin grant NAME` on this machine.")
+        say(f"Crontopus is ready: {addresses.console(config)}  (Ctrl-C stops it)")
+        if not config.loopback and not _has_operator():
+            say("There is no operator yet. Register, then run on this machine: crontopus-server admin grant NAME")
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -140,7 +140,7 @@ def _ready(host: str, port: int) -> bool:
 
 
 def run(children: Sequence[Program], home: Path) -> None:
-    """Supervises the children until SIGINT, SIGTERM or SIGHUP; their output, a name before each line, goes to ours."""
+    """Supervises the children until SIGINT, SIGTERM or SIGHUP. Prints their output with their name on each line."""
     _prepare_process(home)
     pipes = {child.name: _labelled_pipe(child.name) for child in children}
     path = home / "supervisord.conf"
@@ -148,16 +148,16 @@ def run(children: Sequence[Program], home: Path) -> None:
         configuration(children, pipes, home).write(file)
     options = ServerOptions()
     options.realize(["-c", str(path)])
-    # What supervisord.main() sets for the Supervisor it makes; main() itself would start again on SIGHUP.
+    # As supervisord.main() sets them; main() itself would restart on SIGHUP.
     vars(options).update(first=True, test=False)
     poll = options.poller.poll
-    # It looks after its children between polls, one second each: too long for who waits for a start or an end.
+    # supervisord checks its children between polls of one second, which is too slow for starting and stopping.
     vars(options.poller).update(poll=lambda _timeout: poll(POLL_S))
     go(options)
 
 
 def _prepare_process(home: Path) -> None:
-    """What children inherit; they run in the project's folder, where Reflex looks for its files: home is absolute."""
+    """Sets the environment of the children. They run in the project's folder, so the data folder must be absolute."""
     keep_home(home)
     os.environ["PYTHONUNBUFFERED"] = "1"
 
@@ -167,14 +167,14 @@ def configuration(children: Sequence[Program], pipes: dict[str, int], home: Path
     parser = RawConfigParser()
     parser["supervisord"] = {
         "nodaemon": "true",
-        "logfile": os.devnull,  # in the foreground it logs to standard output as well
+        "logfile": os.devnull,  # in the foreground, it also logs to standard output
         "logfile_maxbytes": "0",
         "pidfile": _literal(home / "up.pid"),
         "childlogdir": _literal(home),
         "umask": "077",
     }
     if os.getuid() == 0:
-        parser["supervisord"]["user"] = "root"  # it warns until root has been said to be meant
+        parser["supervisord"]["user"] = "root"  # without this, it warns about running as root
     for child in children:
         parser[f"program:{child.name}"] = {
             "command": _literal(_shell_words((sys.executable, *child.command))),
@@ -193,20 +193,20 @@ def configuration(children: Sequence[Program], pipes: dict[str, int], home: Path
 
 
 def _literal(value: object) -> str:
-    """supervisord expands %(…)s in its values."""
+    """Escapes %, because supervisord expands %(…)s in values."""
     return str(value).replace("%", "%%")
 
 
 def _shell_words(words: Sequence[str]) -> str:
-    """supervisord splits a command with shlex."""
+    """Quotes the words for shlex, with which supervisord splits a command."""
     return " ".join("'" + word.replace("'", "'\"'\"'") + "'" for word in words)
 
 
 def _labelled_pipe(name: str) -> int:
-    """The writing end of a pipe whose lines appear on our standard output after ``name``.
+    """The writing end of a pipe whose lines are printed to standard output after ``name``.
 
-    supervisord opens a child's log by path; /dev/stdout cannot be opened where it is a socket (systemd) or another
-    user's terminal (su), and overwrites itself where it is a file: a pipe of our own can.
+    supervisord opens a child's log by path. /dev/stdout cannot be opened if it is a socket (systemd) or another user's
+    terminal (su), and would overwrite itself if it is a file.
     """
     reading, writing = os.pipe()
 

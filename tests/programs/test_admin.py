@@ -49,7 +49,7 @@ def test_a_tenant_is_suspended_and_resumed() -> None:
     assert (told.exit_code, suspended()) == (0, ["alice"])
     assert "keep running their jobs" in told.output
     assert "suspended" in admin("tenants", "alice").output
-    assert admin("resume", "alice").output == "alice is not suspended.\n"
+    assert admin("resume", "alice").output == "alice is no longer suspended.\n"
     assert suspended() == []
     with reading() as session:
         rows = session.exec(select(Audit)).all()
@@ -75,5 +75,5 @@ def test_what_cannot_be_is_a_sentence(words: tuple[str, ...], sentence: str) -> 
 
 def test_roles_are_given_and_taken() -> None:
     assert admin("grant", "alice").output == "alice is an operator now.\n"
-    assert admin("revoke", "olga").output == "olga is no operator.\n"
+    assert admin("revoke", "olga").output == "olga is no longer an operator.\n"
     assert admin("revoke", "alice").exit_code == 1

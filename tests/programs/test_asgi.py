@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crontopus_app.programs.asgi import Front, keep_what_is_loaded
+from crontopus_app.programs.asgi import PathRouter, freeze_startup_objects
 
 
 def named(name: str, calls: list[tuple[str, str]]) -> ASGIApp:
@@ -26,7 +26,7 @@ async def where(scope: Scope) -> tuple[str, str]:
     """Which application got the scope, and the path that it saw."""
     calls: list[tuple[str, str]] = []
     routes = {"/forge": named("forge", calls), "/operator/rq": named("rq", calls)}
-    await Front(routes, named("other", calls))(scope, _nothing, _nothing)
+    await PathRouter(routes, named("other", calls))(scope, _nothing, _nothing)
     return calls[0]
 
 
@@ -58,7 +58,7 @@ async def test_websockets_and_lifespan_go_to_reflex_whatever_their_path() -> Non
 def test_what_is_loaded_once_is_not_looked_through_again() -> None:
     loaded = {"a": "container", "of": ["another"]}
     try:
-        keep_what_is_loaded()
+        freeze_startup_objects()
         assert gc.get_freeze_count() > 10_000
         assert not any(each is loaded for each in gc.get_objects())
     finally:

@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from crontopus_app.programs.demo_clock import DemoClock, Line, due, lines
+from crontopus_app.programs.demo_clock import DemoClock, DueLine, due, lines
 from tests.fixtures.processes import wait_until
 
 MINUTE = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -21,17 +21,17 @@ def demo_clock(tmp_path: Path, text: str, left_out: str = "nothing") -> DemoCloc
 def test_lines_are_what_cron_would_run() -> None:
     text = "# a comment\nPLACE = 'here'\n0 2 * * *  one  two\n\n@daily three\n#0 3 * * * off\nnot a line\n"
     assert list(lines(text)) == [
-        Line("0 2 * * *", "one  two", {"PLACE": "here"}),
-        Line("@daily", "three", {"PLACE": "here"}),
+        DueLine("0 2 * * *", "one  two", {"PLACE": "here"}),
+        DueLine("@daily", "three", {"PLACE": "here"}),
     ]
 
 
 def test_a_line_is_due_in_its_minute_only() -> None:
-    nightly = Line("0 2 * * *", "x", {})
+    nightly = DueLine("0 2 * * *", "x", {})
     assert due(nightly, MINUTE, "UTC")
     assert not due(nightly, MINUTE, "Europe/Berlin")
-    assert not due(Line("@reboot", "x", {}), MINUTE, "UTC")
-    assert not due(Line("61 * * * *", "x", {}), MINUTE, "UTC")
+    assert not due(DueLine("@reboot", "x", {}), MINUTE, "UTC")
+    assert not due(DueLine("61 * * * *", "x", {}), MINUTE, "UTC")
 
 
 def test_a_tick_runs_the_due_lines_with_their_variables(tmp_path: Path) -> None:

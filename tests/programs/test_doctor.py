@@ -83,7 +83,7 @@ def test_a_redis_that_answers(tmp_path: Path, redis_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "fine", "words"), [(200, True, "knows its"), (401, False, "correct name and password")]
+    ("status", "fine", "words"), [(200, True, "accepts the administrator"), (401, False, "rejects the administrator")]
 )
 def test_a_forge_that_answers(tmp_path: Path, status: int, fine: bool, words: str) -> None:
     with forge_that_answers(status) as url:

@@ -116,25 +116,25 @@ def test_the_configuration_survives_odd_paths(tmp_path: Path) -> None:
 
 def test_a_second_up_on_the_same_folder_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with (
-        supervise.held(tmp_path),
-        pytest.raises(ConfigurationError, match="Another `crontopus-server up` already serves"),
-        supervise.held(tmp_path),
+        supervise.locked(tmp_path),
+        pytest.raises(ConfigurationError, match="Another `crontopus-server up` is using"),
+        supervise.locked(tmp_path),
     ):
         pass
-    with supervise.held(tmp_path):
+    with supervise.locked(tmp_path):
         pass
 
 
 def test_a_data_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match=r"is not writable.*[Ss]et CRONTOPUS_HOME"):
-        supervise.held(tmp_path / "file").__enter__()
+        supervise.locked(tmp_path / "file").__enter__()
 
 
 def test_a_taken_port_is_refused_with_the_setting_that_changes_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port} cannot be listened on.*CRONTOPUS_BIND"):
+        with pytest.raises(ConfigurationError, match=f"Cannot listen on 127.0.0.1:{port}.*CRONTOPUS_BIND"):
             supervise.check_port("127.0.0.1", port)
 
 

@@ -220,7 +220,7 @@ def test_a_server_behind_a_proxy_says_how_its_operator_is_made(folder: Path) -> 
 
 
 def test_a_second_up_on_the_same_data_is_refused(served: Served) -> None:
-    assert "already serves" in refusal(f"127.0.0.1:{free_port()}", served.home)
+    assert "is using" in refusal(f"127.0.0.1:{free_port()}", served.home)
 
 
 def test_a_taken_port_is_refused(folder: Path) -> None:
