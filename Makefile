@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARTEFACTS := artefacts
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo build install-dev test check bench docs screenshots lock clean
+.PHONY: help up demo build install-dev test check bench mutation docs screenshots lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name words; do printf '%-18s%s\n' "$$name" "$$words"; done
@@ -39,6 +39,9 @@ bench: install-dev build ## print the measured figures, a table for each questio
 	@missed=; for each in benchmarks/[a-z]*.py; do PYTHONPATH=. $(BIN)/python $$each || missed="$$missed $$each"; done; \
 	    test -z "$$missed" || { echo "missed a target:$$missed"; exit 1; }
 
+mutation: install-dev build $(VENV)/installed-mutation ## change the code in 280 small ways and count the changes that the tests notice (an hour)
+	PYTHONPATH=. $(BIN)/python scripts/mutation.py
+
 docs: install-dev ## prove that the links and commands in the documentation lead somewhere
 	$(BIN)/pytest tests/docs -q
 
@@ -63,6 +66,10 @@ $(VENV)/installed: requirements.lock pyproject.toml | $(BIN)/python
 
 $(VENV)/installed-dev: requirements.lock pyproject.toml $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[server,embedded,build,dev]'
+	@touch $@
+
+$(VENV)/installed-mutation: requirements.lock pyproject.toml $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[server,embedded,build,dev,mutation]'
 	@touch $@
 
 $(BIN)/python:
