@@ -1,4 +1,4 @@
-# Everything that one does with Crontopus from its source. `make` alone lists it.
+# Commands for working with Crontopus from its source. `make` lists them.
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,52 +14,52 @@ help: ## list these commands
 up: build ## install, build, migrate and serve everything on http://127.0.0.1:8000 until Ctrl-C
 	@exec $(BIN)/crontopus-server up
 
-demo: build ## the same with a demo tenant whose jobs arrive within two minutes
+demo: build ## the same, with a demo tenant whose jobs run within two minutes
 	@exec $(BIN)/crontopus-server up --demo
 
-build: $(VENV)/installed ## build the console's static files where their sources changed
+build: $(VENV)/installed ## build the console's static files if their sources have changed
 	@$(BIN)/crontopus-server build
 
-# The tests look at the kit's page, which only a build for development has.
+# The tests open the page /kit, which only a development build has.
 test screenshots: export CONSOLE_DEVELOPMENT = 1
 
-test: install-dev build ## prove it all: units, both databases, real cron, real browser (under 15 minutes)
+test: install-dev build ## run all tests: units, both databases, real cron, real browser (under 15 minutes)
 	scripts/install-system-parts
 	@mkdir -p $(ARTEFACTS)
 	$(BIN)/pytest -m "not browser" --numprocesses 2 --dist loadfile --junitxml=$(ARTEFACTS)/pytest.xml --durations=15; \
 	    first=$$?; $(BIN)/pytest -m browser --junitxml=$(ARTEFACTS)/pytest-browser.xml --durations=15 && exit $$first
 
-check: install-dev ## style, types and who may import whom
+check: install-dev ## check style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	PYTHONPATH=. $(BIN)/lint-imports
 
-bench: install-dev build ## print the measured figures, a table for each question
+bench: install-dev build ## run all benchmarks and print their tables
 	@missed=; for each in benchmarks/[a-z]*.py; do PYTHONPATH=. $(BIN)/python $$each || missed="$$missed $$each"; done; \
 	    test -z "$$missed" || { echo "missed a target:$$missed"; exit 1; }
 
 mutation: install-dev build $(VENV)/installed-mutation ## change the code in 280 small ways and count the changes that the tests notice (an hour)
 	PYTHONPATH=. $(BIN)/python scripts/mutation.py
 
-docs: install-dev ## prove that the links and commands in the documentation lead somewhere
+docs: install-dev ## check the links and commands in the documentation
 	$(BIN)/pytest tests/docs -q
 
-screenshots: install-dev build ## take the documentation's pictures of a new demo tenant (docs/images, eight minutes)
+screenshots: install-dev build ## take the documentation's pictures from a new demo tenant (docs/images, eight minutes)
 	PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
-lock: install-dev ## pin the newest releases that fit pyproject.toml into requirements.lock
+lock: install-dev ## pin the newest releases allowed by pyproject.toml in requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --strip-extras \
 	    --no-header --no-annotate --upgrade --quiet --output-file requirements.lock
 
-clean: ## remove what the commands above made, but never the data folder
+clean: ## remove the results of the commands above, but not the data folder
 	rm -rf $(VENV) .web .states reflex.lock $(ARTEFACTS) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install-dev: $(VENV)/installed-dev
 
-# Two stamps: who only runs Crontopus needs no type checker and no browser driver.
-# requirements.lock constrains every release, so an installation is the same on every day.
+# Two stamp files: to run Crontopus, no type checker or browser driver is needed.
+# requirements.lock pins every release, so that installations are reproducible.
 $(VENV)/installed: requirements.lock pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[server,embedded,build]'
 	@touch $@

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from agent import VERSION
-from agent.errors import Busy, Refused, Revoked, ServerAway
+from agent.errors import Refused, Revoked, ServerAway, ServerBusy
 from agent.proxy import is_loopback
 from contract.wire import Enrolled, EnrollRequest, GitAccess, PassReport, WatchAnswer
 
@@ -43,7 +43,7 @@ class Control:
         self._http.close()
 
     def enroll(self, request: EnrollRequest) -> Enrolled:
-        """Enrols this machine. Raises ``Refused`` with the server's reason, ``Busy`` or ``ServerAway``."""
+        """Enrols this machine. Raises ``Refused`` with the server's reason, ``ServerBusy`` or ``ServerAway``."""
         try:
             answer = self._call("POST", "/api/endpoints/enroll", encode(request))
         except Revoked as problem:
@@ -88,7 +88,7 @@ class Control:
         if answer.status_code in (401, 403):
             raise Revoked(_detail(answer))
         if answer.status_code == 429:
-            raise Busy(_detail(answer), _retry_after(answer))
+            raise ServerBusy(_detail(answer), _retry_after(answer))
         if answer.status_code >= 300:
             raise ServerAway(f"{self.url}{path} answered {answer.status_code}: {_detail(answer)}")
         return _object(answer)

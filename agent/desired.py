@@ -14,7 +14,7 @@ from typing import Any, Callable
 from agent.policy import HostPolicy
 from agent.render import Blocked, Context, render
 from agent.state import Entry
-from contract.jobs_in_tree import Claim, clashes, is_manifest
+from contract.jobs_in_tree import IdentityClaim, clashes, is_manifest
 from contract.manifest import Manifest, decode, job_id
 
 POLICY = "crontopus.yaml"
@@ -132,7 +132,7 @@ def _derived_id(path: str, tenant: str) -> str:
 def _refuse_twins(desired: Desired, before: Mapping[str, Entry], tenant: str) -> None:
     """Marks valid files that share an id, or a namespace and name, as broken."""
     valid = [entry for entry in desired.entries.values() if entry.standing != "broken"]
-    by_path = clashes(Claim(entry.path, entry.job_id, *entry.title.split("/", 1)) for entry in valid)
+    by_path = clashes(IdentityClaim(entry.path, entry.job_id, *entry.title.split("/", 1)) for entry in valid)
     kept: set[str] = set()
     for path in sorted(by_path):
         entry, last_valid = desired.entries[path], before.get(path)

@@ -14,7 +14,7 @@ import click
 
 from agent import VERSION
 from agent.control import Control
-from agent.errors import Busy, Refused, Revoked, ServerAway
+from agent.errors import Refused, Revoked, ServerAway, ServerBusy
 from agent.host import machine_id, this_host
 from agent.install import check_runner_path, install_runner
 from agent.schedulers import Scheduler, scheduler_for
@@ -77,12 +77,12 @@ def enroll(
 
 
 def _retry_while_busy(request: Callable[[], Enrolled], wait: Callable[[float, str], None]) -> Enrolled:
-    """The result of ``request``, repeated while it raises ``Busy``. Raises ``Busy`` after ten minutes of waiting."""
+    """The result of ``request``, repeated while it raises ``ServerBusy``; after ten minutes of waiting, raises that."""
     left = LONGEST_WAIT_SECONDS
     while True:
         try:
             return request()
-        except Busy as problem:
+        except ServerBusy as problem:
             seconds = max(1.0, problem.retry_after)
             left -= seconds
             if left < 0:

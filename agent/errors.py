@@ -4,7 +4,7 @@ AgentError
 ├── Refused          the command is not possible
 ├── Revoked          the server does not accept the endpoint's token any more
 ├── ServerAway       the server did not answer, or answered with an error
-│   └── Busy         the server asks to try again after ``retry_after`` seconds
+│   └── ServerBusy   the server asks to try again after ``retry_after`` seconds
 ├── FetchFailed      the repository cannot be read, so nothing may be removed
 └── SchedulerFailed  the crontab cannot be read or written
 """
@@ -28,7 +28,7 @@ class ServerAway(AgentError):
     pass
 
 
-class Busy(ServerAway):
+class ServerBusy(ServerAway):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 REVOKED_EXIT = 77
 
 
-class Group(click.Group):
+class AgentCommands(click.Group):
     """Prints an ``AgentError`` as one sentence on stderr. Exit code 1, or 77 if the token is revoked."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -37,7 +37,7 @@ class Group(click.Group):
             ctx.exit(1)
 
 
-@click.group(cls=Group)
+@click.group(cls=AgentCommands)
 @click.version_option(VERSION)
 @click.option(
     "--state",

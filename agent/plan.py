@@ -23,7 +23,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PassPlan:
     actions: tuple[Action, ...]
 
     def of(self, kind: str) -> list[Action]:
@@ -34,7 +34,9 @@ class Plan:
         return any(action.kind in (CREATE, UPDATE, DELETE) for action in self.actions)
 
 
-def make_plan(desired: Mapping[str, Entry], before: Mapping[str, Entry], in_block: Mapping[str, list[bytes]]) -> Plan:
+def make_plan(
+    desired: Mapping[str, Entry], before: Mapping[str, Entry], in_block: Mapping[str, list[bytes]]
+) -> PassPlan:
     """Compares, by job id, the desired entries with those of the last pass and with the lines in the block.
 
     ``desired`` and ``before`` map paths to entries. A broken manifest is desired with its last valid lines, so it is
@@ -46,7 +48,7 @@ def make_plan(desired: Mapping[str, Entry], before: Mapping[str, Entry], in_bloc
     deletions = [
         Action(DELETE, installed[job], _deletion_reason(job, desired)) for job in installed if job not in remaining
     ]
-    return Plan(
+    return PassPlan(
         tuple(sorted(actions + deletions, key=lambda action: (action.entry.title, action.entry.job_id, action.kind)))
     )
 
@@ -75,7 +77,7 @@ def _deletion_reason(job: str, desired: Mapping[str, Entry]) -> str:
     return "its manifest was removed"
 
 
-def brake(plan: Plan, managed: int, max_share: float) -> str:
+def brake(plan: PassPlan, managed: int, max_share: float) -> str:
     """Why a user must confirm the plan's deletions first; empty if they may be applied."""
     deletions = len(plan.of(DELETE))
     if not deletions:

@@ -16,11 +16,11 @@ from agent.desired import POLICY, Desired, build, decoder_for, fingerprint
 from agent.errors import AgentError, FetchFailed, Revoked, SchedulerFailed, ServerAway, Stop
 from agent.host import Host
 from agent.install import drop_jobs, missing_jobs, write_jobs
-from agent.plan import BLOCKED, CREATE, DELETE, KEEP, UPDATE, Plan, body, brake, confirms_prune, make_plan
+from agent.plan import BLOCKED, CREATE, DELETE, KEEP, UPDATE, PassPlan, body, brake, confirms_prune, make_plan
 from agent.policy import NO_POLICY, HostPolicy, policy_of
 from agent.render import Context
 from agent.schedulers import Observed, Prepared, Scheduler
-from agent.source import Access, Source
+from agent.source import RepositoryAccess, Source
 from agent.state import Entry, Identity, Memory, State, keep_backup
 from contract.wire import EntryOutcome, GitAccess, PassReport
 
@@ -41,7 +41,7 @@ class Pass:
     policy_blob: str = ""
     fingerprint: str = ""
     desired: Desired = field(default_factory=Desired)
-    plan: Plan = field(default_factory=lambda: Plan(()))
+    plan: PassPlan = field(default_factory=lambda: PassPlan(()))
     before: Observed = NOTHING
     prepared: Prepared = field(default_factory=lambda: Prepared(NOTHING, b"", None))
 
@@ -100,7 +100,7 @@ class Agent:
         if not self.state.enrolled:
             raise Stop
 
-    def preview(self) -> tuple[Plan, Prepared, str]:
+    def preview(self) -> tuple[PassPlan, Prepared, str]:
         """A pass without changes: the plan, the crontab before and after, and why it would not be applied."""
         current = Pass(self.state.memory(), self._clock(), time.perf_counter())
         self._steps(current, fetch=True, dry=True)
@@ -154,7 +154,7 @@ class Agent:
             return
         self._read(current, access, context, missing)
 
-    def _read(self, current: Pass, access: Access, context: Context, missing: set[str]) -> None:
+    def _read(self, current: Pass, access: RepositoryAccess, context: Context, missing: set[str]) -> None:
         memory = current.memory
         snapshot = self.source.fetch(access)
         current.head = snapshot.head
@@ -276,9 +276,9 @@ class Agent:
         except ServerAway:
             self._sent = None
 
-    def _access(self) -> Access:
+    def _access(self) -> RepositoryAccess:
         identity = self.identity
-        return Access(identity.git_url, identity.git_branch, identity.git_username, identity.git_token)
+        return RepositoryAccess(identity.git_url, identity.git_branch, identity.git_username, identity.git_token)
 
     def _context(self, now: datetime) -> Context:
         me = self.identity

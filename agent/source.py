@@ -31,7 +31,7 @@ HISTORY = 200
 
 
 @dataclass(frozen=True)
-class Access:
+class RepositoryAccess:
     """The repository's address, its branch and a read-only credential."""
 
     url: str
@@ -56,7 +56,7 @@ class Source:
         """``seconds``: the longest that any call takes."""
         self.folder, self.seconds = folder, seconds
 
-    def fetch(self, access: Access) -> Snapshot:
+    def fetch(self, access: RepositoryAccess) -> Snapshot:
         """Fetches the branch's head. If that fails, deletes the local copy and fetches once more."""
         try:
             return self._fetch_in_time(access)
@@ -66,7 +66,7 @@ class Source:
             shutil.rmtree(self.folder, ignore_errors=True)
             return self._fetch_in_time(access)
 
-    def head(self, access: Access) -> str:
+    def head(self, access: RepositoryAccess) -> str:
         """The branch's head on the server, without a fetch."""
 
         def request_head() -> str:
@@ -75,7 +75,7 @@ class Source:
 
         return _in_time(request_head, self.seconds)
 
-    def messages_since(self, access: Access, applied: str, head: str) -> list[str]:
+    def messages_since(self, access: RepositoryAccess, applied: str, head: str) -> list[str]:
         """The messages of the commits after ``applied`` up to ``head``, newest first, at most 200."""
 
         def messages() -> list[str]:
@@ -90,10 +90,10 @@ class Source:
 
         return _in_time(messages, self.seconds)
 
-    def _fetch_in_time(self, access: Access) -> Snapshot:
+    def _fetch_in_time(self, access: RepositoryAccess) -> Snapshot:
         return _in_time(lambda: self._fetch(access), self.seconds)
 
-    def _fetch(self, access: Access) -> Snapshot:
+    def _fetch(self, access: RepositoryAccess) -> Snapshot:
         repo = self._repo()
         try:
             head = _fetch_into(repo, access, 1)
@@ -144,7 +144,7 @@ def _in_time(work: Callable[[], Any], seconds: float) -> Any:
     raise FetchFailed(f"the repository cannot be read: {type(problem).__name__}: {problem}") from problem
 
 
-def _fetch_into(repo: Any, access: Access, depth: int) -> bytes:
+def _fetch_into(repo: Any, access: RepositoryAccess, depth: int) -> bytes:
     """Fetches the branch's head with ``depth`` commits. Returns its sha."""
     ref = _ref(access)
 
@@ -157,7 +157,7 @@ def _fetch_into(repo: Any, access: Access, depth: int) -> bytes:
 
 
 @contextmanager
-def _client(access: Access) -> Iterator[HttpGitClient]:
+def _client(access: RepositoryAccess) -> Iterator[HttpGitClient]:
     at = urlsplit(access.url)
     config = ConfigDict()
     config.set((b"http",), b"timeout", str(FETCH_SECONDS).encode())
@@ -194,16 +194,16 @@ def _remembered(manager: Any) -> list[Any]:
     return answers
 
 
-def _ref(access: Access) -> bytes:
+def _ref(access: RepositoryAccess) -> bytes:
     return b"refs/heads/" + access.branch.encode()
 
 
-def _head(client: HttpGitClient, access: Access) -> str:
+def _head(client: HttpGitClient, access: RepositoryAccess) -> str:
     answer: Any = client.get_refs(urlsplit(access.url).path.encode())
     return _existing(getattr(answer, "refs", answer).get(_ref(access)), access).decode()
 
 
-def _existing(head: bytes | None, access: Access) -> bytes:
+def _existing(head: bytes | None, access: RepositoryAccess) -> bytes:
     if head is None:
         raise FetchFailed(f"the repository has no branch {access.branch}")
     return head

@@ -18,7 +18,7 @@ NAMED = 10
 
 
 @dataclass(frozen=True)
-class Claim:
+class IdentityClaim:
     """The identity that the manifest at ``path`` claims."""
 
     path: str
@@ -57,7 +57,7 @@ def is_manifest(path: str) -> bool:
     return "/" in path and path.endswith(SUFFIXES) and not is_hidden(path)
 
 
-def clashes(claims: Iterable[Claim]) -> dict[str, Clash]:
+def clashes(claims: Iterable[IdentityClaim]) -> dict[str, Clash]:
     """Path to clash, for each path whose id, or namespace and name, another path claims too."""
     claims = sorted(claims, key=lambda claim: claim.path)
     paths: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -74,5 +74,5 @@ def clashes(claims: Iterable[Claim]) -> dict[str, Clash]:
     return by_path
 
 
-def _keys(claim: Claim) -> tuple[tuple[str, str], tuple[str, str]]:
+def _keys(claim: IdentityClaim) -> tuple[tuple[str, str], tuple[str, str]]:
     return ("id", claim.job_id), ("name", f"{claim.namespace}/{claim.name}")

@@ -12,20 +12,20 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from contract.jobs_in_tree import Claim, Clash, clashes
+from contract.jobs_in_tree import Clash, IdentityClaim, clashes
 from contract.manifest_fields import JOB, NAME_HINT, NAME_PATTERN
 from contract.manifest_kinds import BAD, Reader
-from contract.manifest_types import AgentTarget, Alerts, Checkin, Decoded, Manifest, Output, Problem, Retry
+from contract.manifest_types import AgentTarget, Alerts, CheckinSpec, Decoded, Manifest, OutputSpec, Problem, Retry
 from contract.manifest_write import document, emit, to_fields
 from contract.yaml_nodes import Node, from_plain, load
 
 __all__ = [
     "AgentTarget",
     "Alerts",
-    "Checkin",
+    "CheckinSpec",
     "Decoded",
     "Manifest",
-    "Output",
+    "OutputSpec",
     "Problem",
     "Retry",
     "decode",
@@ -148,7 +148,7 @@ def _check_identity(root: Node, path: str, tenant: str, namespace: str, placed: 
 def mark_duplicates(decoded: Sequence[Decoded]) -> list[Decoded]:
     """The same list, with an error for each manifest that shares its id, or namespace and name, with another one."""
     manifests = (each.manifest for each in decoded)
-    all_clashes = clashes(Claim(each.path, each.id, each.namespace, each.name) for each in manifests if each)
+    all_clashes = clashes(IdentityClaim(each.path, each.id, each.namespace, each.name) for each in manifests if each)
     return [_marked(each, all_clashes) for each in decoded]
 
 

@@ -23,7 +23,7 @@ from contract.manifest_kinds import (
     size,
 )
 from contract.manifest_object import Field, Object
-from contract.manifest_types import AgentTarget, Alerts, Checkin, Manifest, Output, Retry
+from contract.manifest_types import AgentTarget, Alerts, CheckinSpec, Manifest, OutputSpec, Retry
 from contract.schedule import ScheduleError, parse
 from contract.yaml_nodes import Node
 
@@ -136,7 +136,7 @@ OUTPUT = Object(
         Field("tail", "tail", size(1024**2), "Bytes kept from the end of the output"),
         Field("mail", "mail", Choice(("keep", "drop")), "`keep`: cron also mails the output to MAILTO"),
     ),
-    Output,
+    OutputSpec,
 )
 
 CHECKIN = Object(
@@ -163,7 +163,7 @@ CHECKIN = Object(
         Field("secret", "secret", Text("text", empty=True), "First Crontopus; has no effect", legacy=True),
         Field("timeout", "timeout", duration(), "First Crontopus: `maxRuntime` in seconds", legacy=True),
     ),
-    Checkin,
+    CheckinSpec,
     moved={
         "url": "the agent knows where to report; remove it",
         "grace": "write `startGrace` (late start) or `maxRuntime` (long run)",

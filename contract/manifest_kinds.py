@@ -202,7 +202,7 @@ class Choice(Kind):
 
 
 @dataclass(frozen=True)
-class Measured(Kind):
+class Quantity(Kind):
     """A duration or a size: text with a unit, or an integer. ``least`` and ``most`` bound the parsed value."""
 
     words: str
@@ -232,13 +232,13 @@ class Measured(Kind):
         return {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": self.pattern}]}
 
 
-def duration(least: timedelta = timedelta(seconds=1), most: timedelta = timedelta(days=400)) -> Measured:
+def duration(least: timedelta = timedelta(seconds=1), most: timedelta = timedelta(days=400)) -> Quantity:
     pattern = r"^(?=.)(\d+|(\d+d)?(\d+h)?(\d+m)?(\d+s)?)$"
-    return Measured("a duration", parse_duration, format_duration, pattern, least, most)
+    return Quantity("a duration", parse_duration, format_duration, pattern, least, most)
 
 
-def size(most: int) -> Measured:
-    return Measured("a size", parse_size, format_size, r"^\d+\s?(B|KiB|MiB|GiB)?$", 0, most)
+def size(most: int) -> Quantity:
+    return Quantity("a size", parse_size, format_size, r"^\d+\s?(B|KiB|MiB|GiB)?$", 0, most)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Problem(wire.Problem):
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputSpec:
     """How many of the first and last bytes of output a check-in contains, and whether cron still mails the output."""
 
     head: int = 16 * 1024
@@ -28,7 +28,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Checkin:
+class CheckinSpec:
     enabled: bool = True
     start_grace: timedelta = timedelta(minutes=5)
     max_runtime: timedelta | None = None
@@ -37,7 +37,7 @@ class Checkin:
     min_runtime: timedelta | None = None
     min_output_bytes: int | None = None
     success_exit_codes: tuple[int, ...] = (0,)
-    output: Output = Output()
+    output: OutputSpec = OutputSpec()
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Manifest:
     nice: int | None = None
     concurrency: str = "allow"
     retry: Retry = Retry()
-    checkin: Checkin = Checkin()
+    checkin: CheckinSpec = CheckinSpec()
     agent: AgentTarget = AgentTarget()
     expect: str | int = "all"
     alerts: Alerts = Alerts()

@@ -29,7 +29,7 @@ def instant(text: str) -> datetime:
 
 
 @dataclass(frozen=True)
-class Instant(Kind):
+class DateTime(Kind):
     words: str = "a date and time, ISO 8601 with zone"
 
     def read(self, node: Node, where: str, reader: Reader) -> Any:
@@ -48,17 +48,17 @@ class Instant(Kind):
 
 
 @dataclass(frozen=True)
-class ClockOrInstant(Kind):
+class TimeOrDateTime(Kind):
     """The edge of a freeze window: `18:00` if it is weekly, a date and time if it is a single one."""
 
     words: str = "a time of day, or a date and time"
 
     def read(self, node: Node, where: str, reader: Reader) -> Any:
         clock = node.kind == "scalar" and len(node.value) == 5
-        return (Text("a time of day", _CLOCK, "is not HH:MM") if clock else Instant()).read(node, where, reader)
+        return (Text("a time of day", _CLOCK, "is not HH:MM") if clock else DateTime()).read(node, where, reader)
 
     def schema(self) -> dict[str, Any]:
-        return {"anyOf": [Text("", _CLOCK).schema(), Instant().schema()]}
+        return {"anyOf": [Text("", _CLOCK).schema(), DateTime().schema()]}
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ ROUTE = Object(
 
 SILENCE = Object(
     (
-        Field("until", "until", Instant(), "End", True, '"2027-01-31T18:00:00Z"'),
-        Field("from", "starts", Instant(), "Start; default: in force already"),
+        Field("until", "until", DateTime(), "End", True, '"2027-01-31T18:00:00Z"'),
+        Field("from", "starts", DateTime(), "Start; default: in force already"),
         Field("when", "when", WHEN, "What is silenced; default: everything"),
         Field("reason", "reason", _REASON, "Note for people"),
     ),
@@ -159,8 +159,8 @@ SILENCE = Object(
 
 FREEZE = Object(
     (
-        Field("from", "starts", ClockOrInstant(), "Start: a time of day, or a date and time", True, '"18:00"'),
-        Field("until", "until", ClockOrInstant(), "End: a time of day, or a date and time", True, '"06:00"'),
+        Field("from", "starts", TimeOrDateTime(), "Start: a time of day, or a date and time", True, '"18:00"'),
+        Field("until", "until", TimeOrDateTime(), "End: a time of day, or a date and time", True, '"06:00"'),
         Field(
             "days",
             "days",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from contract.dialect import Expressions, Schedule, parse_all
 from contract.schedule_slots import epochs, walls
 from contract.schedule_words import MONTHS
-from contract.schedule_zones import DAY, Change, changes, load
+from contract.schedule_zones import DAY, ClockChange, changes, load
 
 _YEAR = 366 * DAY
 UNVERIFIED = ("windows",)
@@ -45,7 +45,7 @@ def change_nights(expressions: Expressions, zone: str, policy: str, now: datetim
     return [_night(schedules, zone, policy, change) for change in changes(zone, begin, begin + _YEAR)]
 
 
-def _night(schedules: list[Schedule], zone: str, policy: str, change: Change) -> ChangeNight:
+def _night(schedules: list[Schedule], zone: str, policy: str, change: ClockChange) -> ChangeNight:
     at = datetime.fromtimestamp(change.at, timezone.utc)
     local = at.astimezone(load(zone))
     affected, outcome = _outcome(schedules, zone, policy, change)
@@ -57,7 +57,7 @@ def _night(schedules: list[Schedule], zone: str, policy: str, change: Change) ->
     return ChangeNight(at, local, shift, outcome, times, text, policy not in UNVERIFIED)
 
 
-def _outcome(schedules: list[Schedule], zone: str, policy: str, change: Change) -> tuple[list[int], str]:
+def _outcome(schedules: list[Schedule], zone: str, policy: str, change: ClockChange) -> tuple[list[int], str]:
     """The wall-clock times of the schedules that the change skips or repeats, and the outcome for them."""
     low, high = sorted((change.at + change.before, change.at + change.after))
     uneven = [schedule for schedule in schedules if not _is_hourly(schedule)]

@@ -16,7 +16,7 @@ from itertools import groupby, islice
 from cronsim import CronSim
 
 from contract.dialect import Expressions, Schedule, ScheduleError, parse_all
-from contract.schedule_zones import DAY, Change, Stretch, stretches
+from contract.schedule_zones import DAY, ClockChange, Stretch, stretches
 
 POLICIES = ("debian", "busybox", "systemd", "windows")
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -80,14 +80,16 @@ def _epochs_of(schedule: Schedule, zone: str, policy: str, begin: int, end: int)
             yield from _by_wall_clock(schedule, policy, stretch, first + stretch.offset)
 
 
-def _runs_once(schedule: Schedule, policy: str, change: Change) -> bool:
+def _runs_once(schedule: Schedule, policy: str, change: ClockChange) -> bool:
     """Whether this scheduler runs the job once over the clock change, instead of following the wall clock."""
     if policy == "busybox" or schedule.follows:
         return False
     return policy != "debian" or abs(change.after - change.before) < _CORRECTED_CLOCK
 
 
-def _once_over_change(schedule: Schedule, policy: str, stretch: Stretch, change: Change, first: int) -> Iterator[int]:
+def _once_over_change(
+    schedule: Schedule, policy: str, stretch: Stretch, change: ClockChange, first: int
+) -> Iterator[int]:
     """After a gap: one run at the jump for all skipped times. After a fold: no second run of a repeated time."""
     old_wall, new_wall = change.at + change.before, change.at + change.after
     first_wall = max(first + stretch.offset, old_wall)

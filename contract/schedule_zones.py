@@ -13,7 +13,7 @@ from contract.dialect import ScheduleError
 DAY = 86400
 
 
-class Change(NamedTuple):
+class ClockChange(NamedTuple):
     """At ``at`` the offset goes from ``before`` to ``after`` seconds east of UTC: a rise is a gap, a fall is a fold."""
 
     at: int
@@ -27,7 +27,7 @@ class Stretch(NamedTuple):
     begin: int
     end: int
     offset: int
-    change: Change | None
+    change: ClockChange | None
 
 
 @lru_cache(maxsize=1024)
@@ -47,7 +47,7 @@ def offset_at(zone: str, instant: int) -> int:
 
 
 @lru_cache(maxsize=8192)
-def changes_of_year(zone: str, year: int) -> tuple[Change, ...]:
+def changes_of_year(zone: str, year: int) -> tuple[ClockChange, ...]:
     """Every clock change of a UTC year, in order, to the second. Changes must be at least a day apart."""
     begin = round(datetime(year, 1, 1, tzinfo=timezone.utc).timestamp())
     end = round(datetime(year + 1, 1, 1, tzinfo=timezone.utc).timestamp())
@@ -61,7 +61,7 @@ def changes_of_year(zone: str, year: int) -> tuple[Change, ...]:
     return tuple(all_changes)
 
 
-def changes(zone: str, begin: int, end: int) -> Iterator[Change]:
+def changes(zone: str, begin: int, end: int) -> Iterator[ClockChange]:
     """The clock changes at ``begin`` ≤ instant < ``end``."""
     for year in range(_year(begin), _year(end) + 1):
         yield from (change for change in changes_of_year(zone, year) if begin <= change.at < end)
@@ -77,14 +77,14 @@ def stretches(zone: str, begin: int, end: int) -> Iterator[Stretch]:
     yield Stretch(at, end, offset_at(zone, begin) if offset is None else offset, change)
 
 
-def _bisect(zone: str, low: int, high: int, before: int, after: int) -> Change:
+def _bisect(zone: str, low: int, high: int, before: int, after: int) -> ClockChange:
     while high - low > 1:
         middle = (low + high) // 2
         if offset_at(zone, middle) == before:
             low = middle
         else:
             high = middle
-    return Change(high, before, after)
+    return ClockChange(high, before, after)
 
 
 def _year(instant: int) -> int:

@@ -233,7 +233,7 @@ def boot_id() -> str:
         return ""
 
 
-class Letter:
+class PendingCheckin:
     """One check-in, and its file in the spool if it has one."""
 
     def __init__(self, body: dict) -> None:
@@ -261,8 +261,8 @@ class Letter:
     def spool(self) -> None:
         """Writes the check-in to the spool; on a full disk without its output, or not at all."""
         full = bool(self.body.get("output")) and is_spool_full()
-        first = Letter(without_output(self.body)) if full else self
-        for data in (first.data(), Letter(dict(self.body, output=None)).data()):
+        first = PendingCheckin(without_output(self.body)) if full else self
+        for data in (first.data(), PendingCheckin(dict(self.body, output=None)).data()):
             try:
                 write_durably(self.path, data)
             except OSError:
@@ -317,7 +317,7 @@ def write_durably(path: str, data: bytes) -> None:
         os.close(parent)
 
 
-def send(letters: list) -> None:
+def send(checkins: list) -> None:
     """Sends each check-in in order, for a few seconds. What fails stays in the spool for the agent."""
     os.nice(10)  # jobs come first
     signal.alarm(SENDER_SECONDS)  # ends this process if anything hangs, such as the resolver
@@ -334,21 +334,21 @@ def send(letters: list) -> None:
         peer, path = via_proxy(urlsplit(connection["proxy"]), url, kind, headers, path)
     else:
         peer = kind(url.hostname or "", url.port, timeout=CALL_SECONDS)
-    remaining = [letter for letter in letters if not deliver(letter, peer, path, headers)]
-    for letter in remaining:  # sent by another process, or only now spooled by a slow guard
-        deliver(letter, peer, path, headers)
+    remaining = [checkin for checkin in checkins if not deliver(checkin, peer, path, headers)]
+    for checkin in remaining:  # sent by another process, or only now spooled by a slow guard
+        deliver(checkin, peer, path, headers)
 
 
-def deliver(letter: Letter, peer, path: str, headers: dict) -> bool:
+def deliver(checkin: PendingCheckin, peer, path: str, headers: dict) -> bool:
     """Sends a check-in. False if its file does not exist (not yet, or already sent)."""
-    if letter.spooled and not os.path.exists(letter.path):
+    if checkin.spooled and not os.path.exists(checkin.path):
         return False
-    peer.request("POST", path, letter.data(), headers)
+    peer.request("POST", path, checkin.data(), headers)
     answer = peer.getresponse()
     answer.read()
     from_server = "html" not in (answer.getheader("Content-Type") or "")  # HTML: a captive portal answered
-    if letter.spooled and from_server:
-        settle(letter.path, answer.status)
+    if checkin.spooled and from_server:
+        settle(checkin.path, answer.status)
     return True
 
 
@@ -382,27 +382,27 @@ def settle(path: str, status: int) -> None:
         pass
 
 
-class Story:
+class RunCheckins:
     """The check-ins of one run."""
 
     def __init__(self, job: dict, slot: int | None) -> None:
         self.job, self.slot, self.run_id, self.boot = job, slot, new_id(), boot_id()
         self.monitored = (job.get("checkin") or {}).get("enabled", True)
 
-    def letter(self, kind: str, attempt: int, started: float | None, **facts: object) -> Letter:
+    def create(self, kind: str, attempt: int, started: float | None, **facts: object) -> PendingCheckin:
         body = {"id": new_id(), "job_id": self.job["job_id"], "run_id": self.run_id, "kind": kind, "attempt": attempt}
         body.update(at=iso(time.time()), slot=iso(self.slot), started_at=iso(started), boot_id=self.boot)
         body.update(commit=self.job.get("commit") or "", line_hash=self.job.get("line_hash") or "")
         body.update(facts, seq=next_number() if self.monitored else 0)
-        return Letter(body)
+        return PendingCheckin(body)
 
-    def post(self, *letters: Letter) -> None:
+    def post(self, *checkins: PendingCheckin) -> None:
         """Writes the check-ins to the spool, and sends them from a separate process."""
         if self.monitored:
-            for letter in letters:
-                if not letter.spooled:
-                    letter.spool()
-            detach(lambda: send(list(letters)))
+            for checkin in checkins:
+                if not checkin.spooled:
+                    checkin.spool()
+            detach(lambda: send(list(checkins)))
 
 
 # -- processes -------------------------------------------------------------------------------------
@@ -450,20 +450,20 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-def guard(runner: int, grace: float, letter: Letter | None) -> None:
+def guard(runner: int, grace: float, checkin: PendingCheckin | None) -> None:
     """Writes and sends the start check-in, then waits for the runner. If the runner dies, ends the command's group.
 
     ``runner`` is a pipe. Each line is the id of the running group, 0 for none, or ``bye`` at the end of the run.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    if letter is not None:
-        letter.spool()
+    if checkin is not None:
+        checkin.spool()
     poll, word = select.poll(), b""
     poll.register(runner, select.POLLIN)
     while True:
-        if not poll.poll(None if letter is None else SETTLED_MS):
-            send_aside(letter)  # the start check-in of a run that ended sooner is sent together with its end
-            letter = None
+        if not poll.poll(None if checkin is None else SETTLED_MS):
+            send_aside(checkin)  # the start check-in of a run that ended sooner is sent together with its end
+            checkin = None
             continue
         data = os.read(runner, 4096)
         if not data:
@@ -475,11 +475,11 @@ def guard(runner: int, grace: float, letter: Letter | None) -> None:
         end_group(int(word), grace)
 
 
-def send_aside(letter: Letter | None) -> None:
+def send_aside(checkin: PendingCheckin | None) -> None:
     if os.fork() == 0:
         try:
             close_files()
-            send([letter])
+            send([checkin])
         finally:
             os._exit(0)
 
@@ -495,7 +495,7 @@ def end_group(group: int, grace: float) -> None:
 # -- the command -----------------------------------------------------------------------------------
 
 
-class Output:
+class OutputBuffer:
     """The first and the last bytes of the output. Holds at most these and one piece."""
 
     def __init__(self, head: int, tail: int) -> None:
@@ -599,7 +599,7 @@ def enter_folder(folder: str | None, environment: dict) -> None:
         os.chdir(os.path.join(environment.get("HOME", "/"), folder[2:]) if folder[:2] == "~/" else folder)
 
 
-class Command:
+class RunningCommand:
     """The running command of one attempt: passes its output on, enforces its limits and waits for its end."""
 
     def __init__(self, job: dict, wake: int, process: int, out: int, err: int) -> None:
@@ -607,7 +607,7 @@ class Command:
         mail = check.get("mail") != "drop"
         self.process, self.wake, self.status = process, wake, 0
         self.ended, self.began, self.ended_at = False, time.monotonic(), 0.0
-        self.output = Output(check.get("head", 16384), check.get("tail", 49152))
+        self.output = OutputBuffer(check.get("head", 16384), check.get("tail", 49152))
         self.sinks = {out: 1 if mail else None, err: 2 if mail else None}
         self.waiting = {}
         self.grace = check.get("kill_grace_s") or 0
@@ -730,11 +730,11 @@ def listen() -> int:
     return wake
 
 
-class Run:
+class JobRun:
     """One run of a job with its attempts."""
 
-    def __init__(self, job: dict, story: Story, wake: int, lock: int | None) -> None:
-        self.job, self.story, self.wake, self.lock = job, story, wake, lock
+    def __init__(self, job: dict, checkins: RunCheckins, wake: int, lock: int | None) -> None:
+        self.job, self.checkins, self.wake, self.lock = job, checkins, wake, lock
         self.check = job.get("checkin") or {}
         self.guard_pipe = None
 
@@ -768,32 +768,32 @@ class Run:
         except CannotStart as problem:
             print_error(str(problem))
             facts = {"exit_code": problem.code, "error": str(problem), "duration_s": time.monotonic() - clock}
-            self.story.post(self.story.letter("fail", attempt, started, **facts))
+            self.checkins.post(self.checkins.create("fail", attempt, started, **facts))
             return problem.code, False
-        start = self.story.letter("start", attempt, started)
+        start = self.checkins.create("start", attempt, started)
         self.watch(command, start)
         command.run()
         self.tell_guard("0")
         kind, facts = verdict(command, self.check)
-        self.story.post(start, self.story.letter(kind, attempt, started, **facts))
+        self.checkins.post(start, self.checkins.create(kind, attempt, started, **facts))
         command.release()
         return exit_code(command.status), kind == "success" or bool(command.signals)
 
-    def start(self) -> Command:
+    def start(self) -> RunningCommand:
         user = find_user(self.job["user"]) if self.job.get("user") else None
         environment = build_environment(self.job, user)
-        return Command(self.job, self.wake, *start_command(self.job, environment, user))
+        return RunningCommand(self.job, self.wake, *start_command(self.job, environment, user))
 
-    def watch(self, command: Command, start: Letter) -> None:
+    def watch(self, command: RunningCommand, start: PendingCheckin) -> None:
         """Tells the guard which group to end if the runner is killed. Starts the guard at the first attempt."""
         if self.guard_pipe is None:
             reader, self.guard_pipe = os.pipe()
-            first = start if self.story.monitored else None
+            first = start if self.checkins.monitored else None
             detach(lambda: guard(reader, command.grace, first), (reader,) if self.lock is None else (reader, self.lock))
             os.close(reader)
             start.spooled = True
         else:
-            self.story.post(start)
+            self.checkins.post(start)
         self.tell_guard(str(command.process))
 
     def tell_guard(self, word: str) -> None:
@@ -809,7 +809,7 @@ def exit_code(status: int) -> int:
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def verdict(command: Command, check: dict) -> tuple:
+def verdict(command: RunningCommand, check: dict) -> tuple:
     """The kind of check-in for a command that has ended, and its fields."""
     killed = os.WIFSIGNALED(command.status)
     number = os.WTERMSIG(command.status) if killed else None
@@ -825,7 +825,7 @@ def verdict(command: Command, check: dict) -> tuple:
     return "success" if success else "fail", facts
 
 
-def reason(command: Command, check: dict) -> str:
+def reason(command: RunningCommand, check: dict) -> str:
     """Why the command ended, if the exit code does not tell."""
     if command.timed_out:
         return f"The run was ended after its maxRuntime of {check['max_runtime_s']:g} s"
@@ -913,23 +913,23 @@ def main(arguments: list) -> int:
 
 
 def run_job(job: dict, slot: int | None) -> int:
-    story, wake = Story(job, slot), listen()
+    checkins, wake = RunCheckins(job, slot), listen()
     try:
         lock = take_lock(job)
     except BlockingIOError:
         now = time.time()
         text = "The previous run was still going (concurrency: forbid)"
-        story.post(story.letter("skipped", 1, now, error=text, duration_s=0.0))
+        checkins.post(checkins.create("skipped", 1, now, error=text, duration_s=0.0))
         return 0
-    return Run(job, story, wake, lock).run()
+    return JobRun(job, checkins, wake, lock).run()
 
 
 def unusable(job_id: str, problem: Exception) -> int:
     """Reports a failed run because the job file is missing or damaged."""
     text = f"The job file {job_path(job_id)} cannot be used: {problem}"
     print_error(text)
-    story = Story({"job_id": job_id}, None)
-    story.post(story.letter("fail", 1, time.time(), exit_code=UNUSABLE, error=text))
+    checkins = RunCheckins({"job_id": job_id}, None)
+    checkins.post(checkins.create("fail", 1, time.time(), exit_code=UNUSABLE, error=text))
     return UNUSABLE
 
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from contract import jobs_in_tree, wire
 from contract import manifest as manifests
-from contract.jobs_in_tree import MAX_BYTES, Claim
+from contract.jobs_in_tree import MAX_BYTES, IdentityClaim
 from contract.manifest import Decoded, Problem
 from contract.manifest_fields import NAME_PATTERN
 from contract.policy import Policy
@@ -180,11 +180,11 @@ def mark_duplicates(
     return {file.job_id for file in files}
 
 
-def _claims(session: Session, tenant_id: str) -> tuple[list[Claim], set[str]]:
+def _claims(session: Session, tenant_id: str) -> tuple[list[IdentityClaim], set[str]]:
     """The claims of files that are valid or marked as duplicates, and the paths of the marked ones."""
     of_tenant = JobIndex.tenant_id == tenant_id
     invalid = session.exec(select(JobIndex.path, JobIndex.errors).where(of_tenant, col(JobIndex.valid).is_(False)))
     marked = {path for path, errors in invalid if any(error.get("code") == DUPLICATE for error in errors)}
     columns = select(JobIndex.path, JobIndex.job_id, JobIndex.namespace, JobIndex.name)
     rows = session.exec(columns.where(of_tenant, col(JobIndex.valid) | col(JobIndex.path).in_(marked)))
-    return [Claim(*row) for row in rows], marked
+    return [IdentityClaim(*row) for row in rows], marked

@@ -1,4 +1,4 @@
-"""An endpoint of tenant acme in a folder of its own, and the control plane it talks to."""
+"""Fixtures: an endpoint of tenant acme in its own folder, and its control plane."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Box:
         return self.agent.once(**options)
 
     def push(self, files: dict[str, Any], message: str = "A change") -> PassReport:
-        """Push and make the pass that follows."""
+        """Pushes and makes the next pass."""
         self.twin.push(files, message)
         return self.once()
 
@@ -72,7 +72,7 @@ def make_host(**facts: Any) -> Host:
 
 @pytest.fixture
 def make_box(twin: Twin, tmp_path: Path) -> Iterator[Callable[..., Box]]:
-    """Enrol a host whose crontab holds ``original`` (None: it has none)."""
+    """Enrols a host with ``original`` as its crontab (None: no crontab)."""
 
     agents: list[Agent] = []
 

@@ -1,4 +1,4 @@
-"""The splice on bytes: nothing outside the block ever changes."""
+"""The managed block in the bytes of a crontab: nothing outside the block changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUN = "5b0c7c9e-6c2b-4a55-9b59-0a4b1f1b6f5e"
 ENTRY = [b"# production/a 1c9f2e41\n", f"0 2 * * * /home/u/.crontopus/bin/run-job {RUN}\n".encode()]
 OTHER = [b"# production/b 1c9f2e42\n", f"#5 2 * * * /home/u/.crontopus/bin/run-job {RUN}\n".encode()]
 
-# The awkward parts close together: markers, near markers, no newline, carriage returns, bytes of any kind.
+# Difficult parts: markers, similar lines, no newline, carriage returns, arbitrary bytes.
 _PIECES = st.one_of(
     st.binary(max_size=12),
     st.sampled_from(

@@ -1,4 +1,4 @@
-"""What may go wrong, and what the agent then does not do: nothing is removed, nothing of others is touched."""
+"""Faults: the agent removes no job and changes no foreign line."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_the_policy_moves_the_brake(box: Box) -> None:
 
 
 class Flaky(MemoryCrontab):
-    """A crontab that others change while the agent looks, or that cannot be read."""
+    """A crontab that changes during a pass, or that cannot be read."""
 
     def __init__(self, data: bytes | None, meanwhile: list[bytes], broken: bool = False) -> None:
         super().__init__(data)
@@ -240,7 +240,7 @@ def test_a_crontab_file_that_is_a_folder_is_told(tmp_path: Path) -> None:
 
 
 def drifted(box: Box, change: Callable[[bytes], bytes]) -> tuple[bytes, list[tuple[str, str, str]]]:
-    """Change the crontab by hand and look: the crontab as it should be, and the drift that was reported."""
+    """Edits the crontab by hand and makes a pass. Returns the original crontab and the reported drift."""
     good = box.crontab.read_bytes()
     box.crontab.write_bytes(change(good))
     report = box.once(fetch=False)

@@ -1,4 +1,4 @@
-"""The daemon: what wakes it, what it does not do, and how it ends."""
+"""The daemon: what starts a pass, what does not, and how the daemon ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WATCH, REPORT = "/api/endpoints/me/watch", "/api/endpoints/me/report"
 
 @pytest.fixture
 def start(box: Box) -> Iterator[Callable[[], Daemon]]:
-    """Run the daemon in a thread, looking at the crontab often; ended and joined afterwards."""
+    """Runs the daemon in a thread with frequent crontab checks, and ends it after the test."""
     running: list[tuple[Daemon, threading.Thread]] = []
 
     def begin() -> Daemon:
@@ -66,7 +66,7 @@ def test_an_edit_of_the_crontab_is_noticed_and_healed(box: Box, start: Callable[
     good = box.text()
     edited = box.crontab.with_suffix(".edited")
     edited.write_text(good.replace("0 2 * * *", "0 9 * * *"))
-    edited.replace(box.crontab)  # whole, as `crontab -e` does
+    edited.replace(box.crontab)  # replaces the file, as `crontab -e` does
     box.twin.wait_for(lambda: any(report["drift"] for report in box.twin.reports))
     assert box.text() == good
 
@@ -146,7 +146,7 @@ def test_a_revoked_endpoint_ends_the_daemon_with_its_entries_in_place(box: Box) 
 
 @pytest.fixture
 def process(twin: Twin, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """``crontopus-agent run`` of an enrolled host, ended afterwards."""
+    """``crontopus-agent run`` on an enrolled host, ended after the test."""
     state, crontab = tmp_path / "state", tmp_path / "crontab"
     verb = [sys.executable, "-m", "agent.main", "--state", str(state)]
     env = {**os.environ, "CRONTOPUS_ENROLLMENT_TOKEN": ENROLLMENT}
@@ -186,7 +186,7 @@ def test_sigterm_does_not_wait_for_a_stalled_fetch(twin: Twin, process: Callable
     daemon = process()
     twin.wait_for(lambda: any(path.startswith("/forge/") for path in twin.paths))
     daemon.terminate()
-    assert daemon.wait(timeout=4.0) == 0  # a busy machine takes its time; waiting for the fetch would take twenty
+    assert daemon.wait(timeout=4.0) == 0  # generous for a busy machine; the fetch would take twenty seconds
 
 
 def test_a_revoked_daemon_says_so_once_and_does_not_hammer(

@@ -1,4 +1,4 @@
-"""No secret of a foreign line leaves the host; the rest of the line does."""
+"""Masking removes the secrets of foreign lines and nothing else."""
 
 from __future__ import annotations
 

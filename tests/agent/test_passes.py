@@ -1,4 +1,4 @@
-"""Passes against a real repository and a real crontab file."""
+"""Passes with a real repository and a real crontab file."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_a_freeze_applies_nothing_and_says_until_when(box: Box) -> None:
 
 
 def test_two_files_with_one_name_are_both_refused_and_the_line_that_is_there_stays(box: Box) -> None:
-    """The server refuses both; a host that installed the second would run a job that nobody monitors."""
+    """The server rejects both files, so a host that installed one would run an unmonitored job."""
     box.push({A: manifest("a", id=ID)})
     before = box.text()
     other = A.replace("/a.yaml", "/x/a.yaml")

@@ -1,4 +1,4 @@
-"""Agent and runner take the same way to the control plane."""
+"""Agent and runner use the same proxy."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_proxy_of_the_environment(
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Takes every check-in, and says which address it was asked for."""
+    """Accepts every check-in and answers with the requested address."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -78,7 +78,7 @@ class Answering(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Tests say what they see."""
+        """Logs nothing."""
 
 
 @pytest.fixture

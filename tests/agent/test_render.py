@@ -1,4 +1,4 @@
-"""Lines, job files and gates: what a manifest becomes on a host."""
+"""A manifest's crontab lines, job file and gate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""crontab(1) as it really answers, through a stand-in program that answers so."""
+"""The schedulers, with a replacement for crontab(1) that gives its real answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Fake = Callable[[str], UserCrontab]
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
-    """A ``crontab`` of our own on PATH: a shell script with ``$SPOOL`` for its file."""
+    """A replacement for crontab(1) on PATH: a shell script that stores the crontab in ``$SPOOL``."""
 
     def make(script: str) -> UserCrontab:
         program = tmp_path / "crontab"
@@ -117,7 +117,7 @@ JOB = "00000000-0000-4000-8000-000000000001"
 
 
 def kept(_: bytes) -> None:
-    """A backup that nobody looks at."""
+    """Discards the backup."""
 
 
 def test_what_was_applied_is_observed_without_drift(crontab: Crontab) -> None:

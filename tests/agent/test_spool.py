@@ -1,4 +1,4 @@
-"""The spool as the daemon sees it: replayed in order, never lost without an answer, never above its bound."""
+"""The spool: sent in order, deleted only after an answer, limited in size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agent.errors import Revoked, ServerAway
 
 
 class Server:
-    """A plain function as the far end: answers each batch, remembers what came; ``script`` goes before."""
+    """A function in place of the server: stores each batch and answers it; ``script`` holds answers that come first."""
 
     def __init__(self, *script: int | bytes) -> None:
         self.script = list(script)

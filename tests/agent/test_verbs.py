@@ -1,4 +1,4 @@
-"""The command line, as a person types it."""
+"""The commands of the agent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from agent import host
 from agent.enroll import enroll
-from agent.errors import Busy
+from agent.errors import ServerBusy
 from agent.host import dst_policy, machine_id, zone_name
 from agent.main import main
 from agent.state import State, default_folder
@@ -102,7 +102,7 @@ def test_it_waits_as_long_as_it_is_told(tmp_path: Path, twin: Twin, busy: list[s
 @pytest.mark.parametrize("busy", [["3600"], ["400", "300"], ["300"] * 3])
 def test_it_waits_ten_minutes_at_most(tmp_path: Path, twin: Twin, busy: list[str]) -> None:
     twin.busy, waited = list(busy), []
-    with pytest.raises(Busy, match="Too many attempts from your address"):
+    with pytest.raises(ServerBusy, match="Too many attempts from your address"):
         enroll(State(tmp_path / "s"), twin.url, ENROLLMENT, str(tmp_path / "c"), "db01", {}, "m", _into(waited))
     assert sum(waited) <= 600
     assert twin.enrolled == []

@@ -1,5 +1,7 @@
-"""A control plane for the agent's tests: real HTTP, real Git, everything in memory. It speaks enroll, watch, report,
-heartbeat, check-ins, and serves one tenant's repository with dulwich; it keeps what it was told."""
+"""A control plane in memory for the agent's tests, with real HTTP and real Git.
+
+It answers enroll, watch, report, heartbeat and check-ins, serves one tenant's repository with dulwich, and stores all
+requests."""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ REPOSITORY = "/forge/crontopus/job-manifests-acme.git"
 
 
 class Twin:
-    """Everything the agent can ask for, and everything it told."""
+    """The state of the control plane, and the requests of the agent."""
 
     def __init__(self) -> None:
         self.repo = MemoryRepo()
@@ -69,7 +71,7 @@ class Twin:
             return ""
 
     def push(self, files: dict[str, bytes | str | None], message: str = "A change") -> str:
-        """Commit these files on top of main (None removes); the new head."""
+        """Commits these files to main (None deletes a file). Returns the new head."""
         for path, content in files.items():
             if content is None:
                 del self._files[path]
@@ -110,14 +112,14 @@ class Twin:
         return commit
 
     def tell(self, **facts: Any) -> None:
-        """Change what watch answers, and wake who waits."""
+        """Changes the answer of watch, and wakes waiting requests."""
         with self.changed:
             for name, value in facts.items():
                 setattr(self, name, value)
             self.changed.notify_all()
 
     def wait_for(self, holds: Callable[[], Any], seconds: float = 20.0) -> Any:
-        """Until ``holds()`` is true: woken by every request."""
+        """Waits until ``holds()`` is true; checks after every request."""
         with self.changed:
             if not self.changed.wait_for(holds, seconds):
                 raise AssertionError(f"did not happen within {seconds} s; last report {self.reports[-1:]}")
@@ -269,7 +271,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
+        """Logs nothing."""
 
 
 def _starter(start: Any) -> StartResponse:
@@ -280,12 +282,12 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away in the middle is part of the tests."""
+        """Ignores clients that disconnect, which is part of the tests."""
 
 
 @contextmanager
 def running(twin: Twin, port: int = 0) -> Iterator[Twin]:
-    """The twin served on a free port of the loopback."""
+    """Serves the twin on a free loopback port."""
     handler = type("TwinHandler", (Handler,), {"twin": twin})
     server = Server(("127.0.0.1", port), handler)
     twin.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -309,7 +311,7 @@ def manifest(
     spec: str = "",
     id: str = "",
 ) -> str:
-    """A manifest's text; ``spec`` holds further lines of the spec, ``extra`` of the metadata."""
+    """The text of a manifest. ``spec`` and ``extra``: further lines of the spec and of the metadata."""
     identity = f"  id: {id}\n" if id else ""
     return (
         f"apiVersion: v1\nkind: Job\nmetadata:\n{identity}  name: {name}\n{extra}spec:\n"

@@ -1,4 +1,4 @@
-"""The CLI's requests and what it makes of answers; the far end is a transport in this process."""
+"""The CLI's requests and its handling of answers, with a function in place of the server."""
 
 from __future__ import annotations
 

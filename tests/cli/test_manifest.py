@@ -1,4 +1,4 @@
-"""``crontopus manifest``: offline work on manifests and schedules."""
+"""``crontopus manifest``: manifests and schedules without a server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(*arguments: object, stdin: str | None = None) -> Result:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A folder as a tenant's repository is, with one good manifest."""
+    """A folder like a tenant's repository, with one valid manifest."""
     (tmp_path / "crontopus.yaml").write_text("")
     write(tmp_path, "production/backup.yaml", GOOD)
     return tmp_path

@@ -1,4 +1,4 @@
-"""The profile: whole or absent, its owner's alone, and second to the environment."""
+"""The profile: complete or absent, readable by its owner only, overridden by the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests that several tests read."""
+"""Manifests for several tests."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ metadata: {name: a}
 spec: {schedule: "0 2 * * *", command: /bin/true}
 """
 
-# As the first Crontopus documented a complete manifest.
+# A complete manifest from the documentation of the first Crontopus.
 FIRST_CRONTOPUS = b"""\
 apiVersion: v1
 kind: Job
@@ -83,7 +83,7 @@ def full() -> Decoded:
 
 
 def with_spec(lines: str) -> Decoded:
-    """A small manifest with these lines in its spec, which begins at line 5."""
+    """Decodes a small manifest with these lines in its spec, from line 5 on."""
     head = b"apiVersion: v1\nkind: Job\nmetadata: {name: a}\nspec:\n"
     return decode(head + "".join(f"  {line}\n" for line in lines.splitlines()).encode(), "production/a.yaml", "acme")
 

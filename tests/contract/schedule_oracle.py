@@ -1,4 +1,4 @@
-"""Slow and obvious second opinions on slots, for the property tests."""
+"""Slow, simple computations of slots, to compare with in property tests."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def minutes(start: datetime, end: datetime) -> Iterator[datetime]:
 def follows_the_wall_clock(
     fields: tuple[set[int], set[int]], zone: str, start: datetime, end: datetime
 ) -> list[datetime]:
-    """Looks at the wall clock in every minute, as busybox does. Daily schedules only: (minutes, hours)."""
+    """Compares the wall clock in every minute, as BusyBox does. Only for daily schedules: (minutes, hours)."""
     local = ((moment, moment.astimezone(ZoneInfo(zone))) for moment in minutes(start, end))
     return [moment for moment, wall in local if wall.minute in fields[0] and wall.hour in fields[1]]
 
 
 def made_up_for(fields: tuple[set[int], set[int]], zone: str, start: datetime, end: datetime) -> list[datetime]:
-    """Each wall-clock time of every day once: at its first happening, or at the jump that swallows it."""
+    """Each wall-clock time once a day: at its first occurrence, or at the jump that skips it."""
     first = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None) - timedelta(days=1)
     last = end.astimezone(ZoneInfo(zone)).replace(tzinfo=None) + timedelta(days=1)
     matching = (wall for wall in minutes(first, last) if wall.minute in fields[0] and wall.hour in fields[1])
@@ -47,7 +47,7 @@ def made_up_for(fields: tuple[set[int], set[int]], zone: str, start: datetime, e
 
 
 def _first_valid(wall: datetime, zone: str) -> datetime:
-    """The instant of a wall-clock time; inside a gap, the next minute that exists."""
+    """The instant of a wall-clock time; in a gap, the next existing minute."""
     while True:
         moment = wall.replace(tzinfo=ZoneInfo(zone)).astimezone(timezone.utc)
         if moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == wall:

@@ -1,4 +1,4 @@
-"""Cover and gate: together they run a job of another zone at its true slots, each once."""
+"""Cover and gate run a job in another zone once at each of its slots."""
 
 from __future__ import annotations
 
@@ -107,13 +107,13 @@ def test_the_gate_decides_minute_by_minute() -> None:
 
 
 def _changing() -> list[str]:
-    """Every IANA zone whose clock changes in the coming two years."""
+    """Every IANA zone with a clock change in the next two years."""
     zones = (name for name in sorted(available_timezones()) if name not in ("localtime", "Factory"))
     return [name for name in zones if next(changes(name, *TWO_YEARS), None)]
 
 
 def test_every_zone_that_changes_is_covered_on_hosts_of_all_kinds() -> None:
-    """One representative of all zones that change at the same instants by the same amount, half-hour ones included."""
+    """One zone for each set of zones that change at the same instants by the same amount."""
     alike = {tuple(changes(name, *TWO_YEARS)): name for name in _changing()}
     assert len(alike) > 20
     for number, zone in enumerate(alike.values()):
@@ -130,7 +130,7 @@ def test_cover_and_gate_run_exactly_the_true_slots(expression: str, job: str, ho
 
 
 def _double_or_missing(expressions: list[str], job_zone: str, host_zone: str, policy: str) -> tuple[int, int]:
-    """How many true slots the gated lines run more than once, and how many never, in 400 days."""
+    """The numbers of slots that the gated lines run more than once, and never, in 400 days."""
     lines = cover(expressions, job_zone, host_zone, policy, START)
     window = (START, START + timedelta(days=400))
     true_slots = set(slots(expressions, job_zone, policy, *window))

@@ -1,4 +1,4 @@
-"""One field changes, every other byte stays."""
+"""An edit changes one field and no other byte."""
 
 from __future__ import annotations
 

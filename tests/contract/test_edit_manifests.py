@@ -1,4 +1,4 @@
-"""Each field of a manifest, in each layout people write: the edit changes that field of the job and no other line."""
+"""An edit of each field, in several layouts, changes that field and no other line."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ CHANGES: dict[str, tuple[str, Any, str, Any]] = {
 }
 
 
-# Comments inside a field's own text may go with it.
+# An edit may remove comments inside the field.
 OWN_COMMENTS = {
     "schedule": ("at night", "too often"),
     "agent": ("the new one",),

@@ -1,4 +1,4 @@
-"""Lints: each has a code, a sentence and a place, and is silent where nothing is odd."""
+"""Lints: each has a code, a message and a position, and sound manifests have none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 
 
 def lints(lines: str) -> dict[str, Problem]:
-    """By code, for a manifest in `staging` with an owner."""
+    """The lints of a manifest in `staging`, by code."""
     spec = "".join(f"  {line}\n" for line in lines.splitlines())
     text = f"apiVersion: v1\nkind: Job\nmetadata: {{name: a}}\nspec:\n{spec}"
     decoded = decode(text.encode(), "staging/a.yaml", "acme")

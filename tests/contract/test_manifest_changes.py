@@ -1,4 +1,4 @@
-"""What an edit changes is told as a colleague would tell it."""
+"""The words for the differences between two manifests."""
 
 from __future__ import annotations
 

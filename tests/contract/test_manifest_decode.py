@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from contract.manifest import AgentTarget, Alerts, Checkin, Output, Retry, decode, job_id, mark_duplicates
+from contract.manifest import AgentTarget, Alerts, CheckinSpec, OutputSpec, Retry, decode, job_id, mark_duplicates
 from tests.contract.manifests import FIRST_CRONTOPUS, FULL, SMALL, errors, full, good, with_spec
 
 
@@ -28,7 +28,7 @@ def test_every_field_of_the_manual_arrives() -> None:
     assert job.retry == Retry(3, "exponential", timedelta(seconds=45))
     assert job.alerts == Alerts(2, "oncall", timedelta(hours=4))
     assert job.agent == AgentTarget({"hostname": ("db01",), "role": ("db", "replica")}, ("db01", "db02"))
-    assert job.checkin == Checkin(
+    assert job.checkin == CheckinSpec(
         enabled=True,
         start_grace=timedelta(minutes=7),
         max_runtime=timedelta(minutes=90),
@@ -37,7 +37,7 @@ def test_every_field_of_the_manual_arrives() -> None:
         min_runtime=timedelta(seconds=2),
         min_output_bytes=1024,
         success_exit_codes=(0, 3),
-        output=Output(8192, 65536, "drop"),
+        output=OutputSpec(8192, 65536, "drop"),
     )
 
 
@@ -45,7 +45,7 @@ def test_what_is_absent_has_the_defaults_of_the_manual() -> None:
     job = decode(SMALL, "production/a.yaml", "acme").manifest
     assert job is not None
     assert (job.shell, job.concurrency, job.expect, job.enabled, job.paused) == ("/bin/sh", "allow", "all", True, False)
-    assert (job.retry, job.checkin, job.agent, job.alerts) == (Retry(), Checkin(), AgentTarget(), Alerts())
+    assert (job.retry, job.checkin, job.agent, job.alerts) == (Retry(), CheckinSpec(), AgentTarget(), Alerts())
     assert job.timezone is None
 
 

@@ -1,4 +1,4 @@
-"""docs/manifest.md says what the code does: its examples run, its tables are those of the decoder."""
+"""docs/manifest.md matches the code: its examples decode, and its tables are the decoder's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of values: what each reads, how it writes back, what it tells."""
+"""Kinds of values: what each reads, writes and reports."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from contract.manifest_kinds import (
     size,
 )
 from contract.manifest_object import Field, Object
-from contract.manifest_types import Output
-from contract.policy_fields import Instant, instant
+from contract.manifest_types import OutputSpec
+from contract.policy_fields import DateTime, instant
 from contract.yaml_nodes import from_plain
 
 NAME = Text("a name", r"^[a-z]+\Z", "is not a valid name", 8)
@@ -37,7 +37,7 @@ PAIR = Object(
         Field("second", "tail", Integer(0, 9), "two"),
         Field("old", "mail", NAME, "before", legacy=True),
     ),
-    Output,
+    OutputSpec,
     moved={"third": "write `second`"},
 )
 
@@ -70,9 +70,9 @@ def read(kind: Kind, data: Any) -> tuple[Any, list[str]]:
         (MapOf(NAME, Integer(0, 9)), {"a": 1}, {"a": 1}),
         (Either(Integer(1, 9), ("integer",), Choice(("all",))), 4, 4),
         (Either(Integer(1, 9), ("integer",), Choice(("all",))), "all", "all"),
-        (PAIR, {"first": 1}, Output(head=1)),
-        (PAIR, {"first": 1, "second": 2, "old": "x"}, Output(1, 2, "x")),
-        (Instant(), "2026-11-23T10:00:00Z", instant("2026-11-23T10:00:00+00:00")),
+        (PAIR, {"first": 1}, OutputSpec(head=1)),
+        (PAIR, {"first": 1, "second": 2, "old": "x"}, OutputSpec(1, 2, "x")),
+        (DateTime(), "2026-11-23T10:00:00Z", instant("2026-11-23T10:00:00+00:00")),
     ],
 )
 def test_a_good_value_is_read_written_back_and_in_the_schema(kind: Kind, data: Any, value: Any) -> None:
@@ -122,8 +122,8 @@ def test_a_good_value_is_read_written_back_and_in_the_schema(kind: Kind, data: A
         (PAIR, {"first": 1, "secnd": 2}, "`x.secnd` is not a field; did you mean `second`?"),
         (PAIR, {"first": 1, "zzz": 2}, "`x.zzz` is not a field; fields here: first, second"),
         (PAIR, [], "`x` must be a map, not a list"),
-        (Instant(), "2026-11-23T10:00:00", "is not a date and time with a zone"),
-        (Instant(), 5, "`x` must be a date and time, ISO 8601 with zone, not an integer"),
+        (DateTime(), "2026-11-23T10:00:00", "is not a date and time with a zone"),
+        (DateTime(), 5, "`x` must be a date and time, ISO 8601 with zone, not an integer"),
     ],
 )
 def test_a_bad_value_is_told_and_marked(kind: Kind, data: Any, message: str) -> None:
@@ -134,8 +134,8 @@ def test_a_bad_value_is_told_and_marked(kind: Kind, data: Any, message: str) -> 
 
 
 def test_an_object_writes_back_only_what_is_not_default() -> None:
-    assert PAIR.plain(Output(head=3)) == {"first": 3}
-    assert PAIR.plain(Output(head=3, tail=4, mail="x")) == {"first": 3, "second": 4}
+    assert PAIR.plain(OutputSpec(head=3)) == {"first": 3}
+    assert PAIR.plain(OutputSpec(head=3, tail=4, mail="x")) == {"first": 3, "second": 4}
     assert PAIR.default(PAIR.fields[0]) is BAD
     assert PAIR.default(PAIR.fields[1]) == 48 * 1024
 

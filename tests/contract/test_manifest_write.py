@@ -1,4 +1,4 @@
-"""New files: byte-stable, read back as what was meant, whatever a form sends."""
+"""New files: equal bytes for equal manifests, and decoding returns the same manifest."""
 
 from __future__ import annotations
 

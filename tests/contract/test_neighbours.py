@@ -1,4 +1,4 @@
-"""Jobs that start together on a host, and the quieter minute."""
+"""Jobs that start at the same minute on a host, and the quieter minute."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_neighbour_of_every_minute_counts_but_does_not_hide_the_quieter_ones()
 
 
 def test_the_hour_is_that_of_the_jobs_own_clock() -> None:
-    """Kathmandu's hours begin at 15 past; a quieter minute is of the hour that its expression names."""
+    """Kathmandu's hours begin at 15 past in UTC; the quieter minute belongs to the job's own hour."""
     at = datetime(2026, 11, 23, 20, 15, tzinfo=timezone.utc)  # 02:00 there
     result = neighbours([Planned("a", ["0 2 * * *"], "Asia/Kathmandu")], at, "Asia/Kathmandu")
     assert result.keys == ("a",)

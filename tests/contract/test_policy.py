@@ -1,4 +1,4 @@
-"""crontopus.yaml: decode, merge, ask."""
+"""crontopus.yaml: decoding, merging and queries."""
 
 from __future__ import annotations
 

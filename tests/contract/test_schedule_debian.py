@@ -1,4 +1,4 @@
-"""The rows that were checked against cron(8)'s text."""
+"""Slots that were checked against the text of cron(8)."""
 
 from __future__ import annotations
 

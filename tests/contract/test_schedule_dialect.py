@@ -1,4 +1,4 @@
-"""What a schedule may say, and what the refusals tell."""
+"""Valid and invalid schedules, and the error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page for users says what is true: its tables and its console examples are executed."""
+"""docs/schedules.md matches the code: its tables and console examples are executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forecasts of a fleet and its collisions."""
+"""The forecast of a fleet and its collisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock changes of the coming year."""
+"""The clock changes of the next year."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slots: which moments, for which scheduler."""
+"""The slots of a schedule by scheduler."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_gap_is_made_up_for_once_even_where_a_slot_lies_at_its_end() -> None
 
 
 def test_debian_takes_a_jump_of_three_hours_for_a_clock_that_was_set() -> None:
-    # Samoa left out 30 December 2011, a jump of a day.
+    # Samoa skipped 30 December 2011, a jump of a day.
     days = (datetime(2011, 12, 29, 12, tzinfo=UTC), datetime(2011, 12, 31, 12, tzinfo=UTC))
     debian, systemd = (list(slots("30 5 * * *", "Pacific/Apia", policy, *days)) for policy in ("debian", "systemd"))
     assert debian == [datetime(2011, 12, 29, 15, 30, tzinfo=UTC), datetime(2011, 12, 30, 15, 30, tzinfo=UTC)]
@@ -204,7 +204,7 @@ def test_h_lands_where_its_seed_says(name: str) -> None:
 
 
 def _around_a_change(zone: str, start: datetime) -> tuple[datetime, datetime]:
-    """A window of three days around the zone's next clock change, or from the start where there is none."""
+    """Three days around the zone's next clock change, or from the start if there is none."""
     begin = round(start.timestamp())
     change = next(changes(zone, begin, begin + 366 * 86400), None)
     if change is None:
@@ -214,7 +214,7 @@ def _around_a_change(zone: str, start: datetime) -> tuple[datetime, datetime]:
 
 
 def _by_cronsim(expression: str, zone: str, start: datetime, number: int) -> list[datetime]:
-    """cronsim's slots, up to one of its slips: it names times that do not exist, and jumps in zones of half hours."""
+    """cronsim's slots, up to its first fault: it names times that do not exist, and skips in zones with half hours."""
     local = ZoneInfo(zone)
     moments: list[datetime] = []
     for slot in islice(CronSim(expression, start.astimezone(local)), number):

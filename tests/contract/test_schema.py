@@ -1,4 +1,4 @@
-"""The JSON Schema accepts and refuses what the decoder does, but for the listed differences."""
+"""The JSON Schema accepts and rejects the same as the decoder, except for the listed differences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.contract.test_policy import GOOD
 JOBS = jsonschema.Draft202012Validator(schema())
 POLICIES = jsonschema.Draft202012Validator(policy_schema())
 
-# What a schema cannot know: it sees values, not text, and no tables of zones, no calendar, no file's place.
+# A schema cannot check these: it has no text, time zones, calendar or file path.
 ONLY_THE_DECODER_REFUSES = {
     "schedule: '0 25 * * *'": "the cron dialect is not a regular language",
     "schedule: '0 0 31 2 *'": "the calendar decides",

@@ -1,4 +1,4 @@
-"""Hostile YAML: always an answer, never a crash, a hang or a surprise."""
+"""Hostile YAML gives an error, never a crash or a hang."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_no_damage_to_a_good_manifest_raises(data: st.DataObject) -> None:
 
 @given(st.text(alphabet="ab:-#&*!|>'\"{}[]%@`,? \n\t0.~", max_size=60))
 def test_positions_agree_with_the_pure_python_parser(text: str) -> None:
-    """libyaml and PyYAML place the root alike, so errors point at the same column whichever is installed."""
+    """libyaml and PyYAML report the same position of the root, so errors have the same column with both."""
     document = load(text.encode())
     if document.faults or document.root is None:
         return

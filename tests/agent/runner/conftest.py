@@ -1,4 +1,4 @@
-"""A host with the runner in its state folder, and far ends that answer, stall or are gone. All of it real."""
+"""Fixtures: a host with the runner, and control planes that answer, stall or are gone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def wait_for(state: Callable[[], T | None]) -> T:
-    """The first true value of ``state``."""
+    """Waits until ``state`` returns a true value, and returns it."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         found = state()
@@ -36,7 +36,7 @@ def wait_for(state: Callable[[], T | None]) -> T:
 
 
 def interpreters() -> list[str]:
-    """This Python, and every other one from 3.8 to 3.13 that is on the PATH or installed beside it."""
+    """This Python, and all others from 3.8 to 3.13 on the PATH or next to it."""
     names = [f"python3.{minor}" for minor in range(8, 14)]
     beside = sorted(Path(sys.base_prefix).parent.glob("*/bin/python3.*"))
     candidates = [shutil.which(name) for name in names] + [str(path) for path in beside if path.name in names]
@@ -51,7 +51,7 @@ def interpreters() -> list[str]:
 
 
 class FarEnd:
-    """A control plane that answers ``status`` to everything and keeps what it was told."""
+    """A control plane that answers every request with ``status`` and stores the check-ins."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -81,22 +81,22 @@ class FarEnd:
                 self.wfile.write(answer)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Tests say what they see."""
+                """Logs nothing."""
 
         return Handler
 
     def answer(self, body: Any) -> bytes:
-        told = body if isinstance(body, list) else [body]
-        answers = [{"run_id": one["run_id"], "state": "running", "duplicate": False} for one in told]
+        checkins = body if isinstance(body, list) else [body]
+        answers = [{"run_id": one["run_id"], "state": "running", "duplicate": False} for one in checkins]
         return json.dumps(answers if isinstance(body, list) else answers[0]).encode()
 
     def kinds(self) -> list[str]:
-        """Without repeats, in the order of the runner's numbers."""
+        """The kinds of the check-ins without repeats, in the order of ``seq``."""
         unique = {body["seq"]: body["kind"] for body in list(self.bodies)}
         return [unique[number] for number in sorted(unique)]
 
-    def told(self, kind: str) -> dict[str, Any]:
-        """The first check-in of this kind, once it has come."""
+    def checkin(self, kind: str) -> dict[str, Any]:
+        """Waits for the first check-in of this kind, and returns it."""
         return wait_for(lambda: next((body for body in list(self.bodies) if body["kind"] == kind), None))
 
 
@@ -113,20 +113,20 @@ def far() -> Iterator[FarEnd]:
 
 @pytest.fixture
 def stalled() -> Iterator[str]:
-    """Its kernel takes connections, and nobody ever answers."""
+    """The address of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.fixture
 def dead() -> str:
-    """Nobody listens there."""
+    """An address without a server."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 class RunnerHost:
-    """One state folder as the agent leaves it."""
+    """A host with a state folder like the agent's."""
 
     def __init__(self, folder: Path, python: str = sys.executable) -> None:
         self.folder = folder
@@ -144,13 +144,13 @@ class RunnerHost:
         (self.folder / "runner.json").write_text(json.dumps(connection))
 
     def job(self, command: str, job_id: str = JOB, checkin: dict[str, Any] | None = None, **changes: Any) -> None:
-        told = {"enabled": True, "max_runtime_s": None, "kill_grace_s": 10, "min_runtime_s": None}
-        told.update(min_output_bytes=None, success_exit_codes=[0], head=16384, tail=49152, mail="keep")
+        defaults = {"enabled": True, "max_runtime_s": None, "kill_grace_s": 10, "min_runtime_s": None}
+        defaults.update(min_output_bytes=None, success_exit_codes=[0], head=16384, tail=49152, mail="keep")
         job = {"v": 1, "job_id": job_id, "name": "backup", "namespace": "production", "shell": "/bin/sh"}
         job.update(command=command, args=[], user=None, cwd=None, env={}, env_file=None, umask=None, nice=None)
         job.update(concurrency="allow", retry={"attempts": 0, "backoff": "fixed", "delay_s": 30}, commit="c0ffee")
         job.update(line_hash="ab12", schedule=["0 2 * * *"], timezone=None, gate=None)
-        job.update(changes, checkin={**told, **(checkin or {})})
+        job.update(changes, checkin={**defaults, **(checkin or {})})
         (self.folder / "jobs" / f"{job_id}.json").write_text(json.dumps(job))
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
@@ -164,19 +164,19 @@ class RunnerHost:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def spooled(self) -> list[dict[str, Any]]:
-        """What waits, in its order. Only files under their final names count, and each must be whole."""
-        found = []
+        """The spooled check-ins in order. Only files with a final name count, and each must be complete."""
+        bodies = []
         for path in sorted(self.spool.glob("[0-9]*.json")):
-            with suppress(FileNotFoundError):  # told meanwhile
-                found.append(json.loads(path.read_bytes()))
-        return found
+            with suppress(FileNotFoundError):  # just sent
+                bodies.append(json.loads(path.read_bytes()))
+        return bodies
 
     def waiting(self, kind: str) -> dict[str, Any]:
-        """The spooled check-in of this kind, once it is there."""
+        """Waits for the spooled check-in of this kind, and returns it."""
         return wait_for(lambda: next((body for body in self.spooled() if body["kind"] == kind), None))
 
     def kinds(self, count: int) -> list[str]:
-        """Of everything that waits, in order, once it is ``count``: the start is spooled beside the run, not before."""
+        """Waits for ``count`` spooled check-ins, and returns their kinds in order; the start may be spooled late."""
         return [body["kind"] for body in wait_for(lambda: self.spooled() if len(self.spooled()) >= count else None)]
 
     def file(self, name: str) -> Path:
@@ -185,14 +185,14 @@ class RunnerHost:
 
 @pytest.fixture
 def host(tmp_path: Path, dead: str) -> RunnerHost:
-    """Its control plane is away: everything stays in the spool."""
-    made = RunnerHost(tmp_path / "state")
-    made.connect(dead)
-    return made
+    """A host whose control plane is away, so that all check-ins stay in the spool."""
+    host = RunnerHost(tmp_path / "state")
+    host.connect(dead)
+    return host
 
 
 def alive(process: int) -> bool:
-    """It exists and is no zombie."""
+    """Whether the process exists and is no zombie."""
     try:
         with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"
@@ -201,7 +201,7 @@ def alive(process: int) -> bool:
 
 
 def read_pid(path: Path) -> int:
-    """The number in ``path``, once it is there whole."""
+    """Waits for the complete number in ``path``, and returns it."""
     return int(wait_for(lambda: path.exists() and path.read_text().endswith("\n") and path.read_text()))
 
 

@@ -1,4 +1,4 @@
-"""The command runs as cron would run it: shell, words, folder, variables, mask, priority, user."""
+"""The command runs as under cron: shell, arguments, folder, variables, umask, priority, user."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_an_unknown_user_stops_the_run(host: RunnerHost) -> None:
 
 
 def test_another_user_only_with_roots_power(host: RunnerHost) -> None:
-    """As root the job becomes that user with the user's groups and names; as anybody else it is refused."""
+    """As root, the job runs as the user, with the user's groups; otherwise it fails."""
     host.job('id -u; id -G; echo "$USER $LOGNAME"', user="nobody", cwd="/")
     done = host.run(JOB)
     if not is_root():

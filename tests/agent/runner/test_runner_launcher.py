@@ -1,4 +1,4 @@
-"""The file that the agent installs: it starts without compiling, and runs whatever became of its compiled copy."""
+"""The installed runner: it starts without compiling, and works without its compiled copy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.agent.runner.conftest import RUNNER, RunnerHost, interpreters
 
 @pytest.fixture
 def state(host: RunnerHost) -> State:
-    """The agent has installed its own."""
+    """A host with the runner that the agent installs."""
     made = State(host.folder)
     install_runner(made, identity())
     return made

@@ -1,4 +1,4 @@
-"""Limits, signals and locks: the group is ended as a whole, and each end is told truly."""
+"""Limits, signals and locks: the whole group ends, and the check-in has the true reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OTHER = "11111111-2222-4333-8444-555555555555"
 
 
 def gone(host: RunnerHost, *names: str) -> None:
-    """All of these processes have ended."""
+    """Waits until all of these processes have ended."""
     for process in [read_pid(host.file(name)) for name in names]:
         wait_for(lambda process=process: not alive(process))
 
@@ -124,7 +124,7 @@ def test_killing_the_guard_changes_nothing(host: RunnerHost) -> None:
 
 
 def guards(runner: int, shell: int) -> list[int]:
-    """Processes that run the same program with the same arguments as the runner."""
+    """The processes with the same program and arguments as the runner."""
     mine = command_line(runner)
     everyone = (int(name) for name in os.listdir("/proc") if name.isdigit())
     return [one for one in everyone if one not in (runner, shell) and command_line(one) == mine]

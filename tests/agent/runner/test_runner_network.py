@@ -1,4 +1,4 @@
-"""Whatever the network and the disk do: the job starts at once, its code stands, and nothing that happened is lost."""
+"""With a broken network or a full disk, the job starts at once, keeps its exit code, and no check-in is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_both_check_ins_arrive_and_leave_the_spool(host: RunnerHost, far: FarEnd
     host.connect(far.url)
     host.job("echo told")
     host.run()
-    assert far.told("success")["output"]["head"] == "told\n"
+    assert far.checkin("success")["output"]["head"] == "told\n"
     wait_for(lambda: not host.spooled())
     assert far.kinds() == ["start", "success"]
     assert set(far.paths) == {"/api/checkins"}
@@ -29,18 +29,18 @@ def test_the_start_is_told_while_the_command_runs(host: RunnerHost, far: FarEnd)
     host.connect(far.url)
     host.job("read go")
     with host.start(stdin=-1) as process:
-        start = far.told("start")
+        start = far.checkin("start")
         assert far.kinds() == ["start"]
         assert process.poll() is None
         process.communicate(b"go\n", timeout=30)
-    assert far.told("success")["run_id"] == start["run_id"]
+    assert far.checkin("success")["run_id"] == start["run_id"]
 
 
 def test_a_path_before_the_api_is_kept(host: RunnerHost, far: FarEnd) -> None:
     host.connect(far.url + "/crontopus/")
     host.job("true")
     host.run()
-    far.told("success")
+    far.checkin("success")
     assert set(far.paths) == {"/crontopus/api/checkins"}
 
 
@@ -49,7 +49,7 @@ def test_a_proxy_of_the_environment_is_not_used(host: RunnerHost, far: FarEnd, d
     host.connect(far.url)
     host.job("true")
     host.run()
-    assert far.told("success")
+    assert far.checkin("success")
 
 
 @pytest.mark.parametrize(("login", "header"), [("", None), ("ana:p%40ss@", "Basic YW5hOnBAc3M=")])
@@ -59,7 +59,7 @@ def test_the_agents_proxy_is_asked_for_the_whole_address(
     host.connect("http://control-plane.invalid/c", proxy=far.url.replace("//", f"//{login}"))
     host.job("true")
     host.run()
-    far.told("success")
+    far.checkin("success")
     assert set(far.paths) == {"http://control-plane.invalid/c/api/checkins"}
     assert set(far.proxy_authorizations) == {header}
     assert set(far.authorizations) == {"Bearer ep_secret"}
@@ -116,7 +116,7 @@ def test_an_answer_that_says_come_again_keeps_the_file(status: int, host: Runner
     host.connect(far.url)
     host.job("true")
     host.run()
-    far.told("success")
+    far.checkin("success")
     assert host.kinds(2) == ["start", "success"]
     assert not (host.spool / "refused").exists()
 
@@ -191,7 +191,7 @@ def test_many_at_once_have_numbers_of_their_own(host: RunnerHost) -> None:
 
 
 def fill(host: RunnerHost, count: int, size: int) -> None:
-    """Sparse files: they take no room, and count as if they did."""
+    """Creates sparse files, which need no disk space but have a size."""
     for number in range(count):
         with (host.spool / f"{number:020d}-old.json").open("wb") as file:
             file.truncate(size)
@@ -217,11 +217,11 @@ def test_a_full_spool_sends_the_output_all_the_same(host: RunnerHost, far: FarEn
     host.connect(far.url)
     host.job("echo printed")
     host.run()
-    assert far.told("success")["output"]["head"] == "printed\n"
+    assert far.checkin("success")["output"]["head"] == "printed\n"
 
 
 def full_disk() -> None:
-    """No file can grow, as on a disk without room."""
+    """Limits the size of files to zero, like a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
@@ -230,7 +230,7 @@ def test_on_a_full_disk_the_job_runs_and_the_network_still_tells(host: RunnerHos
     host.job("echo here; exit 4", concurrency="forbid")
     done = host.run(preexec_fn=full_disk)
     assert (done.returncode, done.stdout) == (4, b"here\n")
-    finish = far.told("fail")
+    finish = far.checkin("fail")
     assert (finish["output"]["head"], finish["exit_code"], bool(finish["started_at"])) == ("here\n", 4, True)
     assert list(host.spool.glob("*.json")) == []
 
@@ -255,4 +255,4 @@ def test_without_a_spool_folder_the_code_stands(host: RunnerHost, far: FarEnd) -
     host.connect(far.url)
     host.job("exit 4")
     assert host.run(JOB).returncode == 4
-    assert far.told("fail")["exit_code"] == 4
+    assert far.checkin("fail")["exit_code"] == 4

@@ -1,4 +1,4 @@
-"""What the job's end looks like from outside, and what the control plane hears of it."""
+"""The exit codes of the runner, and the check-ins of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_python_runs_it(python: str, far: FarEnd, tmp_path: Path) -> None:
     host.job("printf '%s|' \"$GREETING\"; echo oops >&2; exit 3 #", args=["x"], env={"GREETING": "grüß ${LOGNAME}"})
     done = host.run()
     assert (done.returncode, done.stdout.decode(), done.stderr) == (3, "grüß ana|", b"oops\n")
-    finish = far.told("fail")
+    finish = far.checkin("fail")
     assert (finish["exit_code"], finish["signal"], finish["timed_out"]) == (3, None, False)
     assert {finish["output"]["head"]} <= {"grüß ana|oops\n", "oops\ngrüß ana|"}
     wait_for(lambda: far.kinds() == ["start", "fail"] and not host.spooled())

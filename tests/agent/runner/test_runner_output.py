@@ -1,4 +1,4 @@
-"""What the command prints: passed on byte for byte, kept at both ends, never in the way."""
+"""The command's output: passed on byte for byte, head and tail kept, the command never blocked."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_gigabyte_needs_little_memory(host: RunnerHost) -> None:
 
 
 def resident(process: int) -> int:
-    """KiB at its highest so far; 0 when it has gone."""
+    """The peak memory of the process in KiB; 0 after its end."""
     try:
         with open(f"/proc/{process}/status", encoding="ascii", errors="replace") as file:
             return next((int(line.split()[1]) for line in file if line.startswith("VmHWM")), 0)
