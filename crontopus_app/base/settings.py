@@ -116,7 +116,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         public_url=public_url,
         internal_url=_web_address(values, "INTERNAL_URL", local_url if embedded_forge else public_url),
         database_url=_database_url(values, home),
-        redis_url=values.get("REDIS_URL") or f"unix://{quote(str(home / 'redis.sock'))}",
+        redis_url=values.get("REDIS_URL") or f"unix://{_in_url(home / 'redis.sock')}",
         secret_key=_secret(values, "SECRET_KEY", home / "secrets" / "secret_key"),
         trusted_proxies=tuple(p.strip() for p in values.get("TRUSTED_PROXIES", "").split(",") if p.strip()),
         workers=_positive("WORKERS", values.get("WORKERS", "1")),
@@ -230,10 +230,15 @@ def _local_url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _in_url(path: Path) -> str:
+    """The path as a URL has it: a name may have ``%``, ``#`` or ``?``."""
+    return quote(str(path), safe="/ ")
+
+
 def _database_url(values: Mapping[str, str], home: Path) -> str:
     url = values.get("DATABASE_URL")
     if url is None:
-        return f"sqlite:///{home / 'crontopus.db'}"
+        return f"sqlite:///{_in_url(home / 'crontopus.db')}"
     scheme, _, location = url.partition("://")
     if scheme in {"postgres", "postgresql", "postgresql+psycopg"}:
         return f"postgresql+psycopg://{location}"

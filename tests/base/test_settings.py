@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from redis import ConnectionPool
+from sqlalchemy import make_url
 
 from crontopus_app.base.errors import ConfigurationError
 from crontopus_app.base.settings import read
@@ -23,10 +24,11 @@ def test_nothing_configured_is_all_embedded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["two words", "100%25", "#1", "a?b", "käse"])
-def test_the_embedded_redis_is_found_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+def test_a_data_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     found = read(environment(tmp_path / name))
     pool = ConnectionPool.from_url(found.redis_url)
     assert pool.connection_kwargs["path"] == str(tmp_path / name / "redis.sock")
+    assert make_url(found.database_url).database == str(tmp_path / name / "crontopus.db")
 
 
 def test_a_generated_secret_is_kept_for_the_owner_alone(tmp_path: Path) -> None:
