@@ -1,10 +1,9 @@
 // The live mark: the server sends something at least every two seconds. Silence, whatever its cause (server stopped,
 // cable out, laptop asleep), is shown. The script in the page's head (ui/theme.py) notes the time of the last message.
 import { writeText } from "./dom.js";
+import { clockWithSeconds } from "./zones.js";
 
 const SILENCE_MS = 4000;
-
-const clock = (at) => at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 const update = () => {
   const heard = window.crontopusHeard, root = document.documentElement;
@@ -12,7 +11,7 @@ const update = () => {
   const lost = !navigator.onLine || Date.now() - heard > SILENCE_MS;
   if (lost === (root.dataset.link === "lost")) return;
   if (!lost) { delete root.dataset.link; return; }
-  document.querySelectorAll("[data-heard]").forEach((element) => writeText(element, clock(new Date(heard))));
+  document.querySelectorAll("[data-heard]").forEach((element) => writeText(element, clockWithSeconds(new Date(heard))));
   root.dataset.link = "lost";
 };
 

@@ -3,7 +3,7 @@
 import { around, byId, onChange } from "./dom.js";
 import * as drafts from "./drafts.js";
 import { caretOf, drawAll, goTo, insertIndentedLine, putCaret, valueOf, write } from "./editor-boxes.js";
-import { shortTime } from "./times.js";
+import { shortTime } from "./zones.js";
 
 const REST_MS = 70, LOST_MS = 10_000;
 

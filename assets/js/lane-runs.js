@@ -1,12 +1,12 @@
 // The runs of a lane: ended ones from data-runs, which ui/kit/day_chart.py writes, then running ones. `left` and `wide`
 // are minutes of the drawn day, whose middle is the time it was drawn for.
 import { precisely } from "./durations.js";
+import { clockWithSeconds } from "./zones.js";
 
 const HALF_DAY = 720, MINUTE_MS = 60_000;
 
 export const dayOf = (lane) => lane.closest(".timeline");
 const drawnAt = (lane) => new Date(dayOf(lane).dataset.drawn).getTime();
-const clock = (at) => at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 /** A run's id from its bytes in URL-safe base64. */
 export const uuid = (short) => {
@@ -20,7 +20,7 @@ const ended = (lane) => {
   const hosts = lane.dataset.hosts.split("\n");
   return lane.dataset.runs.split("\n").map((row) => {
     const [left, wide, status, host, seconds, id] = row.split(",");
-    const began = clock(new Date(drawnAt(lane) + (left - HALF_DAY) * MINUTE_MS));
+    const began = clockWithSeconds(new Date(drawnAt(lane) + (left - HALF_DAY) * MINUTE_MS));
     const words = `${lane.dataset.name} · ${status} on ${hosts[host] || "no host"} · ${precisely(+seconds)} · started ${began}`;
     return { left: +left, wide: +wide, id: uuid(id), words };
   });
@@ -32,7 +32,7 @@ const goingOn = (lane) => [...dayOf(lane).querySelectorAll(".going")].filter((ba
     left: HALF_DAY + (since - drawnAt(lane)) / MINUTE_MS,
     wide: (Date.now() - since) / MINUTE_MS,
     id: bar.dataset.run,
-    words: `${bar.dataset.label} since ${clock(since)}`,
+    words: `${bar.dataset.label} since ${clockWithSeconds(since)}`,
   };
 });
 

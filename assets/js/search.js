@@ -140,6 +140,6 @@ addEventListener("focusout", (event) => {
     if (!input.isConnected || document.activeElement === input) return;
     if (held === input) held = null;
     close();
-  });
+  }, 0);
 });
 onChange(settle);

@@ -2,6 +2,7 @@
 import { destination, here, leaveTo } from "./addresses.js";
 import { around } from "./dom.js";
 import { say } from "./toasts.js";
+import { shortTime } from "./zones.js";
 
 const SILENT = "The server does not answer. Try again in a moment.";
 
@@ -14,9 +15,8 @@ const randomKey = () =>
 /** When a rate limit ends, by the visitor's clock: with the date when that is not today. */
 const retryText = (seconds) => {
   if (seconds < 60) return `Try again in ${seconds} second${seconds === 1 ? "" : "s"}.`;
-  const at = new Date(Math.ceil((Date.now() + seconds * 1000) / 60_000) * 60_000), clock = { hour: "2-digit", minute: "2-digit" };
-  const isToday = at.toDateString() === new Date().toDateString();
-  return `Try again at ${at.toLocaleString("en-GB", isToday ? clock : { day: "numeric", month: "short", ...clock })}.`;
+  const minute = Math.ceil((Date.now() + seconds * 1000) / 60_000) * 60_000;
+  return `Try again at ${shortTime(new Date(minute))}.`;
 };
 
 const plain = (text) => text.replaceAll("`", "");

@@ -1,16 +1,8 @@
 // Times on the page: <time data-time=KIND datetime=…> shows a text kept current, and the time in three zones as a hint.
 import { inNextFrame, onChange, writeText } from "./dom.js";
 import { roughly } from "./durations.js";
-import { inZones, isUsable, ownZone, ownZoneName } from "./zones.js";
+import { CLOCK, DAY, clock, format, inZones, isUsable, ownZoneName, shortTime } from "./zones.js";
 
-const CLOCK = { hour: "2-digit", minute: "2-digit" };
-const DAY = { day: "numeric", month: "short" };
-
-const format = (at, options) => at.toLocaleString("en-GB", { timeZone: ownZone(), ...options });
-const clock = (at) => format(at, CLOCK);
-const isToday = (at) => format(at, { dateStyle: "short" }) === format(new Date(), { dateStyle: "short" });
-/** To the minute, with the date when it is not today. */
-export const shortTime = (at) => format(at, isToday(at) ? CLOCK : { ...DAY, ...CLOCK });
 const secondsTo = (at) => (at - Date.now()) / 1000;
 
 const relative = (at) => {

@@ -1,5 +1,7 @@
-// Time zones: the account's, else the browser's; and the names that an input offers.
+// Times in the view's one zone: the account's, else the browser's; and the zone names that an input offers.
 
+export const CLOCK = { hour: "2-digit", minute: "2-digit" };
+export const DAY = { day: "numeric", month: "short" };
 const EVERYTHING = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" };
 const usable = new Map();
 
@@ -18,6 +20,13 @@ export const ownZone = () => {
 };
 
 export const ownZoneName = () => ownZone() || Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+export const format = (at, options) => at.toLocaleString("en-GB", { timeZone: ownZone(), ...options });
+export const clock = (at) => format(at, CLOCK);
+export const clockWithSeconds = (at) => format(at, { ...CLOCK, second: "2-digit" });
+const isToday = (at) => format(at, { dateStyle: "short" }) === format(new Date(), { dateStyle: "short" });
+/** To the minute, with the date when it is not today. */
+export const shortTime = (at) => format(at, isToday(at) ? CLOCK : { ...DAY, ...CLOCK });
 
 /** The time in the account's zone, the browser's, UTC and `zone`: one line each, none twice. */
 export const inZones = (at, zone) => {
