@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARTEFACTS := artefacts
+NODE_MODULES := tests/assets/node_modules
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo build install-dev test check bench mutation docs screenshots lock clean
@@ -29,11 +30,12 @@ test: install-dev build ## run all tests: units, both databases, real cron, real
 	$(BIN)/pytest -m "not browser" --numprocesses 2 --dist loadfile --junitxml=$(ARTEFACTS)/pytest.xml --durations=15; \
 	    first=$$?; $(BIN)/pytest -m browser --junitxml=$(ARTEFACTS)/pytest-browser.xml --durations=15 && exit $$first
 
-check: install-dev ## check style, types and import rules
+check: install-dev ## check style, types, import rules and the console's scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	PYTHONPATH=. $(BIN)/lint-imports
+	$(BIN)/node $(NODE_MODULES)/oxlint/bin/oxlint --config tests/assets/.oxlintrc.json --deny-warnings assets/js tests/assets
 
 bench: install-dev build ## run all benchmarks and print their tables
 	@missed=; for each in benchmarks/[a-z]*.py; do PYTHONPATH=. $(BIN)/python $$each || missed="$$missed $$each"; done; \
@@ -53,10 +55,10 @@ lock: install-dev ## pin the newest releases allowed by pyproject.toml in requir
 	    --no-header --no-annotate --upgrade --quiet --output-file requirements.lock
 
 clean: ## remove the results of the commands above, but not the data folder
-	rm -rf $(VENV) .web .states reflex.lock $(ARTEFACTS) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(NODE_MODULES) .web .states reflex.lock $(ARTEFACTS) build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-install-dev: $(VENV)/installed-dev
+install-dev: $(VENV)/installed-dev $(NODE_MODULES)/.package-lock.json
 
 # Two stamp files: to run Crontopus, no type checker or browser driver is needed.
 # requirements.lock pins every release, so that installations are reproducible.
@@ -70,6 +72,11 @@ $(VENV)/installed-dev: requirements.lock pyproject.toml $(VENV)/installed
 
 $(VENV)/installed-mutation: requirements.lock pyproject.toml $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[server,embedded,build,dev,mutation]'
+	@touch $@
+
+# What the tests and the linter of the console's scripts need; it runs on the Node that builds the console.
+$(NODE_MODULES)/.package-lock.json: tests/assets/package-lock.json $(VENV)/installed
+	cd tests/assets && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@
 
 $(BIN)/python:
