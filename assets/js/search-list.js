@@ -1,4 +1,4 @@
-// The list under the search box, which lies outside what React draws: a listbox of what was found, and a line of words.
+// The list under the search box, outside React's elements: a listbox of results, and a status line.
 import { byId, make } from "./dom.js";
 
 const HEADS = { job: "Jobs", run: "Runs", endpoint: "Endpoints", commit: "Commits" };

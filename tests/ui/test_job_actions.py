@@ -38,7 +38,7 @@ async def test_an_unknown_version_is_refused(cookie: str, form: dict[str, Any]) 
 
 async def test_move_without_a_proposed_time_changes_nothing(cookie: str) -> None:
     page = page_at("/jobs/production/backup", JobState, cookie)
-    assert "no quieter time" in str(await run(page, "move", {}))
+    assert "no longer a quieter time" in str(await run(page, "move", {}))
     assert pending() == []
 
 

@@ -100,7 +100,7 @@ class JobState(rx.State):
     async def move(self, _form: dict[str, Any]) -> Any:
         """Moves the job to the quieter time that the page proposes."""
         if not self.ahead.schedule:
-            return toast.say("There is no quieter time any more.", "late")
+            return toast.say("There is no longer a quieter time.", "late")
         return await self._act(actions.move, self.ahead.schedule)
 
     @rx.event
