@@ -100,7 +100,7 @@ def test_the_account_from_a_new_password_to_its_end(
     dialog.get_by_label("Type your user name").fill("somebody else")
     dialog.get_by_label("Password").fill(NEW)
     dialog.get_by_role("button", name="Delete permanently").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("Type your name")
+    expect(dialog.get_by_role("alert")).to_contain_text("type your user name")
     dialog.get_by_label("I have downloaded what I want to keep").check()
     dialog.get_by_label("Type your user name").fill(leaver.name)
     dialog.get_by_label("Password").fill(NEW)
@@ -136,7 +136,7 @@ def test_a_deleted_account_leaves_its_hosts_alone(pia: Tenant, tmp_path: Path) -
     for _ in range(2):
         refused = pia.program(*agent, "once")
         assert refused.returncode == 77, refused.stderr
-        assert "entries stay" in refused.stderr
+        assert "lines stay" in refused.stderr
         assert crontab.read_bytes() == before
     left = pia.program(*agent, "leave")
     assert left.returncode == 0, left.stderr
@@ -154,7 +154,7 @@ def test_password_and_sessions_from_the_command_line(pia: Tenant) -> None:
     assert pia.http.get("/api/auth/me").status_code == 401
     assert pia.program("crontopus", "auth", "sessions", "revoke", other).returncode == 1
     assert pia.program("crontopus", "auth", "sessions", "revoke").returncode == 2
-    assert "Ended: 0." in pia.program("crontopus", "auth", "sessions", "revoke", "--others").stdout
+    assert "Sessions ended: 0." in pia.program("crontopus", "auth", "sessions", "revoke", "--others").stdout
     wrong = pia.program("crontopus", "auth", "password", stdin=f"wrong-pass\n{NEW}\n{NEW}\n")
     assert (wrong.returncode, "not your password" in wrong.stderr) == (1, True)
     changed = pia.program("crontopus", "auth", "password", stdin=f"{PASSWORD}\n{NEW}\n{NEW}\n")

@@ -62,7 +62,7 @@ def test_filters_that_are_typed_are_the_address_and_the_way_back(opened: Callabl
     page.get_by_label("filter by job").fill("nothing")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/runs\?job=nothing&status=success$"))
-    expect(page.get_by_text("No run matches")).to_be_visible()
+    expect(page.get_by_text("No runs match")).to_be_visible()
     page.go_back()
     expect(page.locator(f'a[href="/runs/{run_id}"]')).to_be_visible()
     expect(page.get_by_label("filter by job")).to_have_value("")
