@@ -143,3 +143,4 @@ addEventListener("focusout", (event) => {
   }, 0);
 });
 onChange(settle);
+settle(); // the box may exist before this module runs
