@@ -100,7 +100,7 @@ def test_an_account_that_somebody_else_made_is_never_touched(forge: Forgejo) -> 
         "must_change_password": False,
     }
     forge.send("POST", "/api/v1/admin/users", json=body)
-    with pytest.raises(ForgeConflict, match="did not make"):
+    with pytest.raises(ForgeConflict, match="did not create"):
         forge.ensure_bot(name)
     assert httpx.get(f"{forge.url}/api/v1/user", auth=(name, "Some-password-1")).status_code == 200
 

@@ -94,8 +94,8 @@ def test_deleting_what_is_gone_is_done() -> None:
     ("asked", "reason"),
     [
         (change("create", b"other"), "exists already"),
-        (change("update", b"x", base="0" * 40), "changed by somebody else"),
-        (change("delete", base="0" * 40), "changed by somebody else"),
+        (change("update", b"x", base="0" * 40), "changed by another commit"),
+        (change("delete", base="0" * 40), "changed by another commit"),
         (change("edit", b'{"spec.schedule": "x"}'), "would make it invalid"),
         (change("edit", b"{}", path="production/gone.yaml"), "was deleted by another commit meanwhile"),
         (change("update", b"x", path="production/gone.yaml"), "was deleted by another commit meanwhile"),

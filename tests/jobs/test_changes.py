@@ -267,7 +267,7 @@ def test_a_precondition_that_no_longer_holds_fails_one_change_and_no_other(
     told, reason = state(alice, stale)
     assert told == "failed"
     assert reason is not None
-    assert "changed by somebody else" in reason
+    assert "changed by another commit" in reason
     assert state(alice, other) == ("done", None)
     assert b"nice" not in repo.files()["production/backup.yaml"]
 
@@ -381,7 +381,7 @@ def test_a_refused_change_is_a_conflict_and_one_with_a_condition_says_that_it_fa
     changes.save(save, edits.create, FORM | {"name": "other"})
     sha = blob_sha(repo.files()["production/other.yaml"])
     repo.update("production/other.yaml", repo.files()["production/other.yaml"] + b"# by hand\n")
-    with pytest.raises(PreconditionFailed, match="changed by somebody else"):
+    with pytest.raises(PreconditionFailed, match="changed by another commit"):
         changes.save(save, edits.update, "production", "other", {"nice": 1}, if_match=sha)
 
 

@@ -84,7 +84,7 @@ def test_without_the_git_server_the_page_is_whole_and_says_so(anna: Actor, forge
 
     found = log(Forgejo("http://127.0.0.1:9", "u", "p", transport=httpx.MockTransport(away)), anna)
     assert (found.commits, found.more) == ([], False)
-    assert found.problem.startswith("The Git server does not tell its commits now: ")
+    assert found.problem.startswith("The commits cannot be read from the Git server: ")
     assert seen(anna).folders
 
 

@@ -159,7 +159,7 @@ def test_a_task_that_did_not_fail_cannot_be_retried(olga: Member, task_id: str) 
     waiting = tasks().enqueue("tests.fixtures.failing.fail", "olga").id
     for service in (task_admin.retry, task_admin.discard):
         for one in (task_id, waiting):
-            with pytest.raises(NotFound, match="no such failed task"):
+            with pytest.raises(NotFound, match="failed task no longer exists"):
                 service(olga.actor, one, clock.now())
     assert tasks().get_job_ids() == [waiting]
 

@@ -233,7 +233,7 @@ def test_neither_provisioning_nor_the_index_bring_it_back(alice: Actor, forge: F
     leave(alice)
     provisioning.provision(alice.tenant_id, forge, NOON)
     repo.commit({"production/new.yaml": b"x"})
-    with pytest.raises(CrontopusError, match="no tenant"):
+    with pytest.raises(CrontopusError, match="No tenant"):
         index(alice.tenant_id, forge, NOON)
     assert tenant_row(alice.tenant_id).provisioning == "deleting"
     with reading() as session:

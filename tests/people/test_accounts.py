@@ -160,7 +160,7 @@ def test_a_token_is_no_person(alice: Member) -> None:
         lambda: accounts.end_other_sessions(token, NOON),
     ]
     for act in acts:
-        with pytest.raises(Forbidden, match="sign in"):
+        with pytest.raises(Forbidden, match="Sign in"):
             act()
 
 

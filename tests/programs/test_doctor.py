@@ -102,7 +102,7 @@ def test_an_address_that_other_machines_cannot_reach_is_a_note(tmp_path: Path) -
     noted = found("addresses", of(tmp_path, BIND="0.0.0.0:8000"))
     assert noted.fine
     assert str(noted).startswith(
-        "note  addresses: Other machines cannot reach http://127.0.0.1:8000: set CRONTOPUS_PUBLIC_URL"
+        "note  addresses: Other machines cannot reach http://127.0.0.1:8000. Set CRONTOPUS_PUBLIC_URL"
     )
     told = found("addresses", of(tmp_path, BIND="0.0.0.0:8000", PUBLIC_URL="https://cron.example.org"))
     assert str(told) == (

@@ -158,5 +158,5 @@ def test_it_listens_on_no_port_and_for_its_owner_alone(home: Path) -> None:
 
 
 def test_a_path_too_long_for_a_socket_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="make CRONTOPUS_HOME shorter"):
+    with pytest.raises(ConfigurationError, match="Set CRONTOPUS_HOME to a shorter path"):
         embedded_redis.socket_path(tmp_path / ("x" * 100))

@@ -128,7 +128,7 @@ def test_scripts_talk_to_the_host_that_the_page_came_from(tmp_path: Path) -> Non
 
 def test_a_release_of_reflex_that_builds_otherwise_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "state.js").write_text("var e={};")
-    with pytest.raises(ConfigurationError, match="Reflex builds otherwise"):
+    with pytest.raises(ConfigurationError, match="Reflex is not supported"):
         frontend.use_own_origin(tmp_path)
 
 

@@ -253,7 +253,7 @@ def test_a_half_written_data_folder_is_refused_with_what_to_do(
 
 
 def test_a_data_folder_whose_socket_would_have_too_long_a_name_is_refused(folder: Path) -> None:
-    assert "make CRONTOPUS_HOME shorter" in refusal(f"127.0.0.1:{free_port()}", folder / ("x" * 100))
+    assert "Set CRONTOPUS_HOME to a shorter path" in refusal(f"127.0.0.1:{free_port()}", folder / ("x" * 100))
 
 
 def test_a_misspelt_setting_is_refused(folder: Path) -> None:

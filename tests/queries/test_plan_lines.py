@@ -71,7 +71,7 @@ def test_what_stands_in_the_way_is_told() -> None:
     assert plan_lines.future_lines(row(), host(""), [], NOON) == ([], plan_lines.WAITING)
     assert "cannot run it" in plan_lines.future_lines(row(timezone="UTC"), host("Mars/Base"), [], NOON)[1]
     lines, note = plan_lines.future_lines(row(user="backup"), host(capabilities={"user": False}), [], NOON)
-    assert (lines, "not root" in note) == ([f"0 2 * * * run-job {JOB_ID}"], True)
+    assert (lines, "not run as root" in note) == ([f"0 2 * * * run-job {JOB_ID}"], True)
 
 
 @pytest.mark.parametrize(
