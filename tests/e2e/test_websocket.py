@@ -66,9 +66,13 @@ def test_a_client_token_without_its_session_gives_nothing(
 
 
 def test_the_same_session_comes_back_to_its_state(served: Served, visitor: Visitor, mine: Signed, left: str) -> None:
-    with connected(served, "/jobs", cookie=mine.cookie, token=left) as socket:
-        assert visitor.job_id in socket.wait_for("is_hydrated")
-    assert not any("new_token" in text for text in socket.received)
+    def comes_back() -> bool:
+        """Not before the server has noticed that the first browser has disconnected."""
+        with connected(served, "/jobs", cookie=mine.cookie, token=left) as socket:
+            assert visitor.job_id in socket.wait_for("is_hydrated")
+        return not any("new_token" in text for text in socket.received)
+
+    wait_until(comes_back, "the state of the first browser")
 
 
 def test_no_log_has_a_secret_that_was_used(served: Served, visitor: Visitor, mine: Signed) -> None:

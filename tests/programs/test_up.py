@@ -289,4 +289,4 @@ def test_it_is_a_module_too() -> None:
 def test_a_start_says_that_other_machines_cannot_reach_its_address(folder: Path) -> None:
     port = free_port()
     with up_in(folder, CRONTOPUS_BIND=f"0.0.0.0:{port}") as up:
-        assert f"Other machines cannot reach http://127.0.0.1:{port}: set CRONTOPUS_PUBLIC_URL" in up.log.read_text()
+        assert f"Other machines cannot reach http://127.0.0.1:{port}. Set CRONTOPUS_PUBLIC_URL" in up.log.read_text()

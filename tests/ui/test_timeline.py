@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from contract import wire
+from contract.schedule import resolve, seed
 from crontopus_app.base import clock
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import engine, reading, writing
@@ -161,18 +162,24 @@ def test_a_run_of_yesterday_is_not(alice: Member) -> None:
     assert seen(alice).lanes[0].marks == ()
 
 
+def minute(host: str) -> str:
+    """The minute that ``H`` stands for on a host."""
+    return resolve("H * * * *", seed(JOB_ID, host)).split()[0]
+
+
 def test_h_is_each_hosts_own_minute(alice: Member) -> None:
     schedule("H * * * *")
     alone = seen(alice, NOON).lanes[0].slots
     with writing() as session:
         first = session.get(Endpoint, alice.endpoint_id)
         assert first is not None
-        facts = first.model_dump() | {"id": "second", "machine_id": "m2", "token_hmac": "other"}
+        second = next(host for host in "23456789" if minute(host) != minute(first.id))
+        facts = first.model_dump() | {"id": second, "machine_id": "m2", "token_hmac": "other"}
         session.add(Endpoint.model_validate(facts))
         session.flush()
         session.add(
             Monitor(
-                tenant_id="alice", job_id=JOB_ID, source_id="second", endpoint_id="second", job_name="backup",
+                tenant_id="alice", job_id=JOB_ID, source_id=second, endpoint_id=second, job_name="backup",
                 namespace="production",
                 updated_at=NOON,
             )
