@@ -72,6 +72,8 @@ def sign_in(page: Page, name: str, path: str) -> None:
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector("aside.rail")
     page.wait_for_selector("#main .skeleton", state="detached")
+    # What keys do comes with the console's scripts, which may arrive after the data.
+    page.wait_for_load_state("load")
 
 
 def check_in(visitor: Visitor, kind: str = "success", run_id: str = "") -> str:
