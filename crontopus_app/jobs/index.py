@@ -180,9 +180,11 @@ def _write(
         session.add(tenant)
         complete = indexed.indexed_head and indexed.monitored_head == indexed.indexed_head
         jobs = touched if complete else None
-        if count_instances(session, tenant_id, jobs) <= AT_ONCE:
+        small = count_instances(session, tenant_id, jobs) <= AT_ONCE
+        if small:
             sync_monitors(session, tenant_id, now, jobs=jobs)
-            tenant.monitored_head = branch.head
+        # Empty until the slices are done, also where the branch returns to a head that they followed before.
+        tenant.monitored_head = branch.head if small else ""
         _publish(session, tenant_id, paths)
     return True
 

@@ -19,7 +19,7 @@ from crontopus_app.base.db import reading, writing
 from crontopus_app.forge import configured
 from crontopus_app.forge.client import Forgejo
 from crontopus_app.hosts import endpoints, enrolment
-from crontopus_app.jobs.index import index, lock_tenant
+from crontopus_app.jobs.index import index, lock_tenant, reindex
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.monitoring.intake import checkins, ingest, senders
 from crontopus_app.monitoring.intake.rows import Sender, SentCheckin
@@ -219,14 +219,25 @@ def test_very_many_monitors_are_made_in_several_transactions(
         assert due_work.behind(session, clock.now()) == []
 
 
-def test_monitors_that_a_killed_pass_left_out_are_made_by_the_next(
-    alice: Actor, db: Engine, forge: Forgejo, repo: Repo
-) -> None:
+def monitored_head() -> str:
+    with reading() as session:
+        return session.exec(select(Tenant.monitored_head)).one()
+
+
+def kill_a_pass(alice: Actor, repo: Repo, forge: Forgejo) -> int:
+    """Leaves what a pass of many jobs leaves that was killed between two slices; gives the number of its instances."""
     instances = many(alice, repo)
     index(alice.tenant_id, forge, clock.now())
     with writing() as session:
         session.execute(delete(Monitor).where(col(Monitor.job_name).endswith("1")))
         session.execute(update(Tenant).values(monitored_head=""))
+    return instances
+
+
+def test_monitors_that_a_killed_pass_left_out_are_made_by_the_next(
+    alice: Actor, db: Engine, forge: Forgejo, repo: Repo
+) -> None:
+    instances = kill_a_pass(alice, repo, forge)
     with reading() as session:
         assert due_work.behind(session, clock.now()) == [alice.tenant_id]
     index(alice.tenant_id, forge, clock.now())
@@ -236,13 +247,20 @@ def test_monitors_that_a_killed_pass_left_out_are_made_by_the_next(
 def test_a_small_push_after_a_killed_pass_makes_its_monitors_too(
     alice: Actor, db: Engine, forge: Forgejo, repo: Repo
 ) -> None:
-    instances = many(alice, repo)
-    index(alice.tenant_id, forge, clock.now())
-    with writing() as session:
-        session.execute(delete(Monitor).where(col(Monitor.job_name).endswith("1")))
-        session.execute(update(Tenant).values(monitored_head=""))
+    instances = kill_a_pass(alice, repo, forge)
     repo.delete("production/job-0.yaml")
     index(alice.tenant_id, forge, clock.now())
     with reading() as session:
         hosts = session.exec(select(func.count()).select_from(Endpoint)).one()
     assert (monitors("waiting"), monitors("retired")) == (instances - hosts, hosts)
+
+
+def test_reindexing_makes_the_monitors_that_many_jobs_lack(
+    alice: Actor, db: Engine, forge: Forgejo, repo: Repo
+) -> None:
+    instances = many(alice, repo)
+    head = index(alice.tenant_id, forge, clock.now())
+    with writing() as session:
+        session.execute(delete(Monitor).where(col(Monitor.job_name).endswith("1")))
+    reindex(alice.tenant_id, forge, clock.now())
+    assert (monitors("waiting"), monitored_head()) == (instances, head)
