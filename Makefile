@@ -24,7 +24,7 @@ build: $(VENV)/installed ## build the console's static files if their sources ha
 # The tests open the page /kit, which only a development build has.
 test screenshots: export CONSOLE_DEVELOPMENT = 1
 
-test: install-dev build ## run all tests: units, both databases, real cron, real browser (under 15 minutes)
+test: install-dev build ## run all tests: units, both databases, real cron, real browser
 	scripts/install-system-parts
 	@mkdir -p $(ARTEFACTS)
 	$(BIN)/pytest -m "not browser" --numprocesses 2 --dist loadfile --junitxml=$(ARTEFACTS)/pytest.xml --durations=15; \
@@ -41,7 +41,7 @@ bench: install-dev build ## run all benchmarks and print their tables
 	@missed=; for each in benchmarks/[a-z]*.py; do PYTHONPATH=. $(BIN)/python $$each || missed="$$missed $$each"; done; \
 	    test -z "$$missed" || { echo "missed a target:$$missed"; exit 1; }
 
-mutation: install-dev build $(VENV)/installed-mutation ## change the code in 280 small ways and count the changes that the tests notice (an hour)
+mutation: install-dev build $(VENV)/installed-mutation ## change the code in 280 small ways and count the changes that the tests notice
 	PYTHONPATH=. $(BIN)/python scripts/mutation.py
 
 docs: install-dev ## check the links and commands in the documentation

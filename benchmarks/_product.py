@@ -51,7 +51,7 @@ def running(settings: Mapping[str, str] | None = None) -> Iterator[Product]:
         child = subprocess.Popen(server, env=environment, stdout=log, stderr=log)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            _wait(lambda: child.poll() is not None or _answers(http), "the server")
+            wait(lambda: child.poll() is not None or _answers(http), "the server")
             if child.poll() is not None:
                 raise SystemExit(f"the server ended: {(home / 'log').read_text()}")
             yield _ready(http, home, dict(settings or {}))
@@ -66,7 +66,7 @@ def _ready(http: httpx.Client, home: Path, settings: dict[str, str]) -> Product:
     http.post("/api/auth/register", json={**person, "email": "bench@example.org"}).raise_for_status()
     token = http.post("/api/auth/login", json=person).raise_for_status().json()["access_token"]
     http.headers["Authorization"] = f"Bearer {token}"
-    _wait(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository")
+    wait(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository")
     enrollment = http.post("/api/enrollment-tokens", json={"name": "bench"}).raise_for_status().json()["token"]
     enrolled = http.post(
         "/api/endpoints/enroll",
@@ -84,11 +84,12 @@ def _answers(http: httpx.Client) -> bool:
         return False
 
 
-def _wait(ready: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+def wait(ready: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Returns as soon as ``ready()``. Ends the program if that takes longer than ``patience_s``."""
+    deadline = time.monotonic() + patience_s
     while not ready():
         if time.monotonic() > deadline:
-            raise SystemExit(f"{what} was not ready within {PATIENCE_S:.0f} s")
+            raise SystemExit(f"{what} was not ready within {patience_s:.0f} s")
         time.sleep(0.2)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 from _load import Sender
 from _postgres import postgres
-from _product import Product, percentile, running
+from _product import Product, percentile, running, wait
 
 SECONDS, CHECKINS = 12, 50
 FILES, JOBS, HOSTS, COMMITS = 3000, 300, 30, 3000
@@ -112,7 +112,7 @@ def _busy(product: Product, folder: Path) -> Busy:
     http.post("/api/auth/register", json={**person, "email": "busy@example.org"}).raise_for_status()
     token = http.post("/api/auth/login", json=person).raise_for_status().json()["access_token"]
     http.headers["Authorization"] = f"Bearer {token}"
-    _wait(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository")
+    wait(lambda: http.get("/api/auth/me").json()["provisioning"] == "ready", "the repository")
     form = {"name": "bench", "access": "write"}
     made = http.post("/api/repository/credentials", json=form).raise_for_status().json()
     name = http.get("/api/repository").raise_for_status().json()["name"]
@@ -152,15 +152,7 @@ def _settle(busy: Busy) -> None:
         facts = busy.facts()
         return facts["current"] and facts["described"] == facts["files"] and facts["folders"] != []
 
-    _wait(settled, "the busy tenant's index")
-
-
-def _wait(ready: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not ready():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{what} was not ready within {PATIENCE_S:.0f} s")
-        time.sleep(0.2)
+    wait(settled, "the busy tenant's index", PATIENCE_S)
 
 
 class Quiet:
