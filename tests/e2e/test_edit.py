@@ -86,6 +86,18 @@ def containing(text: str) -> re.Pattern[str]:
     return re.compile(re.escape(text))
 
 
+def test_your_time_stands_beside_a_run_only_where_it_differs(page: Page, pia: Tenant) -> None:
+    opened(page, "/jobs/new")
+    beside = page.locator("#coming time").first
+    page.get_by_label("Time zone").fill("Asia/Kathmandu")
+    expect(beside).to_have_attribute("data-zone", "Asia/Kathmandu")
+    expect(beside).to_contain_text("your time")
+    own_zone = page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+    page.get_by_label("Time zone").fill(own_zone)
+    expect(beside).to_have_attribute("data-zone", own_zone)
+    expect(beside).to_be_empty()
+
+
 def test_from_the_first_key_to_the_host(
     page: Page, pia: Tenant, screenshots: Path, record_property: Callable[[str, object], None]
 ) -> None:

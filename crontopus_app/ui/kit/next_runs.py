@@ -11,10 +11,11 @@ from crontopus_app.ui.kit import parts
 
 def slots(forecast: Any) -> rx.Component:
     """Table of the next runs in the job's zone, the viewer's and UTC; without any, the reason."""
-    row = lambda one: rx.el.tr(  # noqa: E731 -- three cells, used once
-        rx.el.td(one.there),
-        rx.el.td(parts.when(one.at, "yours", forecast.zone)),
-        rx.el.td(rx.cond(one.utc, rx.fragment(one.utc, " UTC"))),
+    # Not named as the variable of a loop around it: the inner one would hide the zone.
+    row = lambda run: rx.el.tr(  # noqa: E731 -- three cells, used once
+        rx.el.td(run.there),
+        rx.el.td(parts.when(run.at, "yours", forecast.zone)),
+        rx.el.td(rx.cond(run.utc, rx.fragment(run.utc, " UTC"))),
     )
     table = rx.el.table(rx.el.tbody(rx.foreach(forecast.next_runs, row)), class_name="plain", id="coming")
     return rx.cond(forecast.next_runs, table, rx.el.p(forecast.reason, class_name="muted"))
