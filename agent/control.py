@@ -56,12 +56,15 @@ class Control:
             git=_git(answer["git"]),
         )
 
-    def watch(self, head: str, seconds: float) -> WatchAnswer:
-        """Waits up to ``seconds`` for another head than ``head``. Raises ``Revoked`` or ``ServerAway``."""
+    def watch(self, head: str, seconds: float, spool: int, boot_id: str) -> WatchAnswer:
+        """Waits up to ``seconds`` for another head than ``head``. Raises ``Revoked`` or ``ServerAway``.
+
+        ``spool``: the number of check-ins that wait on this host. ``boot_id`` changes when the host restarts.
+        """
         answer = self._call(
             "GET",
             "/api/endpoints/me/watch",
-            params={"head": head, "timeout": f"{seconds:g}"},
+            params={"head": head, "timeout": f"{seconds:g}", "spool": spool, "boot_id": boot_id},
             timeout=httpx.Timeout(CALL_SECONDS, read=seconds + CALL_SECONDS),
         )
         return WatchAnswer(
@@ -75,8 +78,8 @@ class Control:
     def report(self, report: PassReport) -> None:
         self._call("POST", "/api/endpoints/me/report", encode(report))
 
-    def heartbeat(self) -> None:
-        self._call("POST", "/api/endpoints/me/heartbeat", b"")
+    def heartbeat(self, spool: int, boot_id: str) -> None:
+        self._call("POST", "/api/endpoints/me/heartbeat", b"", params={"spool": spool, "boot_id": boot_id})
 
     def checkins(self, body: bytes) -> tuple[int, bytes]:
         """Sends a batch of check-ins. Returns the status code and the body of any answer."""

@@ -18,7 +18,7 @@ from contract.jobs_in_tree import IdentityClaim, clashes, is_manifest
 from contract.manifest import Manifest, decode, job_id
 
 POLICY = "crontopus.yaml"
-RENDERING = 1
+RENDERING = 2
 
 Decode = Callable[[bytes, str], Any]
 
@@ -114,6 +114,8 @@ def entry_of(
         lines=rendered.lines,
         line_hash=rendered.line_hash,
         refresh_at=gate.refresh_at if gate else None,
+        schedule=rendered.job["schedule"] if manifest.checkin.enabled else [],
+        zone=manifest.timezone or context.host.zone,
     ), rendered.job
 
 

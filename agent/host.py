@@ -83,6 +83,14 @@ def _written(path: Path) -> str:
     return path.read_text(errors="replace").strip() if path.is_file() else ""
 
 
+def boot_id() -> str:
+    """The kernel's id of this boot, which the runner sends too; empty where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 def dst_policy() -> str:
     """How this host's cron treats clock changes: ``busybox`` or ``debian`` (see ``contract.schedule_slots``)."""
     crond = shutil.which("crond", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")

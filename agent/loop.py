@@ -18,9 +18,11 @@ from typing import Any, Callable
 
 from agent.control import Control
 from agent.errors import AgentError, Revoked, SchedulerFailed, ServerAway, Stop
+from agent.host import boot_id
 from agent.reconcile import Agent
 from agent.replay import replay_spool
 from agent.schedulers.base import CHANGED_MEANWHILE
+from agent.spool import stuck
 from agent.state import State
 from contract.wire import PassReport, WatchAnswer
 
@@ -174,7 +176,9 @@ class Daemon:
         wait = BACK_OFF[0]
         while not self._ended.is_set():
             try:
-                answer = self._watcher.watch(head, self._watch_seconds)
+                answer = self._watcher.watch(
+                    head, self._watch_seconds, stuck(self.agent.state.spool, time.time()), boot_id()
+                )
             except Revoked as problem:
                 self.bell.revoked = str(problem)
                 self.bell.ring("revoked")

@@ -14,13 +14,14 @@ from agent import VERSION
 from agent.control import Control
 from agent.desired import POLICY, Desired, build, decoder_for, fingerprint
 from agent.errors import AgentError, FetchFailed, Revoked, SchedulerFailed, ServerAway, Stop
-from agent.host import Host
+from agent.host import Host, boot_id
 from agent.install import drop_jobs, missing_jobs, write_jobs
 from agent.plan import BLOCKED, CREATE, DELETE, KEEP, UPDATE, PassPlan, body, brake, confirms_prune, make_plan
 from agent.policy import NO_POLICY, HostPolicy, policy_of
 from agent.render import Context
 from agent.schedulers import Observed, Prepared, Scheduler
 from agent.source import RepositoryAccess, Source
+from agent.spool import stuck
 from agent.state import Entry, Identity, Memory, State, keep_backup
 from contract.wire import EntryOutcome, GitAccess, PassReport
 
@@ -246,13 +247,14 @@ class Agent:
             utc_offset=self.host.utc_offset(current.started),
             labels=dict(self.identity.labels),
             capabilities=dict(self.host.capabilities),
-            spool=len(list(self.state.spool.glob("*.json"))),
+            spool=stuck(self.state.spool, self._clock().timestamp()),
         )
 
     def _outcomes(self, current: Pass) -> list[EntryOutcome]:
         blocked = {action.entry.job_id for action in current.plan.of(BLOCKED)}
+        installed = {entry.job_id: entry for entry in current.memory.entries.values() if entry.lines}
         return [
-            _outcome(action.kind, action.entry, action.reason, current)
+            _outcome(action.kind, action.entry, action.reason, current, installed.get(action.entry.job_id))
             for action in current.plan.actions
             if not (action.kind == DELETE and action.entry.job_id in blocked)
         ]
@@ -271,7 +273,7 @@ class Agent:
             if always or report.drift or content != self._sent:
                 self.control.report(report)
             else:
-                self.control.heartbeat()
+                self.control.heartbeat(report.spool, boot_id())
             self._sent = content
         except ServerAway:
             self._sent = None
@@ -292,8 +294,11 @@ def _ignore(_writing: bool) -> None:
 _DONE = {CREATE: "Applied", UPDATE: "Applied", DELETE: "Applied", KEEP: "Kept"}
 
 
-def _outcome(kind: str, entry: Entry, reason: str, current: Pass) -> EntryOutcome:
-    """Failed for a file with errors, Blocked for a job that this host cannot run, else the result of the pass."""
+def _outcome(kind: str, entry: Entry, reason: str, current: Pass, installed: Entry | None) -> EntryOutcome:
+    """Failed for a file with errors, Blocked for a job that this host cannot run, else the result of the pass.
+
+    ``installed``: the job's entry in the crontab after the pass; None if it has none.
+    """
     outcome, text = _DONE.get(kind, "Blocked"), reason
     if entry.standing == "broken":
         outcome = "Failed"
@@ -302,7 +307,8 @@ def _outcome(kind: str, entry: Entry, reason: str, current: Pass) -> EntryOutcom
         outcome, text = current.status, current.message
     elif kind == DELETE:
         text = f"removed: {reason}"
-    return EntryOutcome(entry.job_id, entry.path, outcome, text, entry.commit, entry.line_hash)
+    schedule, zone = ([], "") if installed is None or installed.paused else (installed.schedule, installed.zone)
+    return EntryOutcome(entry.job_id, entry.path, outcome, text, entry.commit, entry.line_hash, schedule, zone)
 
 
 __all__ = ["Agent", "AgentError", "Revoked"]

@@ -21,6 +21,7 @@ LIMIT = 64 << 20
 BATCH, BATCH_BYTES = 500, 8 << 20
 REFUSED_KEPT = 200
 ABANDONED_S = 3600.0
+STUCK_S = 10.0
 # Temporary answers, which do not mean that the check-ins are invalid.
 TEMPORARY = (408, 425, 429)
 
@@ -31,6 +32,18 @@ Post = Callable[[bytes], "tuple[int, bytes]"]
 def waiting(folder: Path) -> list[Path]:
     """The waiting check-ins, oldest first. Files that are still being written have other names."""
     return sorted(path for path in folder.glob("[0-9]*.json") if path.is_file())
+
+
+def stuck(folder: Path, now: float) -> int:
+    """How many check-ins have waited longer than STUCK_S, so that their runner could not send them.
+
+    ``now`` is in epoch seconds.
+    """
+    count = 0
+    for path in waiting(folder):
+        with suppress(OSError):  # sent meanwhile
+            count += path.stat().st_mtime < now - STUCK_S
+    return count
 
 
 def replay(folder: Path, post: Post, limit: int = LIMIT) -> int:

@@ -69,6 +69,7 @@ class Entry:
     ``standing``: installed, elsewhere (the selector does not match this host), blocked (this host cannot run the job)
     or broken (the file has errors). ``lines``: the last valid crontab lines, which stay if the file gets errors.
     ``twin``: another file claims the same identity. ``refresh_at``: when the gate needs new slots, in epoch seconds.
+    ``schedule``: the expressions without ``H`` of ``lines``, in ``zone``; empty if the runs send no check-ins.
     """
 
     path: str
@@ -83,6 +84,8 @@ class Entry:
     problem: str = ""
     twin: bool = False
     refresh_at: float | None = None
+    schedule: list[str] = field(default_factory=list)
+    zone: str = ""
 
 
 @dataclass

@@ -29,8 +29,10 @@ class OutputSpec:
 
 @dataclass(frozen=True)
 class CheckinSpec:
+    """What is expected of runs. ``start_grace`` None: 5 % of the time to the next slot, from 2 minutes to 1 hour."""
+
     enabled: bool = True
-    start_grace: timedelta = timedelta(minutes=5)
+    start_grace: timedelta | None = None
     max_runtime: timedelta | None = None
     kill_grace: timedelta = timedelta(seconds=10)
     finish_by: str | None = None

@@ -273,7 +273,7 @@ class Enrolled:
 
 @dataclass(frozen=True)
 class WatchAnswer:
-    """Answer of ``GET /api/endpoints/me/watch?head=SHA&timeout=S``.
+    """Answer of ``GET /api/endpoints/me/watch?head=SHA&timeout=S&spool=N&boot_id=ID``.
 
     The server answers when the tenant's head differs from ``head``, when a user requests a pass (``wake``), or after
     ``timeout`` seconds. ``prune_confirmed``: the head for which a user has confirmed a pass that removes many jobs.
@@ -288,7 +288,11 @@ class WatchAnswer:
 
 @dataclass(frozen=True)
 class EntryOutcome:
-    """The result of a pass for one job. ``outcome``: Applied, Kept, Waiting, Blocked or Failed."""
+    """The result of a pass for one job. ``outcome``: Applied, Kept, Waiting, Blocked or Failed.
+
+    ``schedule``: the expressions without ``H``, in ``zone``, that are installed on the host after the pass. Empty: the
+    job is not installed, is paused, or sends no check-ins. None: an older agent, which does not report it.
+    """
 
     __pydantic_config__ = STRICT
     job_id: str
@@ -297,6 +301,8 @@ class EntryOutcome:
     reason: str = ""
     commit: str = ""
     line_hash: str = ""
+    schedule: list[str] | None = None
+    zone: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from contract import wire
 from crontopus_app.api import limits
 from crontopus_app.api.deps import CurrentEndpoint, Now
 from crontopus_app.api.watchers import hub
-from crontopus_app.base import clock
+from crontopus_app.base import bounds, clock
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import NotAuthenticated
 from crontopus_app.forge.configured import forge
@@ -22,6 +22,8 @@ from crontopus_app.people import http_auth
 router = APIRouter(tags=["agent"])
 
 LONGEST_WATCH_S = 55
+Spool = Annotated[int, Query(ge=0, le=bounds.INT32)]
+BootId = Annotated[str, Query(max_length=64)]
 
 
 @router.post("/endpoints/enroll")
@@ -36,8 +38,9 @@ def enroll(form: wire.EnrollRequest, request: Request, now: Now) -> wire.Enrolle
 
 
 @router.post("/endpoints/me/heartbeat", status_code=204)
-def heartbeat(endpoint: CurrentEndpoint, now: Now) -> None:
-    agent_api.seen(endpoint.id, now)
+def heartbeat(endpoint: CurrentEndpoint, now: Now, spool: Spool = 0, boot_id: BootId = "") -> None:
+    """Says that the agent runs. ``spool``: check-ins that have waited on the host for some time."""
+    agent_api.seen(endpoint.id, now, spool, boot_id)
 
 
 @router.post("/endpoints/me/report", status_code=204)
@@ -48,11 +51,15 @@ def report(pass_report: wire.PassReport, endpoint: CurrentEndpoint, now: Now) ->
 
 @router.get("/endpoints/me/watch")
 async def watch(
-    endpoint: CurrentEndpoint, head: str = "", timeout: Annotated[float, Query(ge=0, le=LONGEST_WATCH_S)] = 30
+    endpoint: CurrentEndpoint,
+    head: str = "",
+    timeout: Annotated[float, Query(ge=0, le=LONGEST_WATCH_S)] = 30,
+    spool: Spool = 0,
+    boot_id: BootId = "",
 ) -> wire.WatchAnswer:
     """Answers as soon as the tenant's head differs from ``head`` or a pass is requested. Also counts as a heartbeat."""
     deadline = asyncio.get_running_loop().time() + timeout
-    await asyncio.to_thread(agent_api.seen, endpoint.id, clock.now())
+    await asyncio.to_thread(agent_api.seen, endpoint.id, clock.now(), spool, boot_id)
     with hub.waiting(endpoint.tenant_id) as changed:
         while True:
             changed.clear()

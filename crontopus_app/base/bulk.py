@@ -1,4 +1,4 @@
-"""Bulk updates: many rows of one table in a few statements."""
+"""Bulk writes: many rows of one table in a few statements."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, bindparam, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 
@@ -18,3 +19,11 @@ def update_rows(session: Session, table: Table, rows: Sequence[tuple[str, Mappin
     for columns, batch in groups.items():
         statement = update(table).where(table.c.id == bindparam("row_id"))
         session.connection().execute(statement.values({name: bindparam(f"new_{name}") for name in columns}), batch)
+
+
+def insert_missing(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts rows; leaves those whose id exists as they are."""
+    if rows:
+        dialect = session.connection().dialect.name
+        insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+        session.connection().execute(insert(table).on_conflict_do_nothing(index_elements=["id"]), list(rows))

@@ -1,7 +1,8 @@
 """Leases: database rows that keep two processes from doing the same work at once.
 
-A lease expires after ``LENGTH``, so a dead process blocks others no longer than that; the lease of a process that died
-on this machine is free at once. Work under a lease must still be repeatable: a stalled owner may resume late.
+A lease expires after its length (``LENGTH`` by default), so a dead process blocks others no longer than that; the
+lease of a process that died on this machine is free at once. Work under a lease must still be repeatable: a stalled
+owner may resume late.
 """
 
 from __future__ import annotations
@@ -43,19 +44,20 @@ class HeldLease:
     name: str
     owner: str
     now: Clock
+    length: timedelta = LENGTH
 
     def renew(self) -> None:
-        """Extends the lease by ``LENGTH`` from now; raises LeaseLost."""
+        """Extends the lease by its length from now; raises LeaseLost."""
         with writing() as session:
             statement = update(Lease).where(col(Lease.name) == self.name, col(Lease.owner) == self.owner)
-            if _count(session, statement.values(until=self.now() + LENGTH)) != 1:
+            if _count(session, statement.values(until=self.now() + self.length)) != 1:
                 raise LeaseLost(f"Another process took over the lease {self.name}.")
 
 
 @contextmanager
-def lease(name: str, now: Clock) -> Iterator[HeldLease | None]:
+def lease(name: str, now: Clock, length: timedelta = LENGTH) -> Iterator[HeldLease | None]:
     """Holds the lease during the block; yields None if another process holds it."""
-    held = HeldLease(name, f"{socket.gethostname()}/{os.getpid()}/{_PROCESS}/{secrets.token_hex(6)}", now)
+    held = HeldLease(name, f"{socket.gethostname()}/{os.getpid()}/{_PROCESS}/{secrets.token_hex(6)}", now, length)
     _OWNERS.add(held.owner)
     try:
         if not _take(held):
@@ -75,13 +77,13 @@ def _take(held: HeldLease) -> bool:
         with writing() as session:
             row = session.get(Lease, held.name)
             if row is None:
-                session.add(Lease(name=held.name, owner=held.owner, until=held.now() + LENGTH))
+                session.add(Lease(name=held.name, owner=held.owner, until=held.now() + held.length))
                 return True
             free = col(Lease.until) < held.now()
             if _is_free(row.owner):
                 free = or_(free, col(Lease.owner) == row.owner)
             statement = update(Lease).where(col(Lease.name) == held.name, free)
-            return _count(session, statement.values(owner=held.owner, until=held.now() + LENGTH)) == 1
+            return _count(session, statement.values(owner=held.owner, until=held.now() + held.length)) == 1
     except IntegrityError:  # another process inserted the row between our query and our insert
         return False
 

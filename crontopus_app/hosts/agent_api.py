@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from contract import wire
 from crontopus_app.base import bounds, security
-from crontopus_app.base.db import after_commit, writing
+from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.errors import NotFound, bad_endpoint_token, suspended_tenant
 from crontopus_app.base.live import Event, publish
 from crontopus_app.base.settings import settings
@@ -18,12 +17,19 @@ from crontopus_app.forge import addresses
 from crontopus_app.forge.names import bot_name
 from crontopus_app.jobs.index import lock_tenant, sync_monitors
 from crontopus_app.models import Endpoint, Monitor, Tenant
+from crontopus_app.monitoring import installed
+from crontopus_app.monitoring.evaluator import is_silent, wake_monitors
+from crontopus_app.monitoring.installed import InstalledLine
+from crontopus_app.monitoring.slots import policy_of
+from crontopus_app.monitoring.state import RESTING
 
 SEEN_EVERY = timedelta(seconds=15)
 DRIFT_KEPT = 20
 OUTCOMES = frozenset({"Applied", "Kept", "Waiting", "Blocked", "Failed"})
 WORD = 255
 ONE_DAY_S = 86400
+# Expressions of one job; a manifest can have no more.
+LINES_KEPT = 100
 
 
 def git_access(tenant: Tenant) -> wire.GitAccess:
@@ -48,11 +54,37 @@ def _check_tenant(tenant: Tenant | None) -> None:
         raise suspended_tenant()
 
 
-def seen(endpoint_id: str, now: datetime) -> None:
-    """Updates the time of the endpoint's last contact, at most every 15 seconds."""
-    stale = col(Endpoint.last_seen_at).is_(None) | (col(Endpoint.last_seen_at) < now - SEEN_EVERY)
+def seen(endpoint_id: str, now: datetime, spool: int = 0, boot_id: str = "") -> None:
+    """Stores a contact of the endpoint: its time (at most every 15 seconds), and what its agent says of the host.
+
+    ``spool``: the number of check-ins that wait there. When it becomes 0, after a silence and after a restart, the
+    host's monitors are evaluated at once.
+    """
+    spool, boot_id = max(0, min(spool, bounds.INT32)), bounds.text(boot_id, WORD)
+    with reading() as session:
+        before = session.get(Endpoint, endpoint_id)
+        if before is None or not _is_news(before, spool, boot_id, now):
+            return
     with writing() as session:
-        session.execute(update(Endpoint).where(col(Endpoint.id) == endpoint_id, stale).values(last_seen_at=now))
+        endpoint = session.get(Endpoint, endpoint_id, with_for_update={"key_share": True})
+        if endpoint is None:
+            return
+        is_back, has_restarted = is_silent(endpoint, now), bool(boot_id) and endpoint.boot_id != boot_id
+        wakes = is_back or has_restarted or (spool == 0 and endpoint.spool > 0)
+        if spool == 0:
+            endpoint.drained_at = now
+        elif endpoint.spool == 0 or is_back:
+            endpoint.spooled_since = now
+        endpoint.last_seen_at, endpoint.spool, endpoint.boot_id = now, spool, boot_id or endpoint.boot_id
+        session.add(endpoint)
+        session.flush()
+        if wakes:
+            wake_monitors(session, endpoint.id, now)
+
+
+def _is_news(endpoint: Endpoint, spool: int, boot_id: str, now: datetime) -> bool:
+    is_stale = endpoint.last_seen_at is None or endpoint.last_seen_at < now - SEEN_EVERY
+    return is_stale or endpoint.spool != spool or (bool(boot_id) and (bool(boot_id) and endpoint.boot_id != boot_id))
 
 
 def watch_state(session: Session, endpoint_id: str, now: datetime) -> wire.WatchAnswer:
@@ -137,7 +169,23 @@ def _store_outcomes(session: Session, endpoint: Endpoint, pass_report: wire.Pass
         if entry is None:
             continue
         values = (bounds.text(entry.outcome, WORD), bounds.text(entry.reason), bounds.text(entry.commit, WORD))
-        if values != (monitor.outcome, monitor.reason, monitor.applied_commit):
-            monitor.outcome, monitor.reason, monitor.applied_commit = values
+        changed = values != (monitor.outcome, monitor.reason, monitor.applied_commit)
+        monitor.outcome, monitor.reason, monitor.applied_commit = values
+        if _store_line(monitor, entry, policy_of(endpoint.capabilities), now) or changed:
             monitor.updated_at = now
             session.add(monitor)
+
+
+def _store_line(monitor: Monitor, entry: wire.EntryOutcome, policy: str, now: datetime) -> bool:
+    """Stores which line of the job is installed now. Returns whether it is another one than before."""
+    if entry.schedule is None or monitor.state in RESTING:
+        return False
+    schedule = tuple(bounds.text(expression, WORD) for expression in entry.schedule[:LINES_KEPT])
+    line = InstalledLine(now, None, schedule, bounds.text(entry.zone, WORD), policy) if schedule else None
+    before = installed.load(monitor.lines)
+    lines = installed.reported(before, line, now)
+    if lines == before:
+        return False
+    monitor.lines = installed.dump(installed.unsettled(lines, monitor.settled_until))
+    monitor.next_deadline = now
+    return True

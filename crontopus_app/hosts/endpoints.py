@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
@@ -20,10 +20,10 @@ from crontopus_app.forge.client import Forgejo
 from crontopus_app.hosts.enrolment import drop_git_token
 from crontopus_app.jobs.index import lock_tenant, sync_monitors
 from crontopus_app.models import Endpoint, Monitor, Tenant
+from crontopus_app.monitoring.evaluator import SILENT_AFTER
 from crontopus_app.monitoring.instances import instance
 from crontopus_app.monitoring.slots import Clock, clock_of
 
-SILENT_AFTER = timedelta(minutes=3)
 NAME_LENGTH = 63
 # Larger offsets would exceed the range of the database's integers.
 LAST_PAGE = 1_000_000

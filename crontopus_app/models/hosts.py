@@ -24,7 +24,11 @@ class EnrollmentToken(TableModel, table=True):
 
 
 class Endpoint(TableModel, table=True):
-    """A machine with an enrolled agent. ``status`` is active or revoked; a revoked token is never valid again."""
+    """A machine with an enrolled agent. ``status`` is active or revoked; a revoked token is never valid again.
+
+    ``spool``: check-ins that waited on the host at its last contact. ``drained_at``: the last contact at which none
+    waited. ``spooled_since``: the first of the contacts since at which some waited. ``boot_id`` changes at a restart.
+    """
 
     __table_args__ = (UniqueConstraint("tenant_id", "machine_id"),)
 
@@ -44,6 +48,10 @@ class Endpoint(TableModel, table=True):
     git_token_name: str = ""
     created_at: datetime = Field(sa_type=Instant)
     last_seen_at: datetime | None = Field(default=None, sa_type=Instant)
+    spool: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    drained_at: datetime | None = Field(default=None, sa_type=Instant)
+    spooled_since: datetime | None = Field(default=None, sa_type=Instant)
+    boot_id: str = Field(default="", sa_column_kwargs={"server_default": ""})
     wake_at: datetime | None = Field(default=None, sa_type=Instant)
     prune_confirmed: str | None = None
     pass_status: str = ""

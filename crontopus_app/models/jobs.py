@@ -73,8 +73,13 @@ class Monitor(TableModel, table=True):
     """The expected runs and the state of one job at one source of check-ins.
 
     The source is an endpoint (then ``endpoint_id`` equals ``source_id``) or a ping key. ``state`` is waiting, ok,
-    failing, paused or retired (``monitoring/state.py``); ``health`` is the state without pausing and retirement.
-    ``outcome`` is what the agent's last pass did with the job's crontab entry.
+    failing, missed, paused or retired (``monitoring/state.py``); ``health`` is the state without pausing and
+    retirement. ``outcome`` is what the agent's last pass did with the job's crontab entry.
+
+    ``lines`` are the lines that were installed (``monitoring/installed.py``). Slots up to ``settled_until`` are
+    settled; the evaluator looks at the monitor again at ``next_deadline`` (None: nothing is due, or its host is
+    silent).
+    ``grace_s`` is the manifest's start grace, ``run_limit_s`` the longest time of a run with all its retries.
     """
 
     __table_args__ = (UniqueConstraint("job_id", "source_id"), Index("ix_monitor_tenant_job", "tenant_id", "job_id"))
@@ -94,4 +99,9 @@ class Monitor(TableModel, table=True):
     last_run_id: str | None = None
     last_run_status: str | None = None
     last_run_at: datetime | None = Field(default=None, sa_type=Instant)
+    lines: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
+    grace_s: float | None = None
+    run_limit_s: float | None = None
+    settled_until: datetime | None = Field(default=None, sa_type=Instant)
+    next_deadline: datetime | None = Field(default=None, sa_type=Instant, index=True)
     updated_at: datetime = Field(sa_type=Instant)

@@ -20,6 +20,7 @@ class Run(TableModel, table=True):
         Index("ix_run_tenant_sort", "tenant_id", "sort_at", "id"),
         Index("ix_run_job_sort", "tenant_id", "job_id", "sort_at", "id"),
         Index("ix_run_source_sort", "tenant_id", "source_id", "sort_at", "id"),
+        Index("ix_run_slot", "job_id", "source_id", "slot"),
         Index("ix_run_status_sort", "tenant_id", "status", "sort_at", "id"),
     )
 

@@ -14,7 +14,8 @@ from contract.wire import Checkin
 FINISHES = {"success": "success", "fail": "failed", "skipped": "skipped"}
 LATE_REPORT = timedelta(minutes=2)
 # Among two finishes of one attempt at the same instant, the worse one counts, so that no failure is hidden.
-BADNESS = {"running": 0, "skipped": 1, "success": 2, "failed": 3, "timeout": 4}
+# A lost run has no finish, so any finish that still comes replaces it.
+BADNESS = {"running": 0, "lost": 0, "skipped": 1, "success": 2, "failed": 3, "timeout": 4}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 # Other statuses (running, skipped) do not change the health.
-HEALTH = {"success": "ok", "failed": "failing", "timeout": "failing", "lost": "failing"}
+HEALTH = {"success": "ok", "failed": "failing", "timeout": "failing", "lost": "failing", "missed": "missed"}
 RESTING = frozenset({"paused", "retired"})
 WORST_FIRST = ("failing", "invalid", "stuck", "missed", "late", "unknown", "waiting", "ok", "paused")
 

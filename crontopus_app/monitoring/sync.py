@@ -20,13 +20,14 @@ from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.live import Event, publish
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.models.base import new_id
-from crontopus_app.monitoring.state import JobPresent, JobRemoved, MonitorState, after
+from crontopus_app.monitoring.limits import Limits, limits
+from crontopus_app.monitoring.state import RESTING, JobPresent, JobRemoved, MonitorState, after
 
 # Large columns that are not needed here.
 _SLIM = [defer(getattr(JobIndex, name)) for name in ("yaml", "lints", "errors")]
 _SLIM_HOSTS = [defer(getattr(Endpoint, name)) for name in ("crontab", "drift")]
 _COLUMNS = [col(getattr(Monitor, name)) for name in ("id", "job_id", "source_id", "endpoint_id", "state")]
-_COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "health")]
+_COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "health", "grace_s", "run_limit_s")]
 # For more ids than this, a query reads all of the tenant's rows instead.
 NAMED_AT_MOST = 500
 # Instances that are synced in one transaction: SQLite has one writer at a time, and check-ins wait for it.
@@ -40,6 +41,7 @@ class Target:
     job_name: str
     namespace: str
     event: JobPresent
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,17 @@ class _Expected:
     invalid: set[str]
     active: set[str]
 
-    def changes(self, row: Any) -> dict[str, Any] | None:
+    def changes(self, row: Any, now: datetime) -> dict[str, Any] | None:
         """The values to change in a monitor's row; None if it is as expected."""
         by_key = self.jobs.get(row.job_id) if row.endpoint_id is None else None
         target = by_key or self.instances.get((row.job_id, row.source_id))
         if target is not None:
-            return _followed(row, target)
+            return _followed(row, target, now)
         stays = row.job_id in self.invalid and (row.endpoint_id is None or row.endpoint_id in self.active)
         retired = after(MonitorState(row.state, row.health), JobRemoved()).state
-        return None if stays or row.state == retired else {"state": retired, "outcome": "", "reason": ""}
+        if stays or row.state == retired:
+            return None
+        return {"state": retired, "outcome": "", "reason": "", "lines": [], "next_deadline": None}
 
 
 def lock_tenant(session: Session, tenant_id: str) -> Tenant | None:
@@ -90,7 +94,7 @@ def sync_monitors(
     conditions += [] if hosts is None else [col(Monitor.source_id).in_(hosts)]
     expected = _expected(session, tenant_id, jobs, hosts)
     rows = session.execute(select(*_COLUMNS).where(*conditions)).all()
-    _update(session, expected, [row.id for row in rows if expected.changes(row)], now)
+    _update(session, expected, [row.id for row in rows if expected.changes(row, now)], now)
     existing = {(row.job_id, row.source_id) for row in rows}
     _create(session, tenant_id, {key: target for key, target in expected.instances.items() if key not in existing}, now)
 
@@ -155,7 +159,9 @@ def _expected(
         if not job.valid:
             expected.invalid.add(job.job_id)
             continue
-        target = Target(job.name, job.namespace, JobPresent(resting=job.paused or not job.enabled))
+        target = Target(
+            job.name, job.namespace, JobPresent(resting=job.paused or not job.enabled), limits(job.manifest)
+        )
         expected.jobs[job.job_id] = target
         expected.instances.update(dict.fromkeys(((job.job_id, host.id) for host in matching(job, active)), target))
     return expected
@@ -179,11 +185,21 @@ def _tuple(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _followed(row: Any, target: Target) -> dict[str, Any] | None:
+def _followed(row: Any, target: Target, now: datetime) -> dict[str, Any] | None:
     state = after(MonitorState(row.state, row.health), target.event).state
-    if (row.state, row.job_name, row.namespace) == (state, target.job_name, target.namespace):
+    expected = {"job_name": target.job_name, "namespace": target.namespace, **vars(target.limits)}
+    if row.state == state and all(getattr(row, name) == value for name, value in expected.items()):
         return None
-    return {"state": state, "job_name": target.job_name, "namespace": target.namespace}
+    return {"state": state, **expected, **_deadlines(row.state, state, now)}
+
+
+def _deadlines(before: str, state: str, now: datetime) -> dict[str, Any]:
+    """A job that rests has no deadlines. One that is resumed has none before its host reports its line again."""
+    if state in RESTING:
+        return {"lines": [], "next_deadline": None}
+    if before in RESTING:
+        return {"lines": [], "settled_until": now, "next_deadline": None}
+    return {"next_deadline": now}
 
 
 def _update(session: Session, expected: _Expected, ids: Sequence[str], now: datetime) -> None:
@@ -192,7 +208,7 @@ def _update(session: Session, expected: _Expected, ids: Sequence[str], now: date
     for start in range(0, len(ids), NAMED_AT_MOST):
         chunk = col(Monitor.id).in_(sorted(ids)[start : start + NAMED_AT_MOST])
         locked = session.execute(select(*_COLUMNS).where(chunk).order_by(Monitor.id).with_for_update()).all()
-        changes = [(row.id, values | {"updated_at": now}) for row in locked if (values := expected.changes(row))]
+        changes = [(row.id, values | {"updated_at": now}) for row in locked if (values := expected.changes(row, now))]
         update_rows(session, table, changes)
 
 
@@ -211,6 +227,8 @@ def _create(session: Session, tenant_id: str, instances: dict[tuple[str, str], T
             "outcome": "",
             "reason": "",
             "applied_commit": "",
+            "lines": [],
+            **vars(target.limits),
             "updated_at": now,
         }
         for (job_id, endpoint_id), target in instances.items()

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,16 @@ from crontopus_app.base.settings import settings
 from crontopus_app.forge.configured import forge
 from crontopus_app.jobs import repository
 from crontopus_app.models import Tenant
+from crontopus_app.monitoring import evaluator
 from crontopus_app.operations import task_admin
 
 log = logging.getLogger(__name__)
 
 STARTED = time.monotonic()
-PARTS = ("database", "redis", "forge", "worker", "index", "repositories", "live", "disk", "web")
+PARTS = ("database", "redis", "forge", "worker", "evaluator", "index", "repositories", "live", "disk", "web")
 # Workers send a heartbeat every 45 seconds; a longer wait in a queue means too few workers.
 HEARTBEAT_S, QUEUE_LAG_S, INDEX_LAG_S = 90, 30, 300
+EVALUATOR_LAG = timedelta(seconds=30)
 # Maximum number of damaged repositories in the details.
 NAMED = 3
 # Timeout of readiness checks; load balancers wait no longer.
@@ -171,6 +174,17 @@ def _measure_worker() -> _Measurement:
     return _Measurement(detail, ok=min(ages) < HEARTBEAT_S and lag < QUEUE_LAG_S, lag_ms=lag * 1000)
 
 
+def _measure_evaluator() -> _Measurement:
+    """The lag is the time since the oldest deadline that has not been evaluated."""
+    now = clock.now()
+    with reading() as session:
+        late, is_led = evaluator.lag(session, now), evaluator.is_led(session, now)
+    lag_ms = late.total_seconds() * 1000
+    if not is_led:
+        return _Measurement("no evaluator is running, so missed runs are not noticed: start one", False, lag_ms)
+    return _Measurement("one evaluates the deadlines", late < EVALUATOR_LAG, lag_ms)
+
+
 def _measure_index() -> _Measurement:
     """The lag is the time since the last indexing of the most outdated repository."""
     ready = Tenant.provisioning == "ready"
@@ -249,6 +263,7 @@ _MEASURES: dict[str, Callable[[], _Measurement]] = {
     "redis": _measure_redis,
     "forge": _measure_forge,
     "worker": _measure_worker,
+    "evaluator": _measure_evaluator,
     "index": _measure_index,
     "repositories": _measure_repositories,
     "live": _measure_live,

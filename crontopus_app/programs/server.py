@@ -69,6 +69,14 @@ def worker(edits: bool) -> None:
 
 
 @main.command()
+def evaluator() -> None:
+    """Find missed and lost runs. Several may run: one works, the others stand by."""
+    from crontopus_app.programs import evaluator
+
+    evaluator.run()
+
+
+@main.command()
 @click.option("--bind", metavar="HOST:PORT", help="Address to listen on; default CRONTOPUS_BIND.")
 @click.option("--home", type=click.Path(path_type=Path), help="The data folder; default CRONTOPUS_HOME.")
 def forge(bind: str | None, home: Path | None) -> None:

@@ -51,6 +51,7 @@ def programs(config: Settings, *, demo: bool) -> list[Program]:
     children = [
         Program("edits", (*server, "worker", "--edits"), 20),
         Program("worker", (*server, "worker"), 20),
+        Program("evaluator", (*server, "evaluator"), 20),
         Program("web", (*server, "web"), 30),
     ]
     if config.embedded_redis:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from agent.enroll import leave
 from agent.schedulers import Crontab, CrontabFile, crontab_text
 from agent.state import backups
+from contract.wire import PassReport
 from tests.agent.conftest import Box
 from tests.agent.twin import manifest
 
@@ -55,6 +57,22 @@ def test_a_second_pass_changes_nothing(box: Box) -> None:
     assert len(backups(box.state.backups)) == 1
 
 
+def test_a_report_says_which_schedule_is_installed(box: Box) -> None:
+    def installed(report: PassReport) -> dict[str, list[str] | None]:
+        return {entry.path: entry.schedule for entry in report.entries}
+
+    first = box.push({A: manifest("a"), B: manifest("b", schedule="H 3 * * *")})
+    assert installed(first)[A] == ["0 2 * * *"]
+    (resolved,) = installed(first)[B] or [""]
+    assert re.fullmatch(r"\d+ 3 \* \* \*", resolved)
+    assert {entry.zone for entry in first.entries} == {box.agent.host.zone}
+    assert installed(box.push({A: manifest("a", schedule="0 4 * * *")}))[A] == ["0 4 * * *"]
+    assert installed(box.push({A: "not a manifest"}))[A] == ["0 4 * * *"]
+    assert installed(box.push({A: manifest("a", spec="  paused: true\n")}))[A] == []
+    assert installed(box.push({A: manifest("a", spec="  checkin: {enabled: false}\n")}))[A] == []
+    assert installed(box.push({A: None}))[A] == []
+
+
 def test_another_commit_leaves_the_lines_of_unchanged_jobs_alone(box: Box) -> None:
     first = box.push({A: manifest("a"), B: manifest("b")})
     second = box.push({B: manifest("b", command="echo other")})
@@ -79,7 +97,7 @@ def test_the_runner_and_its_files_are_there_and_closed(box: Box) -> None:
 def test_a_repository_that_moved_is_followed_to_the_address_the_server_gives(box: Box) -> None:
     box.push({A: manifest("a")})
     box.twin.move("/forge/crontopus/elsewhere.git")
-    box.agent.learn(box.agent.control.watch("", 0.0).git)
+    box.agent.learn(box.agent.control.watch("", 0.0, 0, "").git)
     report = box.push({B: manifest("b")})
     assert (report.status, report.applied) == ("Applied", box.twin.head)
     assert box.state.identity().git_url == f"{box.twin.url}/forge/crontopus/elsewhere.git"

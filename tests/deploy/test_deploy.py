@@ -29,8 +29,8 @@ def unit(path: Path) -> configparser.RawConfigParser:
 
 
 def test_compose_has_every_part_of_a_real_installation() -> None:
-    assert {"postgres", "redis", "forgejo", "migrate", "web", "worker"} <= set(COMPOSE["services"])
-    assert OURS == ["edits", "migrate", "web", "worker"]
+    assert {"postgres", "redis", "forgejo", "migrate", "web", "worker", "evaluator"} <= set(COMPOSE["services"])
+    assert OURS == ["edits", "evaluator", "migrate", "web", "worker"]
 
 
 @pytest.mark.parametrize("name", OURS)

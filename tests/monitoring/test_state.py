@@ -45,7 +45,9 @@ def end(*events: Event) -> MonitorState:
         ([ran("skipped")], "waiting"),
         ([ran("failed"), ran("skipped", 1)], "failing"),
         ([ran("failed"), ran("running", 1)], "failing"),
-        ([ran("success"), ran("missed", 1)], "ok"),
+        ([ran("success"), ran("missed", 1)], "missed"),
+        ([ran("missed"), ran("success", 1)], "ok"),
+        ([ran("failed"), ran("missed", 1)], "missed"),
         # The run that began last counts, whatever becomes of it and whenever it is told.
         ([ran("failed", 1), ran("success", 0)], "failing"),
         ([ran("success", 0), ran("failed", 1)], "failing"),

@@ -148,5 +148,5 @@ def test_what_is_configured_is_not_started(tmp_path: Path) -> None:
     home = {"CRONTOPUS_HOME": str(tmp_path)}
     embedded = [child.name for child in supervise.programs(read(home), demo=False)]
     configured = supervise.programs(read({**home, "CRONTOPUS_REDIS_URL": "redis://127.0.0.1:6379"}), demo=True)
-    assert embedded == ["redis", "edits", "worker", "web"]
-    assert [child.name for child in configured] == ["edits", "worker", "web", "demo"]
+    assert embedded == ["redis", "edits", "worker", "evaluator", "web"]
+    assert [child.name for child in configured] == ["edits", "worker", "evaluator", "web", "demo"]

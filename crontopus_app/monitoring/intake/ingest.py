@@ -61,7 +61,7 @@ def _write_checkin(
     _apply(rows, run, after, now)
     _keep_output(rows, run["id"], checkin, decided=before is None or _ending(before) != _ending(after))
     rows.put_checkin(_row(sender, checkin, now))
-    _update_monitor(rows, run, now)
+    _update_monitor(rows, run, now, is_new=existing is None)
     return wire.CheckinAnswer(run_id=run["id"], state=run["status"], duplicate=False)
 
 
@@ -158,14 +158,38 @@ def _row(sender: Sender, checkin: wire.Checkin, now: datetime) -> Row:
     }
 
 
-def _update_monitor(rows: Rows, run: Row, now: datetime) -> None:
+def _update_monitor(rows: Rows, run: Row, now: datetime, *, is_new: bool) -> None:
     monitor = rows.monitors.get((run["job_id"], run["source_id"]))
     if monitor is None:
         return
+    if is_new and _is_settled(monitor, run["slot"]):
+        rows.ran_after_all(monitor, run["slot"])
     before = MonitorState(**{name: monitor[name] for name in STATE})
-    state = after(before, RunChanged(run["id"], run["status"], run["sort_at"]))
-    if state != before:
-        rows.put_monitor(monitor | vars(state) | {"updated_at": now})
+    changed = vars(after(before, RunChanged(run["id"], run["status"], _order_in_time(run, now))))
+    changed = changed | {"next_deadline": _next_deadline(monitor, run)}
+    if any(monitor[name] != value for name, value in changed.items()):
+        rows.put_monitor(monitor | changed | {"updated_at": now})
+
+
+def _is_settled(monitor: Row, slot: datetime | None) -> bool:
+    """Whether the evaluator may have recorded the slot as missed."""
+    return slot is not None and monitor["settled_until"] is not None and slot <= monitor["settled_until"]
+
+
+def _order_in_time(run: Row, now: datetime) -> datetime:
+    """The time that orders the run among the monitor's others: not before its slot, else a run that started early by a
+    wrong clock would come before the missed run that it replaces."""
+    slot = run["slot"]
+    return max(run["sort_at"], slot) if slot is not None and slot <= now + AHEAD else run["sort_at"]
+
+
+def _next_deadline(monitor: Row, run: Row) -> datetime | None:
+    """The monitor's next deadline, not later than the end of the longest possible time of a running run."""
+    current = monitor["next_deadline"]
+    if run["status"] != "running" or monitor["run_limit_s"] is None or run["started_at"] is None:
+        return current
+    deadline = run["started_at"] + timedelta(seconds=monitor["run_limit_s"])
+    return deadline if current is None else min(current, deadline)
 
 
 def endpoint_job(session: Session, tenant_id: str, namespace: str, name: str) -> str:

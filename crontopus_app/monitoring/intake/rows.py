@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 
 from sqlalchemy import Table
 
 from contract import wire
 from crontopus_app.models import metadata
+from crontopus_app.monitoring.deadlines import missed_run_id
 from crontopus_app.monitoring.intake.statements import Row, Statements
 from crontopus_app.monitoring.state import MonitorState
 
@@ -20,8 +22,8 @@ RUN, OUTPUT, CHECKIN, MONITOR, JOB = (
     metadata.tables[name] for name in ("run", "run_output", "check_in", "monitor", "job_index")
 )
 STATE = tuple(field.name for field in fields(MonitorState))
-MONITORED = (*STATE, "updated_at")
-MONITORS = ("id", "job_id", "source_id", "job_name", "namespace", *MONITORED)
+MONITORED = (*STATE, "next_deadline", "updated_at")
+MONITORS = ("id", "job_id", "source_id", "job_name", "namespace", "run_limit_s", "settled_until", *MONITORED)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Rows:
         self._inserted: dict[tuple[str, str], Row] = {}
         self._changed: dict[tuple[str, str], Row] = {}
         self._checkins: list[Row] = []
+        self._missed: set[str] = set()
         checkins = [checkin for _, checkin in sent]
         # Locks some unneeded monitors too: every pair of these jobs and these sources.
         pairs = {"job_id": {checkin.job_id for checkin in checkins}, "source_id": {source for source, _ in sent}}
@@ -122,9 +125,14 @@ class Rows:
         self._checkins.append(row)
         self.seen[row["id"], row["source_id"]] = row["run_id"]
 
+    def ran_after_all(self, monitor: Row, slot: datetime) -> None:
+        """Removes the run that recorded this slot as missed."""
+        self._missed.add(missed_run_id(monitor["id"], slot))
+
     def write(self) -> None:
         """Writes the rows. Raises IntegrityError if another process inserted one of the new rows meanwhile."""
         with self._statements.together():
+            self._statements.delete(RUN, "id", self._missed)
             self._statements.insert(RUN, self._of(self._inserted, "run"))
             self._statements.update(RUN, "id", FOLDED, self._of(self._changed, "run"))
             self._statements.insert(OUTPUT, self._of(self._inserted, "run_output"))

@@ -61,6 +61,10 @@ class Statements(ABC):
         """Inserts rows, each with a value for every column."""
 
     @abstractmethod
+    def delete(self, table: Table, key: str, values: Collection[str]) -> None:
+        """Deletes the rows whose ``key`` is one of ``values``."""
+
+    @abstractmethod
     def update(self, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Sets ``columns`` of the rows with the same ``key``."""
 
@@ -148,6 +152,10 @@ class _Postgres(Statements):
         if rows:
             self._run(_insert_json(table), [_json(rows)])
 
+    def delete(self, table: Table, key: str, values: Collection[str]) -> None:
+        if values:
+            self._run(f'DELETE FROM "{table.name}" WHERE "{key}" = ANY(%s)', [list(values)])  # noqa: S608
+
     def update(self, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         if rows:
             names = (key, *columns)
@@ -212,6 +220,10 @@ class _Sqlite(Statements):
         names = tuple(column.name for column in table.c)
         places = ", ".join("?" * len(names))
         self._for_each(f'INSERT INTO "{table.name}" ({_names(names)}) VALUES ({places})', table, names, rows)  # noqa: S608
+
+    def delete(self, table: Table, key: str, values: Collection[str]) -> None:
+        with self._errors():
+            self._cursor().executemany(f'DELETE FROM "{table.name}" WHERE "{key}" = ?', [[value] for value in values])  # noqa: S608
 
     def update(self, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         changes = ", ".join(f'"{name}" = ?' for name in columns)

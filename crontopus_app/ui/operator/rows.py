@@ -16,13 +16,14 @@ TITLES = {
     "redis": "Redis",
     "forge": "Git server",
     "worker": "Workers",
+    "evaluator": "Evaluator",
     "index": "Index",
     "repositories": "Repositories",
     "live": "Live events",
     "disk": "Disk",
     "web": "Web",
 }
-LAGS = {"worker": "oldest task", "index": "behind", "live": "round trip"}
+LAGS = {"worker": "oldest task", "evaluator": "behind", "index": "behind", "live": "round trip"}
 PROVISIONING = {"ready": ("ready", "ok"), "pending": ("provisioning", "running"), "failed": ("failed", "failed")}
 STANDINGS = (
     ("all", ""),

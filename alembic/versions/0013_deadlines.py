@@ -1,0 +1,40 @@
+"""deadlines: the installed lines of monitors, when the evaluator looks at them, and what hosts say about their spool"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from crontopus_app.models.base import Instant
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("monitor", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("lines", sa.JSON(), nullable=False, server_default="[]"))
+        batch_op.add_column(sa.Column("grace_s", sa.Float(), nullable=True))
+        batch_op.add_column(sa.Column("run_limit_s", sa.Float(), nullable=True))
+        batch_op.add_column(sa.Column("settled_until", Instant(), nullable=True))
+        batch_op.add_column(sa.Column("next_deadline", Instant(), nullable=True))
+        batch_op.create_index("ix_monitor_next_deadline", ["next_deadline"])
+    with op.batch_alter_table("endpoint", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("spool", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("drained_at", Instant(), nullable=True))
+        batch_op.add_column(sa.Column("spooled_since", Instant(), nullable=True))
+        batch_op.add_column(sa.Column("boot_id", sa.String(), nullable=False, server_default=""))
+    with op.batch_alter_table("run", schema=None) as batch_op:
+        batch_op.create_index("ix_run_slot", ["job_id", "source_id", "slot"])
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("run", schema=None) as batch_op:
+        batch_op.drop_index("ix_run_slot")
+    with op.batch_alter_table("endpoint", schema=None) as batch_op:
+        for name in ("spool", "drained_at", "spooled_since", "boot_id"):
+            batch_op.drop_column(name)
+    with op.batch_alter_table("monitor", schema=None) as batch_op:
+        batch_op.drop_index("ix_monitor_next_deadline")
+        for name in ("lines", "grace_s", "run_limit_s", "settled_until", "next_deadline"):
+            batch_op.drop_column(name)

@@ -1,0 +1,166 @@
+"""Decides which slots are missed and which runs are lost. Pure.
+
+A slot is missed if no run of it started by its deadline: the slot plus the start grace. That is decided only when the
+host has confirmed since the slot that no check-in waits on it; until then, the slot stays open.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain, pairwise
+
+from contract.schedule import ScheduleError, epochs
+from crontopus_app.monitoring.installed import InstalledLine
+
+# The default start grace: 5 % of the time to the next slot, within these limits.
+GRACE_SHARE = 0.05
+LEAST_GRACE, MOST_GRACE = timedelta(minutes=2), timedelta(hours=1)
+# A start's check-in has arrived, or waits on the host, this long after its slot.
+ON_ITS_WAY = timedelta(seconds=15)
+# A run belongs to the next slot if it starts at most this early: the host's clock may be ahead.
+EARLY = timedelta(minutes=1)
+# Missed slots that one settlement returns. The next settlement continues.
+AT_ONCE = 500
+# Older slots are not recorded, so that a host that was off for a year does not cause half a million rows a job.
+REMEMBERED = timedelta(days=7)
+HORIZON_S = 50 * 366 * 86_400
+# Until a host has been silent for so long, its open slots are examined again after RECHECK.
+RECHECK = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class DueSlot:
+    """A slot, its deadline, and the slot after it (None: none)."""
+
+    at: datetime
+    deadline: datetime
+    following: datetime | None
+
+    def is_of(self, started_for: datetime, previous: datetime | None) -> bool:
+        """Whether a run that names the slot ``started_for`` is a run of this one.
+
+        cron may start a run a minute late, and a clock that is ahead may start it early.
+        """
+        if self.at <= started_for:
+            end = min(self.deadline, self.following) if self.following else self.deadline
+            return started_for == self.at or started_for < end
+        return started_for != previous and self.at - started_for <= EARLY
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """``missed`` slots, the last slot that is settled, and the next deadline (None: no slot is due any more).
+
+    ``held``: a deadline has passed, but the host has not confirmed yet that nothing waits on it.
+    """
+
+    missed: tuple[DueSlot, ...]
+    settled_until: datetime | None
+    next_deadline: datetime | None
+    held: bool = False
+
+
+def due_slots(lines: Sequence[InstalledLine], grace: timedelta | None, after: datetime) -> Iterator[DueSlot]:
+    """The slots of the lines after ``after``, ascending. A ``grace`` of None means the default for each slot."""
+    return chain.from_iterable(_of_line(line, grace, after) for line in lines)
+
+
+def settle(
+    lines: Sequence[InstalledLine],
+    grace: timedelta | None,
+    settled_until: datetime | None,
+    started_for: Collection[datetime],
+    heard_until: datetime | None,
+    now: datetime,
+) -> Settlement:
+    """Settles the slots whose deadline has passed.
+
+    ``started_for``: the slots that known runs name. ``heard_until``: when the host last confirmed that all its
+    check-ins have been sent (None: never).
+    """
+    missed: list[DueSlot] = []
+    settled, previous = settled_until, settled_until
+    for slot in due_slots(lines, grace, _not_before(settled_until, now)):
+        if slot.deadline > now:
+            return Settlement(tuple(missed), settled, slot.deadline)
+        if len(missed) == AT_ONCE:
+            return Settlement(tuple(missed), settled, now)
+        if not any(slot.is_of(each, previous) for each in started_for):
+            if heard_until is None or heard_until < slot.at + ON_ITS_WAY:
+                return Settlement(tuple(missed), settled, None, held=True)
+            missed.append(slot)
+        settled = previous = slot.at
+    return Settlement(tuple(missed), settled, None)
+
+
+def _not_before(settled_until: datetime | None, now: datetime) -> datetime:
+    oldest = now - REMEMBERED
+    return oldest if settled_until is None else max(settled_until, oldest)
+
+
+def missed_run_id(monitor_id: str, slot: datetime) -> str:
+    """The id of the run that records a missed slot: always the same, so that it is recorded once."""
+    return str(uuid.uuid5(uuid.UUID(monitor_id), slot.astimezone(UTC).isoformat()))
+
+
+def _of_line(line: InstalledLine, grace: timedelta | None, after: datetime) -> Iterator[DueSlot]:
+    begin = _first_second(line.since, after)
+    try:
+        ascending = epochs(line.schedule, line.zone, line.policy, begin, begin + HORIZON_S)
+        for at, following in pairwise(chain(ascending, (None,))):
+            if at is None or (line.until is not None and at >= line.until.timestamp()):
+                return
+            yield _due_slot(at, following, grace)
+    except ScheduleError:  # of a zone that this server does not know: nothing can be expected
+        return
+
+
+def _first_second(since: datetime, after: datetime) -> int:
+    """The first whole second that is at or after ``since``, and after ``after``."""
+    return max(math.ceil(since.timestamp()), math.floor(after.timestamp()) + 1)
+
+
+def _due_slot(at: int, following: int | None, grace: timedelta | None) -> DueSlot:
+    slot = datetime.fromtimestamp(at, UTC)
+    if grace is None:
+        share = MOST_GRACE if following is None else timedelta(seconds=(following - at) * GRACE_SHARE)
+        grace = min(max(share, LEAST_GRACE), MOST_GRACE)
+    return DueSlot(slot, slot + grace, None if following is None else datetime.fromtimestamp(following, UTC))
+
+
+@dataclass(frozen=True)
+class RunningRun:
+    """A run that is not finished, as far as the server knows. ``boot_id``: the host's, when it started."""
+
+    started_at: datetime
+    boot_id: str = ""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Whether a run is lost and why, in words; or when to look at it again (None: nothing to wait for)."""
+
+    why: str = ""
+    look_again: datetime | None = None
+
+
+def loss(run: RunningRun, limit: timedelta | None, boot_id: str, heard_until: datetime | None, now: datetime) -> Loss:
+    """Whether a running run is lost: its time is over, or its host has restarted since, and no check-in waits there.
+
+    ``limit``: the longest time that a run can take (None: no limit). ``boot_id``: the host's current one.
+    """
+    heard = heard_until is not None and heard_until > run.started_at
+    if heard and run.boot_id and boot_id and run.boot_id != boot_id:
+        return Loss("The host restarted during the run, and nothing was heard of the run since.")
+    if limit is None:
+        return Loss()
+    deadline = run.started_at + limit
+    if now < deadline:
+        return Loss(look_again=deadline)
+    if heard_until is None or heard_until < deadline:
+        return Loss(look_again=now + RECHECK)
+    return Loss("The run did not report its end within its longest possible time.")

@@ -1,0 +1,277 @@
+"""Finds what did not happen: records missed slots and lost runs when their deadlines pass.
+
+``Monitor.next_deadline`` says when to look at a monitor, so the cost follows what is due, not what exists. One process
+leads (a lease), and others stand by. Everything is decided and written in the transaction that has locked the
+monitors, so a check-in is handled either before it or after it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, update
+from sqlmodel import Session, col, func, select
+
+from crontopus_app.base.bulk import insert_missing, update_rows
+from crontopus_app.base.db import after_commit, reading, writing
+from crontopus_app.base.errors import CrontopusError
+from crontopus_app.base.leases import HeldLease, LeaseLost, lease
+from crontopus_app.base.live import Event, publish
+from crontopus_app.models import CheckIn, Endpoint, Lease, Monitor, Run
+from crontopus_app.monitoring import deadlines, installed
+from crontopus_app.monitoring.deadlines import RECHECK, Loss, RunningRun, Settlement
+from crontopus_app.monitoring.state import RESTING, MonitorState, RunChanged, after
+
+log = logging.getLogger(__name__)
+
+LEASE = "evaluator"
+# A dead leader is replaced after the lease's length and one look of a process that stands by: within 15 seconds.
+LEASE_LENGTH, RENEW_S, STANDBY_S = timedelta(seconds=12), 4.0, 2.0
+PAUSE_S = 0.5
+# Monitors that are evaluated in one transaction. SQLite allows expressions of 1,000 terms.
+BATCH = 200
+# A host without contact for so long is silent.
+SILENT_AFTER = timedelta(minutes=3)
+# Check-ins that could not be sent from a host for so long no longer hold up its deadlines.
+SPOOL_PATIENCE = timedelta(hours=1)
+# A monitor that could not be evaluated because of a fault in it is tried again after this time.
+FAULT_PAUSE = timedelta(minutes=5)
+
+
+def run(stop: threading.Event, now: Callable[[], datetime]) -> None:
+    """Leads or stands by until ``stop`` is set. Errors are logged, and the work goes on."""
+    while not stop.is_set():
+        try:
+            with lease(LEASE, now, LEASE_LENGTH) as held:
+                if held is not None:
+                    log.info("This process evaluates the deadlines")
+                    _lead(held, stop, now)
+        except LeaseLost as error:
+            log.warning("%s", error)
+        except CrontopusError as error:
+            log.warning("Deadlines are not evaluated: %s", error)
+        except Exception:
+            log.exception("Deadlines are not evaluated")
+        stop.wait(STANDBY_S)
+
+
+def _lead(held: HeldLease, stop: threading.Event, now: Callable[[], datetime]) -> None:
+    renewed = time.monotonic()
+    while not stop.is_set():
+        if time.monotonic() - renewed >= RENEW_S:
+            held.renew()
+            renewed = time.monotonic()
+        if not evaluate(now()):
+            stop.wait(PAUSE_S)
+
+
+def lag(session: Session, now: datetime) -> timedelta:
+    """How late the oldest deadline is that nobody has looked at yet; zero if none is."""
+    oldest = session.exec(select(func.min(Monitor.next_deadline))).one()
+    return timedelta(0) if oldest is None else max(timedelta(0), now - oldest)
+
+
+def is_led(session: Session, now: datetime) -> bool:
+    """Whether a process evaluates the deadlines."""
+    held = session.get(Lease, LEASE)
+    return held is not None and held.until > now
+
+
+def wake_monitors(session: Session, endpoint_id: str, now: datetime) -> None:
+    """Lets the host's monitors be evaluated at once, because more is known about the host.
+
+    Locks all of them first, in the order of ids as check-ins do: an evaluation that has them locked did not know yet.
+    """
+    mine = Monitor.endpoint_id == endpoint_id, col(Monitor.state).not_in(RESTING)
+    ids = session.exec(select(Monitor.id).where(*mine).order_by(Monitor.id).with_for_update()).all()
+    session.execute(update(Monitor).where(col(Monitor.id).in_(ids)).values(next_deadline=now))
+
+
+def heard_until(host: Endpoint | None, now: datetime) -> datetime | None:
+    """When the host last confirmed that all its check-ins have been sent; now for a source without a host."""
+    if host is None:
+        return now
+    if host.spool and host.spooled_since is not None and host.spooled_since < now - SPOOL_PATIENCE:
+        return host.last_seen_at
+    return host.drained_at
+
+
+def evaluate(now: datetime) -> int:
+    """Evaluates the monitors whose deadline has passed, at most BATCH of them. Returns how many it looked at."""
+    with reading() as session:
+        if session.exec(select(Monitor.id).where(col(Monitor.next_deadline) <= now).limit(1)).first() is None:
+            return 0
+    with writing() as session:
+        batch = _Batch(session, now)
+        batch.evaluate()
+        return len(batch.monitors)
+
+
+@dataclass
+class _Batch:
+    """The monitors of one transaction, and what is known about them."""
+
+    session: Session
+    now: datetime
+    monitors: Sequence[Monitor] = ()
+    hosts: dict[str, Endpoint] = field(default_factory=dict)
+    missed: list[dict[str, Any]] = field(default_factory=list)
+    lost: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    changed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def evaluate(self) -> None:
+        due = col(Monitor.next_deadline) <= self.now
+        query = select(Monitor).where(due).order_by(col(Monitor.next_deadline)).limit(BATCH)
+        self.monitors = self.session.exec(query.with_for_update(skip_locked=True)).all()
+        if not self.monitors:
+            return
+        self._read()
+        for monitor in self.monitors:
+            self._evaluate(monitor)
+        self._write()
+
+    def _read(self) -> None:
+        sources = {monitor.source_id for monitor in self.monitors}
+        self.hosts = {
+            host.id: host for host in self.session.exec(select(Endpoint).where(col(Endpoint.id).in_(sources)))
+        }
+        self.started_for = _started_for(self.session, self.monitors, self.now)
+        self.running = _running(self.session, self.monitors)
+        self.boots = _boots(self.session, [run.id for runs in self.running.values() for run in runs])
+
+    def _evaluate(self, monitor: Monitor) -> None:
+        try:
+            values = {"next_deadline": None} if monitor.state in RESTING else self._settle(monitor)
+        except Exception:
+            log.exception("The deadlines of monitor %s cannot be evaluated", monitor.id)
+            values = {"next_deadline": self.now + FAULT_PAUSE}
+        self.changed.append((monitor.id, values))
+
+    def _settle(self, monitor: Monitor) -> dict[str, Any]:
+        host = self.hosts.get(monitor.source_id)
+        heard = heard_until(host, self.now)
+        settlement = deadlines.settle(
+            installed.load(monitor.lines),
+            _duration(monitor.grace_s),
+            monitor.settled_until,
+            self.started_for[monitor.job_id, monitor.source_id],
+            heard,
+            self.now,
+        )
+        losses = [
+            (run, self._loss(monitor, run, host, heard)) for run in self.running[monitor.job_id, monitor.source_id]
+        ]
+        state = self._after(monitor, settlement, [(run, loss) for run, loss in losses if loss.why])
+        again = [settlement.next_deadline, *(loss.look_again for _, loss in losses)]
+        if settlement.held and host is not None and not is_silent(host, self.now):
+            again.append(self.now + RECHECK)
+        return {
+            **vars(state),
+            "settled_until": settlement.settled_until,
+            "next_deadline": min((each for each in again if each is not None), default=None),
+        }
+
+    def _loss(self, monitor: Monitor, run: Run, host: Endpoint | None, heard: datetime | None) -> Loss:
+        running = RunningRun(run.started_at or run.sort_at, self.boots.get(run.id, ""))
+        found = deadlines.loss(running, _duration(monitor.run_limit_s), host.boot_id if host else "", heard, self.now)
+        if found.look_again and host is not None and is_silent(host, self.now):
+            return Loss(look_again=found.look_again if found.look_again > self.now + RECHECK else None)
+        return found
+
+    def _after(self, monitor: Monitor, settlement: Settlement, losses: Iterable[tuple[Run, Loss]]) -> MonitorState:
+        """The monitor's state after missed slots and lost runs, which are noted to be written."""
+        state = MonitorState(**{name: getattr(monitor, name) for name in vars(MonitorState())})
+        for slot in settlement.missed:
+            row = self._missed_run(monitor, slot.at)
+            self.missed.append(row)
+            state = after(state, RunChanged(row["id"], "missed", slot.at))
+        for run, loss in losses:
+            self.lost.append((run.id, {"status": "lost", "error": loss.why, "received_at": self.now}))
+            state = after(state, RunChanged(run.id, "lost", run.sort_at))
+        return state
+
+    def _missed_run(self, monitor: Monitor, slot: datetime) -> dict[str, Any]:
+        host = self.hosts.get(monitor.source_id)
+        return {
+            "id": deadlines.missed_run_id(monitor.id, slot),
+            "tenant_id": monitor.tenant_id,
+            "job_id": monitor.job_id,
+            "job_name": monitor.job_name,
+            "namespace": monitor.namespace,
+            "source_id": monitor.source_id,
+            "endpoint_id": monitor.endpoint_id,
+            "endpoint_name": host.name if host else "",
+            "status": "missed",
+            "flags": [],
+            "slot": slot,
+            "received_at": self.now,
+            "sort_at": slot,
+            "attempt": 1,
+            "commit": monitor.applied_commit,
+            "error": "",
+        }
+
+    def _write(self) -> None:
+        insert_missing(self.session, Run.metadata.tables["run"], self.missed)
+        update_rows(self.session, Run.metadata.tables["run"], sorted(self.lost, key=lambda row: row[0]))
+        update_rows(self.session, Monitor.metadata.tables["monitor"], self.changed)
+        runs: dict[str, list[str]] = defaultdict(list)
+        for row in self.missed:
+            runs[row["tenant_id"]].append(row["id"])
+        tenants = {run.id: run.tenant_id for each in self.running.values() for run in each}
+        for run_id, _ in self.lost:
+            runs[tenants[run_id]].append(run_id)
+        events = [Event(tenant, "run", ids[0] if len(ids) == 1 else "") for tenant, ids in runs.items()]
+        if events:
+            after_commit(self.session, publish, *events)
+
+
+def is_silent(host: Endpoint, now: datetime) -> bool:
+    return host.last_seen_at is None or host.last_seen_at < now - SILENT_AFTER
+
+
+def _duration(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _started_for(session: Session, monitors: Sequence[Monitor], now: datetime) -> dict[tuple[str, str], list[datetime]]:
+    """The slots that runs of each monitor name, from the first that is not settled."""
+    found: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    of_each = []
+    for monitor in monitors:
+        after_slot = max(monitor.settled_until or now - deadlines.REMEMBERED, now - deadlines.REMEMBERED)
+        mine = (col(Run.job_id) == monitor.job_id, col(Run.source_id) == monitor.source_id)
+        of_each.append(and_(*mine, col(Run.slot) > after_slot - deadlines.EARLY))
+    query = select(Run.job_id, Run.source_id, Run.slot).where(or_(*of_each), Run.status != "missed")
+    for job_id, source_id, slot in session.exec(query):
+        if slot is not None:
+            found[job_id, source_id].append(slot)
+    return found
+
+
+def _running(session: Session, monitors: Sequence[Monitor]) -> dict[tuple[str, str], list[Run]]:
+    found: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    query = select(Run).where(
+        col(Run.tenant_id).in_({monitor.tenant_id for monitor in monitors}),
+        Run.status == "running",
+        col(Run.job_id).in_({monitor.job_id for monitor in monitors}),
+        col(Run.source_id).in_({monitor.source_id for monitor in monitors}),
+    )
+    for run in session.exec(query):
+        found[run.job_id, run.source_id].append(run)
+    return found
+
+
+def _boots(session: Session, run_ids: Sequence[str]) -> dict[str, str]:
+    """The boot ids of the hosts when these runs last reported."""
+    if not run_ids:
+        return {}
+    query = select(CheckIn.run_id, CheckIn.boot_id).where(col(CheckIn.run_id).in_(run_ids), CheckIn.boot_id != "")
+    return dict(session.exec(query.order_by(col(CheckIn.received_at))).all())
