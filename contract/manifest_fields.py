@@ -142,7 +142,12 @@ OUTPUT = Object(
 CHECKIN = Object(
     (
         Field("enabled", "enabled", Boolean(), "`false`: scheduled but not monitored"),
-        Field("startGrace", "start_grace", duration(timedelta(0)), "Delay after which a start is late"),
+        Field(
+            "startGrace",
+            "start_grace",
+            duration(timedelta(0)),
+            "Delay after which a start is missed; default: 5 % of the interval, 2 minutes to 1 hour",
+        ),
         Field("maxRuntime", "max_runtime", duration(), "Time limit; then TERM, and KILL after `killGrace`"),
         Field("killGrace", "kill_grace", duration(timedelta(0), timedelta(hours=1)), "Time between TERM and KILL"),
         Field(

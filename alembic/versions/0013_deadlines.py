@@ -24,6 +24,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("drained_at", Instant(), nullable=True))
         batch_op.add_column(sa.Column("spooled_since", Instant(), nullable=True))
         batch_op.add_column(sa.Column("boot_id", sa.String(), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column("silent_from", Instant(), nullable=True))
+        batch_op.add_column(sa.Column("silent_until", Instant(), nullable=True))
+        batch_op.add_column(sa.Column("restarted", sa.Boolean(), nullable=False, server_default=sa.false()))
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.create_index("ix_run_slot", ["job_id", "source_id", "slot"])
 
@@ -32,7 +35,7 @@ def downgrade() -> None:
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.drop_index("ix_run_slot")
     with op.batch_alter_table("endpoint", schema=None) as batch_op:
-        for name in ("spool", "drained_at", "spooled_since", "boot_id"):
+        for name in ("spool", "drained_at", "spooled_since", "boot_id", "silent_from", "silent_until", "restarted"):
             batch_op.drop_column(name)
     with op.batch_alter_table("monitor", schema=None) as batch_op:
         batch_op.drop_index("ix_monitor_next_deadline")

@@ -71,6 +71,8 @@ def seen(endpoint_id: str, now: datetime, spool: int = 0, boot_id: str = "") -> 
             return
         is_back, has_restarted = is_silent(endpoint, now), bool(boot_id) and endpoint.boot_id != boot_id
         wakes = is_back or has_restarted or (spool == 0 and endpoint.spool > 0)
+        if is_back and endpoint.last_seen_at is not None:
+            endpoint.silent_from, endpoint.silent_until, endpoint.restarted = endpoint.last_seen_at, now, has_restarted
         if spool == 0:
             endpoint.drained_at = now
         elif endpoint.spool == 0 or is_back:

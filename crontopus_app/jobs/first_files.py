@@ -31,7 +31,7 @@ EXAMPLE = """\
 #   command: /opt/scripts/backup.sh
 #   args: [--database=prod]
 #   checkin:
-#     startGrace: 5m              # how late a start may be
+#     startGrace: 5m              # later, the run counts as missed
 #     maxRuntime: 1h              # then it is stopped
 #   agent:
 #     endpoints: [db01]           # left out: every machine

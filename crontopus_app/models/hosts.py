@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, Column, UniqueConstraint, false
 from sqlmodel import Field
 
 from crontopus_app.models.base import Instant, TableModel, new_id
@@ -28,6 +28,7 @@ class Endpoint(TableModel, table=True):
 
     ``spool``: check-ins that waited on the host at its last contact. ``drained_at``: the last contact at which none
     waited. ``spooled_since``: the first of the contacts since at which some waited. ``boot_id`` changes at a restart.
+    The last silence was from ``silent_from`` to ``silent_until``; ``restarted``: the host restarted in it.
     """
 
     __table_args__ = (UniqueConstraint("tenant_id", "machine_id"),)
@@ -52,6 +53,9 @@ class Endpoint(TableModel, table=True):
     drained_at: datetime | None = Field(default=None, sa_type=Instant)
     spooled_since: datetime | None = Field(default=None, sa_type=Instant)
     boot_id: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    silent_from: datetime | None = Field(default=None, sa_type=Instant)
+    silent_until: datetime | None = Field(default=None, sa_type=Instant)
+    restarted: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     wake_at: datetime | None = Field(default=None, sa_type=Instant)
     prune_confirmed: str | None = None
     pass_status: str = ""

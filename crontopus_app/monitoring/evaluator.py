@@ -215,7 +215,7 @@ class _Batch:
             "sort_at": slot,
             "attempt": 1,
             "commit": monitor.applied_commit,
-            "error": "",
+            "error": _why_missed(host, slot),
         }
 
     def _write(self) -> None:
@@ -231,6 +231,18 @@ class _Batch:
         events = [Event(tenant, "run", ids[0] if len(ids) == 1 else "") for tenant, ids in runs.items()]
         if events:
             after_commit(self.session, publish, *events)
+
+
+def _why_missed(host: Endpoint | None, slot: datetime) -> str:
+    """Why no run started in a slot whose line was installed, as far as the contacts with the host tell."""
+    if host is None:
+        return "No ping came."
+    if host.silent_from is None or host.silent_until is None or not host.silent_from <= slot < host.silent_until:
+        return f"{host.name} was in contact and had the line, but reported no run."
+    silence = f"{host.name} was silent from {host.silent_from:%Y-%m-%d %H:%M} to {host.silent_until:%Y-%m-%d %H:%M} UTC"
+    if host.restarted:
+        return f"{silence} and has restarted: it was off."
+    return f"{silence} without a restart, and reported no run afterwards."
 
 
 def is_silent(host: Endpoint, now: datetime) -> bool:

@@ -24,6 +24,7 @@ SHOWN = 8
 SEARCHED = 200
 TAIL = 600
 BAD = frozenset({"failed", "timeout", "lost", "missed"})
+TROUBLED = ("failing", "missed")
 MONITORED = frozenset({"managed"})
 CRON_LINES = MONITORED | {"foreign"}
 
@@ -124,8 +125,8 @@ def _newest(session: Session, actor: Actor) -> list[wire.Run]:
 
 
 def _failing_instances(session: Session, actor: Actor, names: dict[str, str]) -> tuple[list[FailingInstance], int]:
-    """The failing instances, newest failure first, and the number of further ones."""
-    failing = (Monitor.tenant_id == actor.tenant_id, Monitor.state == "failing")
+    """The instances that fail or miss their slots, newest failure first, and the number of further ones."""
+    failing = (Monitor.tenant_id == actor.tenant_id, col(Monitor.state).in_(TROUBLED))
     query = select(Monitor).where(*failing).order_by(col(Monitor.last_run_at).desc(), col(Monitor.id)).limit(SHOWN)
     monitors = session.exec(query).all()
     total = session.exec(select(func.count()).select_from(Monitor).where(*failing)).one()

@@ -142,6 +142,27 @@ def test_a_host_that_is_back_and_has_nothing_to_tell_has_missed(alice: Member) -
     assert statuses() == [("missed", SLOT)]
 
 
+@pytest.mark.parametrize(("boot_id", "why"), [("two", "it was off"), ("one", "without a restart")])
+def test_a_missed_slot_says_what_its_host_did(alice: Member, boot_id: str, why: str) -> None:
+    contact(alice.endpoint_id, NOON + MINUTE, boot_id="one")
+    contact(alice.endpoint_id, DEADLINE + HOUR, boot_id=boot_id)
+    settle(DEADLINE + HOUR)
+    with reading() as session:
+        said = session.exec(select(Run)).one().error
+    assert said.startswith("alice-host was silent from 2026-11-23 12:01 to 2026-11-23 14:05 UTC ")
+    assert why in said
+
+
+def test_a_missed_slot_of_a_host_in_contact_says_so(alice: Member) -> None:
+    for minutes in range(2, 66, 2):
+        contact(alice.endpoint_id, NOON + minutes * MINUTE)
+    settle(DEADLINE)
+    with reading() as session:
+        assert (
+            session.exec(select(Run)).one().error == "alice-host was in contact and had the line, but reported no run."
+        )
+
+
 def test_check_ins_that_cannot_be_sent_do_not_hold_up_deadlines_for_ever(alice: Member) -> None:
     for minutes in range(0, 60, 2):
         contact(alice.endpoint_id, SLOT + minutes * MINUTE, spool=1)

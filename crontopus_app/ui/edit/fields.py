@@ -41,7 +41,12 @@ def _limits(wrong: Any) -> rx.Component:
         "Limits and retries",
         _two(
             _line(wrong, "limit", "Time limit", "The run is ended after e.g. 90s, 20m, 2h"),
-            _line(wrong, "grace", "Late after", "Delay after which a start counts as late, e.g. 5m"),
+            _line(
+                wrong,
+                "grace",
+                "Missed after",
+                "Delay after which a start counts as missed, e.g. 5m; empty: by the interval",
+            ),
         ),
         _two(
             _choice(

@@ -106,7 +106,7 @@ def _trouble(one: TroubleRow) -> rx.Component:
         parts.link("Edit", f"{one.href}/edit", css="button"),
         class_name="acts",
     )
-    return rx.el.div(parts.dot("failed"), words, actions, class_name="inc")
+    return rx.el.div(parts.dot(one.state), words, actions, class_name="inc")
 
 
 def _changes() -> rx.Component:

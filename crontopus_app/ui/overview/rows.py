@@ -44,6 +44,7 @@ class TroubleRow:
     job: str
     href: str
     host: str
+    state: str
     summary: str
     exit: str
     since: str
@@ -102,7 +103,7 @@ def all_clear(data: Overview) -> str:
         return ""
     if not data.last:
         return "Nothing yet: no job has run."
-    return "All clear: no job is failing, no host is silent, no manifest is invalid."
+    return "All clear: no job is failing or missed, no host is silent, no manifest is invalid."
 
 
 def _share(part: int, whole: int) -> int:
@@ -117,6 +118,7 @@ def trouble(one: overview.FailingInstance) -> TroubleRow:
         job=one.what.job_name,
         href=f"/jobs/{one.what.namespace}/{one.what.job_name}",
         host=one.what.endpoint_name,
+        state=colours.of_job(one.what.state),
         summary=f"{status} {times}".strip(),
         exit="" if one.exit_code is None else f"exit {one.exit_code} · ",
         since=words.iso(one.since),
