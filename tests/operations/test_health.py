@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from rq import Queue, SimpleWorker
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from contract import wire_operator as wire
 from crontopus_app.base import clock, db, migrate, probes, queue
@@ -19,7 +19,8 @@ from crontopus_app.base.masking import DOTS, masked
 from crontopus_app.base.settings import NAMES, PREFIX, settings
 from crontopus_app.forge import configured as forges
 from crontopus_app.forge.client import Forgejo
-from crontopus_app.models import Change, Endpoint, Tenant
+from crontopus_app.models import Change, Endpoint, Lease, Monitor, Tenant
+from crontopus_app.monitoring import evaluator
 from crontopus_app.operations import health, versions
 from tests.cast import Member, join
 from tests.fixtures.forge_server import forge, forge_server, tenant_name
@@ -32,6 +33,8 @@ PATIENCE_S = 60.0
 @pytest.fixture
 def olga(db: Engine, redis_url: str, forge: Forgejo) -> Member:
     """The operator of an installation whose parts all answer."""
+    with writing() as session:
+        session.add(Lease(name=evaluator.LEASE, owner="tests", until=clock.now() + timedelta(hours=1)))
     return join("olga", operator=True)
 
 
@@ -45,6 +48,21 @@ def worker(olga: Member) -> Iterator[SimpleWorker]:
 
 def measured(member: Member) -> dict[str, wire.MeasuredPart]:
     return {part.name: part for part in health.measure(member.actor, PATIENCE_S).parts}
+
+
+def test_an_evaluator_that_is_missing_or_late_is_said(olga: Member) -> None:
+    with writing() as session:
+        session.add(Monitor(tenant_id="olga", job_id="1", source_id="1", job_name="late", namespace="production",
+                            updated_at=clock.now(), next_deadline=clock.now() - timedelta(minutes=2)))  # fmt: skip
+    late = measured(olga)["evaluator"]
+    assert not late.ok
+    assert (late.lag_ms or 0) >= 120_000
+    with writing() as session:
+        session.execute(delete(Monitor))
+        session.execute(delete(Lease))
+    missing = measured(olga)["evaluator"]
+    assert not missing.ok
+    assert "no evaluator is running" in missing.detail
 
 
 def test_every_part_is_measured(olga: Member, worker: SimpleWorker) -> None:
