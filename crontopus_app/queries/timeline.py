@@ -120,12 +120,10 @@ def _marks(session: Session, tenant_id: str, job_ids: Sequence[str], now: dateti
         parts += [select(earlier).where(earlier.c.finished_at > edge)]
     old = (Run.tenant_id == tenant_id, Run.status == "running", col(Run.sort_at) <= edge)
     parts.append(select(_newest(RUNS, *old, col(Run.job_id).in_(job_ids))))
-    for run_id, job_id, status, flags, host, started, received, _, seconds in session.execute(union_all(*parts)):
-        running = status == "running"
+    for run_id, job_id, status, flags, host, started, received, slot, _, seconds in session.execute(union_all(*parts)):
+        running, at = status == "running", slot if status == "missed" else started or received
         late = any(flag in flags for flag in LATE)
-        by_job[job_id].append(
-            TimelineRun(run_id, status, late, host, started or received, None if running else seconds or 0)
-        )
+        by_job[job_id].append(TimelineRun(run_id, status, late, host, at, None if running else seconds or 0))
     return by_job
 
 
@@ -133,7 +131,7 @@ def _newest(most: int, *conditions: Any) -> Any:
     """Wraps a UNION member in a subquery: SQLite forbids ORDER BY inside one."""
     flags = cast(Run.flags, String).label("flags")
     columns = (Run.id, Run.job_id, Run.status, flags, Run.endpoint_name, Run.started_at, Run.received_at)
-    query = select(*columns, Run.finished_at, Run.duration_s).where(*conditions)  # pyright: ignore -- more columns than select has overloads for
+    query = select(*columns, Run.slot, Run.finished_at, Run.duration_s).where(*conditions)  # pyright: ignore -- more columns than select has overloads for
     return query.order_by(col(Run.sort_at).desc(), col(Run.id).desc()).limit(most).subquery()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import reflex as rx
@@ -47,6 +48,11 @@ def outcome(run: wire.Run) -> str:
     return f"exit {run.exit_code}" if run.exit_code is not None and run.status != "running" else ""
 
 
+def _when(run: wire.Run) -> datetime | None:
+    """When the run started, or else when it was first heard of; a missed one has only its slot."""
+    return run.slot if run.status == "missed" else run.started_at or run.received_at
+
+
 def row(run: wire.Run) -> RunRow:
 
     return RunRow(
@@ -59,7 +65,7 @@ def row(run: wire.Run) -> RunRow:
         state=colours.of_run(run.status),
         status=run.status,
         slot=words.iso(run.slot),
-        at=words.iso(run.started_at or run.received_at),
+        at=words.iso(_when(run)),
         delay=delay(run),
         took=words.took(run.duration_s),
         exit=outcome(run),

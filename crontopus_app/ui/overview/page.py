@@ -102,7 +102,7 @@ def _trouble(one: TroubleRow) -> rx.Component:
         rx.cond(one.line, rx.el.code(one.line, class_name="said")),
     )
     actions = rx.el.div(
-        rx.cond(one.run, parts.link("Output", one.run, css="button")),
+        rx.cond(one.run, parts.link(rx.cond(one.state == "missed", "Why", "Output"), one.run, css="button")),
         parts.link("Edit", f"{one.href}/edit", css="button"),
         class_name="acts",
     )

@@ -70,7 +70,11 @@ def run() -> rx.Component:
             rx.el.div(
                 parts.link(rx.el.b(one.namespace, "/", one.job), one.job_href),
                 rx.el.small(
-                    "on ", one.host, " · started ", parts.when(one.at), " · scheduled ", parts.when(one.slot, "short")
+                    "on ",
+                    one.host,
+                    rx.cond(one.status == "missed", " · not started", rx.fragment(" · started ", parts.when(one.at))),
+                    " · scheduled ",
+                    parts.when(one.slot, "short"),
                 ),
             ),
             class_name="head",
