@@ -147,6 +147,20 @@ def test_a_token_without_the_scope_sees_no_day(alice: Member) -> None:
         timeline.day(session, actor, NOON)
 
 
+def test_a_missed_run_is_drawn_at_its_slot(alice: Member) -> None:
+    slot = NOON - timedelta(minutes=30)
+    ran(alice, -30, status="missed", started_at=None, slot=slot, received_at=NOON)
+    (lane,) = day(alice).lanes
+    assert [(mark.status, mark.begun) for mark in lane.marks] == [("missed", slot)]
+
+
+def test_a_job_that_missed_its_slot_needs_attention(alice: Member) -> None:
+    missed = ran(alice, -30, status="missed", started_at=None)
+    change(Monitor, state="missed", last_run_id=missed, last_run_at=NOON - timedelta(minutes=30))
+    (trouble,) = seen(alice).failing
+    assert (trouble.what.state, trouble.times, trouble.exit_code) == ("missed", 1, None)
+
+
 def test_a_trouble_tells_since_when_how_often_and_the_last_line(alice: Member) -> None:
     ran(alice, -50, status="failed")
     ran(alice, -40)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import wire
-from crontopus_app.ui.kit import charts, colours, terminal, words
+from crontopus_app.ui.kit import charts, colours, run_table, terminal, words
 from tests.cast import NOON
 
 RUN = wire.Run(
@@ -107,3 +107,8 @@ def test_a_flood_of_colours_is_bounded() -> None:
 def test_no_control_character_reaches_the_page(text: str) -> None:
     shown = "".join(piece.text for piece in terminal.pieces(text))
     assert not set(shown) & ({chr(code) for code in range(32)} - {"\n", "\t"})
+
+
+def test_a_missed_run_is_listed_at_its_slot() -> None:
+    missed = replace(RUN, status="missed", started_at=None, slot=NOON, received_at=NOON.replace(hour=15))
+    assert run_table.row(missed).at == words.iso(NOON)
