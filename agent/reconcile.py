@@ -248,6 +248,7 @@ class Agent:
             labels=dict(self.identity.labels),
             capabilities=dict(self.host.capabilities),
             spool=stuck(self.state.spool, self._clock().timestamp()),
+            boot_id=boot_id(),
         )
 
     def _outcomes(self, current: Pass) -> list[EntryOutcome]:
@@ -273,7 +274,7 @@ class Agent:
             if always or report.drift or content != self._sent:
                 self.control.report(report)
             else:
-                self.control.heartbeat(report.spool, boot_id())
+                self.control.heartbeat(report.spool, report.boot_id)
             self._sent = content
         except ServerAway:
             self._sent = None

@@ -97,7 +97,9 @@ def _works(product: Product, busy: Busy, seconds: int) -> Iterator[tuple[str, Ca
     yield f"{JOBS} jobs paused on {HOSTS} hosts", partial(busy.push, [_files(JOBS, spec="  paused: true\n")])
     _settle(busy)
     head = product.home / "forge" / "repositories" / busy.facts()["name"]
-    (head.with_suffix(".git") / "refs" / "heads" / "main").write_text("f" * 40 + "\n")
+    branch = head.with_suffix(".git") / "refs" / "heads" / "main"
+    branch.parent.mkdir(parents=True, exist_ok=True)  # Git removes it when it packs the branches
+    branch.write_text("f" * 40 + "\n")
     yield "edits of a frozen repository", partial(_edit, busy, seconds)
 
 

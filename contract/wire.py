@@ -332,7 +332,7 @@ class PassReport:
     """Body of ``POST /api/endpoints/me/report``, which the agent sends at the end of every pass.
 
     ``status``: Applied, Kept, Waiting, Blocked or Failed. ``head``: the commit of this pass. ``applied``: the commit
-    that the crontab now matches.
+    that the crontab now matches. ``spool``: check-ins that have waited on the host for more than 10 seconds.
     """
 
     __pydantic_config__ = STRICT
@@ -351,6 +351,7 @@ class PassReport:
     labels: dict[str, str] = field(default_factory=dict)
     capabilities: dict[str, Any] = field(default_factory=dict)
     spool: int = 0
+    boot_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from crontopus_app.base import bounds, clock
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import NotAuthenticated
 from crontopus_app.forge.configured import forge
-from crontopus_app.hosts import agent_api, enrolment
+from crontopus_app.hosts import agent_api, contact, enrolment
 from crontopus_app.models import Endpoint
 from crontopus_app.people import http_auth
 
@@ -40,7 +40,7 @@ def enroll(form: wire.EnrollRequest, request: Request, now: Now) -> wire.Enrolle
 @router.post("/endpoints/me/heartbeat", status_code=204)
 def heartbeat(endpoint: CurrentEndpoint, now: Now, spool: Spool = 0, boot_id: BootId = "") -> None:
     """Says that the agent runs. ``spool``: check-ins that have waited on the host for some time."""
-    agent_api.seen(endpoint.id, now, spool, boot_id)
+    contact.seen(endpoint.id, now, spool, boot_id)
 
 
 @router.post("/endpoints/me/report", status_code=204)
@@ -59,7 +59,7 @@ async def watch(
 ) -> wire.WatchAnswer:
     """Answers as soon as the tenant's head differs from ``head`` or a pass is requested. Also counts as a heartbeat."""
     deadline = asyncio.get_running_loop().time() + timeout
-    await asyncio.to_thread(agent_api.seen, endpoint.id, clock.now(), spool, boot_id)
+    await asyncio.to_thread(contact.seen, endpoint.id, clock.now(), spool, boot_id)
     with hub.waiting(endpoint.tenant_id) as changed:
         while True:
             changed.clear()

@@ -1,32 +1,31 @@
-"""Services for agents: authentication, watching for changes, and reports."""
+"""Services for agents: authentication, watching for changes, and reports. See ``contact.py`` for their contacts."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlmodel import Session, select
 
 from contract import wire
 from crontopus_app.base import bounds, security
-from crontopus_app.base.db import after_commit, reading, writing
+from crontopus_app.base.db import after_commit
 from crontopus_app.base.errors import NotFound, bad_endpoint_token, suspended_tenant
 from crontopus_app.base.live import Event, publish
 from crontopus_app.base.settings import settings
 from crontopus_app.forge import addresses
 from crontopus_app.forge.names import bot_name
+from crontopus_app.hosts import contact
+from crontopus_app.hosts.contact import WORD
 from crontopus_app.jobs.index import lock_tenant, sync_monitors
 from crontopus_app.models import Endpoint, Monitor, Tenant
 from crontopus_app.monitoring import installed
-from crontopus_app.monitoring.evaluator import is_silent, wake_monitors
 from crontopus_app.monitoring.installed import InstalledLine
 from crontopus_app.monitoring.slots import policy_of
 from crontopus_app.monitoring.state import RESTING
 
-SEEN_EVERY = timedelta(seconds=15)
 DRIFT_KEPT = 20
 OUTCOMES = frozenset({"Applied", "Kept", "Waiting", "Blocked", "Failed"})
-WORD = 255
 ONE_DAY_S = 86400
 # Expressions of one job; a manifest can have no more.
 LINES_KEPT = 100
@@ -52,41 +51,6 @@ def _check_tenant(tenant: Tenant | None) -> None:
     """Raises Forbidden for a suspended tenant."""
     if tenant is None or tenant.suspended:
         raise suspended_tenant()
-
-
-def seen(endpoint_id: str, now: datetime, spool: int = 0, boot_id: str = "") -> None:
-    """Stores a contact of the endpoint: its time (at most every 15 seconds), and what its agent says of the host.
-
-    ``spool``: the number of check-ins that wait there. When it becomes 0, after a silence and after a restart, the
-    host's monitors are evaluated at once.
-    """
-    spool, boot_id = max(0, min(spool, bounds.INT32)), bounds.text(boot_id, WORD)
-    with reading() as session:
-        before = session.get(Endpoint, endpoint_id)
-        if before is None or not _is_news(before, spool, boot_id, now):
-            return
-    with writing() as session:
-        endpoint = session.get(Endpoint, endpoint_id, with_for_update={"key_share": True})
-        if endpoint is None:
-            return
-        is_back, has_restarted = is_silent(endpoint, now), bool(boot_id) and endpoint.boot_id != boot_id
-        wakes = is_back or has_restarted or (spool == 0 and endpoint.spool > 0)
-        if is_back and endpoint.last_seen_at is not None:
-            endpoint.silent_from, endpoint.silent_until, endpoint.restarted = endpoint.last_seen_at, now, has_restarted
-        if spool == 0:
-            endpoint.drained_at = now
-        elif endpoint.spool == 0 or is_back:
-            endpoint.spooled_since = now
-        endpoint.last_seen_at, endpoint.spool, endpoint.boot_id = now, spool, boot_id or endpoint.boot_id
-        session.add(endpoint)
-        session.flush()
-        if wakes:
-            wake_monitors(session, endpoint.id, now)
-
-
-def _is_news(endpoint: Endpoint, spool: int, boot_id: str, now: datetime) -> bool:
-    is_stale = endpoint.last_seen_at is None or endpoint.last_seen_at < now - SEEN_EVERY
-    return is_stale or endpoint.spool != spool or (bool(boot_id) and (bool(boot_id) and endpoint.boot_id != boot_id))
 
 
 def watch_state(session: Session, endpoint_id: str, now: datetime) -> wire.WatchAnswer:
@@ -118,20 +82,15 @@ def report(session: Session, endpoint_id: str, pass_report: wire.PassReport, now
     if labels_changed:
         lock_tenant(session, endpoint.tenant_id)  # before the changes below lock the endpoint's row
     endpoint.pass_status, endpoint.pass_message = _status(pass_report.status), bounds.text(pass_report.message)
-    endpoint.head_applied, endpoint.reported_at, endpoint.last_seen_at = (
-        bounds.text(pass_report.applied, WORD),
-        now,
-        now,
-    )
+    endpoint.head_applied, endpoint.reported_at = bounds.text(pass_report.applied, WORD), now
     describe(endpoint, pass_report)
     endpoint.labels = labels or endpoint.labels
     endpoint.capabilities = bounds.mapping("capabilities", pass_report.capabilities) or endpoint.capabilities
     if pass_report.crontab:
         endpoint.crontab = [asdict(line) for line in pass_report.crontab]
     endpoint.drift = ([_jsonable(drift, now) for drift in pass_report.drift] + endpoint.drift)[:DRIFT_KEPT]
-    session.add(endpoint)
+    contact.heard(session, endpoint, now, *contact.bounded(pass_report.spool, pass_report.boot_id))
     if labels_changed:
-        session.flush()
         sync_monitors(session, endpoint.tenant_id, now, hosts=[endpoint.id])
     _store_outcomes(session, endpoint, pass_report, now)
     after_commit(session, publish, Event(endpoint.tenant_id, "endpoint", endpoint.id))

@@ -15,6 +15,7 @@ from contract import wire
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.leases import lease
 from crontopus_app.hosts import agent_api
+from crontopus_app.hosts import contact as contacts
 from crontopus_app.models import Endpoint, Monitor, Run
 from crontopus_app.monitoring import evaluator
 from crontopus_app.monitoring.evaluator import LEASE, LEASE_LENGTH, evaluate
@@ -40,16 +41,18 @@ def alice(db: Engine) -> Member:
     return member
 
 
-def report(endpoint_id: str, now: datetime, schedule: tuple[str, ...] = ("0 13 * * *",)) -> None:
+def report(
+    endpoint_id: str, now: datetime, schedule: tuple[str, ...] = ("0 13 * * *",), boot_id: str = "", spool: int = 0
+) -> None:
     """The agent says that these lines are installed."""
     entry = wire.EntryOutcome(JOB_ID, "production/backup.yaml", "Applied", schedule=list(schedule), zone="UTC")
-    sent = wire.PassReport("Applied", "c" * 40, "c" * 40, now, 0.1, entries=[entry])
+    sent = wire.PassReport("Applied", "c" * 40, "c" * 40, now, 0.1, entries=[entry], boot_id=boot_id, spool=spool)
     with writing() as session:
         agent_api.report(session, endpoint_id, sent, now)
 
 
 def contact(endpoint_id: str, now: datetime, spool: int = 0, boot_id: str = "") -> None:
-    agent_api.seen(endpoint_id, now, spool, boot_id)
+    contacts.seen(endpoint_id, now, spool, boot_id)
 
 
 def start(slot: datetime | None = SLOT, **facts: object) -> wire.Checkin:
@@ -133,6 +136,20 @@ def test_the_slots_of_a_silent_host_wait_for_it(alice: Member) -> None:
     contact(alice.endpoint_id, DEADLINE + 2 * HOUR + MINUTE)
     settle(DEADLINE + 2 * HOUR + MINUTE)
     assert statuses() == [("success", SLOT)]
+
+
+def test_a_report_is_a_contact(alice: Member) -> None:
+    """The first that is heard of a host may be a report."""
+    contact(alice.endpoint_id, NOON + MINUTE, boot_id="one")
+    settle(DEADLINE + HOUR)
+    report(alice.endpoint_id, DEADLINE + HOUR, boot_id="two", spool=1)
+    settle(DEADLINE + HOUR)
+    assert statuses() == []
+    report(alice.endpoint_id, DEADLINE + HOUR + MINUTE, boot_id="two")
+    settle(DEADLINE + HOUR + MINUTE)
+    assert statuses() == [("missed", SLOT)]
+    with reading() as session:
+        assert "it was off" in session.exec(select(Run)).one().error
 
 
 def test_a_host_that_is_back_and_has_nothing_to_tell_has_missed(alice: Member) -> None:
