@@ -13,6 +13,7 @@ from sqlmodel import select
 
 from contract import wire
 from crontopus_app.base.db import reading, writing
+from crontopus_app.base.errors import Busy
 from crontopus_app.base.leases import lease
 from crontopus_app.hosts import agent_api
 from crontopus_app.hosts import contact as contacts
@@ -332,3 +333,36 @@ def test_a_contact_is_written_at_most_every_15_seconds(alice: Member) -> None:
     contact(alice.endpoint_id, NOON + timedelta(seconds=11), spool=2)
     with reading() as session:
         assert session.get_one(Endpoint, alice.endpoint_id).spool == 2
+
+
+def test_check_ins_and_evaluations_at_once_lose_and_double_nothing(on_postgres: Engine) -> None:
+    """The runs of half of the jobs report in the instant in which their slots are settled."""
+    member = join("alice")
+    jobs = [str(uuid.uuid4()) for _ in range(60)]
+    for number, job_id in enumerate(jobs):
+        add_job("alice", member.endpoint_id, job_id=job_id, name=f"job-{number}")
+    entries = [wire.EntryOutcome(job_id, "", "Applied", schedule=["0 13 * * *"], zone="UTC") for job_id in jobs]
+    sent = wire.PassReport("Applied", "c" * 40, "c" * 40, NOON, 0.1, entries=entries)
+    with writing() as session:
+        agent_api.report(session, member.endpoint_id, sent, NOON)
+    late = SLOT + HOUR
+    contact(member.endpoint_id, late)
+    reported = jobs[::2]
+
+    def send() -> None:
+        for job_id in reported:
+            checkin = start(job_id=job_id)
+            while isinstance(tell(member.endpoint_id, checkin, now=late)[0], Busy):
+                pass  # the runner sends it again too
+
+    sender = threading.Thread(target=send)
+    evaluators = [threading.Thread(target=settle, args=(late,)) for _ in range(2)]
+    for each in (sender, *evaluators):
+        each.start()
+    for each in (sender, *evaluators):
+        each.join()
+    settle(late)
+    with reading() as session:
+        found = sorted((run.job_id, run.status) for run in session.exec(select(Run)))
+    expected = sorted((job_id, "running" if job_id in reported else "missed") for job_id in jobs)
+    assert found == expected
