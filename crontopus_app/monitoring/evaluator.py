@@ -14,9 +14,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import and_, or_, update
+from sqlalchemy import Select, and_, bindparam, or_, update
+from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, func, select
 
 from crontopus_app.base.bulk import insert_missing, update_rows
@@ -256,16 +258,33 @@ def _duration(seconds: float | None) -> timedelta | None:
 def _started_for(session: Session, monitors: Sequence[Monitor], now: datetime) -> dict[tuple[str, str], list[datetime]]:
     """The slots that runs of each monitor name, from the first that is not settled."""
     found: dict[tuple[str, str], list[datetime]] = defaultdict(list)
-    of_each = []
-    for monitor in monitors:
-        after_slot = max(monitor.settled_until or now - deadlines.REMEMBERED, now - deadlines.REMEMBERED)
-        mine = (col(Run.job_id) == monitor.job_id, col(Run.source_id) == monitor.source_id)
-        of_each.append(and_(*mine, col(Run.slot) > after_slot - deadlines.EARLY))
-    query = select(Run.job_id, Run.source_id, Run.slot).where(or_(*of_each), Run.status != "missed")
-    for job_id, source_id, slot in session.exec(query):
-        if slot is not None:
-            found[job_id, source_id].append(slot)
+    oldest, values = now - deadlines.REMEMBERED, {}
+    for number, monitor in enumerate(monitors):
+        after_slot = max(monitor.settled_until or oldest, oldest) - deadlines.EARLY
+        values |= {
+            f"job_{number}": monitor.job_id,
+            f"source_{number}": monitor.source_id,
+            f"after_{number}": after_slot,
+        }
+    for job_id, source_id, slot in session.execute(_started_query(len(monitors)), values):
+        found[job_id, source_id].append(slot)
     return found
+
+
+@lru_cache(maxsize=BATCH)
+def _started_query(count: int) -> Select[Any, Any, Any]:
+    """The query for so many monitors: to build it takes longer than to run it."""
+    of_each = [
+        and_(
+            col(Run.job_id) == bindparam(f"job_{number}"),
+            col(Run.source_id) == bindparam(f"source_{number}"),
+            col(Run.slot) > bindparam(f"after_{number}"),
+        )
+        for number in range(count)
+    ]
+    return sql_select(col(Run.job_id), col(Run.source_id), col(Run.slot)).where(
+        or_(*of_each), col(Run.status) != "missed"
+    )
 
 
 def _running(session: Session, monitors: Sequence[Monitor]) -> dict[tuple[str, str], list[Run]]:

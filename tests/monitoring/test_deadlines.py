@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crontopus_app.monitoring.deadlines import (
     AT_ONCE,
@@ -233,3 +236,51 @@ def test_a_run_is_lost_when_its_time_is_over_or_its_host_restarted(
 ) -> None:
     found = loss(RunningRun(START, boots[0]), limit, boots[1], at(heard) if heard else None, at(now))
     assert (bool(found.why), found.look_again) == (is_lost, at(look_again) if look_again else None)
+
+
+SLOTS = [at("27 00:00") + number * 5 * MINUTE for number in range(12)]
+END = SLOTS[-1] + 2 * HOUR
+
+
+@dataclass(frozen=True)
+class History:
+    """Which slots ran, and how long each run's check-in waited on the host; when the server evaluated."""
+
+    waits: dict[datetime, timedelta]
+    evaluations: list[datetime]
+
+    def arrived(self, now: datetime) -> list[datetime]:
+        return [slot for slot, wait in self.waits.items() if slot + wait <= now]
+
+    def heard_until(self, now: datetime) -> datetime | None:
+        """The last minute up to ``now`` in which the host said that nothing waits: its runs of before had arrived."""
+        minutes = int((now - SLOTS[0]) / MINUTE)
+        contacts = [SLOTS[0] + minute * MINUTE for minute in range(minutes, -1, -1)]
+        return next((contact for contact in contacts if not self._spool(contact)), None)
+
+    def _spool(self, now: datetime) -> list[datetime]:
+        begun = [slot for slot in self.waits if slot + timedelta(seconds=10) <= now]
+        return [slot for slot in begun if slot + self.waits[slot] > now]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    ran = draw(st.sets(st.sampled_from(SLOTS)))
+    minutes = st.integers(0, 90).map(lambda count: count * MINUTE)
+    seconds = st.integers(0, int((END - SLOTS[0]).total_seconds()))
+    evaluated = draw(st.lists(seconds, max_size=30))
+    return History(
+        {slot: draw(minutes) for slot in sorted(ran)},
+        [*sorted(SLOTS[0] + timedelta(seconds=second) for second in evaluated), END],
+    )
+
+
+@given(histories())
+def test_exactly_the_slots_without_a_run_are_missed_however_late_runs_report(history: History) -> None:
+    every = InstalledLine(SLOTS[0], SLOTS[-1] + MINUTE, ("*/5 * * * *",), "UTC", "debian")
+    settled, missed_slots = None, []
+    for now in history.evaluations:
+        found = settle([every], None, settled, history.arrived(now), history.heard_until(now), now)
+        missed_slots += [slot.at for slot in found.missed]
+        settled = found.settled_until
+    assert missed_slots == [slot for slot in SLOTS if slot not in history.waits]
