@@ -18,7 +18,11 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("run_limit_s", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("settled_until", Instant(), nullable=True))
         batch_op.add_column(sa.Column("next_deadline", Instant(), nullable=True))
+        batch_op.add_column(sa.Column("health_run_id", sa.String(), nullable=True))
+        batch_op.add_column(sa.Column("health_at", Instant(), nullable=True))
         batch_op.create_index("ix_monitor_next_deadline", ["next_deadline"])
+    decided = "last_run_status IN ('success', 'failed', 'timeout')"
+    op.execute(f"UPDATE monitor SET health_run_id = last_run_id, health_at = last_run_at WHERE {decided}")  # noqa: S608
     with op.batch_alter_table("endpoint", schema=None) as batch_op:
         batch_op.add_column(sa.Column("spool", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("drained_at", Instant(), nullable=True))
@@ -41,5 +45,5 @@ def downgrade() -> None:
             batch_op.drop_column(name)
     with op.batch_alter_table("monitor", schema=None) as batch_op:
         batch_op.drop_index("ix_monitor_next_deadline")
-        for name in ("lines", "grace_s", "run_limit_s", "settled_until", "next_deadline"):
+        for name in ("lines", "grace_s", "run_limit_s", "settled_until", "next_deadline", "health_run_id", "health_at"):
             batch_op.drop_column(name)

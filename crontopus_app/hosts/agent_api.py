@@ -80,7 +80,8 @@ def report(session: Session, endpoint_id: str, pass_report: wire.PassReport, now
     labels = bounds.mapping("labels", pass_report.labels)
     labels_changed = bool(labels) and labels != endpoint.labels
     if labels_changed:
-        lock_tenant(session, endpoint.tenant_id)  # before the changes below lock the endpoint's row
+        lock_tenant(session, endpoint.tenant_id)  # before the endpoint's row
+    session.refresh(endpoint, with_for_update={"key_share": True})
     endpoint.pass_status, endpoint.pass_message = _status(pass_report.status), bounds.text(pass_report.message)
     endpoint.head_applied, endpoint.reported_at = bounds.text(pass_report.applied, WORD), now
     describe(endpoint, pass_report)

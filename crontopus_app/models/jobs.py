@@ -74,7 +74,8 @@ class Monitor(TableModel, table=True):
 
     The source is an endpoint (then ``endpoint_id`` equals ``source_id``) or a ping key. ``state`` is waiting, ok,
     failing, missed, paused or retired (``monitoring/state.py``); ``health`` is the state without pausing and
-    retirement. ``outcome`` is what the agent's last pass did with the job's crontab entry.
+    retirement, decided by the run ``health_run_id``. ``outcome`` is what the agent's last pass did with the job's
+    crontab entry.
 
     ``lines`` are the lines that were installed (``monitoring/installed.py``). Slots up to ``settled_until`` are
     settled; the evaluator looks at the monitor again at ``next_deadline`` (None: nothing is due, or its host is
@@ -96,6 +97,8 @@ class Monitor(TableModel, table=True):
     outcome: str = ""
     reason: str = ""
     applied_commit: str = ""
+    health_run_id: str | None = None
+    health_at: datetime | None = Field(default=None, sa_type=Instant)
     last_run_id: str | None = None
     last_run_status: str | None = None
     last_run_at: datetime | None = Field(default=None, sa_type=Instant)

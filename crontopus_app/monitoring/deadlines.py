@@ -27,6 +27,8 @@ EARLY = timedelta(minutes=1)
 AT_ONCE = 500
 # Older slots are not recorded, so that a host that was off for a year does not cause half a million rows a job.
 REMEMBERED = timedelta(days=7)
+# A run that starts later than this after its slot is not looked up, whatever its grace.
+LOOK_BACK = timedelta(days=1)
 HORIZON_S = 50 * 366 * 86_400
 # Until a host has been silent for so long, its open slots are examined again after RECHECK.
 RECHECK = timedelta(seconds=30)
@@ -48,6 +50,8 @@ class DueSlot:
         if self.at <= started_for:
             end = min(self.deadline, self.following) if self.following else self.deadline
             return started_for == self.at or started_for < end
+        if self.following is not None and self.following - self.at <= EARLY:
+            return False  # due each minute: a run of the minute before is a run of its own slot
         return started_for != previous and self.at - started_for <= EARLY
 
 
@@ -76,11 +80,13 @@ def settle(
     started_for: Collection[datetime],
     heard_until: datetime | None,
     now: datetime,
+    *,
+    in_contact: bool = True,
 ) -> Settlement:
     """Settles the slots whose deadline has passed.
 
     ``started_for``: the slots that known runs name. ``heard_until``: when the host last confirmed that all its
-    check-ins have been sent (None: never).
+    check-ins have been sent (None: never). A host that is not ``in_contact`` must have done so after the deadline.
     """
     missed: list[DueSlot] = []
     settled, previous = settled_until, settled_until
@@ -90,11 +96,24 @@ def settle(
         if len(missed) == AT_ONCE:
             return Settlement(tuple(missed), settled, now)
         if not any(slot.is_of(each, previous) for each in started_for):
-            if heard_until is None or heard_until < slot.at + ON_ITS_WAY:
+            confirmed = slot.at + ON_ITS_WAY if in_contact else max(slot.deadline, slot.at + ON_ITS_WAY)
+            if heard_until is None or heard_until < confirmed:
                 return Settlement(tuple(missed), settled, None, held=True)
             missed.append(slot)
         settled = previous = slot.at
     return Settlement(tuple(missed), settled, None)
+
+
+def slot_of_run(lines: Sequence[InstalledLine], grace: timedelta | None, started_for: datetime) -> datetime:
+    """The slot that a run which names ``started_for`` is a run of: the nearest, or that minute itself if none is."""
+    found, previous = [], None
+    for slot in due_slots(lines, grace, started_for - min(MOST_GRACE if grace is None else grace, LOOK_BACK) - EARLY):
+        if slot.at > started_for + EARLY:
+            break
+        if slot.is_of(started_for, previous):
+            found.append(slot.at)
+        previous = slot.at
+    return min(found, key=lambda at: abs(at - started_for), default=started_for)
 
 
 def _not_before(settled_until: datetime | None, now: datetime) -> datetime:

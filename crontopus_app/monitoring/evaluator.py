@@ -41,6 +41,8 @@ PAUSE_S = 0.5
 BATCH = 200
 # A host without contact for so long is silent.
 SILENT_AFTER = timedelta(minutes=3)
+# Clocks of server processes may differ by so much: until then, a silent host is still looked at.
+CLOCKS_DIFFER = timedelta(minutes=1)
 # Check-ins that could not be sent from a host for so long no longer hold up its deadlines.
 SPOOL_PATIENCE = timedelta(hours=1)
 # A monitor that could not be evaluated because of a fault in it is tried again after this time.
@@ -166,13 +168,14 @@ class _Batch:
             self.started_for[monitor.job_id, monitor.source_id],
             heard,
             self.now,
+            in_contact=host is None or not is_silent(host, self.now),
         )
         losses = [
             (run, self._loss(monitor, run, host, heard)) for run in self.running[monitor.job_id, monitor.source_id]
         ]
         state = self._after(monitor, settlement, [(run, loss) for run, loss in losses if loss.why])
         again = [settlement.next_deadline, *(loss.look_again for _, loss in losses)]
-        if settlement.held and host is not None and not is_silent(host, self.now):
+        if settlement.held and host is not None and not is_silent(host, self.now - CLOCKS_DIFFER):
             again.append(self.now + RECHECK)
         return {
             **vars(state),
@@ -182,7 +185,9 @@ class _Batch:
 
     def _loss(self, monitor: Monitor, run: Run, host: Endpoint | None, heard: datetime | None) -> Loss:
         running = RunningRun(run.started_at or run.sort_at, self.boots.get(run.id, ""))
-        found = deadlines.loss(running, _duration(monitor.run_limit_s), host.boot_id if host else "", heard, self.now)
+        # After a restart, the finish may still wait on the host, unless it said in its last contact that nothing does.
+        boot_id = host.boot_id if host is not None and heard == host.last_seen_at else ""
+        found = deadlines.loss(running, _duration(monitor.run_limit_s), boot_id, heard, self.now)
         if found.look_again and host is not None and is_silent(host, self.now):
             return Loss(look_again=found.look_again if found.look_again > self.now + RECHECK else None)
         return found

@@ -1,7 +1,7 @@
 """The state machine of monitors. Pure, and the only one.
 
-A monitor's ``health`` follows from its runs alone. Its ``state`` equals the health, unless the job is paused or its
-monitor retired. So pausing and resuming does not change the health.
+A monitor's ``health`` follows from its runs alone: from the latest that has ended or was missed. Its ``state`` equals
+the health, unless the job is paused or its monitor retired. So pausing and resuming does not change the health.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ WORST_FIRST = ("failing", "invalid", "stuck", "missed", "late", "unknown", "wait
 
 @dataclass(frozen=True)
 class MonitorState:
-    """The columns of a monitor that events change."""
+    """The columns of a monitor that events change.
+
+    ``health_run_id`` and ``health_at``: the run that decided the health. A later one may run or have been skipped.
+    """
 
     state: str = "waiting"
     health: str = "waiting"
+    health_run_id: str | None = None
+    health_at: datetime | None = None
     last_run_id: str | None = None
     last_run_status: str | None = None
     last_run_at: datetime | None = None
@@ -57,18 +62,40 @@ def after(monitor: MonitorState, event: Event) -> MonitorState:
         return replace(monitor, state="retired")
     if isinstance(event, JobPresent):
         return replace(monitor, state="paused" if event.resting else monitor.health)
-    return _ran(monitor, event) if _is_latest(monitor, event) else monitor
-
-
-def _is_latest(monitor: MonitorState, run: RunChanged) -> bool:
-    """Whether the run is the monitor's last run, or started after it."""
-    return run.run_id == monitor.last_run_id or monitor.last_run_at is None or monitor.last_run_at <= run.at
+    return _decided(_ran(monitor, event), event)
 
 
 def _ran(monitor: MonitorState, run: RunChanged) -> MonitorState:
-    health = HEALTH.get(run.status, monitor.health)
+    if not _is_latest(run, monitor.last_run_id, monitor.last_run_at):
+        return monitor
+    return replace(monitor, last_run_id=run.run_id, last_run_status=run.status, last_run_at=run.at)
+
+
+def _decided(monitor: MonitorState, run: RunChanged) -> MonitorState:
+    if run.status not in HEALTH or not _is_latest(run, monitor.health_run_id, monitor.health_at):
+        return monitor
+    health = HEALTH[run.status]
     state = monitor.state if monitor.state in RESTING else health
-    return MonitorState(state, health, run.run_id, run.status, run.at)
+    return replace(monitor, state=state, health=health, health_run_id=run.run_id, health_at=run.at)
+
+
+def _is_latest(run: RunChanged, run_id: str | None, at: datetime | None) -> bool:
+    """Whether the run is the one with this id, or started after it."""
+    return run.run_id == run_id or at is None or at <= run.at
+
+
+def without(monitor: MonitorState, run_id: str, others: Iterable[RunChanged]) -> MonitorState:
+    """The monitor as if the run had never been. ``others``: the latest of its other runs that decide the health."""
+    if run_id not in (monitor.health_run_id, monitor.last_run_id):
+        return monitor
+    if monitor.last_run_id == run_id:
+        monitor = replace(monitor, last_run_id=None, last_run_status=None, last_run_at=None)
+    if monitor.health_run_id == run_id:
+        state = monitor.state if monitor.state in RESTING else "waiting"
+        monitor = replace(monitor, state=state, health="waiting", health_run_id=None, health_at=None)
+    for run in sorted(others, key=lambda each: each.at):
+        monitor = after(monitor, run)
+    return monitor
 
 
 def badness(state: str) -> int:

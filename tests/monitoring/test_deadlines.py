@@ -19,6 +19,7 @@ from crontopus_app.monitoring.deadlines import (
     loss,
     missed_run_id,
     settle,
+    slot_of_run,
 )
 from crontopus_app.monitoring.installed import InstalledLine
 
@@ -104,6 +105,36 @@ def test_an_edited_schedule_is_due_by_each_line_in_its_time() -> None:
 )
 def test_a_run_belongs_to_the_slot_that_it_can_be_of(started: str, *, is_missed: bool) -> None:
     assert bool(missed(DAILY, now="27 03:00", started=(started,))) is is_missed
+
+
+@pytest.mark.parametrize(
+    ("schedule", "started", "slot"),
+    [
+        ("0 2 * * *", "27 02:00", "27 02:00"),
+        ("0 2 * * *", "27 02:59", "27 02:00"),
+        ("0 2 * * *", "27 01:59", "27 02:00"),
+        ("0 2 * * *", "27 03:00", "27 03:00"),  # none: after the deadline
+        ("0 2 * * *", "27 01:58", "27 01:58"),  # none: too early
+        ("*/5 * * * *", "27 02:04", "27 02:05"),  # one minute before the next slot, four after the last
+        ("*/5 * * * *", "27 02:01", "27 02:00"),
+        ("* * * * *", "27 02:01", "27 02:01"),
+        ("@reboot", "27 02:01", "27 02:01"),
+    ],
+)
+def test_the_slot_of_a_run_is_the_nearest_that_it_can_be_of(schedule: str, started: str, slot: str) -> None:
+    assert slot_of_run([line(schedule)], None, at(started)) == at(slot)
+
+
+def test_a_start_more_than_a_day_after_its_slot_is_not_looked_up() -> None:
+    assert slot_of_run([line("0 2 * * *")], 3 * DAY, at("27 01:00")) == at("26 02:00")
+    assert slot_of_run([line("0 2 * * 1")], 3 * DAY, at("25 02:00")) == at("25 02:00")
+
+
+def test_a_silent_host_must_have_been_heard_after_the_deadline() -> None:
+    def held(heard: str) -> bool:
+        return settle([DAILY], None, None, [], at(heard), at("27 12:00"), in_contact=False).held
+
+    assert (held("27 02:59"), held("27 03:00")) == (True, False)
 
 
 def test_a_run_of_one_slot_does_not_hide_the_next_one() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crontopus_app.monitoring.state import (
+    HEALTH,
     Event,
     JobPresent,
     JobRemoved,
@@ -17,6 +18,7 @@ from crontopus_app.monitoring.state import (
     RunChanged,
     after,
     badness,
+    without,
     worst,
 )
 from tests.cast import NOON
@@ -98,9 +100,24 @@ def test_a_repeat_changes_nothing(events: list[Event], data: st.DataObject) -> N
     assert end(*again) == end(*events)
 
 
-@given(st.permutations([ran("failed", 0), ran("success", 1), ran("timeout", 2), ran("success", 3)]))
-def test_runs_that_have_ended_may_be_told_in_any_order(events: list[RunChanged]) -> None:
-    assert end(*events) == MonitorState("ok", "ok", "r3", "success", NOON + timedelta(minutes=3))
+TOLD = [ran("failed", 0), ran("success", 1), ran("timeout", 2), ran("success", 3), ran("skipped", 4), ran("running", 5)]
+
+
+@given(st.permutations(TOLD))
+def test_runs_may_be_told_in_any_order(events: list[RunChanged]) -> None:
+    """The latest that has ended gives the health, although later ones run or were skipped."""
+    at = NOON + timedelta(minutes=3)
+    assert end(*events) == MonitorState("ok", "ok", "r3", at, "r5", "running", NOON + timedelta(minutes=5))
+
+
+@given(st.permutations(TOLD), st.booleans())
+def test_a_run_that_never_was_leaves_no_trace(events: list[RunChanged], paused: bool) -> None:
+    told = [*events, ran("missed", 6, "gone"), *([JobPresent(resting=True)] if paused else [])]
+    kept = [*events, *([JobPresent(resting=True)] if paused else [])]
+    others = [run for run in TOLD if run.status in HEALTH]
+    left, expected = without(end(*told), "gone", others), end(*kept)
+    assert (left.state, left.health, left.health_run_id) == (expected.state, expected.health, expected.health_run_id)
+    assert without(expected, "gone", others) == expected
 
 
 def test_the_worst_state_comes_first() -> None:

@@ -13,10 +13,12 @@ from contract import wire
 from crontopus_app.base.db import storable
 from crontopus_app.base.errors import Conflict, CrontopusError, NotFound
 from crontopus_app.models import JobIndex
+from crontopus_app.monitoring import installed
+from crontopus_app.monitoring.deadlines import EARLY, missed_run_id, slot_of_run
 from crontopus_app.monitoring.fold import RunFacts, fold
 from crontopus_app.monitoring.intake.rows import STATE, Rows, Sender, SentCheckin
 from crontopus_app.monitoring.intake.statements import Row, statements
-from crontopus_app.monitoring.state import MonitorState, RunChanged, after
+from crontopus_app.monitoring.state import MonitorState, RunChanged, after, without
 
 OUTPUT_LIMIT = 256 * 1024
 AHEAD = timedelta(minutes=5)
@@ -162,9 +164,9 @@ def _update_monitor(rows: Rows, run: Row, now: datetime, *, is_new: bool) -> Non
     monitor = rows.monitors.get((run["job_id"], run["source_id"]))
     if monitor is None:
         return
-    if is_new and _is_settled(monitor, run["slot"]):
-        rows.ran_after_all(monitor, run["slot"])
     before = MonitorState(**{name: monitor[name] for name in STATE})
+    if is_new and _is_settled(monitor, run["slot"]):
+        before = _ran_after_all(rows, monitor, before, run, now)
     changed = vars(after(before, RunChanged(run["id"], run["status"], _order_in_time(run, now))))
     changed = changed | {"next_deadline": _next_deadline(monitor, run)}
     if any(monitor[name] != value for name, value in changed.items()):
@@ -172,8 +174,21 @@ def _update_monitor(rows: Rows, run: Row, now: datetime, *, is_new: bool) -> Non
 
 
 def _is_settled(monitor: Row, slot: datetime | None) -> bool:
-    """Whether the evaluator may have recorded the slot as missed."""
-    return slot is not None and monitor["settled_until"] is not None and slot <= monitor["settled_until"]
+    """Whether the evaluator may have recorded the slot, or the next one, as missed."""
+    return slot is not None and monitor["settled_until"] is not None and slot <= monitor["settled_until"] + EARLY
+
+
+def _ran_after_all(rows: Rows, monitor: Row, state: MonitorState, run: Row, now: datetime) -> MonitorState:
+    """Removes the missed run of the slot of which ``run`` is. Returns the monitor's state without it."""
+    grace = None if monitor["grace_s"] is None else timedelta(seconds=monitor["grace_s"])
+    slot = slot_of_run(installed.load(monitor["lines"]), grace, run["slot"])
+    missed = missed_run_id(monitor["id"], slot)
+    rows.remove_missed(missed)
+    if missed not in (state.health_run_id, state.last_run_id):
+        return state
+    decided = rows.newest_decided(run)
+    others = [RunChanged(each["id"], each["status"], _order_in_time(each, now)) for each in decided]
+    return without(state, missed, others)
 
 
 def _order_in_time(run: Row, now: datetime) -> datetime:

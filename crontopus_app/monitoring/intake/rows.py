@@ -8,22 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
 
 from sqlalchemy import Table
 
 from contract import wire
 from crontopus_app.models import metadata
-from crontopus_app.monitoring.deadlines import missed_run_id
 from crontopus_app.monitoring.intake.statements import Row, Statements
-from crontopus_app.monitoring.state import MonitorState
+from crontopus_app.monitoring.state import HEALTH, MonitorState
 
 RUN, OUTPUT, CHECKIN, MONITOR, JOB = (
     metadata.tables[name] for name in ("run", "run_output", "check_in", "monitor", "job_index")
 )
 STATE = tuple(field.name for field in fields(MonitorState))
 MONITORED = (*STATE, "next_deadline", "updated_at")
-MONITORS = ("id", "job_id", "source_id", "job_name", "namespace", "run_limit_s", "settled_until", *MONITORED)
+MONITORS = (
+    "id",
+    "job_id",
+    "source_id",
+    "job_name",
+    "namespace",
+    "lines",
+    "grace_s",
+    "run_limit_s",
+    "settled_until",
+    *MONITORED,
+)
 
 
 @dataclass(frozen=True)
@@ -125,9 +134,18 @@ class Rows:
         self._checkins.append(row)
         self.seen[row["id"], row["source_id"]] = row["run_id"]
 
-    def ran_after_all(self, monitor: Row, slot: datetime) -> None:
-        """Removes the run that recorded this slot as missed."""
-        self._missed.add(missed_run_id(monitor["id"], slot))
+    def remove_missed(self, run_id: str) -> None:
+        """Removes the run that recorded a slot as missed, if there is one."""
+        self._missed.add(run_id)
+
+    def newest_decided(self, of: Row) -> list[Row]:
+        """Of the runs of ``of``'s monitor that decide its health, the newest stored one and all of this batch."""
+        among = {name: {of[name]} for name in ("tenant_id", "job_id", "source_id")} | {"status": set(HEALTH)}
+        columns = ("id", "sort_at", "slot", *among)
+        # One of them may be a missed run that this batch removes.
+        stored = self._statements.select(RUN, columns, among, order="sort_at", newest=len(self._missed) + 1)()
+        runs = {run["id"]: run for run in stored if run["id"] not in self._missed} | self.runs
+        return [run for run in runs.values() if all(run[name] in values for name, values in among.items())]
 
     def write(self) -> None:
         """Writes the rows. Raises IntegrityError if another process inserted one of the new rows meanwhile."""

@@ -75,10 +75,14 @@ class Statements(ABC):
         among: Mapping[str, Collection[str]],
         order: str = "",
         lock: str = "",
+        newest: int = 0,
     ) -> Fetch:
-        """Selects the rows in which each column of ``among`` has one of its values."""
+        """Selects the rows in which each column of ``among`` has one of its values.
+
+        With ``newest``, only so many of them, those with the largest value of ``order``.
+        """
         columns = tuple(columns)
-        fetch = self.query(_select(table, columns, tuple(among), order), tuple(among.values()), lock)
+        fetch = self.query(_select(table, columns, tuple(among), order, newest), tuple(among.values()), lock)
         readers = self._readers(table, columns)
 
         def rows() -> list[Row]:
@@ -109,9 +113,10 @@ class Statements(ABC):
 
 
 @lru_cache(maxsize=100)
-def _select(table: Table, columns: tuple[str, ...], among: tuple[str, ...], order: str) -> str:
+def _select(table: Table, columns: tuple[str, ...], among: tuple[str, ...], order: str, newest: int) -> str:
     where = " AND ".join(f'"{name}" {{among}}' for name in among)
     ordered = f' ORDER BY "{order}"' if order else ""
+    ordered += f" DESC LIMIT {newest}" if newest else ""
     return f'SELECT {_names(columns)} FROM "{table.name}" WHERE {where}{ordered}'  # noqa: S608 -- names from the models
 
 
