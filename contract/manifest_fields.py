@@ -209,7 +209,20 @@ AGENT = Object(
 
 ALERTS = Object(
     (
-        Field("after", "after", Integer(1, 1000), "Failures in a row before an incident"),
+        Field("after", "after", Integer(1, 1000), "Bad runs in a row that open an incident"),
+        Field("recover", "recover", Integer(1, 20), "Good runs in a row that close it"),
+        Field(
+            "rate",
+            "rate",
+            Text("a rate", r"^([1-9]|1[0-9]|20)/([1-9]|1[0-9]|20)\Z", "is not a rate up to 20/20; write 3/10"),
+            "So many bad runs among the last so many open an incident too",
+        ),
+        Field(
+            "noSuccessFor",
+            "no_success_for",
+            duration(timedelta(minutes=1)),
+            "A time without any success that opens an incident, whatever `after` forgives",
+        ),
         Field("route", "route", Text("a route", NAME_PATTERN, NAME_HINT, 63), "Route from crontopus.yaml"),
         Field("remind", "remind", duration(timedelta(minutes=1)), "Interval of reminders while the incident is open"),
     ),

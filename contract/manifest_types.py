@@ -61,11 +61,17 @@ class AgentTarget:
 
 @dataclass(frozen=True)
 class Alerts:
-    """``after`` failures in a row open an incident."""
+    """``after`` failures in a row open an incident, ``recover`` good runs in a row close it.
+
+    ``rate`` (``3/10``: three bad runs among the last ten) opens one too, and so does ``no_success_for`` so long.
+    """
 
     after: int = 1
     route: str | None = None
     remind: timedelta | None = None
+    recover: int = 1
+    rate: str | None = None
+    no_success_for: timedelta | None = None
 
 
 @dataclass(frozen=True)

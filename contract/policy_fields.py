@@ -10,7 +10,7 @@ from typing import Any
 from contract.manifest_fields import NAME_HINT, NAME_PATTERN, SPEC, check_zone
 from contract.manifest_kinds import BAD, Choice, Kind, ListOf, MapOf, Number, Reader, Text, duration
 from contract.manifest_object import Field, Object
-from contract.policy_types import DAYS, Freeze, Prune, Retention, Route, Silence, When
+from contract.policy_types import DAYS, Escalation, Freeze, Group, Prune, Retention, Route, Silence, When
 from contract.yaml_nodes import Node, to_plain
 
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z"
@@ -138,10 +138,39 @@ WHEN = Object(
     When,
 )
 
+_CHANNELS = ListOf(_PATTERN, least=1, most=20, unique=True)
+_GROUPED_BY = Text(
+    "what to group by",
+    r"^(namespace|endpoint|cause|job|label:.+)\Z",
+    "is not `namespace`, `endpoint`, `cause`, `job` or `label:NAME`",
+)
+
+GROUP = Object(
+    (
+        Field("by", "by", ListOf(_GROUPED_BY, single=True, most=10, unique=True), "What a message has in common"),
+        Field("wait", "wait", duration(timedelta(0), timedelta(hours=1)), "Delay of the first message"),
+        Field("interval", "interval", duration(timedelta(0), _DAY), "Time between two messages of a group"),
+    ),
+    Group,
+)
+
+ESCALATION = Object(
+    (
+        Field(
+            "after", "after", duration(timedelta(minutes=1), 7 * _DAY), "Time since the incident opened", True, "15m"
+        ),
+        Field("channels", "channels", _CHANNELS, "Channels that are told too", True, "[phone]"),
+    ),
+    Escalation,
+)
+
 ROUTE = Object(
     (
-        Field("channels", "channels", ListOf(_PATTERN, least=1, most=20, unique=True), "Channel names", True, "[mail]"),
+        Field("channels", "channels", _CHANNELS, "Channel names", True, "[mail]"),
         Field("when", "when", WHEN, "Conditions; default: always"),
+        Field("group", "group", GROUP, "Which incidents share a message, and its delays"),
+        Field("repeat", "repeat", duration(timedelta(minutes=1)), "Interval of reminders until it is acknowledged"),
+        Field("escalate", "escalate", ListOf(ESCALATION, most=10), "Further channels if nobody acknowledges it"),
     ),
     Route,
 )

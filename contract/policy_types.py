@@ -36,11 +36,34 @@ def _any(patterns: tuple[str, ...], text: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Incidents with the same values of ``by`` share a message: the first after ``wait``, others after ``interval``."""
+
+    by: tuple[str, ...] = ()
+    wait: timedelta = timedelta(seconds=30)
+    interval: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Escalation:
+    """So long after an incident opened, ``channels`` are told too, unless somebody has acknowledged it."""
+
+    after: timedelta
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Route:
-    """The channels that receive problems of the jobs for which the conditions hold."""
+    """The channels that receive problems of the jobs for which the conditions hold.
+
+    ``repeat``: an open incident that nobody acknowledged is told again after this time; None: never.
+    """
 
     channels: tuple[str, ...]
     when: When = When()
+    group: Group = Group()
+    repeat: timedelta | None = timedelta(hours=4)
+    escalate: tuple[Escalation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,14 +163,12 @@ class Policy:
         )
         return next(covering, None)
 
-    def channels_for(
+    def routes_for(
         self, route: str | None, namespace: str, name: str, labels: Mapping[str, str], endpoint: str = ""
-    ) -> tuple[str, ...]:
-        """The channels of the manifest's route, or of every route whose conditions hold if it names none; each once."""
-        named = self.routes.get(route or "")
-        routes = [named] if named else list(self.routes.values())
-        matching = [each for each in routes if each.when.holds(namespace, name, labels, endpoint)]
-        return tuple(dict.fromkeys(channel for each in matching for channel in each.channels))
+    ) -> dict[str, Route]:
+        """The manifest's route, or every route whose conditions hold if it names none."""
+        named = {route: self.routes[route]} if route and route in self.routes else self.routes
+        return {key: each for key, each in named.items() if each.when.holds(namespace, name, labels, endpoint)}
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ SCOPES = frozenset(
         "write:jobs",
         "read:agents",
         "write:agents",
+        "read:alerts",
+        "write:alerts",
         "read:tokens",
         "write:tokens",
         "admin:*",

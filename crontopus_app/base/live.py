@@ -21,7 +21,7 @@ CHANNEL = "crontopus:live"
 
 @dataclass(frozen=True)
 class Event:
-    """A tenant's object changed. ``kind`` is run, job, endpoint, change, tenant or session.
+    """A tenant's object changed. ``kind`` is run, job, endpoint, change, incident, tenant or session.
 
     An empty ``id`` means several objects of that kind.
     """

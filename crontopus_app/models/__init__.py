@@ -1,5 +1,6 @@
 """All tables. Importing this package registers them in ``metadata``."""
 
+from crontopus_app.models.alerts import Channel, Delivery, Incident, IncidentEvent, Mail
 from crontopus_app.models.base import metadata
 from crontopus_app.models.hosts import Endpoint, EnrollmentToken
 from crontopus_app.models.jobs import Change, JobIndex, Monitor
@@ -11,14 +12,19 @@ __all__ = [
     "ApiToken",
     "Audit",
     "Change",
+    "Channel",
     "CheckIn",
     "Creation",
+    "Delivery",
     "Endpoint",
     "EnrollmentToken",
     "GitCredential",
+    "Incident",
+    "IncidentEvent",
     "JobIndex",
     "Lease",
     "LoginSession",
+    "Mail",
     "Monitor",
     "Run",
     "RunOutput",

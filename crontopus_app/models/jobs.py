@@ -80,6 +80,7 @@ class Monitor(TableModel, table=True):
     ``lines`` are the lines that were installed (``monitoring/installed.py``). Slots up to ``settled_until`` are
     settled; the evaluator looks at the monitor again at ``next_deadline`` (None: nothing is due, or its host is
     silent).
+    ``alert_at`` is when the monitor is compared with its incident next; ``incident_id`` is the open one.
     ``grace_s`` is the manifest's start grace, ``run_limit_s`` the longest time of a run with all its retries.
     """
 
@@ -107,4 +108,6 @@ class Monitor(TableModel, table=True):
     run_limit_s: float | None = None
     settled_until: datetime | None = Field(default=None, sa_type=Instant)
     next_deadline: datetime | None = Field(default=None, sa_type=Instant, index=True)
+    alert_at: datetime | None = Field(default=None, sa_type=Instant, index=True)
+    incident_id: str | None = None
     updated_at: datetime = Field(sa_type=Instant)

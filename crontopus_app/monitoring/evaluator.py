@@ -174,6 +174,7 @@ class _Batch:
             (run, self._loss(monitor, run, host, heard)) for run in self.running[monitor.job_id, monitor.source_id]
         ]
         state = self._after(monitor, settlement, [(run, loss) for run, loss in losses if loss.why])
+        news = settlement.missed or any(loss.why for _, loss in losses)
         again = [settlement.next_deadline, *(loss.look_again for _, loss in losses)]
         if settlement.held and host is not None and not is_silent(host, self.now - CLOCKS_DIFFER):
             again.append(self.now + RECHECK)
@@ -181,6 +182,7 @@ class _Batch:
             **vars(state),
             "settled_until": settlement.settled_until,
             "next_deadline": min((each for each in again if each is not None), default=None),
+            "alert_at": self.now if news else monitor.alert_at,
         }
 
     def _loss(self, monitor: Monitor, run: Run, host: Endpoint | None, heard: datetime | None) -> Loss:

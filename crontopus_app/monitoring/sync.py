@@ -63,7 +63,7 @@ class _Expected:
         retired = after(MonitorState(row.state, row.health), JobRemoved()).state
         if stays or row.state == retired:
             return None
-        return {"state": retired, "outcome": "", "reason": "", "lines": [], "next_deadline": None}
+        return {"state": retired, "outcome": "", "reason": "", "lines": [], "next_deadline": None, "alert_at": now}
 
 
 def lock_tenant(session: Session, tenant_id: str) -> Tenant | None:
@@ -190,7 +190,7 @@ def _followed(row: Any, target: Target, now: datetime) -> dict[str, Any] | None:
     expected = {"job_name": target.job_name, "namespace": target.namespace, **vars(target.limits)}
     if row.state == state and all(getattr(row, name) == value for name, value in expected.items()):
         return None
-    return {"state": state, **expected, **_deadlines(row.state, state, now)}
+    return {"state": state, **expected, **_deadlines(row.state, state, now), "alert_at": now}
 
 
 def _deadlines(before: str, state: str, now: datetime) -> dict[str, Any]:
@@ -229,6 +229,7 @@ def _create(session: Session, tenant_id: str, instances: dict[tuple[str, str], T
             "applied_commit": "",
             "lines": [],
             **vars(target.limits),
+            "alert_at": now,
             "updated_at": now,
         }
         for (job_id, endpoint_id), target in instances.items()

@@ -32,13 +32,18 @@ from crontopus_app.models import (
     ApiToken,
     Audit,
     Change,
+    Channel,
     CheckIn,
     Creation,
+    Delivery,
     Endpoint,
     EnrollmentToken,
     GitCredential,
+    Incident,
+    IncidentEvent,
     JobIndex,
     LoginSession,
+    Mail,
     Monitor,
     Run,
     RunOutput,
@@ -132,6 +137,8 @@ def _purge(tenant_id: str, held: HeldLease) -> None:
     while _purge_runs(tenant_id):
         held.renew()
     with writing() as session:
+        for table in (Mail, Delivery, Channel, IncidentEvent, Incident):
+            session.execute(_of_tenant(table, tenant_id))
         for table in (CheckIn, Monitor, JobIndex, Change, GitCredential, Creation, Endpoint):
             session.execute(_of_tenant(table, tenant_id))
         session.execute(_of_tenant(Audit, tenant_id).where(col(Audit.action) != ACTION))

@@ -13,7 +13,7 @@ from contract.manifest_fields import AGENT, ALERTS, CHECKIN, METADATA, OUTPUT, R
 from contract.manifest_kinds import BAD
 from contract.manifest_object import Field, Object
 from contract.policy import decode as decode_policy
-from contract.policy_fields import FREEZE, POLICY, PRUNE, RETENTION, ROUTE, SILENCE, WHEN
+from contract.policy_fields import ESCALATION, FREEZE, GROUP, POLICY, PRUNE, RETENTION, ROUTE, SILENCE, WHEN
 
 TEXT = (Path(__file__).parents[2] / "docs" / "manifest.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
@@ -31,6 +31,8 @@ TABLES = {
     "`spec.alerts`": ALERTS,
     "Policy": POLICY,
     "`routes`": ROUTE,
+    "`routes.group`": GROUP,
+    "`routes.escalate`": ESCALATION,
     "`when`": WHEN,
     "`silences`": SILENCE,
     "`freeze`": FREEZE,

@@ -107,14 +107,14 @@ def test_a_silence_covers_what_it_names_until_its_end(now: str, name: str, silen
     assert (policy().silenced(at(now), "production", name, {}) is not None) == silent
 
 
-def test_routes_lead_to_channels() -> None:
+def test_routes_hold_by_their_conditions_or_by_name() -> None:
     decoded_policy = policy()
-    assert decoded_policy.channels_for("everyone", "x", "a", {}) == ("mail",)
-    assert decoded_policy.channels_for("oncall", "production", "a", {"tier": "2"}) == ("pager", "mail")
-    assert decoded_policy.channels_for("oncall", "staging", "a", {"tier": "2"}) == ()
-    assert decoded_policy.channels_for(None, "production", "a", {"tier": "1"}) == ("pager", "mail")
-    assert decoded_policy.channels_for(None, "production", "a", {}) == ("mail",)
-    assert decoded_policy.channels_for("unknown", "production", "a", {}) == ("mail",)
+    assert list(decoded_policy.routes_for("everyone", "x", "a", {})) == ["everyone"]
+    assert list(decoded_policy.routes_for("oncall", "production", "a", {"tier": "2"})) == ["oncall"]
+    assert list(decoded_policy.routes_for("oncall", "staging", "a", {"tier": "2"})) == []
+    assert list(decoded_policy.routes_for(None, "production", "a", {"tier": "1"})) == ["oncall", "everyone"]
+    assert list(decoded_policy.routes_for(None, "production", "a", {})) == ["everyone"]
+    assert list(decoded_policy.routes_for("unknown", "production", "a", {})) == ["everyone"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, or_
-from sqlmodel import col, func, select
+from sqlmodel import Session, col, func, select
 
 from contract import wire
 from crontopus_app.base import clock, queue
@@ -24,10 +24,15 @@ from crontopus_app.jobs import edits
 from crontopus_app.jobs.index import index
 from crontopus_app.models import (
     Audit,
+    Channel,
     CheckIn,
     Creation,
+    Delivery,
     Endpoint,
     GitCredential,
+    Incident,
+    IncidentEvent,
+    Mail,
     Run,
     RunOutput,
     Tenant,
@@ -94,7 +99,23 @@ def furnish(actor: Actor) -> str:
         session.add(GitCredential(tenant_id=actor.tenant_id, user_id=actor.user_id, **git))
         sent = {"key_hmac": "0" * 64, "owner": actor.user_id, "request": "POST /api/tokens", "salt": "salt"}
         session.add(Creation(tenant_id=actor.tenant_id, created_at=NOON, **sent))
+        _alert(session, actor.tenant_id)
     return token
+
+
+def _alert(session: Session, tenant_id: str) -> None:
+    """An incident, and a mail about it."""
+    words: dict[str, Any] = {"subject": "monitor:1", "cause": "failing", "title": "backup", "what": "exit 1"}
+    incident = Incident(tenant_id=tenant_id, since=NOON, opened_at=NOON, **words)
+    session.add(incident)
+    session.flush()
+    session.add(IncidentEvent(tenant_id=tenant_id, incident_id=incident.id, at=NOON, kind="opened"))
+    channel = Channel(tenant_id=tenant_id, name="mail", kind="email", settings="sealed", created_at=NOON)
+    session.add(channel)
+    told = {"channel_id": channel.id, "event": "opened", "created_at": NOON, "next_at": NOON}
+    delivery = Delivery(tenant_id=tenant_id, **told)
+    session.add(delivery)
+    session.add(Mail(id=delivery.id, tenant_id=tenant_id, recipient="a@example.com", subject="s", raw="r", at=NOON))
 
 
 def left(tenant_id: str, user_id: str) -> dict[str, int]:

@@ -18,7 +18,7 @@ from crontopus_app.monitoring.deadlines import EARLY, missed_run_id, slot_of_run
 from crontopus_app.monitoring.fold import RunFacts, fold
 from crontopus_app.monitoring.intake.rows import STATE, Rows, Sender, SentCheckin
 from crontopus_app.monitoring.intake.statements import Row, statements
-from crontopus_app.monitoring.state import MonitorState, RunChanged, after, without
+from crontopus_app.monitoring.state import HEALTH, MonitorState, RunChanged, after, without
 
 OUTPUT_LIMIT = 256 * 1024
 AHEAD = timedelta(minutes=5)
@@ -168,9 +168,18 @@ def _update_monitor(rows: Rows, run: Row, now: datetime, *, is_new: bool) -> Non
     if is_new and _is_settled(monitor, run["slot"]):
         before = _ran_after_all(rows, monitor, before, run, now)
     changed = vars(after(before, RunChanged(run["id"], run["status"], _order_in_time(run, now))))
-    changed = changed | {"next_deadline": _next_deadline(monitor, run)}
+    changed = changed | {
+        "next_deadline": _next_deadline(monitor, run),
+        "alert_at": _alert_at(monitor, changed, run, now),
+    }
     if any(monitor[name] != value for name, value in changed.items()):
         rows.put_monitor(monitor | changed | {"updated_at": now})
+
+
+def _alert_at(monitor: Row, changed: Row, run: Row, now: datetime) -> datetime | None:
+    """When the monitor is to be compared with its incident: now, if the run may open, change or close one."""
+    decides = run["status"] in HEALTH and (run["status"] != "success" or monitor["incident_id"] is not None)
+    return now if decides or changed["state"] != monitor["state"] else monitor["alert_at"]
 
 
 def _is_settled(monitor: Row, slot: datetime | None) -> bool:

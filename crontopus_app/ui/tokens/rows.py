@@ -16,6 +16,8 @@ SCOPES = (
     ("write:jobs", "create, change, pause and delete jobs"),
     ("read:agents", "see endpoints and their crontabs"),
     ("write:agents", "rename, wake and revoke endpoints"),
+    ("read:alerts", "see incidents, channels and deliveries"),
+    ("write:alerts", "acknowledge incidents, create and test channels"),
     ("read:tokens", "list tokens"),
     ("write:tokens", "create weaker tokens, revoke any, enrol hosts"),
     ("admin:*", "all of these and the export; for operators, the installation"),
