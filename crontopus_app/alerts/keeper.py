@@ -1,4 +1,4 @@
-"""Opens and closes incidents. One process leads; others stand by."""
+"""Opens and closes incidents and decides their messages. One process leads; others stand by."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from crontopus_app.alerts import levels, monitors
+from crontopus_app.alerts import levels, monitors, notify
 from crontopus_app.base.errors import CrontopusError
 from crontopus_app.base.leases import HeldLease, LeaseLost, lease
 from crontopus_app.monitoring.evaluator import SILENT_AFTER
@@ -49,5 +49,5 @@ def _lead(held: HeldLease, stop: threading.Event, now: Callable[[], datetime], s
         if clock - compared >= LEVELS_S:
             levels.compare(now(), silence=now() - started >= SETTLED)
             compared = clock
-        if not monitors.compare_due(now()):
+        if not monitors.compare_due(now()) + notify.notify_due(now()):
             stop.wait(PAUSE_S)

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -47,6 +47,9 @@ NAMES = frozenset(
         "SECRET_KEY",
         "TRUSTED_PROXIES",
         "WORKERS",
+        "SMTP_URL",
+        "MAIL_FROM",
+        "ALERT_NETWORKS",
     }
 )
 
@@ -73,6 +76,9 @@ class Settings:
     secret_key: str
     trusted_proxies: tuple[str, ...]
     workers: int
+    smtp_url: str
+    mail_from: str
+    alert_networks: tuple[IPv4Network | IPv6Network, ...]
     embedded_database: bool
     embedded_redis: bool
     embedded_forge: bool
@@ -120,6 +126,9 @@ def read(environ: Mapping[str, str]) -> Settings:
         secret_key=_secret(values, "SECRET_KEY", home / "secrets" / "secret_key"),
         trusted_proxies=tuple(p.strip() for p in values.get("TRUSTED_PROXIES", "").split(",") if p.strip()),
         workers=_positive("WORKERS", values.get("WORKERS", "1")),
+        smtp_url=_smtp_url(values.get("SMTP_URL", "")),
+        mail_from=_mail_from(values.get("MAIL_FROM", ""), public_url),
+        alert_networks=_networks("ALERT_NETWORKS", values.get("ALERT_NETWORKS", "")),
         embedded_database="DATABASE_URL" not in values,
         embedded_redis="REDIS_URL" not in values,
         embedded_forge=embedded_forge,
@@ -134,7 +143,7 @@ def read(environ: Mapping[str, str]) -> Settings:
 
 
 # Settings whose value is never shown.
-SECRETS = frozenset({"FORGEJO_ADMIN_PASSWORD", "SECRET_KEY"})
+SECRETS = frozenset({"FORGEJO_ADMIN_PASSWORD", "SECRET_KEY", "SMTP_URL"})
 
 
 def in_force(config: Settings) -> dict[str, str]:
@@ -154,6 +163,9 @@ def in_force(config: Settings) -> dict[str, str]:
         "SECRET_KEY": config.secret_key,
         "TRUSTED_PROXIES": ", ".join(config.trusted_proxies),
         "WORKERS": str(config.workers),
+        "SMTP_URL": config.smtp_url,
+        "MAIL_FROM": config.mail_from,
+        "ALERT_NETWORKS": ", ".join(map(str, config.alert_networks)),
     }
 
 
@@ -289,6 +301,33 @@ def _secret(values: Mapping[str, str], name: str, path: Path) -> str:
             f"{path} is empty because an earlier start was interrupted. Delete it and start again."
         )
     return secret
+
+
+def _smtp_url(value: str) -> str:
+    """``smtp://USER:PASSWORD@HOST:587`` (STARTTLS is required), or ``smtps://…`` (TLS from the start)."""
+    if value and (urlsplit(value).scheme not in ("smtp", "smtps") or not urlsplit(value).hostname):
+        raise ConfigurationError(
+            f"{PREFIX}SMTP_URL must look like smtp://USER:PASSWORD@mail.example.com:587, or smtps:// for TLS from the "
+            "start."
+        )
+    return value
+
+
+def _mail_from(value: str, public_url: str) -> str:
+    host = urlsplit(public_url).hostname or ""
+    sender = value or f"crontopus@{'localhost' if ':' in host else host}"
+    if not re.fullmatch(r"[^\s@<>\"(),:;]+@[^\s@<>\"(),:;]+", sender):
+        raise ConfigurationError(f"{PREFIX}MAIL_FROM must be a mail address, such as crontopus@example.com.")
+    return sender
+
+
+def _networks(name: str, value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{PREFIX}{name} must list networks such as 10.1.0.0/16, separated by commas: {error}."
+        ) from error
 
 
 def _positive(name: str, value: str) -> int:

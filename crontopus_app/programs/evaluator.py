@@ -1,4 +1,4 @@
-"""``crontopus-server evaluator``: a process that evaluates the deadlines of all monitors, and keeps the incidents."""
+"""``crontopus-server evaluator``: a process that evaluates deadlines, keeps the incidents, and sends messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from crontopus_app.alerts import keeper
+from crontopus_app.alerts import keeper, sender
 from crontopus_app.base import clock
 from crontopus_app.monitoring import evaluator
 
@@ -18,7 +18,12 @@ def run() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    thread = threading.Thread(target=keeper.run, args=(stop, clock.now), name="incidents")
-    thread.start()
+    beside = [
+        threading.Thread(target=keeper.run, args=(stop, clock.now), name="incidents"),
+        threading.Thread(target=sender.run, args=(stop, clock.now), name="deliveries"),
+    ]
+    for thread in beside:
+        thread.start()
     evaluator.run(stop, clock.now)
-    thread.join()
+    for thread in beside:
+        thread.join()

@@ -1,0 +1,15 @@
+"""The kinds of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from crontopus_app.alerts.channels.base import Kind
+from crontopus_app.alerts.channels.chat import Discord, Ntfy, Slack, Telegram
+from crontopus_app.alerts.channels.pagerduty import PagerDuty
+from crontopus_app.alerts.channels.webhook import Webhook
+from crontopus_app.alerts.mail import Mail
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind for kind in (Mail(), Webhook(), Slack(), Discord(), Telegram(), Ntfy(), PagerDuty())
+}

@@ -1,0 +1,229 @@
+"""What each kind of channel sends, how it stays in the receiver's limits, and what it makes of answers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from crontopus_app.alerts.channels.base import Answer, HttpKind
+from crontopus_app.alerts.kinds import KINDS
+from crontopus_app.alerts.notice import IncidentFacts, Notice, cut_tail, headline, in_words
+from tests.cast import NOON
+
+INCIDENT = IncidentFacts(
+    id="8f14e45f-ceea-467f-a8f1-0d3b6a7c1e11",
+    cause="failing",
+    title="production/backup on db01",
+    what="exit 1",
+    since=NOON - timedelta(minutes=2),
+    url="https://cron.example.com/incidents/8f14e45f-ceea-467f-a8f1-0d3b6a7c1e11",
+    why="",
+    namespace="production",
+    job="backup",
+    endpoint="db01",
+    output_tail="a & b <c>\n```\n@everyone *bold*\nlast line",
+)
+OPENED = Notice("d1", "opened", "acme", NOON, (INCIDENT,), 1, "https://cron.example.com")
+CLOSED = replace(OPENED, event="closed", incidents=(replace(INCIDENT, closed_at=NOON),))
+TEST = replace(OPENED, event="test", incidents=())
+LONG = replace(OPENED, incidents=(replace(INCIDENT, output_tail="&" * 9000 + "\n" + "é" * 9000 + "\nthe error"),))
+URL = {"url": "https://hooks.example.com/T/B/x"}
+SETTINGS: dict[str, dict[str, str]] = {
+    "webhook": URL,
+    "slack": URL,
+    "discord": URL,
+    "telegram": {"token": "123456:" + "a" * 35, "chat": "-100"},
+    "ntfy": {"topic": "cron"},
+    "pagerduty": {"key": "a" * 32},
+}
+
+
+def kind(name: str) -> HttpKind:
+    found = KINDS[name]
+    assert isinstance(found, HttpKind)
+    return found
+
+
+def sent(name: str, notice: Notice, **settings: str) -> Any:
+    (request,) = kind(name).requests(SETTINGS[name] | settings, notice)
+    return json.loads(request.body)
+
+
+def answered(name: str, status: int, body: bytes = b"", **headers: str) -> tuple[str, float | None]:
+    verdict = kind(name).judge(Answer(status, headers, body), NOON)
+    return verdict.outcome, verdict.seconds
+
+
+@pytest.mark.parametrize(
+    ("notice", "words"),
+    [
+        (OPENED, "DOWN production/backup on db01: exit 1"),
+        (replace(OPENED, event="reminder"), "STILL DOWN production/backup on db01: exit 1"),
+        (CLOSED, "UP production/backup on db01 after 2 min"),
+        (replace(OPENED, total=40), "DOWN 40 problems: production/backup on db01 and 39 more"),
+        (TEST, "TEST: this channel receives the alerts of acme"),
+    ],
+)
+def test_the_first_line_says_it(notice: Notice, words: str) -> None:
+    assert headline(notice) == words
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(0, "less than a minute"), (12, "12 min"), (185, "3 h 5 min"), (3000, "2 d 2 h")],
+)
+def test_durations_in_words(minutes: int, words: str) -> None:
+    assert in_words(timedelta(minutes=minutes)) == words
+
+
+def test_a_cut_keeps_the_end() -> None:
+    text = "\n".join(f"line {number}" for number in range(1000))
+    found = cut_tail(text, 200)
+    assert len(found) <= 200
+    assert found.endswith("line 999")
+    assert found.startswith("… 98")
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("notice", [OPENED, CLOSED, TEST, LONG, replace(OPENED, event="reminder", total=40)])
+def test_every_kind_tells_every_event(name: str, notice: Notice) -> None:
+    (request,) = kind(name).requests(SETTINGS[name], notice)
+    assert request.method == "POST"
+    assert request.url.startswith("https://")
+    assert json.loads(request.body)
+
+
+def test_a_webhook_is_signed_as_standard_webhooks_says() -> None:
+    key = bytes(range(32))
+    secret = "whsec_" + base64.b64encode(key).decode()
+    (request,) = kind("webhook").requests(URL | {"secret": secret}, OPENED)
+    seconds = str(int(NOON.timestamp()))
+    expected = base64.b64encode(hmac.new(key, f"d1.{seconds}.".encode() + request.body, hashlib.sha256).digest())
+    assert request.headers == {
+        "content-type": "application/json",
+        "webhook-id": "d1",
+        "webhook-timestamp": seconds,
+        "webhook-signature": f"v1,{expected.decode()}",
+    }
+    body = json.loads(request.body)
+    assert (body["type"], body["timestamp"]) == ("incident.opened", "2026-11-23T12:00:00Z")
+    assert body["data"]["incidents"][0]["title"] == "production/backup on db01"
+
+
+def test_the_example_of_standard_webhooks_verifies() -> None:
+    """The example of the specification's documentation: the same id, time, body and secret give its signature."""
+    secret = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    body = b'{"test": 2432232314}'
+    signed = hmac.new(secret, b"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330." + body, hashlib.sha256).digest()
+    assert base64.b64encode(signed).decode() == "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_webhook_in_alertmanagers_shape() -> None:
+    body = sent("webhook", CLOSED, format="alertmanager")
+    (alert,) = body["alerts"]
+    assert (body["version"], body["status"], alert["status"]) == ("4", "resolved", "resolved")
+    assert (alert["startsAt"], alert["endsAt"]) == ("2026-11-23T11:58:00Z", "2026-11-23T12:00:00Z")
+    assert not {"job", "instance"} & alert["labels"].keys()
+
+
+def test_a_webhook_as_a_cloudevent() -> None:
+    body = sent("webhook", OPENED, format="cloudevents")
+    assert (body["specversion"], body["id"], body["type"]) == ("1.0", "d1", "io.crontopus.incident.opened.v1")
+
+
+def test_slack_escapes_its_mark_up_and_stays_in_its_limits() -> None:
+    text = sent("slack", OPENED)["blocks"][1]["text"]["text"]
+    assert "a &amp; b &lt;c&gt;" in text
+    assert text.count("```") == 2
+    long = sent("slack", LONG)["blocks"][1]["text"]["text"]
+    assert len(long) <= 3000
+    assert long.endswith("the error```")
+
+
+def test_discord_pings_nobody_and_stays_in_its_limits() -> None:
+    body = sent("discord", LONG)
+    assert body["allowed_mentions"] == {"parse": []}
+    assert len(body["embeds"][0]["description"]) <= 4096
+    assert len(body["embeds"][0]["title"]) <= 256
+
+
+def test_telegram_escapes_html_and_stays_in_its_limits() -> None:
+    body = sent("telegram", OPENED, thread="7")
+    assert "a &amp; b &lt;c&gt;" in body["text"]
+    assert (body["chat_id"], body["message_thread_id"]) == ("-100", 7)
+    shown = sent("telegram", LONG)["text"].replace("&amp;", "&")
+    assert len(shown) <= 4096
+
+
+@pytest.mark.parametrize(("notice", "action"), [(OPENED, "trigger"), (CLOSED, "resolve")])
+def test_pagerduty_opens_and_resolves_by_one_key(notice: Notice, action: str) -> None:
+    body = sent("pagerduty", notice)
+    assert (body["event_action"], body["dedup_key"]) == (action, f"crontopus:acme:{INCIDENT.id}")
+    assert ("payload" in body) == (action == "trigger")
+
+
+def test_pagerduty_stays_in_its_limits() -> None:
+    body = sent("pagerduty", replace(LONG, incidents=(replace(LONG.incidents[0], what="x" * 3000),)))
+    assert len(body["payload"]["summary"]) == 1024
+    assert len(json.dumps(body)) < 512 * 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body", "headers", "outcome"),
+    [
+        ("webhook", 204, b"", {}, ("sent", None)),
+        ("webhook", 302, b"", {}, ("failed", None)),
+        ("webhook", 400, b"", {}, ("failed", None)),
+        ("webhook", 410, b"", {}, ("broken", None)),
+        ("webhook", 429, b"", {"retry-after": "30"}, ("retry", 30.0)),
+        ("webhook", 503, b"", {"retry-after": "Mon, 23 Nov 2026 12:02:00 GMT"}, ("retry", 120.0)),
+        ("webhook", 500, b"", {"retry-after": "soon"}, ("retry", None)),
+        ("slack", 404, b"no_service", {}, ("broken", None)),
+        ("slack", 400, b"invalid_token", {}, ("broken", None)),
+        ("slack", 400, b"invalid_blocks", {}, ("failed", None)),
+        ("discord", 404, b"", {}, ("broken", None)),
+        ("discord", 429, b'{"retry_after": 1.5}', {}, ("retry", 1.5)),
+        ("telegram", 429, b'{"parameters": {"retry_after": 7}}', {}, ("retry", 7.0)),
+        ("telegram", 403, b'{"description": "Forbidden: bot was blocked by the user"}', {}, ("broken", None)),
+        ("telegram", 400, b'{"description": "Bad Request: chat not found"}', {}, ("broken", None)),
+        ("telegram", 400, b'{"description": "Bad Request: message is too long"}', {}, ("failed", None)),
+        ("pagerduty", 202, b"", {}, ("sent", None)),
+        ("pagerduty", 400, b"", {}, ("failed", None)),
+        ("ntfy", 429, b"", {}, ("retry", None)),
+    ],
+)
+def test_what_answers_mean(
+    name: str, status: int, body: bytes, headers: dict[str, str], outcome: tuple[str, float | None]
+) -> None:
+    assert answered(name, status, body, **headers) == outcome  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "field"),
+    [
+        ("webhook", {}, "url"),
+        ("webhook", {"url": "ftp://example.com"}, "url"),
+        ("webhook", {"url": "https://user:pw@example.com/"}, "url"),
+        ("webhook", URL | {"secret": "whsec_c2hvcnQ="}, "secret"),
+        ("webhook", URL | {"format": "xml"}, "format"),
+        ("webhook", URL | {"colour": "red"}, "colour"),
+        ("email", {"to": "a@example.com\r\nBcc: b@example.com"}, "to"),
+        ("email", {"to": "a@example.com,b@example.com"}, "to"),
+        ("pagerduty", {"key": "short"}, "key"),
+        ("telegram", {"token": "x", "chat": "1"}, "token"),
+    ],
+)
+def test_wrong_settings_are_named(name: str, settings: dict[str, str], field: str) -> None:
+    assert [problem.field for problem in KINDS[name].problems(settings)] == [field]
+
+
+def test_a_request_does_not_show_its_secrets() -> None:
+    (request,) = kind("slack").requests(URL, OPENED)
+    assert repr(request) == "HttpRequest(POST to hooks.example.com)"

@@ -1,0 +1,353 @@
+"""From an incident to the receiver: who is told, when, how often, and what is stored about it. On both databases."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from contract import wire_alerts
+from crontopus_app.alerts import board, incidents, notify, receivers, sender
+from crontopus_app.base.actor import Actor
+from crontopus_app.base.db import reading, writing
+from crontopus_app.models import Delivery, Incident, IncidentEvent, Mail, Tenant, User
+from tests.alerts.receiver import Receiver
+from tests.cast import NOON, join
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+TOLD = NOON + 30 * SECOND
+
+
+@pytest.fixture
+def alice(db: Engine, redis_url: str, local_allowed: None) -> Actor:
+    member = join("alice")
+    with reading() as session:
+        user = session.exec(select(User).where(User.username == "alice")).one()
+    assert member.endpoint_id
+    return Actor(user.id, "alice", "alice", user.email, "user")
+
+
+def set_policy(text: str) -> None:
+    with writing() as session:
+        session.get_one(Tenant, "alice").policy = text.encode()
+
+
+def add_channel(actor: Actor, name: str, url: str, kind: str = "webhook") -> str:
+    settings = {"to": url} if kind == "email" else {"url": url}
+    with writing() as session:
+        return receivers.create(session, actor, wire_alerts.ChannelRequest(name, kind, settings), NOON).id
+
+
+def open_one(number: int = 0, at: datetime = NOON, **facts: str) -> str:
+    words = {"cause": "failing", "title": f"production/job-{number} on db01", "what": "exit 1"}
+    words |= {"namespace": "production", "job_name": f"job-{number}", "job_id": f"job-{number}", **facts}
+    with writing() as session:
+        row = Incident(tenant_id="alice", subject=f"monitor:{number}", since=at, opened_at=at, **words)  # pyright: ignore[reportArgumentType]
+        return incidents.open_incident(session, row, at).id
+
+
+def close(incident_id: str, at: datetime) -> None:
+    with writing() as session:
+        incidents.close(session, session.get_one(Incident, incident_id), "It ran well again.", at)
+
+
+def deliver(now: datetime) -> None:
+    """Decides all messages that are due, and sends them."""
+    while notify.notify_due(now):
+        pass
+    while found := sender.due(now):
+        for _, delivery_id in found:
+            sender.attempt(delivery_id, now)
+
+
+def incident(incident_id: str) -> Incident:
+    with reading() as session:
+        return session.get_one(Incident, incident_id)
+
+
+def told(receiver: Receiver) -> list[tuple[str, int]]:
+    """The event and the number of incidents of each message."""
+    return [(each.json["type"].removeprefix("incident."), each.json["data"]["total"]) for each in receiver.received]
+
+
+def states() -> list[tuple[str, str]]:
+    with reading() as session:
+        rows = session.exec(select(Delivery).order_by(col(Delivery.created_at), col(Delivery.event)))
+        return [(row.event, row.state) for row in rows]
+
+
+def test_people_are_told_once_after_thirty_seconds_and_of_the_end(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    one = open_one()
+    deliver(NOON)
+    deliver(NOON + 29 * SECOND)
+    assert told(receiver) == []
+    deliver(TOLD)
+    deliver(TOLD + MINUTE)
+    assert told(receiver) == [("opened", 1)]
+    close(one, NOON + 5 * MINUTE)
+    deliver(NOON + 5 * MINUTE)
+    deliver(NOON + 6 * MINUTE)
+    assert told(receiver) == [("opened", 1), ("closed", 1)]
+    assert receiver.received[1].json["data"]["headline"] == "UP production/job-0 on db01 after 5 min"
+    assert (incident(one).handling, incident(one).handling_reason) == (
+        "delivered",
+        "Route every channel: told hook.",
+    )
+
+
+def test_what_ends_before_anybody_was_told_is_not_told(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    one = open_one()
+    deliver(NOON)
+    close(one, NOON + 10 * SECOND)
+    deliver(TOLD)
+    assert told(receiver) == []
+    assert incident(one).handling == "resolved"
+
+
+def test_forty_failures_in_a_minute_are_one_message_that_names_ten(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    for number in range(40):
+        open_one(number, NOON + number * SECOND / 2)
+    for second in range(0, 120, 5):
+        deliver(NOON + second * SECOND)
+    assert told(receiver) == [("opened", 40)]
+    assert len(receiver.received[0].json["data"]["incidents"]) == 10
+    open_one(40, NOON + 2 * MINUTE)
+    deliver(NOON + 4 * MINUTE)
+    assert told(receiver) == [("opened", 40)]
+    deliver(TOLD + 5 * MINUTE)
+    assert told(receiver) == [("opened", 40), ("opened", 1)]
+
+
+def test_reminders_come_until_somebody_acknowledges(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    one = open_one()
+    for hour in range(10):
+        deliver(TOLD + hour * HOUR)
+    assert told(receiver) == [("opened", 1), ("reminder", 1), ("reminder", 1)]
+    with writing() as session:
+        board.acknowledge(session, alice, one, NOON + 10 * HOUR)
+    for hour in range(10, 20):
+        deliver(TOLD + hour * HOUR)
+    assert len(told(receiver)) == 3
+
+
+def test_a_snoozed_incident_is_quiet_until_the_end_of_the_snooze(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    one = open_one()
+    with writing() as session:
+        board.snooze(session, alice, one, 60, NOON)
+    deliver(NOON + 59 * MINUTE)
+    assert told(receiver) == []
+    deliver(NOON + HOUR)
+    assert told(receiver) == [("opened", 1)]
+
+
+def test_a_silence_is_kept_with_its_reason_and_what_is_still_wrong_is_told_at_its_end(
+    alice: Actor, receiver: Receiver
+) -> None:
+    add_channel(alice, "hook", receiver.url)
+    set_policy("silences: [{until: 2026-11-23T14:00:00Z, reason: move to db02}]")
+    one = open_one()
+    for minute in range(0, 120, 10):
+        deliver(NOON + minute * MINUTE)
+    assert told(receiver) == []
+    assert (incident(one).handling, incident(one).handling_reason) == (
+        "silenced",
+        "Silenced until 2026-11-23 14:00 UTC (move to db02).",
+    )
+    deliver(NOON + 2 * HOUR)
+    assert told(receiver) == [("opened", 1)]
+    assert incident(one).handling == "delivered"
+
+
+ROUTES = """
+routes:
+  oncall:
+    channels: [phone]
+    when: {labels: {tier: "1"}}
+  night:
+    channels: [hook]
+    when: {namespaces: [production]}
+    repeat: 1h
+    escalate: [{after: 15m, channels: [phone, pigeon]}]
+"""
+
+
+def test_a_route_that_matches_decides_and_escalates(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", f"{receiver.url}/hook")
+    add_channel(alice, "phone", f"{receiver.url}/phone")
+    set_policy(ROUTES)
+    one = open_one()
+    other = open_one(1, namespace="staging")
+    deliver(TOLD)
+    assert [each.path for each in receiver.received] == ["/hook"]
+    assert (incident(other).handling, incident(other).handling_reason) == (
+        "nobody",
+        "No route in crontopus.yaml matches it.",
+    )
+    deliver(NOON + 15 * MINUTE)
+    assert [each.path for each in receiver.received] == ["/hook", "/phone"]
+    assert incident(one).handling_reason == "Route night: told hook, phone. There is no channel pigeon."
+    close(one, NOON + HOUR)
+    deliver(NOON + HOUR)
+    assert sorted(each.path for each in receiver.received[2:]) == ["/hook", "/phone"]
+
+
+def test_an_acknowledged_incident_does_not_escalate(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", f"{receiver.url}/hook")
+    add_channel(alice, "phone", f"{receiver.url}/phone")
+    set_policy(ROUTES)
+    one = open_one()
+    deliver(TOLD)
+    with writing() as session:
+        board.acknowledge(session, alice, one, NOON + MINUTE)
+    deliver(NOON + 15 * MINUTE)
+    assert [each.path for each in receiver.received] == ["/hook"]
+
+
+def test_without_a_channel_the_incident_says_so_and_is_told_once_there_is_one(alice: Actor, receiver: Receiver) -> None:
+    one = open_one()
+    deliver(TOLD)
+    assert incident(one).handling_reason == "There is no channel. Add one on the page Channels."
+    add_channel(alice, "hook", receiver.url)
+    deliver(TOLD + MINUTE)
+    assert told(receiver) == [("opened", 1)]
+
+
+def test_a_receiver_that_is_down_gets_the_message_later_with_the_same_id(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    receiver.answers = [(503, {}, b"later"), (429, {"retry-after": "40"}, b"slow down")]
+    open_one()
+    deliver(TOLD)
+    assert states() == [("opened", "waiting")]
+    deliver(TOLD + 7 * SECOND)
+    deliver(TOLD + 40 * SECOND)
+    assert len(receiver.received) == 2
+    deliver(TOLD + 50 * SECOND)
+    assert states() == [("opened", "sent")]
+    assert len({each.headers["webhook-id"] for each in receiver.received}) == 1
+
+
+def test_after_a_day_a_message_is_given_up_and_the_timeline_says_so(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    set_policy("routes: {all: {channels: [hook], repeat: 90d}}")
+    receiver.answers = [(500, {}, b"broken")] * 100
+    open_one()
+    for hour in range(0, 28, 2):
+        deliver(TOLD + hour * HOUR)
+    assert states() == [("opened", "failed")]
+    with reading() as session:
+        entries = [each.text for each in session.exec(select(IncidentEvent).where(IncidentEvent.kind == "not told"))]
+    assert entries == ["hook was not told (opened): HTTP 500: broken"]
+
+
+def test_never_opened_after_closed_and_no_closing_of_what_was_not_told(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    receiver.answers = [(503, {}, b"")]
+    one = open_one()
+    deliver(TOLD)
+    close(one, TOLD + SECOND)
+    for second in range(60):
+        deliver(TOLD + second * SECOND)
+    assert states() == [("closed", "cancelled"), ("opened", "cancelled")] or states() == [
+        ("opened", "cancelled"),
+        ("closed", "cancelled"),
+    ]
+    assert len(receiver.received) == 1
+
+
+def test_a_worker_that_dies_before_marking_repeats_the_message_once(
+    alice: Actor, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel_id = add_channel(alice, "hook", receiver.url)
+    open_one()
+    while notify.notify_due(TOLD):
+        pass
+    ((_, delivery_id),) = sender.due(TOLD)
+    with reading() as session:
+        delivery = session.get_one(Delivery, delivery_id)
+        channel = session.get_one(receivers.Channel, channel_id)
+        notice = sender.facts.notice(session, delivery, TOLD)
+    sender.send(channel, notice, TOLD)  # and then it is killed
+    deliver(TOLD + SECOND)
+    assert len(receiver.received) == 2
+    assert len({each.headers["webhook-id"] for each in receiver.received}) == 1
+
+
+def test_a_channel_that_is_gone_for_good_is_broken(alice: Actor, receiver: Receiver) -> None:
+    channel_id = add_channel(alice, "hook", receiver.url)
+    receiver.answers = [(410, {}, b"gone")]
+    open_one()
+    deliver(TOLD)
+    with reading() as session:
+        (channel,) = receivers.list_all(session, alice)
+        assert [each.state for each in receivers.deliveries(session, alice, channel_id)] == ["failed"]
+    assert (channel.state, channel.problem) == ("broken", "HTTP 410: gone")
+
+
+def test_a_pager_gets_each_incident_by_itself(alice: Actor) -> None:
+    with writing() as session:
+        form = wire_alerts.ChannelRequest("pager", "pagerduty", {"key": "a" * 32})
+        receivers.create(session, alice, form, NOON)
+    for number in range(3):
+        open_one(number)
+    while notify.notify_due(TOLD):
+        pass
+    with reading() as session:
+        assert [row.total for row in session.exec(select(Delivery))] == [1, 1, 1]
+
+
+def test_mail_without_a_mail_server_lands_in_the_outbox(alice: Actor) -> None:
+    add_channel(alice, "mail", "oncall@example.com", "email")
+    open_one()
+    deliver(TOLD)
+    with reading() as session:
+        (mail,) = receivers.outbox(session, alice)
+        assert session.exec(select(Mail)).one().tenant_id == "alice"
+    assert (mail.recipient, mail.subject) == ("oncall@example.com", "DOWN production/job-0 on db01: exit 1")
+    assert states() == [("opened", "sent")]
+
+
+def test_trying_a_channel(alice: Actor, receiver: Receiver) -> None:
+    channel_id = add_channel(alice, "hook", receiver.url)
+    with writing() as session:
+        receivers.test(session, alice, channel_id, NOON)
+    deliver(NOON)
+    assert told(receiver) == [("test", 1)]
+
+
+def test_secrets_are_sealed_and_never_shown(alice: Actor, receiver: Receiver) -> None:
+    secret = f"{receiver.url}/T0P-SECRET"
+    channel_id = add_channel(alice, "hook", secret)
+    with reading() as session:
+        row = session.get_one(receivers.Channel, channel_id)
+        listed = receivers.list_all(session, alice)
+    assert "SECRET" not in row.settings
+    assert "SECRET" not in json.dumps([vars(each) for each in listed], default=str)
+    with writing() as session:
+        form = wire_alerts.ChannelRequest("renamed", "webhook", {"url": receivers.MASK, "format": "cloudevents"})
+        receivers.change(session, alice, channel_id, form, NOON)
+        receivers.test(session, alice, channel_id, NOON)
+    deliver(NOON)
+    assert receiver.received[0].path == "/T0P-SECRET"
+    assert receiver.received[0].json["type"] == "io.crontopus.incident.test.v1"
+
+
+def test_every_incident_says_what_became_of_it(alice: Actor, receiver: Receiver) -> None:
+    """None is left waiting, whatever the policy."""
+    add_channel(alice, "hook", receiver.url)
+    for policy in ("", ROUTES, "silences: [{until: 2027-01-01T00:00:00Z}]"):
+        set_policy(policy)
+        opened = [open_one(number, namespace=space) for number, space in enumerate(("production", "staging"))]
+        deliver(TOLD)
+        for each in opened:
+            assert incident(each).handling in ("delivered", "silenced", "nobody", "bundled")
+            assert incident(each).handling_reason
+            close(each, TOLD)
+        deliver(TOLD)
