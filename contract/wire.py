@@ -176,6 +176,33 @@ class RunDetail:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """A fact that a verdict rests on. ``at``: when it was so, None if unknown; ``source``: what reported it."""
+
+    at: datetime | None
+    fact: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a job did not run on an endpoint in the slot ``at``.
+
+    ``verdict`` is a stable code, listed in docs/monitoring.md; ``sentence`` says the same in words, ``next`` what to
+    do. ``run_id``: the run of the slot, also one that records it as missed; None if there is none.
+    """
+
+    verdict: str
+    sentence: str
+    evidence: list[Evidence]
+    next: str
+    at: datetime
+    endpoint_id: str | None
+    endpoint_name: str
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
 class RunList:
     runs: list[Run]
     total: int

@@ -67,6 +67,28 @@ def show(job: str, as_json: bool) -> None:
 
 
 @jobs.command()
+@click.argument("job", metavar="NAMESPACE/NAME")
+@click.option("--endpoint", help="The endpoint's name or id. Needed with --at if the job runs on several.")
+@click.option("--at", help="The time of the slot, such as 2026-01-31T02:00. Default: the latest missed or lost run.")
+@output.json_option
+def why(job: str, endpoint: str | None, at: str | None, as_json: bool) -> None:
+    """Say why a job did not run. A time without a zone is in the job's time zone."""
+    answer = connect().get(f"{_path(job)}/why", endpoint=endpoint, at=at)
+    if as_json:
+        output.show_json(answer)
+        return
+    where = f" on {answer['endpoint_name']}" if answer["endpoint_name"] else ""
+    click.echo(output.printable(f"{job}{where}, {output.moment(answer['at'])}: {answer['verdict']}"))
+    click.echo(output.printable(answer["sentence"]))
+    click.echo(output.printable(f"Next: {answer['next']}"))
+    click.echo()
+    output.table(
+        ("at", "fact", "source"),
+        ((output.moment(fact["at"]), fact["fact"], fact["source"]) for fact in answer["evidence"]),
+    )
+
+
+@jobs.command()
 @click.option(
     "--file", "-f", "files", multiple=True, required=True, help="A manifest, a folder, or - for standard input."
 )

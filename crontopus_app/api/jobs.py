@@ -17,7 +17,9 @@ from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading
 from crontopus_app.forge.configured import forge
 from crontopus_app.jobs import changes, edits, history
+from crontopus_app.monitoring.why_facts import NEXT
 from crontopus_app.queries import jobs, plans
+from crontopus_app.queries.why import why
 
 router = APIRouter(tags=["jobs"])
 
@@ -136,6 +138,22 @@ def job_endpoints(namespace: str, name: str, actor: CurrentActor) -> list[wire.I
 def job_forecast(namespace: str, name: str, actor: CurrentActor, now: Now, count: int = 10) -> Forecast:
     with reading() as session:
         return Forecast(namespace, name, jobs.next_runs(session, actor, namespace, name, count, now))
+
+
+WHY = (
+    "Why the job did not run on an endpoint (name or id) in the slot `at`; a time without a zone is in the job's. "
+    "By default: its latest missed or lost run. `verdict` is one of "
+    + ", ".join(f"`{verdict}`" for verdict in NEXT)
+    + "."
+)
+
+
+@router.get("/jobs/{namespace}/{name}/why", description=WHY)
+def job_why(
+    namespace: str, name: str, actor: CurrentActor, now: Now, endpoint: str | None = None, at: datetime | None = None
+) -> wire.Why:
+    with reading() as session:
+        return why(session, actor, namespace, name, now, endpoint=endpoint, at=at)
 
 
 @router.post("/plan", openapi_extra=DOCUMENTED)

@@ -34,6 +34,11 @@ HORIZON_S = 50 * 366 * 86_400
 RECHECK = timedelta(seconds=30)
 
 
+# Why a run is lost, in words.
+RESTARTED = "The host restarted during the run, and nothing was heard of the run since."
+TIME_OVER = "The run did not report its end within its longest possible time."
+
+
 @dataclass(frozen=True)
 class DueSlot:
     """A slot, its deadline, and the slot after it (None: none)."""
@@ -174,7 +179,7 @@ def loss(run: RunningRun, limit: timedelta | None, boot_id: str, heard_until: da
     """
     heard = heard_until is not None and heard_until > run.started_at
     if heard and run.boot_id and boot_id and run.boot_id != boot_id:
-        return Loss("The host restarted during the run, and nothing was heard of the run since.")
+        return Loss(RESTARTED)
     if limit is None:
         return Loss()
     deadline = run.started_at + limit
@@ -182,4 +187,4 @@ def loss(run: RunningRun, limit: timedelta | None, boot_id: str, heard_until: da
         return Loss(look_again=deadline)
     if heard_until is None or heard_until < deadline:
         return Loss(look_again=now + RECHECK)
-    return Loss("The run did not report its end within its longest possible time.")
+    return Loss(TIME_OVER)

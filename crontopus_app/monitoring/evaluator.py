@@ -29,7 +29,10 @@ from crontopus_app.base.live import Event, publish
 from crontopus_app.models import CheckIn, Endpoint, Lease, Monitor, Run
 from crontopus_app.monitoring import deadlines, installed
 from crontopus_app.monitoring.deadlines import RECHECK, Loss, RunningRun, Settlement
+from crontopus_app.monitoring.installed import InstalledLine
 from crontopus_app.monitoring.state import RESTING, MonitorState, RunChanged, after
+from crontopus_app.monitoring.why import why
+from crontopus_app.monitoring.why_facts import Facts, HostFacts, SlotRun
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 SPOOL_PATIENCE = timedelta(hours=1)
 # A monitor that could not be evaluated because of a fault in it is tried again after this time.
 FAULT_PAUSE = timedelta(minutes=5)
+MISSED = SlotRun("missed")
 
 
 def run(stop: threading.Event, now: Callable[[], datetime]) -> None:
@@ -126,6 +130,7 @@ class _Batch:
     now: datetime
     monitors: Sequence[Monitor] = ()
     hosts: dict[str, Endpoint] = field(default_factory=dict)
+    facts: dict[str, HostFacts] = field(default_factory=dict)
     missed: list[dict[str, Any]] = field(default_factory=list)
     lost: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     changed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -160,9 +165,9 @@ class _Batch:
 
     def _settle(self, monitor: Monitor) -> dict[str, Any]:
         host = self.hosts.get(monitor.source_id)
-        heard = heard_until(host, self.now)
+        heard, lines = heard_until(host, self.now), installed.load(monitor.lines)
         settlement = deadlines.settle(
-            installed.load(monitor.lines),
+            lines,
             _duration(monitor.grace_s),
             monitor.settled_until,
             self.started_for[monitor.job_id, monitor.source_id],
@@ -173,7 +178,7 @@ class _Batch:
         losses = [
             (run, self._loss(monitor, run, host, heard)) for run in self.running[monitor.job_id, monitor.source_id]
         ]
-        state = self._after(monitor, settlement, [(run, loss) for run, loss in losses if loss.why])
+        state = self._after(monitor, lines, settlement, [(run, loss) for run, loss in losses if loss.why])
         news = settlement.missed or any(loss.why for _, loss in losses)
         again = [settlement.next_deadline, *(loss.look_again for _, loss in losses)]
         if settlement.held and host is not None and not is_silent(host, self.now - CLOCKS_DIFFER):
@@ -194,11 +199,17 @@ class _Batch:
             return Loss(look_again=found.look_again if found.look_again > self.now + RECHECK else None)
         return found
 
-    def _after(self, monitor: Monitor, settlement: Settlement, losses: Iterable[tuple[Run, Loss]]) -> MonitorState:
+    def _after(
+        self,
+        monitor: Monitor,
+        lines: Sequence[InstalledLine],
+        settlement: Settlement,
+        losses: Iterable[tuple[Run, Loss]],
+    ) -> MonitorState:
         """The monitor's state after missed slots and lost runs, which are noted to be written."""
         state = MonitorState(**{name: getattr(monitor, name) for name in vars(MonitorState())})
         for slot in settlement.missed:
-            row = self._missed_run(monitor, slot.at)
+            row = self._missed_run(monitor, lines, slot.at)
             self.missed.append(row)
             state = after(state, RunChanged(row["id"], "missed", slot.at))
         for run, loss in losses:
@@ -206,8 +217,9 @@ class _Batch:
             state = after(state, RunChanged(run.id, "lost", run.sort_at))
         return state
 
-    def _missed_run(self, monitor: Monitor, slot: datetime) -> dict[str, Any]:
+    def _missed_run(self, monitor: Monitor, lines: Sequence[InstalledLine], slot: datetime) -> dict[str, Any]:
         host = self.hosts.get(monitor.source_id)
+        facts = Facts(slot, self.now, self._host_facts(host), MISSED, lines, job_id=monitor.job_id)
         return {
             "id": deadlines.missed_run_id(monitor.id, slot),
             "tenant_id": monitor.tenant_id,
@@ -224,8 +236,15 @@ class _Batch:
             "sort_at": slot,
             "attempt": 1,
             "commit": monitor.applied_commit,
-            "error": _why_missed(host, slot),
+            "error": why(facts).sentence,
         }
+
+    def _host_facts(self, host: Endpoint | None) -> HostFacts | None:
+        if host is None:
+            return None
+        if host.id not in self.facts:
+            self.facts[host.id] = host_facts(host, self.now)
+        return self.facts[host.id]
 
     def _write(self) -> None:
         insert_missing(self.session, Run.metadata.tables["run"], self.missed)
@@ -242,16 +261,19 @@ class _Batch:
             after_commit(self.session, publish, *events)
 
 
-def _why_missed(host: Endpoint | None, slot: datetime) -> str:
-    """Why no run started in a slot whose line was installed, as far as the contacts with the host tell."""
-    if host is None:
-        return "No ping came."
-    if host.silent_from is None or host.silent_until is None or not host.silent_from <= slot < host.silent_until:
-        return f"{host.name} was in contact and had the line, but reported no run."
-    silence = f"{host.name} was silent from {host.silent_from:%Y-%m-%d %H:%M} to {host.silent_until:%Y-%m-%d %H:%M} UTC"
-    if host.restarted:
-        return f"{silence} and has restarted: it was off."
-    return f"{silence} without a restart, and reported no run afterwards."
+def host_facts(host: Endpoint, now: datetime) -> HostFacts:
+    """What a host's contacts tell of missed slots."""
+    return HostFacts(
+        name=host.name,
+        last_seen_at=host.last_seen_at,
+        silent_from=host.silent_from,
+        silent_until=host.silent_until,
+        restarted=host.restarted,
+        is_silent=is_silent(host, now),
+        spool=host.spool,
+        revoked=host.status != "active",
+        drift=host.drift,
+    )
 
 
 def is_silent(host: Endpoint, now: datetime) -> bool:

@@ -28,6 +28,10 @@ class InstalledLine:
     def is_like(self, other: InstalledLine) -> bool:
         return (self.schedule, self.zone, self.policy) == (other.schedule, other.zone, other.policy)
 
+    def ended_by(self, at: datetime) -> bool:
+        """Whether the line was not installed any more at ``at``."""
+        return self.until is not None and self.until <= at
+
 
 def reported(lines: Sequence[InstalledLine], line: InstalledLine | None, now: datetime) -> tuple[InstalledLine, ...]:
     """The lines after a report, received at ``now``, that says ``line`` is installed; None: no line of this job.
