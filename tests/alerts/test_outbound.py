@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -42,6 +44,11 @@ def request(url: str) -> HttpRequest:
         ("::ffff:93.184.215.14", True),
         ("64:ff9b::7f00:1", False),
         ("64:ff9b::a9fe:a9fe", False),
+        ("64:ff9b::5db8:d70e", True),
+        ("64:ff9b:1::7f00:1", False),
+        ("::7f00:1", False),
+        ("::5efe:7f00:1", False),
+        ("fec0::1", False),
         ("2002:7f00:1::", False),
         ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
     ],
@@ -117,6 +124,44 @@ def test_a_receiver_that_does_not_answer_fails_in_time() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with pytest.raises(outbound.Failed):
             outbound.send(request(url), LOCAL, timeout_s=0.3)
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nx-slow: ", b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n"])
+def test_a_receiver_that_drips_fails_in_time(begin: bytes) -> None:
+    """Each byte comes within the time limit of a read, but the answer never ends."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        dripping = pool.submit(drip, server, begin)
+        with pytest.raises(outbound.Failed, match=r"took too long|Timeout"):
+            outbound.send(request(f"http://127.0.0.1:{server.getsockname()[1]}/"), LOCAL, timeout_s=1.0)
+        assert dripping.result(timeout=60) == "closed by the client"
+
+
+def drip(server: socket.socket, begin: bytes) -> str:
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(begin)
+        connection.settimeout(0.05)
+        for _ in range(400):
+            try:
+                if connection.recv(65536) == b"":
+                    return "closed by the client"
+            except TimeoutError:
+                connection.sendall(b"x")
+            except OSError:
+                return "closed by the client"
+    return "read for 20 s"
+
+
+def test_a_url_is_not_written_to_the_log(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        outbound.send(request(f"{receiver.url}/T000/B000/the-secret"), LOCAL)
+    assert "the-secret" not in caplog.text
+
+
+def test_the_receiver_is_asked_for_a_readable_answer(receiver: Receiver) -> None:
+    outbound.send(request(receiver.url), LOCAL)
+    headers = receiver.received[0].headers
+    assert (headers["accept-encoding"], headers["user-agent"]) == ("identity", "Crontopus")
 
 
 def test_a_receiver_that_is_not_there_fails(receiver: Receiver) -> None:
