@@ -6,7 +6,7 @@ import reflex as rx
 
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import parts, run_table, skeleton, terminal
-from crontopus_app.ui.runs.rows import Fact
+from crontopus_app.ui.runs.rows import EvidenceRow, Fact
 from crontopus_app.ui.runs.state import RunsState, RunState
 
 
@@ -80,10 +80,32 @@ def run() -> rx.Component:
             class_name="head",
         ),
         rx.el.section(rx.el.dl(rx.foreach(RunState.facts, _fact), class_name="facts"), class_name="card"),
+        rx.cond(RunState.why.verdict, _why()),
         rx.cond(RunState.error, parts.note(RunState.error, state="failed")),
         _output(),
         parts.card(RunState.around_title, run_table.table(RunState.around), flush=True),
         shape=skeleton.run(),
+    )
+
+
+def _why() -> rx.Component:
+    """Verdict, sentence, evidence and next step of a missed or lost run."""
+    shown = RunState.why
+    return parts.card(
+        shown.title,
+        rx.el.p(rx.el.b(shown.sentence), class_name="pane"),
+        rx.el.p("Next: ", shown.next, class_name="pane muted"),
+        parts.table(["When", "Evidence", "Source"], rx.foreach(shown.evidence, _evidence)),
+        note=shown.verdict,
+        flush=True,
+    )
+
+
+def _evidence(row: EvidenceRow) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(parts.when(row.at, "exact"), class_name="muted"),
+        rx.el.td(row.fact),
+        rx.el.td(row.source, class_name="muted"),
     )
 
 

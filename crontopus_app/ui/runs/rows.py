@@ -27,6 +27,24 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class EvidenceRow:
+    at: str
+    fact: str
+    source: str
+
+
+@dataclass(frozen=True)
+class WhyView:
+    """Why a run is missed or lost; without a verdict for other runs."""
+
+    title: str
+    verdict: str
+    sentence: str
+    evidence: list[EvidenceRow]
+    next: str
+
+
+@dataclass(frozen=True)
 class RunQuery:
     """The filters in the page's address."""
 
@@ -101,6 +119,12 @@ def facts(detail: wire.RunDetail, usual: Sequence[float] = ()) -> list[Fact]:
         Fact("Flags", ", ".join(flag.replace("_", " ") for flag in run.flags)),
     ]
     return [fact for fact in candidates if fact.value]
+
+
+def why_view(answer: wire.Why, status: str) -> WhyView:
+    title = "Why its end is unknown" if status == "lost" else "Why it did not run"
+    evidence = [EvidenceRow(words.iso(each.at), each.fact, each.source) for each in answer.evidence]
+    return WhyView(title, answer.verdict.replace("_", " "), answer.sentence, evidence, answer.next)
 
 
 def took(duration: float | None, usual: Sequence[float]) -> str:

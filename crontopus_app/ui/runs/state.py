@@ -9,7 +9,9 @@ from sqlmodel import Session
 
 from contract import wire
 from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import NotFound
 from crontopus_app.monitoring import runs, stats
+from crontopus_app.queries.why import HOLES, why_of_run
 from crontopus_app.ui import session
 from crontopus_app.ui.call import moment, shared
 from crontopus_app.ui.kit import run_table
@@ -20,6 +22,7 @@ from crontopus_app.ui.runs.rows import RunQuery
 PAGE = 50
 AROUND = 3
 NONE = rows.RunOutputView([], "", [], True)
+NO_WHY = rows.WhyView("", "", "", [], "")
 
 
 class RunsState(rx.State):
@@ -63,6 +66,7 @@ class RunState(rx.State):
     run: run_table.RunRow = run_table.RunRow()
     facts: list[rows.Fact] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     error: str = ""
+    why: rows.WhyView = NO_WHY
     output: rows.RunOutputView = NONE
     around: list[run_table.RunRow] = []  # noqa: RUF012
     around_title: str = ""
@@ -79,7 +83,19 @@ class RunState(rx.State):
         around = await shared(stats.around, actor, detail.run.id, AROUND)
         session.put(self, "run", run_table.row(detail.run))
         session.put(self, "facts", rows.facts(detail, usual))
-        session.put(self, "error", detail.error)
+        answer = await _why(actor, detail.run)
+        session.put(self, "why", rows.why_view(answer, detail.run.status) if answer else NO_WHY)
+        session.put(self, "error", "" if answer else detail.error)
         session.put(self, "output", rows.shown(detail.output))
         session.put(self, "around", run_table.rows(around))
         session.put(self, "around_title", f"Other runs on {detail.run.endpoint_name or 'this host'} at that time")
+
+
+async def _why(actor: Actor, run: wire.Run) -> wire.Why | None:
+    """Why the run is missed or lost; None for others, and if its job is not monitored any more."""
+    if run.status not in HOLES:
+        return None
+    try:
+        return await shared(why_of_run, actor, run.id, moment())
+    except NotFound:
+        return None
