@@ -6,10 +6,14 @@ from collections.abc import Mapping
 
 from crontopus_app.alerts.channels.base import Kind
 from crontopus_app.alerts.channels.chat import Discord, Ntfy, Slack, Telegram
+from crontopus_app.alerts.channels.goalert import GoAlert
+from crontopus_app.alerts.channels.jsm import Jsm
 from crontopus_app.alerts.channels.pagerduty import PagerDuty
+from crontopus_app.alerts.channels.teams import Teams
 from crontopus_app.alerts.channels.webhook import Webhook
 from crontopus_app.alerts.mail import Mail
 
 KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (Mail(), Webhook(), Slack(), Discord(), Telegram(), Ntfy(), PagerDuty())
+    kind.name: kind
+    for kind in (Mail(), Webhook(), Slack(), Discord(), Teams(), Telegram(), Ntfy(), PagerDuty(), Jsm(), GoAlert())
 }

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 from urllib.parse import unquote, urlsplit
 
 from crontopus_app.alerts.channels.base import Kind, Setting, Verdict
-from crontopus_app.alerts.notice import Notice, cut_tail, headline, lines
+from crontopus_app.alerts.notice import Notice, cut_tail, headline, lines, printable
 
 ADDRESS = r"[^\s@<>\"(),:;]{1,64}@[^\s@<>\"(),:;]{1,190}"
 CONNECT_S = 30.0
@@ -28,7 +28,7 @@ class Mail(Kind):
 def message(settings: Mapping[str, str], notice: Notice, sender: str) -> EmailMessage:
     """The mail. Its Message-ID is that of the delivery; mails about one incident are one thread."""
     mail = EmailMessage(policy=SMTP)
-    subject = " ".join(headline(notice).split())
+    subject = headline(notice)
     mail["Subject"] = subject if len(subject) <= MOST_SUBJECT else f"{subject[: MOST_SUBJECT - 1]}…"
     mail["From"], mail["To"] = f"Crontopus <{sender}>", settings["to"]
     mail["Date"] = format_datetime(notice.at)
@@ -39,24 +39,19 @@ def message(settings: Mapping[str, str], notice: Notice, sender: str) -> EmailMe
     mail["List-Id"] = f"<{notice.tenant}.crontopus.{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    text = cut_tail("\n".join(_printable(line) for line in lines(notice)), MOST_TEXT)
+    text = cut_tail("\n".join(printable(line) for line in lines(notice)), MOST_TEXT)
     mail.set_content(text + "\n", cte="quoted-printable")
     mail.add_alternative(_html(subject, text, notice), subtype="html", cte="quoted-printable")
     return mail
 
 
-def _printable(line: str) -> str:
-    return "".join(letter if letter.isprintable() or letter == "\t" else "\u2400" for letter in line)
-
-
 def _html(subject: str, text: str, notice: Notice) -> str:
     colour = "#1a7f37" if notice.event == "closed" else "#0969da" if notice.event == "test" else "#cf222e"
-    url = notice.incidents[0].url if notice.total == 1 and notice.incidents else f"{notice.console_url}/incidents"
     return (
         f'<!doctype html><html><body style="font-family:sans-serif;max-width:640px">'
         f'<p style="border-left:4px solid {colour};padding-left:10px;font-size:17px">{html.escape(subject)}</p>'
         f'<pre style="white-space:pre-wrap;font-size:13px">{html.escape(text)}</pre>'
-        f'<p><a href="{html.escape(url, quote=True)}">Open in Crontopus</a></p></body></html>\n'
+        f'<p><a href="{html.escape(notice.url, quote=True)}">Open in Crontopus</a></p></body></html>\n'
     )
 
 

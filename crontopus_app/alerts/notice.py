@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -57,6 +57,13 @@ class Notice:
         return f"crontopus:{self.tenant}:{self.incidents[0].id if self.incidents else 'test'}"
 
     @property
+    def url(self) -> str:
+        """The page of what the message is about."""
+        if not self.incidents:
+            return self.console_url
+        return self.incidents[0].url if self.total == 1 else f"{self.console_url}/incidents"
+
+    @property
     def more(self) -> int:
         """How many incidents are counted, but not named."""
         return max(0, self.total - len(self.incidents))
@@ -64,6 +71,10 @@ class Notice:
 
 def headline(notice: Notice) -> str:
     """One line: ``DOWN production/backup on db01: exit 1``."""
+    return " ".join(_headline(notice).split())
+
+
+def _headline(notice: Notice) -> str:
     if notice.event == "test" or not notice.incidents:
         return f"TEST: this channel receives the alerts of {notice.tenant}"
     first = notice.incidents[0]
@@ -118,12 +129,44 @@ def in_words(duration: timedelta) -> str:
     return f"{hours} h {rest} min" if hours else f"{rest} min"
 
 
-def cut_tail(text: str, most: int) -> str:
-    """The end of ``text`` in at most ``most`` characters, where errors are; says how many lines are left out."""
-    if len(text) <= most:
+def cut_tail(text: str, most: int, size: Callable[[str], int] = len) -> str:
+    """The end of ``text``, where errors are, of at most ``most`` by ``size``; says how many lines are left out."""
+    if size(text) <= most:
         return text
-    kept = text[-(most - 40) :]
+    kept = _end(text, most - 40, size)
     begin, newline, rest = kept.partition("\n")
     kept = rest if newline and len(begin) < 200 else kept
     left_out = text.count("\n") - kept.count("\n")
     return f"… {left_out:,} lines left out\n{kept}" if left_out else f"… {kept}"
+
+
+def cut(text: str, most: int, size: Callable[[str], int] = len) -> str:
+    """The begin of ``text`` of at most ``most`` by ``size``, with ``…`` if something is left out."""
+    if size(text) <= most:
+        return text
+    kept = _end(text[::-1], most - size("…"), size)[::-1]
+    return f"{kept}…"
+
+
+def _end(text: str, most: int, size: Callable[[str], int]) -> str:
+    """The longest end of ``text`` whose size is at most ``most``."""
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if size(text[middle:]) <= most else (middle + 1, high)
+    return text[low:]
+
+
+def utf16_units(text: str) -> int:
+    """The length as JavaScript, Telegram and Windows count: most emojis count as two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def octets(text: str) -> int:
+    """The length in UTF-8."""
+    return len(text.encode(errors="surrogatepass"))
+
+
+def printable(line: str) -> str:
+    """The line with control characters, such as those of colours, replaced by a visible mark."""
+    return "".join(letter if letter.isprintable() or letter == "\t" else "\u2400" for letter in line)

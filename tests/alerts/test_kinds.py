@@ -6,15 +6,19 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
+from crontopus_app.alerts import outbound
 from crontopus_app.alerts.channels.base import Answer, HttpKind
 from crontopus_app.alerts.kinds import KINDS
-from crontopus_app.alerts.notice import IncidentFacts, Notice, cut_tail, headline, in_words
+from crontopus_app.alerts.notice import IncidentFacts, Notice, cut_tail, headline, in_words, utf16_units
+from tests.alerts.receiver import Receiver
 from tests.cast import NOON
 
 INCIDENT = IncidentFacts(
@@ -42,7 +46,18 @@ SETTINGS: dict[str, dict[str, str]] = {
     "telegram": {"token": "123456:" + "a" * 35, "chat": "-100"},
     "ntfy": {"topic": "cron"},
     "pagerduty": {"key": "a" * 32},
+    "teams": URL,
+    "jsm": {"key": "0000-key-of-an-integration"},
+    "goalert": {"server": "https://goalert.example.com/", "token": "3e0ab4e5-0000-4000-8000-000000000000"},
 }
+EMOJIS = replace(
+    OPENED, incidents=(replace(INCIDENT, what="🔥" * 1500, output_tail="🧨" * 9000 + "\n\x1b[31mthe error"),)
+)
+FORTY = replace(
+    OPENED,
+    incidents=tuple(replace(INCIDENT, id=str(n), why='"why" \\ ' * 60) for n in range(10)),
+    total=40,
+)
 
 
 def kind(name: str) -> HttpKind:
@@ -92,7 +107,9 @@ def test_a_cut_keeps_the_end() -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("notice", [OPENED, CLOSED, TEST, LONG, replace(OPENED, event="reminder", total=40)])
+@pytest.mark.parametrize(
+    "notice", [OPENED, CLOSED, TEST, LONG, EMOJIS, FORTY, replace(OPENED, event="reminder", total=40)]
+)
 def test_every_kind_tells_every_event(name: str, notice: Notice) -> None:
     (request,) = kind(name).requests(SETTINGS[name], notice)
     assert request.method == "POST"
@@ -154,6 +171,112 @@ def test_discord_pings_nobody_and_stays_in_its_limits() -> None:
     assert len(body["embeds"][0]["title"]) <= 256
 
 
+def test_discord_shows_names_as_they_are() -> None:
+    body = sent("discord", replace(OPENED, incidents=(replace(INCIDENT, title="production/my_job_x on db01"),)))
+    assert body["embeds"][0]["title"] == r"DOWN production/my\_job\_x on db01: exit 1"
+
+
+def test_emojis_count_twice_where_the_receiver_counts_so() -> None:
+    telegram = sent("telegram", EMOJIS)["text"]
+    assert utf16_units(re.sub("<[^>]+>", "", telegram)) <= 4096
+    assert telegram.endswith("the error</pre>")
+    embed = sent("discord", EMOJIS)["embeds"][0]
+    assert utf16_units(embed["title"]) <= 256
+    assert utf16_units(embed["description"]) <= 4096
+    assert all(utf16_units(block["text"]["text"]) <= 3000 for block in sent("slack", EMOJIS)["blocks"])
+
+
+def test_ntfy_counts_bytes() -> None:
+    """A longer message becomes an attachment, or is refused."""
+    message = sent("ntfy", EMOJIS)["message"]
+    assert len(message.encode()) <= 4096
+    assert message.endswith("the error")
+
+
+@pytest.mark.parametrize("name", ["slack", "discord", "telegram"])
+def test_chats_link_to_the_incident(name: str) -> None:
+    """A code block, in which the text is, has no links."""
+    text = json.dumps(sent(name, OPENED))
+    assert f'"{INCIDENT.url}' in text or f"<{INCIDENT.url}|" in text
+    assert "https://cron.example.com/incidents" in json.dumps(sent(name, replace(OPENED, total=3)))
+
+
+@pytest.mark.parametrize("notice", [OPENED, LONG, EMOJIS, FORTY])
+def test_teams_stays_in_28_kilobytes_without_markdown(notice: Notice) -> None:
+    (request,) = kind("teams").requests(URL, notice)
+    assert len(request.body) <= 28 * 1024
+    card = json.loads(request.body)["attachments"][0]["content"]
+    assert card["body"][0]["inlines"][0]["text"].startswith("DOWN ")
+    assert {element["type"] for element in card["body"]} == {"RichTextBlock"}
+    assert card["actions"][0]["url"] == notice.url
+
+
+def test_teams_shows_the_output_with_its_end_last() -> None:
+    last = sent("teams", EMOJIS)["attachments"][0]["content"]["body"][-1]["inlines"][0]
+    assert (last["text"], last["fontType"]) == ("\u2400[31mthe error", "Monospace")
+
+
+def test_teams_says_that_it_does_not_confirm() -> None:
+    assert not kind("teams").confirms
+    verdict = kind("teams").judge(Answer(202, {}, b""), NOON)
+    assert (verdict.outcome, "Teams does not say" in verdict.words) == ("sent", True)
+
+
+def test_jsm_opens_and_closes_by_one_alias() -> None:
+    (opened,) = kind("jsm").requests(SETTINGS["jsm"], OPENED)
+    (closed,) = kind("jsm").requests(SETTINGS["jsm"] | {"product": "opsgenie-eu"}, CLOSED)
+    alert = json.loads(opened.body)
+    assert opened.url == "https://api.atlassian.com/jsm/ops/integration/v2/alerts"
+    assert opened.headers["authorization"] == "GenieKey 0000-key-of-an-integration"
+    assert (alert["alias"], alert["priority"]) == (f"crontopus:acme:{INCIDENT.id}", "P2")
+    assert closed.url == (
+        f"https://api.eu.opsgenie.com/v2/alerts/crontopus%3Aacme%3A{INCIDENT.id}/close?identifierType=alias"
+    )
+    assert json.loads(closed.body)["note"] == "UP production/backup on db01 after 2 min"
+
+
+def test_jsm_stays_in_its_limits() -> None:
+    alert = sent("jsm", EMOJIS)
+    assert (len(alert["message"]), alert["message"][-1]) == (130, "…")
+    assert len(alert["description"]) <= 15_000
+
+
+def test_goalert_opens_and_closes_by_one_key() -> None:
+    (opened,) = kind("goalert").requests(SETTINGS["goalert"], OPENED)
+    assert opened.url == (
+        "https://goalert.example.com/api/v2/generic/incoming?token=3e0ab4e5-0000-4000-8000-000000000000"
+    )
+    body, closing = json.loads(opened.body), sent("goalert", CLOSED)
+    assert body["dedup"] == closing["dedup"] == f"crontopus:acme:{INCIDENT.id}"
+    assert (body.get("action"), closing["action"]) == (None, "close")
+    assert len(sent("goalert", EMOJIS)["details"].encode()) <= 6144
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ((200, {}, b"ok"), ("sent", None)),
+        ((302, {"location": "/inside"}, b""), ("failed", None)),
+        ((410, {}, b"gone"), ("broken", None)),
+        ((429, {"Retry-After": "30"}, b"slow down"), ("retry", 30.0)),
+        ((503, {}, b""), ("retry", None)),
+    ],
+)
+def test_each_kind_with_a_receiver(
+    name: str, answer: tuple[int, dict[str, str], bytes], outcome: tuple[str, float | None], receiver: Receiver
+) -> None:
+    """The bytes of the request arrive as they are, and its answer is judged, whatever the kind."""
+    (request,) = kind(name).requests(SETTINGS[name], OPENED)
+    here = re.sub(r"^https://[^/]+", receiver.url, request.url)
+    receiver.answers = [answer]
+    verdict = kind(name).judge(outbound.send(replace(request, url=here), (ip_network("127.0.0.0/8"),)), NOON)
+    (received,) = receiver.received
+    assert (received.body, f"{receiver.url}{received.path}".rstrip("/")) == (request.body, here.rstrip("/"))
+    assert request.headers.items() <= received.headers.items()
+    assert (verdict.outcome, verdict.seconds) == outcome
+
+
 def test_telegram_escapes_html_and_stays_in_its_limits() -> None:
     body = sent("telegram", OPENED, thread="7")
     assert "a &amp; b &lt;c&gt;" in body["text"]
@@ -194,6 +317,10 @@ def test_pagerduty_stays_in_its_limits() -> None:
         ("telegram", 403, b'{"description": "Forbidden: bot was blocked by the user"}', {}, ("broken", None)),
         ("telegram", 400, b'{"description": "Bad Request: chat not found"}', {}, ("broken", None)),
         ("telegram", 400, b'{"description": "Bad Request: message is too long"}', {}, ("failed", None)),
+        ("telegram", 400, b'{"parameters": {"migrate_to_chat_id": -100123}}', {}, ("broken", None)),
+        ("jsm", 202, b"", {}, ("sent", None)),
+        ("jsm", 401, b"", {}, ("broken", None)),
+        ("goalert", 204, b"", {}, ("sent", None)),
         ("pagerduty", 202, b"", {}, ("sent", None)),
         ("pagerduty", 400, b"", {}, ("failed", None)),
         ("ntfy", 429, b"", {}, ("retry", None)),
@@ -218,6 +345,10 @@ def test_what_answers_mean(
         ("email", {"to": "a@example.com,b@example.com"}, "to"),
         ("pagerduty", {"key": "short"}, "key"),
         ("telegram", {"token": "x", "chat": "1"}, "token"),
+        ("ntfy", {"topic": "cron", "token": "tk_é"}, "token"),
+        ("teams", {"url": "http://example.com/x"}, "url"),
+        ("jsm", SETTINGS["jsm"] | {"product": "other"}, "product"),
+        ("goalert", SETTINGS["goalert"] | {"server": "goalert.example.com"}, "server"),
     ],
 )
 def test_wrong_settings_are_named(name: str, settings: dict[str, str], field: str) -> None:

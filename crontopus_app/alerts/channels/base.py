@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from contract.wire import Problem
@@ -106,6 +108,11 @@ class HttpKind(Kind):
         return Verdict("failed", words)
 
 
+def post_json(url: str, body: Any, headers: Mapping[str, str] | None = None) -> HttpRequest:
+    data = json.dumps(body, ensure_ascii=False).encode(errors="replace")
+    return HttpRequest("POST", url, {"content-type": "application/json", **(headers or {})}, data)
+
+
 def retry_after(answer: Answer, now: datetime) -> float | None:
     """The seconds that the receiver asks to wait, given as seconds or as a date."""
     given = answer.headers.get("retry-after", "").strip()
@@ -133,4 +140,5 @@ def _wrong(field: str, message: str) -> Problem:
 
 
 URL = r"https?://[^\s/@]+(/\S*)?"
+HOOK_URL = r"https://[^\s/@]+/\S+"
 WRONG_URL = "Write a URL that begins with https:// or http://, without user name or password."
