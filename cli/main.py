@@ -11,8 +11,10 @@ import click
 
 GROUPS = {
     "auth": ("cli.commands.auth", "auth", "Sign in and out, change the password, list sessions."),
+    "channels": ("cli.commands.channels", "channels", "List channels, and send test messages."),
     "endpoints": ("cli.commands.endpoints", "endpoints", "List, show and revoke endpoints."),
     "export": ("cli.commands.export", "export", "Save all data of the account as a ZIP file."),
+    "incidents": ("cli.commands.incidents", "incidents", "List incidents, acknowledge and snooze them."),
     "jobs": ("cli.commands.jobs", "jobs", "List, show, apply and delete jobs."),
     "manifest": ("cli.commands.manifest", "manifest_group", "Check and explain manifests and schedules offline."),
     "runs": ("cli.commands.runs", "runs", "List and show runs."),

@@ -3,7 +3,7 @@ import { go } from "./addresses.js";
 import { around, byId, withModifier } from "./dom.js";
 import { collects, focusBox, takesKey } from "./search.js";
 
-const PAGES = { o: "/", j: "/jobs", r: "/runs", e: "/endpoints", p: "/repository" };
+const PAGES = { o: "/", i: "/incidents", j: "/jobs", r: "/runs", e: "/endpoints", p: "/repository" };
 const PATIENCE_MS = 1500;
 let pressedG = -Infinity;
 

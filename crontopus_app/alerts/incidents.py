@@ -18,6 +18,7 @@ def open_incident(session: Session, incident: Incident, now: datetime) -> Incide
     session.add(incident)
     session.flush()
     note(session, incident, "opened", now, f"{incident.cause}: {incident.what}")
+    after_commit(session, publish, Event(incident.tenant_id, "tenant", incident.tenant_id))
     return incident
 
 
@@ -42,6 +43,7 @@ def close(session: Session, incident: Incident, why: str, now: datetime) -> None
     incident.notify_at = now if incident.told_at else None
     session.add(incident)
     note(session, incident, "closed", now, why)
+    after_commit(session, publish, Event(incident.tenant_id, "tenant", incident.tenant_id))
 
 
 def note(session: Session, incident: Incident, kind: str, now: datetime, text: str = "", actor: str = "") -> None:

@@ -132,9 +132,9 @@ def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
     addresses = [str(each[4][0]).partition("%")[0] for each in found]
     for address in addresses:
         if not may_reach(ip_address(address), allowed):
+            named = address if address == host else f"{host} leads to {address}, which"
             raise Refused(
-                f"{host} leads to {address}, which is private or reserved. The operator can allow its network with "
-                "CRONTOPUS_ALERT_NETWORKS."
+                f"{named} is private or reserved. The operator can allow its network with CRONTOPUS_ALERT_NETWORKS."
             )
     return addresses[0]
 

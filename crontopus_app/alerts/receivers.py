@@ -119,6 +119,18 @@ def deliveries(session: Session, actor: Actor, channel_id: str) -> list[wire_ale
     return [delivery(each, row.name) for each in session.exec(newest.limit(SHOWN))]
 
 
+def newest(session: Session, actor: Actor) -> list[wire_alerts.Delivery]:
+    """The newest messages to all channels."""
+    actor.require("read:alerts")
+    query = (
+        select(Delivery, Channel.name)
+        .join(Channel, col(Channel.id) == Delivery.channel_id, isouter=True)
+        .where(Delivery.tenant_id == actor.tenant_id)
+        .order_by(col(Delivery.created_at).desc())
+    )
+    return [delivery(row, name or "a deleted channel") for row, name in session.exec(query.limit(SHOWN))]
+
+
 def outbox(session: Session, actor: Actor) -> list[wire_alerts.Mail]:
     """The newest mails that were kept here, because no mail server is configured."""
     actor.require("read:alerts")

@@ -84,5 +84,6 @@ def _to(name: str, rules: Route, existing: Collection[str], now: datetime, opene
     missing = [channel for channel in wanted if channel not in existing]
     lacks = f" There is no channel {', '.join(missing)}." if missing else ""
     if not found:
-        return Told("nobody", f"Route {name} names no channel that exists.{lacks}")
-    return Told("delivered", f"Route {name}: told {', '.join(found)}.{lacks}", found, name, rules)
+        return Told("nobody", f"The route {name} names no channel that exists.{lacks}")
+    by = "Every channel is told" if name == DEFAULT else f"The route {name} tells"
+    return Told("delivered", f"{by}: {', '.join(found)}.{lacks}", found, name, rules)

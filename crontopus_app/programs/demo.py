@@ -107,6 +107,7 @@ def run(config: Settings, say: Callable[[str], None]) -> None:
         _sign_in(http, password)
         _wait(lambda: _has_repository(http), "The demo's repository is not ready. Is a worker running?", stop)
         skipped = _make_jobs(http, stop)
+        _make_channel(http)
         agent = _agent(folder, http, config, say)
     say(f"Demo: open {config.public_url} and sign in as {NAME} with the password {password}")
     say(f"Demo: a demo clock runs {folder / 'crontab'} instead of cron. Your own crontab is not changed.")
@@ -174,6 +175,13 @@ def _make_jobs(http: httpx.Client, stop: threading.Event) -> set[str]:
             _checked(http.put(f"/api/jobs/{form['namespace']}/{form['name']}", json=changed))
     skipped = {form["name"] for form in JOBS if form["annotations"]["fate"].startswith("missed")}
     return {job_id for name, job_id in _ids(http).items() if name in skipped}
+
+
+def _make_channel(http: httpx.Client) -> None:
+    """Creates a channel for mails; without a mail server, they are kept in the outbox."""
+    if not _checked(http.get("/api/channels")):
+        form = {"name": "mail", "kind": "email", "settings": {"to": "demo@example.org"}}
+        _checked(http.post("/api/channels", json=form))
 
 
 def _ids(http: httpx.Client) -> dict[str, str]:

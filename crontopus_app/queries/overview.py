@@ -11,6 +11,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select, union_all
 
 from contract import wire
+from crontopus_app.alerts import board
 from crontopus_app.base.actor import Actor
 from crontopus_app.hosts import endpoints
 from crontopus_app.jobs import changes
@@ -69,13 +70,14 @@ class Totals:
 
     jobs: int
     endpoints: int
+    incidents: int
 
 
 def totals(session: Session, actor: Actor) -> Totals:
     """The counts in the console's navigation."""
     active = (Endpoint.tenant_id == actor.tenant_id, Endpoint.status == "active")
     hosts = session.exec(select(func.count()).select_from(Endpoint).where(*active)).one()
-    return Totals(jobs.count(session, actor), hosts)
+    return Totals(jobs.count(session, actor), hosts, board.count_open(session, actor.tenant_id))
 
 
 def overview(session: Session, actor: Actor, now: datetime) -> Overview:

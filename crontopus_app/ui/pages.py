@@ -10,12 +10,16 @@ from typing import Any
 import reflex as rx
 
 from crontopus_app.base.settings import DEVELOPMENT
+from crontopus_app.ui.channels.page import channels
+from crontopus_app.ui.channels.state import ChannelsState
 from crontopus_app.ui.edit.page import edit, new
 from crontopus_app.ui.edit.state import EditState
 from crontopus_app.ui.endpoints.page import endpoint, endpoints
 from crontopus_app.ui.endpoints.state import EndpointsState, EndpointState
 from crontopus_app.ui.enrol.page import enrol
 from crontopus_app.ui.enrol.state import EnrolState
+from crontopus_app.ui.incidents.page import incident, incidents
+from crontopus_app.ui.incidents.state import IncidentsState, IncidentState
 from crontopus_app.ui.job.page import job
 from crontopus_app.ui.job.state import JobState
 from crontopus_app.ui.jobs.page import jobs
@@ -62,11 +66,14 @@ PAGES = (
     Page("/jobs/[ns]/[job_name]/edit", "Edit job", edit, EditState.load),
     Page("/runs", "Runs", runs, RunsState.load),
     Page("/runs/[run_id]", "Run", run, RunState.load),
+    Page("/incidents", "Incidents", incidents, IncidentsState.load),
+    Page("/incidents/[incident_id]", "Incident", incident, IncidentState.load),
     Page("/endpoints", "Endpoints", endpoints, EndpointsState.load),
     Page("/endpoints/[endpoint_id]", "Endpoint", endpoint, EndpointState.load),
     Page("/repository", "Repository", repository, RepositoryState.load),
     Page("/search", "Search", search, SearchState.load),
     Page("/enrol", "Enrol a host", enrol, EnrolState.load),
+    Page("/channels", "Channels", channels, ChannelsState.load),
     Page("/tokens", "Tokens", tokens, TokensState.load),
     Page("/settings", "Settings", settings, SettingsState.load),
     Page("/operator", "Operator", operator.health, [HealthState.load, HealthState.follow]),

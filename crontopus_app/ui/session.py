@@ -32,6 +32,7 @@ class SessionState(rx.State):
     operator: bool = False
     jobs: int = 0
     endpoints: int = 0
+    incidents: int = 0
     provisioning: str = "ready"
     provisioning_error: str = ""
     stale_since: str = ""
@@ -118,6 +119,7 @@ async def _fill_frame(page: Any, actor: Actor) -> None:
         "ended": False,
         "jobs": totals.jobs,
         "endpoints": totals.endpoints,
+        "incidents": totals.incidents,
         "provisioning": me.provisioning,
         "provisioning_error": me.provisioning_error,
         "stale_since": watchers.stale_since.isoformat() if watchers.stale_since else "",

@@ -12,16 +12,18 @@ from crontopus_app.ui.session import SessionState
 
 NAV = (
     ("Overview", "/"),
+    ("Incidents", "/incidents"),
     ("Jobs", "/jobs"),
     ("Runs", "/runs"),
     ("Endpoints", "/endpoints"),
     ("Repository", "/repository"),
 )
-LOW = (("Enrol a host", "/enrol"), ("Tokens", "/tokens"), ("Settings", "/settings"))
-TOTALS = {"Jobs": SessionState.jobs, "Endpoints": SessionState.endpoints}
+LOW = (("Enrol a host", "/enrol"), ("Channels", "/channels"), ("Tokens", "/tokens"), ("Settings", "/settings"))
+TOTALS = {"Incidents": SessionState.incidents, "Jobs": SessionState.jobs, "Endpoints": SessionState.endpoints}
 KEYS = (
     ("/", "search jobs, runs, hosts, commits"),
     ("g o", "Overview"),
+    ("g i", "Incidents"),
     ("g j", "Jobs"),
     ("g r", "Runs"),
     ("g e", "Endpoints"),

@@ -95,7 +95,7 @@ def test_people_are_told_once_after_thirty_seconds_and_of_the_end(alice: Actor, 
     assert receiver.received[1].json["data"]["headline"] == "UP production/job-0 on db01 after 5 min"
     assert (incident(one).handling, incident(one).handling_reason) == (
         "delivered",
-        "Route every channel: told hook.",
+        "Every channel is told: hook.",
     )
 
 
@@ -193,7 +193,7 @@ def test_a_route_that_matches_decides_and_escalates(alice: Actor, receiver: Rece
     )
     deliver(NOON + 15 * MINUTE)
     assert [each.path for each in receiver.received] == ["/hook", "/phone"]
-    assert incident(one).handling_reason == "Route night: told hook, phone. There is no channel pigeon."
+    assert incident(one).handling_reason == "The route night tells: hook, phone. There is no channel pigeon."
     close(one, NOON + HOUR)
     deliver(NOON + HOUR)
     assert sorted(each.path for each in receiver.received[2:]) == ["/hook", "/phone"]

@@ -12,7 +12,7 @@ const open = async (t, html = FORM + HTML) => {
   return page;
 };
 
-for (const [key, path] of Object.entries({ o: "/", j: "/jobs", r: "/runs", e: "/endpoints", p: "/repository" })) {
+for (const [key, path] of Object.entries({ o: "/", i: "/incidents", j: "/jobs", r: "/runs", e: "/endpoints", p: "/repository" })) {
   test(`g ${key} opens ${path}`, async (t) => {
     const page = await open(t);
     assert.deepEqual(page.keys("g", key), [path]);

@@ -20,6 +20,7 @@ COMMANDS = {
 }
 # Route parameters and where to find a sample; a page with a new parameter needs a line here.
 LISTS = {"run_id": ("/api/runs", "runs"), "endpoint_id": ("/api/endpoints", "endpoints")}
+LISTS["incident_id"] = ("/api/incidents", "incidents")
 
 
 def furnish(tenant: Tenant, served: Served) -> None:
@@ -33,6 +34,9 @@ def furnish(tenant: Tenant, served: Served) -> None:
     for line in lines(tenant, "host-of-eve"):
         run(line)
     arrived(tenant, agent, len(COMMANDS))
+    wait_until(lambda: tenant.http.get("/api/incidents").json()["open"] == 1, "the incident of the failed run")
+    form = {"name": "mail", "kind": "email", "settings": {"to": "eve@example.org"}}
+    tenant.http.post("/api/channels", json=form).raise_for_status()
     tenant.http.post("/api/tokens", json={"name": "laptop", "scopes": ["read:runs"]}).raise_for_status()
     granted = subprocess.run(
         [*SERVER, "admin", "grant", tenant.name], env=served.environment, capture_output=True, text=True, check=False

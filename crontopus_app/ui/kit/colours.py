@@ -29,6 +29,8 @@ HOST = {
     "silent": "unknown",
     "revoked": "paused",
 }
+# Causes of incidents; all others are failures.
+INCIDENT = {"missed": "missed", "lost": "unknown", "host silent": "unknown", "unstable": "late", "no success": "late"}
 CHANGE = {"pending": "running", "done": "ok", "failed": "failed"}
 # A plan's action for a job on a host.
 ACTION = {"create": "ok", "update": "running", "delete": "failed", "none": "paused"}
@@ -48,6 +50,10 @@ def of_job(state: str) -> str:
 
 def of_host(state: str) -> str:
     return HOST.get(state, "unknown")
+
+
+def of_incident(cause: str) -> str:
+    return INCIDENT.get(cause, "failed")
 
 
 def of_change(state: str) -> str:
