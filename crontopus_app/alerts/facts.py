@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -24,6 +25,13 @@ def notice(session: Session, delivery: Delivery, now: datetime) -> Notice:
         found = [row for row in found if row.closed_at is None]
     named = tuple(_facts(session, row, url, alone=len(found) == 1) for row in found[:NAMED])
     return Notice(delivery.id, delivery.event, delivery.tenant_id, now, named, max(len(found), 1), url)
+
+
+def repeated(session: Session, tenant_id: str, incidents: Sequence[Incident], now: datetime) -> Notice:
+    """What is said of open incidents to a receiver that has to be told again and again."""
+    url = addresses.console(settings())
+    named = tuple(_facts(session, row, url, alone=True) for row in incidents)
+    return Notice(f"{tenant_id}-{now:%Y%m%dT%H%M%S}", "reminder", tenant_id, now, named, len(named), url)
 
 
 def _facts(session: Session, row: Incident, url: str, *, alone: bool) -> IncidentFacts:

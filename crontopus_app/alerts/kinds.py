@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from crontopus_app.alerts.channels.alertmanager import Alertmanager
 from crontopus_app.alerts.channels.base import Kind
 from crontopus_app.alerts.channels.chat import Discord, Ntfy, Slack, Telegram
 from crontopus_app.alerts.channels.goalert import GoAlert
+from crontopus_app.alerts.channels.icinga import Icinga
 from crontopus_app.alerts.channels.jsm import Jsm
 from crontopus_app.alerts.channels.pagerduty import PagerDuty
 from crontopus_app.alerts.channels.teams import Teams
@@ -15,5 +17,18 @@ from crontopus_app.alerts.mail import Mail
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
-    for kind in (Mail(), Webhook(), Slack(), Discord(), Teams(), Telegram(), Ntfy(), PagerDuty(), Jsm(), GoAlert())
+    for kind in (
+        Mail(),
+        Webhook(),
+        Slack(),
+        Discord(),
+        Teams(),
+        Telegram(),
+        Ntfy(),
+        PagerDuty(),
+        Jsm(),
+        GoAlert(),
+        Alertmanager(),
+        Icinga(),
+    )
 }

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from crontopus_app.alerts import facts, incidents, mail, outbound
+from crontopus_app.alerts import facts, incidents, mail, outbound, refresh
 from crontopus_app.alerts.channels.base import HttpKind, Verdict
 from crontopus_app.alerts.kinds import KINDS
 from crontopus_app.alerts.notice import Notice, headline
@@ -60,7 +60,7 @@ def run(stop: threading.Event, now: Callable[[], datetime]) -> None:
 
 
 def _lead(held: HeldLease, stop: threading.Event, now: Callable[[], datetime]) -> None:
-    renewed, going = time.monotonic(), dict[str, Future[None]]()
+    renewed, going, turns = time.monotonic(), dict[str, Future[None]](), refresh.Turns()
     with ThreadPoolExecutor(AT_ONCE, "deliveries") as pool:
         while not stop.is_set():
             if time.monotonic() - renewed >= RENEW_S:
@@ -69,6 +69,8 @@ def _lead(held: HeldLease, stop: threading.Event, now: Callable[[], datetime]) -
             going = {channel: future for channel, future in going.items() if not future.done()}
             for channel_id, delivery_id in due(now(), going.keys()):
                 going[channel_id] = pool.submit(_attempt_safely, delivery_id, now)
+            for channel_id in turns.due(now(), going.keys()):
+                going[channel_id] = pool.submit(_refresh_safely, channel_id, now)
             stop.wait(PAUSE_S)
 
 
@@ -94,6 +96,13 @@ def _attempt_safely(delivery_id: str, now: Callable[[], datetime]) -> None:
         log.exception("Delivery %s failed and is repeated", delivery_id)
         with writing() as session:
             _mark(session, delivery_id, Verdict("retry", "An error of Crontopus; the operator's log has it."), now())
+
+
+def _refresh_safely(channel_id: str, now: Callable[[], datetime]) -> None:
+    try:
+        refresh.refresh(channel_id, send, now())
+    except Exception:
+        log.exception("The open incidents were not sent again")
 
 
 def attempt(delivery_id: str, now: datetime) -> None:

@@ -48,6 +48,8 @@ SETTINGS: dict[str, dict[str, str]] = {
     "pagerduty": {"key": "a" * 32},
     "teams": URL,
     "jsm": {"key": "0000-key-of-an-integration"},
+    "alertmanager": {"server": "https://alertmanager.example.com", "authorization": "Bearer abc"},
+    "icinga": {"server": "https://icinga.example.com:5665", "user": "crontopus", "password": "pä:ss"},
     "goalert": {"server": "https://goalert.example.com/", "token": "3e0ab4e5-0000-4000-8000-000000000000"},
 }
 EMOJIS = replace(
@@ -112,9 +114,11 @@ def test_a_cut_keeps_the_end() -> None:
 )
 def test_every_kind_tells_every_event(name: str, notice: Notice) -> None:
     (request,) = kind(name).requests(SETTINGS[name], notice)
-    assert request.method == "POST"
     assert request.url.startswith("https://")
-    assert json.loads(request.body)
+    if (name, notice) == ("icinga", TEST):  # a result would change a service's state
+        assert (request.method, request.body) == ("GET", b"")
+    else:
+        assert (request.method, bool(json.loads(request.body))) == ("POST", True)
 
 
 def test_a_webhook_is_signed_as_standard_webhooks_says() -> None:
@@ -252,6 +256,39 @@ def test_goalert_opens_and_closes_by_one_key() -> None:
     assert len(sent("goalert", EMOJIS)["details"].encode()) <= 6144
 
 
+def test_an_alert_ends_by_itself_unless_it_is_sent_again() -> None:
+    (request,) = kind("alertmanager").requests(SETTINGS["alertmanager"], OPENED)
+    assert request.url == "https://alertmanager.example.com/api/v2/alerts"
+    assert request.headers["authorization"] == "Bearer abc"
+    (alert,), (closed,) = json.loads(request.body), sent("alertmanager", CLOSED)
+    assert (alert["startsAt"], alert["endsAt"]) == ("2026-11-23T11:58:00.000000Z", "2026-11-23T12:05:00.000000Z")
+    assert closed["endsAt"] == "2026-11-23T12:00:00.000000Z"
+    assert alert["labels"] == closed["labels"]
+    assert alert["labels"] == {
+        "alertname": "Crontopus",
+        "tenant": "acme",
+        "namespace": "production",
+        "job_name": "backup",
+        "endpoint": "db01",
+        "cause": "failing",
+        "severity": "error",
+    }
+    assert alert["annotations"] == {"summary": "production/backup on db01: exit 1"}
+
+
+def test_icinga_gets_check_results() -> None:
+    (request,) = kind("icinga").requests(SETTINGS["icinga"], OPENED)
+    assert request.url == "https://icinga.example.com:5665/v1/actions/process-check-result"
+    assert base64.b64decode(request.headers["authorization"].removeprefix("Basic ")).decode() == "crontopus:pä:ss"
+    body = json.loads(request.body)
+    assert (body["service"], body["exit_status"]) == ("db01!production-backup", 2)
+    assert body["plugin_output"].startswith("DOWN production/backup on db01: exit 1\n")
+    assert sent("icinga", CLOSED)["exit_status"] == 0
+    warning = replace(OPENED, incidents=(replace(INCIDENT, severity="warning"),))
+    assert sent("icinga", warning, service="cron!{job}@{endpoint}")["service"] == "cron!backup@db01"
+    assert sent("icinga", warning)["exit_status"] == 1
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize(
     ("answer", "outcome"),
@@ -321,6 +358,8 @@ def test_pagerduty_stays_in_its_limits() -> None:
         ("jsm", 202, b"", {}, ("sent", None)),
         ("jsm", 401, b"", {}, ("broken", None)),
         ("goalert", 204, b"", {}, ("sent", None)),
+        ("icinga", 401, b"", {}, ("broken", None)),
+        ("icinga", 404, b'{"error": 404, "status": "No objects found."}', {}, ("failed", None)),
         ("pagerduty", 202, b"", {}, ("sent", None)),
         ("pagerduty", 400, b"", {}, ("failed", None)),
         ("ntfy", 429, b"", {}, ("retry", None)),
@@ -346,6 +385,9 @@ def test_what_answers_mean(
         ("pagerduty", {"key": "short"}, "key"),
         ("telegram", {"token": "x", "chat": "1"}, "token"),
         ("ntfy", {"topic": "cron", "token": "tk_é"}, "token"),
+        ("alertmanager", SETTINGS["alertmanager"] | {"authorization": "abc"}, "authorization"),
+        ("icinga", SETTINGS["icinga"] | {"service": "db01"}, "service"),
+        ("icinga", SETTINGS["icinga"] | {"user": "a:b"}, "user"),
         ("teams", {"url": "http://example.com/x"}, "url"),
         ("jsm", SETTINGS["jsm"] | {"product": "other"}, "product"),
         ("goalert", SETTINGS["goalert"] | {"server": "goalert.example.com"}, "server"),

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import col, select
 
 from contract import wire_alerts
-from crontopus_app.alerts import board, incidents, notify, receivers, sender
+from crontopus_app.alerts import board, incidents, notify, receivers, refresh, sender
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading, writing
 from crontopus_app.models import Delivery, Incident, IncidentEvent, Mail, Tenant, User
@@ -351,3 +351,40 @@ def test_every_incident_says_what_became_of_it(alice: Actor, receiver: Receiver)
             assert incident(each).handling_reason
             close(each, TOLD)
         deliver(TOLD)
+
+
+def test_alertmanager_is_told_again_each_minute_while_an_incident_is_open(alice: Actor, receiver: Receiver) -> None:
+    form = wire_alerts.ChannelRequest("am", "alertmanager", {"server": receiver.url})
+    with writing() as session:
+        receivers.create(session, alice, form, NOON)
+    turns = refresh.Turns()
+    one, _two = open_one(1), open_one(2)
+    refresh_due(turns, NOON)
+    assert receiver.received == []  # nobody was told yet
+    deliver(TOLD)
+    assert [len(each.json) for each in receiver.received] == [1, 1]
+    refresh_due(turns, NOON + 59 * SECOND)
+    refresh_due(turns, NOON + MINUTE)
+    assert [len(each.json) for each in receiver.received] == [1, 1, 2]
+    assert {alert["endsAt"][11:19] for alert in receiver.received[-1].json} == {"12:06:00"}
+    close(one, NOON + 2 * MINUTE)
+    deliver(NOON + 2 * MINUTE)
+    (ended,) = receiver.received[-1].json
+    assert (ended["labels"]["job_name"], ended["endsAt"][11:19]) == ("job-1", "12:02:00")
+    refresh_due(turns, NOON + 2 * MINUTE)
+    assert [alert["labels"]["job_name"] for alert in receiver.received[-1].json] == ["job-2"]
+
+
+def refresh_due(turns: refresh.Turns, now: datetime) -> None:
+    for channel_id in turns.due(now, ()):
+        refresh.refresh(channel_id, sender.send, now)
+
+
+def test_a_channel_is_not_refreshed_while_a_message_to_it_is_under_way(alice: Actor, receiver: Receiver) -> None:
+    form = wire_alerts.ChannelRequest("am", "alertmanager", {"server": receiver.url})
+    with writing() as session:
+        channel = receivers.create(session, alice, form, NOON).id
+    turns = refresh.Turns()
+    assert turns.due(NOON, {channel}) == []
+    assert turns.due(NOON + SECOND, ()) == [channel]
+    assert turns.due(NOON + 2 * SECOND, ()) == []

@@ -70,7 +70,8 @@ class Verdict:
 class Kind(ABC):
     """A kind of channel.
 
-    ``one_by_one``: it gets a message for each incident. ``confirms``: its answer proves receipt.
+    ``one_by_one``: it gets a message for each incident. ``confirms``: its answer proves receipt. ``refreshed``: its
+    receiver forgets incidents that are not sent again each minute.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Kind(ABC):
     settings: tuple[Setting, ...] = ()
     one_by_one = False
     confirms = True
+    refreshed = False
 
     def problems(self, settings: Mapping[str, str]) -> list[Problem]:
         """What is wrong with the settings, by field."""
