@@ -329,6 +329,11 @@ def test_pagerduty_opens_and_resolves_by_one_key(notice: Notice, action: str) ->
     assert ("payload" in body) == (action == "trigger")
 
 
+def test_pagerduty_names_a_host_that_is_no_job() -> None:
+    host = replace(INCIDENT, title="db01", namespace="", job="")
+    assert sent("pagerduty", replace(OPENED, incidents=(host,)))["payload"]["component"] == "db01"
+
+
 def test_pagerduty_stays_in_its_limits() -> None:
     body = sent("pagerduty", replace(LONG, incidents=(replace(LONG.incidents[0], what="x" * 3000),)))
     assert len(body["payload"]["summary"]) == 1024

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crontopus_app.alerts.channels.base import HttpKind, HttpRequest, Setting
-from crontopus_app.alerts.notice import Notice, cut_tail, headline
+from crontopus_app.alerts.notice import Notice, cut, cut_tail, headline
 
 HOSTS = {"us": "events.pagerduty.com", "eu": "events.eu.pagerduty.com"}
 ACTIONS = {"closed": "resolve"}
@@ -43,14 +43,14 @@ class PagerDuty(HttpKind):
 def _details(notice: Notice) -> dict[str, Any]:
     incident = notice.incidents[0] if notice.incidents else None
     payload: dict[str, Any] = {
-        "summary": headline(notice)[:1024],
+        "summary": cut(headline(notice), 1024),
         "source": (incident.endpoint or incident.title) if incident else notice.tenant,
         "severity": incident.severity if incident else "info",
         "timestamp": notice.at.isoformat(),
     }
     if incident is not None:
         payload |= {
-            "component": f"{incident.namespace}/{incident.job}",
+            "component": f"{incident.namespace}/{incident.job}" if incident.job else incident.title,
             "group": notice.tenant,
             "class": incident.cause,
         }
