@@ -32,6 +32,8 @@ LOOK_BACK = timedelta(days=1)
 HORIZON_S = 50 * 366 * 86_400
 # Until a host has been silent for so long, its open slots are examined again after RECHECK.
 RECHECK = timedelta(seconds=30)
+# A run that has sent a heartbeat or output within this time still runs.
+ALIVE = timedelta(minutes=5)
 
 
 # Why a run is lost, in words.
@@ -158,22 +160,32 @@ def _due_slot(at: int, following: int | None, grace: timedelta | None) -> DueSlo
 
 @dataclass(frozen=True)
 class RunningRun:
-    """A run that is not finished, as far as the server knows. ``boot_id``: the host's, when it started."""
+    """A run that is not finished, as far as the server knows. ``boot_id``: the host's, when it started.
+
+    ``alive_at``: when its last heartbeat or output was received, if its time is over.
+    """
 
     started_at: datetime
     boot_id: str = ""
+    alive_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Whether a run is lost and why, in words; or when to look at it again (None: nothing to wait for)."""
+    """Whether a run is lost and why, in words; or when to look at it again (None: nothing to wait for).
+
+    ``overdue``: the state of a monitor with this run, which still runs: stuck, or empty.
+    """
 
     why: str = ""
     look_again: datetime | None = None
+    overdue: str = ""
 
 
 def loss(run: RunningRun, limit: timedelta | None, boot_id: str, heard_until: datetime | None, now: datetime) -> Loss:
     """Whether a running run is lost: its time is over, or its host has restarted since, and no check-in waits there.
+
+    A run whose time is over is not lost but stuck while it sends heartbeats or output.
 
     ``limit``: the longest time that a run can take (None: no limit). ``boot_id``: the host's current one.
     """
@@ -185,6 +197,10 @@ def loss(run: RunningRun, limit: timedelta | None, boot_id: str, heard_until: da
     deadline = run.started_at + limit
     if now < deadline:
         return Loss(look_again=deadline)
+    if run.alive_at is not None and now < run.alive_at + ALIVE:
+        return Loss(look_again=now + RECHECK, overdue="stuck")
+    if run.alive_at is not None:
+        deadline = max(deadline, run.alive_at + ALIVE)
     if heard_until is None or heard_until < deadline:
         return Loss(look_again=now + RECHECK)
     return Loss(TIME_OVER)

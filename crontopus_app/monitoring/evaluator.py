@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -30,7 +30,7 @@ from crontopus_app.models import CheckIn, Endpoint, Lease, Monitor, Run
 from crontopus_app.monitoring import deadlines, installed
 from crontopus_app.monitoring.deadlines import RECHECK, Loss, RunningRun, Settlement
 from crontopus_app.monitoring.installed import InstalledLine
-from crontopus_app.monitoring.state import RESTING, MonitorState, RunChanged, after
+from crontopus_app.monitoring.state import RESTING, MonitorState, RunChanged, RunsExamined, after, worst
 from crontopus_app.monitoring.why import why
 from crontopus_app.monitoring.why_facts import Facts, HostFacts, SlotRun
 
@@ -154,6 +154,14 @@ class _Batch:
         self.started_for = _started_for(self.session, self.monitors, self.now)
         self.running = _running(self.session, self.monitors)
         self.boots = _boots(self.session, [run.id for runs in self.running.values() for run in runs])
+        self.alive = _alive(self.session, [run_id for monitor in self.monitors for run_id in self._over_time(monitor)])
+
+    def _over_time(self, monitor: Monitor) -> Iterator[str]:
+        """The running runs whose longest possible time is over."""
+        limit = _duration(monitor.run_limit_s)
+        for run in self.running.get((monitor.job_id, monitor.source_id), ()):
+            if limit is not None and (run.started_at or run.sort_at) + limit <= self.now:
+                yield run.id
 
     def _evaluate(self, monitor: Monitor) -> None:
         try:
@@ -179,7 +187,8 @@ class _Batch:
             (run, self._loss(monitor, run, host, heard)) for run in self.running[monitor.job_id, monitor.source_id]
         ]
         state = self._after(monitor, lines, settlement, [(run, loss) for run, loss in losses if loss.why])
-        news = settlement.missed or any(loss.why for _, loss in losses)
+        state = after(state, RunsExamined(_most_overdue(loss for _, loss in losses)))
+        news = settlement.missed or any(loss.why for _, loss in losses) or state.state != monitor.state
         again = [settlement.next_deadline, *(loss.look_again for _, loss in losses)]
         if settlement.held and host is not None and not is_silent(host, self.now - CLOCKS_DIFFER):
             again.append(self.now + RECHECK)
@@ -191,7 +200,7 @@ class _Batch:
         }
 
     def _loss(self, monitor: Monitor, run: Run, host: Endpoint | None, heard: datetime | None) -> Loss:
-        running = RunningRun(run.started_at or run.sort_at, self.boots.get(run.id, ""))
+        running = RunningRun(run.started_at or run.sort_at, self.boots.get(run.id, ""), self.alive.get(run.id))
         # After a restart, the finish may still wait on the host, unless it said in its last contact that nothing does.
         boot_id = host.boot_id if host is not None and heard == host.last_seen_at else ""
         found = deadlines.loss(running, _duration(monitor.run_limit_s), boot_id, heard, self.now)
@@ -280,6 +289,10 @@ def is_silent(host: Endpoint, now: datetime) -> bool:
     return host.last_seen_at is None or host.last_seen_at < now - SILENT_AFTER
 
 
+def _most_overdue(losses: Iterable[Loss]) -> str:
+    return worst({loss.overdue for loss in losses if loss.overdue} or {""})
+
+
 def _duration(seconds: float | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
@@ -327,6 +340,15 @@ def _running(session: Session, monitors: Sequence[Monitor]) -> dict[tuple[str, s
     for run in session.exec(query):
         found[run.job_id, run.source_id].append(run)
     return found
+
+
+def _alive(session: Session, run_ids: Sequence[str]) -> dict[str, datetime]:
+    """When the last heartbeat or output of each of these runs was received."""
+    if not run_ids:
+        return {}
+    signs = col(CheckIn.run_id).in_(run_ids), col(CheckIn.kind).in_(("heartbeat", "log"))
+    query = select(CheckIn.run_id, func.max(CheckIn.received_at)).where(*signs).group_by(CheckIn.run_id)
+    return dict(session.exec(query).all())
 
 
 def _boots(session: Session, run_ids: Sequence[str]) -> dict[str, str]:

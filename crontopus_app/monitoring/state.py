@@ -1,7 +1,8 @@
 """The state machine of monitors. Pure, and the only one.
 
 A monitor's ``health`` follows from its runs alone: from the latest that has ended or was missed. Its ``state`` equals
-the health, unless the job is paused or its monitor retired. So pausing and resuming does not change the health.
+the health, unless the job is paused or its monitor retired. So pausing and resuming does not change the health. While
+a run takes too long, the state is late or stuck if that is worse than the health; the evaluator begins and ends this.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from datetime import datetime
 # Other statuses (running, skipped) do not change the health.
 HEALTH = {"success": "ok", "failed": "failing", "timeout": "failing", "lost": "failing", "missed": "missed"}
 RESTING = frozenset({"paused", "retired"})
+# States of a monitor with a run that takes too long.
+OVERDUE = frozenset({"late", "stuck"})
 WORST_FIRST = ("failing", "invalid", "stuck", "missed", "late", "unknown", "waiting", "ok", "paused")
 
 
@@ -53,7 +56,14 @@ class JobRemoved:
     """The job or its source no longer exists."""
 
 
-Event = RunChanged | JobPresent | JobRemoved
+@dataclass(frozen=True)
+class RunsExamined:
+    """How overdue the running runs are: stuck, late, or not at all (empty)."""
+
+    overdue: str = ""
+
+
+Event = RunChanged | JobPresent | JobRemoved | RunsExamined
 
 
 def after(monitor: MonitorState, event: Event) -> MonitorState:
@@ -61,7 +71,10 @@ def after(monitor: MonitorState, event: Event) -> MonitorState:
     if isinstance(event, JobRemoved):
         return replace(monitor, state="retired")
     if isinstance(event, JobPresent):
-        return replace(monitor, state="paused" if event.resting else monitor.health)
+        return replace(monitor, state="paused" if event.resting else _shown(monitor.health, monitor.state))
+    if isinstance(event, RunsExamined):
+        state = monitor.state if monitor.state in RESTING else _shown(monitor.health, event.overdue)
+        return replace(monitor, state=state)
     return _decided(_ran(monitor, event), event)
 
 
@@ -75,8 +88,19 @@ def _decided(monitor: MonitorState, run: RunChanged) -> MonitorState:
     if run.status not in HEALTH or not _is_latest(run, monitor.health_run_id, monitor.health_at):
         return monitor
     health = HEALTH[run.status]
-    state = monitor.state if monitor.state in RESTING else health
-    return replace(monitor, state=state, health=health, health_run_id=run.run_id, health_at=run.at)
+    return replace(
+        monitor, state=_standing(monitor.state, health), health=health, health_run_id=run.run_id, health_at=run.at
+    )
+
+
+def _standing(state: str, health: str) -> str:
+    """The state with a new health: the same while the job rests."""
+    return state if state in RESTING else _shown(health, state)
+
+
+def _shown(health: str, state: str) -> str:
+    """The health, or the ``state`` of runs that take too long if it is worse."""
+    return worst((health, state)) if state in OVERDUE else health
 
 
 def _is_latest(run: RunChanged, run_id: str | None, at: datetime | None) -> bool:
@@ -91,8 +115,9 @@ def without(monitor: MonitorState, run_id: str, others: Iterable[RunChanged]) ->
     if monitor.last_run_id == run_id:
         monitor = replace(monitor, last_run_id=None, last_run_status=None, last_run_at=None)
     if monitor.health_run_id == run_id:
-        state = monitor.state if monitor.state in RESTING else "waiting"
-        monitor = replace(monitor, state=state, health="waiting", health_run_id=None, health_at=None)
+        monitor = replace(
+            monitor, state=_standing(monitor.state, "waiting"), health="waiting", health_run_id=None, health_at=None
+        )
     for run in sorted(others, key=lambda each: each.at):
         monitor = after(monitor, run)
     return monitor

@@ -18,6 +18,7 @@ from crontopus_app.jobs import changes
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Run, RunOutput, Tenant
 from crontopus_app.monitoring import runs
 from crontopus_app.monitoring.instances import instance
+from crontopus_app.monitoring.state import OVERDUE
 from crontopus_app.queries import jobs
 
 SHOWN = 8
@@ -25,7 +26,7 @@ SHOWN = 8
 SEARCHED = 200
 TAIL = 600
 BAD = frozenset({"failed", "timeout", "lost", "missed"})
-TROUBLED = ("failing", "missed")
+TROUBLED = ("failing", "missed", *sorted(OVERDUE))
 MONITORED = frozenset({"managed"})
 CRON_LINES = MONITORED | {"foreign"}
 
@@ -127,7 +128,7 @@ def _newest(session: Session, actor: Actor) -> list[wire.Run]:
 
 
 def _failing_instances(session: Session, actor: Actor, names: dict[str, str]) -> tuple[list[FailingInstance], int]:
-    """The instances that fail or miss their slots, newest failure first, and the number of further ones."""
+    """The instances that fail, miss slots or take too long, newest failure first, and the number of further ones."""
     failing = (Monitor.tenant_id == actor.tenant_id, col(Monitor.state).in_(TROUBLED))
     query = select(Monitor).where(*failing).order_by(col(Monitor.last_run_at).desc(), col(Monitor.id)).limit(SHOWN)
     monitors = session.exec(query).all()

@@ -269,6 +269,25 @@ def test_a_run_is_lost_when_its_time_is_over_or_its_host_restarted(
     assert (bool(found.why), found.look_again) == (is_lost, at(look_again) if look_again else None)
 
 
+@pytest.mark.parametrize(
+    ("now", "alive", "heard", "is_lost", "overdue"),
+    [
+        ("27 02:59", "27 02:58", "27 02:58", False, ""),
+        ("27 03:00", "27 02:58", "27 03:00", False, "stuck"),
+        ("27 09:00", "27 08:56", "27 09:00", False, "stuck"),
+        ("27 09:00", "27 08:55", "27 09:00", True, ""),
+        ("27 09:00", "27 08:55", "27 08:59", False, ""),  # more may wait on the host
+        ("27 03:00", "27 02:10", "27 03:00", True, ""),
+    ],
+)
+def test_a_run_that_is_heard_of_is_stuck_and_not_lost(
+    now: str, alive: str, heard: str, overdue: str, *, is_lost: bool
+) -> None:
+    found = loss(RunningRun(START, "a", at(alive)), HOUR, "a", at(heard), at(now))
+    assert (bool(found.why), found.overdue) == (is_lost, overdue)
+    assert (found.look_again is None) == is_lost
+
+
 SLOTS = [at("27 00:00") + number * 5 * MINUTE for number in range(12)]
 END = SLOTS[-1] + 2 * HOUR
 

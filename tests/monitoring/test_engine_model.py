@@ -393,6 +393,56 @@ def test_a_run_before_the_line_was_reported_does_not_hide_its_first_slot(backup:
     assert ("missed", SLOT) in rows()
 
 
+@eventful(5)
+@given(st.lists(st.integers(1, 60), max_size=12, unique=True).map(sorted), st.integers(20, 70), st.booleans())
+def test_a_run_is_stuck_while_it_is_heard_of_and_then_lost(
+    alice: Member, heartbeats: list[int], ends: int, succeeds: bool
+) -> None:
+    """Evaluated each minute. It may take ten minutes; the host is in contact all the time and nothing waits there."""
+    job_id, run_id = str(uuid.uuid4()), str(uuid.uuid4())
+    add_job("alice", alice.endpoint_id, job_id=job_id, name=job_id)
+    with writing() as session:
+        session.exec(select(Monitor).where(Monitor.job_id == job_id)).one().run_limit_s = 600
+    told = {0: "start", ends: "success" if succeeds else "fail"} | dict.fromkeys(
+        (minute for minute in heartbeats if minute != ends), "heartbeat"
+    )
+    status, state = "running", "waiting"
+    for minute in range(75):
+        now = SLOT + minute * MINUTE
+        if minute in told:
+            tell(alice.endpoint_id, checkin(told[minute], SLOT, minute * MINUTE, run_id, job_id=job_id), now=now)
+        contact.seen(alice.endpoint_id, now)
+        settle(now)
+        if minute == ends:
+            status, state = ("success", "ok") if succeeds else ("failed", "failing")
+        elif status == "running" and minute >= 10:
+            alive = any(minute - 5 < each <= minute for each in heartbeats)
+            status, state = ("running", "stuck") if alive else ("lost", "failing")
+        assert (rows(job_id)[0][0], state_of(job_id)) == (status, state), minute
+
+
+def state_of(job_id: str) -> str:
+    with reading() as session:
+        return session.exec(select(Monitor).where(Monitor.job_id == job_id)).one().state
+
+
+def test_a_stuck_run_does_not_hide_behind_a_good_one(backup: Member) -> None:
+    """Two runs overlap; the later ends well. Only the end of the stuck one ends the state."""
+    change_monitor(run_limit_s=600)
+    stuck, now = str(uuid.uuid4()), SLOT + 12 * MINUTE
+    for told in (checkin("start", SLOT, 0 * SECOND, stuck), checkin("heartbeat", SLOT, 11 * MINUTE, stuck)):
+        tell(backup.endpoint_id, told, now=told.at)
+    contact.seen(backup.endpoint_id, now)
+    settle(now)
+    assert state() == "stuck"
+    tell(backup.endpoint_id, checkin("success", SLOT + 5 * MINUTE, 7 * MINUTE), now=now)
+    settle(now)
+    assert state() == "stuck"
+    tell(backup.endpoint_id, checkin("success", SLOT, 12 * MINUTE, stuck), now=now)
+    settle(now)
+    assert state() == "ok"
+
+
 def test_check_ins_contacts_reports_and_evaluations_at_once(alice_on_postgres: Member) -> None:
     """Starts, finishes and repeats of half of the jobs arrive while their slots are settled and their host reports."""
     host, late = alice_on_postgres.endpoint_id, SLOT + HOUR

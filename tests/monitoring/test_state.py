@@ -16,6 +16,7 @@ from crontopus_app.monitoring.state import (
     JobRemoved,
     MonitorState,
     RunChanged,
+    RunsExamined,
     after,
     badness,
     without,
@@ -67,10 +68,33 @@ def end(*events: Event) -> MonitorState:
         ([ran("success"), JobRemoved(), ran("failed", 1), JobPresent()], "failing"),
         ([JobRemoved(), JobPresent()], "waiting"),
         ([JobRemoved(), JobPresent(resting=True)], "paused"),
+        # A run that takes too long shows unless the health is worse, until the runs are examined again.
+        ([RunsExamined("stuck")], "stuck"),
+        ([ran("success"), RunsExamined("late")], "late"),
+        ([ran("success"), RunsExamined("stuck"), RunsExamined("late")], "late"),
+        ([ran("missed"), RunsExamined("late")], "missed"),
+        ([ran("missed"), RunsExamined("stuck")], "stuck"),
+        ([ran("failed"), RunsExamined("stuck")], "failing"),
+        ([ran("success"), RunsExamined("stuck"), RunsExamined()], "ok"),
+        ([ran("running"), RunsExamined("stuck"), ran("success", 1)], "stuck"),
+        ([ran("running"), RunsExamined("stuck"), ran("success", 1), RunsExamined()], "ok"),
+        ([ran("success"), RunsExamined("stuck"), JobPresent()], "stuck"),
+        ([ran("success"), RunsExamined("stuck"), JobPresent(resting=True)], "paused"),
+        ([JobPresent(resting=True), RunsExamined("stuck")], "paused"),
+        ([JobRemoved(), RunsExamined("stuck")], "retired"),
     ],
 )
 def test_what_events_make_of_a_monitor(events: list[Event], state: str) -> None:
     assert end(*events).state == state
+
+
+@given(st.lists(st.sampled_from([RunsExamined("stuck"), RunsExamined("late"), RunsExamined()]), max_size=4), st.data())
+def test_what_takes_too_long_never_changes_the_health(examined: list[Event], data: st.DataObject) -> None:
+    events = data.draw(EVENTS)
+    mixed = data.draw(st.permutations([*events, *examined]))
+    without_them = [each for each in mixed if not isinstance(each, RunsExamined)]
+    standing = end(*mixed, RunsExamined())
+    assert standing == end(*without_them)
 
 
 RUNS = st.builds(ran, st.sampled_from(STATUSES), st.integers(0, 5))

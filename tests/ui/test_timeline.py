@@ -17,9 +17,11 @@ from crontopus_app.base import clock
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import engine, reading, writing
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
-from crontopus_app.queries import overview, timeline
+from crontopus_app.monitoring.stats import Bar
+from crontopus_app.queries import jobs, overview, timeline
 from crontopus_app.queries.timeline import Day, Lane, TimelineRun
 from crontopus_app.ui import call
+from crontopus_app.ui.jobs import rows as jobs_rows
 from crontopus_app.ui.kit import colours, day_chart
 from crontopus_app.ui.overview import rows
 from crontopus_app.ui.overview.state import OverviewState
@@ -243,6 +245,21 @@ def test_a_failing_job_is_shown_with_cause_and_start(alice: Member) -> None:
     assert (found.times, found.since, found.last_good) == (2, NOON - HOUR, NOON - 2 * HOUR)
     told = rows.trouble(found)
     assert (told.summary, told.exit, told.line) == ("failed 2 times", "exit 2 · ", "the end")
+
+
+@pytest.mark.parametrize("state", ["stuck", "late"])
+def test_a_run_that_takes_too_long_needs_attention_and_is_not_just_running(alice: Member, state: str) -> None:
+    add_run(alice, str(uuid.uuid4()), "running")
+    with writing() as session:
+        monitor = session.exec(timeline.select(Monitor)).one()
+        monitor.state, monitor.last_run_status = state, "running"
+    with reading() as session:
+        (found,) = overview.overview(session, alice.actor, NOON).failing
+        (job,) = jobs.list_all(session, alice.actor, now=NOON).jobs
+        (lane,) = timeline.day(session, alice.actor, NOON).lanes
+    told, row = rows.trouble(found), jobs_rows.job_row(job, [Bar("running", None)])
+    assert (told.summary, told.state) == (state, "late")
+    assert (row.label, row.state, lane.state) == (state, "late", state)
 
 
 def test_the_share_of_monitored_cron_lines(alice: Member) -> None:

@@ -18,7 +18,7 @@ from crontopus_app.monitoring.deadlines import EARLY, missed_run_id, slot_of_run
 from crontopus_app.monitoring.fold import RunFacts, fold
 from crontopus_app.monitoring.intake.rows import STATE, Rows, Sender, SentCheckin
 from crontopus_app.monitoring.intake.statements import Row, statements
-from crontopus_app.monitoring.state import HEALTH, MonitorState, RunChanged, after, without
+from crontopus_app.monitoring.state import HEALTH, OVERDUE, MonitorState, RunChanged, after, without
 
 OUTPUT_LIMIT = 256 * 1024
 AHEAD = timedelta(minutes=5)
@@ -169,7 +169,7 @@ def _update_monitor(rows: Rows, run: Row, now: datetime, *, is_new: bool) -> Non
         before = _ran_after_all(rows, monitor, before, run, now)
     changed = vars(after(before, RunChanged(run["id"], run["status"], _order_in_time(run, now))))
     changed = changed | {
-        "next_deadline": _next_deadline(monitor, run),
+        "next_deadline": _next_deadline(monitor, run, now),
         "alert_at": _alert_at(monitor, changed, run, now),
     }
     if any(monitor[name] != value for name, value in changed.items()):
@@ -207,9 +207,14 @@ def _order_in_time(run: Row, now: datetime) -> datetime:
     return max(run["sort_at"], slot) if slot is not None and slot <= now + AHEAD else run["sort_at"]
 
 
-def _next_deadline(monitor: Row, run: Row) -> datetime | None:
-    """The monitor's next deadline, not later than the end of the longest possible time of a running run."""
+def _next_deadline(monitor: Row, run: Row, now: datetime) -> datetime | None:
+    """The monitor's next deadline, not later than the end of the longest possible time of a running run.
+
+    Now if a run has ended that may have been the one that takes too long.
+    """
     current = monitor["next_deadline"]
+    if run["status"] != "running" and monitor["state"] in OVERDUE:
+        return now
     if run["status"] != "running" or monitor["run_limit_s"] is None or run["started_at"] is None:
         return current
     deadline = run["started_at"] + timedelta(seconds=monitor["run_limit_s"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from contract import wire
 from crontopus_app.monitoring.runs import percentile
-from crontopus_app.monitoring.state import WORST_FIRST
+from crontopus_app.monitoring.state import OVERDUE, WORST_FIRST
 from crontopus_app.ui.kit import charts, colours, filters, words
 from crontopus_app.ui.kit.filters import Pages, Pill
 
@@ -45,14 +45,14 @@ def job_row(job: wire.JobSummary, runs: Sequence[charts.HasDuration]) -> JobRow:
 
     newest = runs[-1].status if runs else ""
     durations = sorted(run.duration_s for run in runs if run.duration_s is not None)
-    state = "running" if newest == "running" else colours.of_job(job.state)
+    running = newest == "running" and job.state not in OVERDUE
     return JobRow(
         id=job.id,
         name=job.name,
         namespace=job.namespace,
         href=f"/jobs/{job.namespace}/{job.name}",
-        state=state,
-        label="running" if newest == "running" else words.JOB_WORDS.get(job.state, job.state),
+        state="running" if running else colours.of_job(job.state),
+        label="running" if running else words.JOB_WORDS.get(job.state, job.state),
         words=job.words,
         cron=" · ".join(job.schedule),
         next=words.iso(job.next_run),

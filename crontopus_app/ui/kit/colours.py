@@ -16,6 +16,7 @@ JOB = {
     "failing": "failed",
     "running": "running",
     "late": "late",
+    "stuck": "late",
     "missed": "missed",
     "paused": "paused",
     "invalid": "failed",

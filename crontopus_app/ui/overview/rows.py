@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from contract import wire
+from crontopus_app.monitoring.state import OVERDUE
 from crontopus_app.queries import overview
 from crontopus_app.queries.overview import Overview
 from crontopus_app.ui.kit import colours, terminal, words
@@ -112,8 +113,9 @@ def _share(part: int, whole: int) -> int:
 
 
 def trouble(one: overview.FailingInstance) -> TroubleRow:
-    times = f"{one.times}{'+' if one.more else ''} times" if one.times > 1 else ""
-    status = one.what.last_run_status or one.what.state
+    overdue = one.what.state in OVERDUE
+    times = f"{one.times}{'+' if one.more else ''} times" if one.times > 1 and not overdue else ""
+    status = one.what.state if overdue else one.what.last_run_status or one.what.state
     return TroubleRow(
         job=one.what.job_name,
         href=f"/jobs/{one.what.namespace}/{one.what.job_name}",

@@ -93,8 +93,9 @@ def _why() -> rx.Component:
     shown = RunState.why
     return parts.card(
         shown.title,
-        rx.el.p(rx.el.b(shown.sentence), class_name="pane"),
-        rx.el.p("Next: ", shown.next, class_name="pane muted"),
+        rx.el.div(
+            rx.el.p(rx.el.b(shown.sentence)), rx.el.p("Next: ", shown.next, class_name="muted"), class_name="pane"
+        ),
         parts.table(["When", "Evidence", "Source"], rx.foreach(shown.evidence, _evidence)),
         note=shown.verdict,
         flush=True,
