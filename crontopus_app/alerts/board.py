@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from contract import wire_alerts
-from crontopus_app.alerts import incidents
+from crontopus_app.alerts import incidents, notify
 from crontopus_app.base import bounds
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import BadInput, NotFound
@@ -103,6 +103,7 @@ def acknowledge(session: Session, actor: Actor, incident_id: str, now: datetime)
         incident.acknowledged_at, incident.acknowledged_by = now, actor.username
         session.add(incident)
         incidents.note(session, incident, "acknowledged", now, actor=actor.username)
+        notify.tell_acknowledged(session, incident, now)
     return shape(incident, now)
 
 

@@ -38,8 +38,9 @@ class IncidentFacts:
 
 @dataclass(frozen=True)
 class Notice:
-    """A message about incidents. ``event`` is opened, reminder, closed or test; ``total`` counts those not named too.
+    """A message about incidents. ``event`` is opened, reminder, acknowledged, closed or test.
 
+    ``total`` counts also the incidents that are not named.
     ``delivery_id`` is the same for each attempt to send it.
     """
 
@@ -81,7 +82,7 @@ def _headline(notice: Notice) -> str:
     if notice.event == "closed":
         lasted = f" after {in_words(first.closed_at - first.since)}" if first.closed_at else ""
         return f"UP {first.title}{lasted}"
-    word = "STILL DOWN" if notice.event == "reminder" else "DOWN"
+    word = {"reminder": "STILL DOWN", "acknowledged": "ACKNOWLEDGED"}.get(notice.event, "DOWN")
     if notice.total > 1:
         return f"{word} {notice.total} problems: {first.title} and {notice.total - 1} more"
     return f"{word} {first.title}: {first.what}"

@@ -173,20 +173,10 @@ class _Decision:
             self._handle(message.incident, message.told)
 
     def _has_told(self, channel: Channel, incident: Incident) -> bool:
-        return channel.id in self._told_channels(incident)
-
-    def _told_channels(self, incident: Incident) -> set[str]:
-        """Channels that have got, or wait for, the message that the incident is open."""
-        query = select(Delivery.channel_id, Delivery.incident_ids).where(
-            Delivery.tenant_id == self.tenant_id,
-            Delivery.event == "opened",
-            col(Delivery.state).in_(("waiting", "sent")),
-            col(Delivery.created_at) >= incident.opened_at,
-        )
-        return {channel for channel, ids in self.session.exec(query) if incident.id in ids}
+        return channel.id in _told_channels(self.session, incident)
 
     def _tell_closing(self, incident: Incident) -> None:
-        told = self._told_channels(incident)
+        told = _told_channels(self.session, incident)
         for channel in self.channels.values():
             if channel.id in told:
                 self._deliver(channel, "closed", [incident], incident.id)
@@ -198,19 +188,40 @@ class _Decision:
             return
         each = [[incident] for incident in about] if KINDS[channel.kind].one_by_one else [list(about)]
         for some in each:
-            self.session.add(
-                Delivery(
-                    tenant_id=self.tenant_id,
-                    channel_id=channel.id,
-                    event=event,
-                    incident_ids=[incident.id for incident in some],
-                    incident_id=some[0].id,
-                    total=len(some),
-                    group_key=key,
-                    created_at=self.now,
-                    next_at=self.now,
-                )
-            )
+            self.session.add(_delivery(channel, event, some, key, self.now))
+
+
+def tell_acknowledged(session: Session, incident: Incident, now: datetime) -> None:
+    """Tells the receivers that know of the incident, and know acknowledging, that somebody takes care of it."""
+    told = select(Channel).where(col(Channel.id).in_(_told_channels(session, incident)))
+    for channel in session.exec(told):
+        if KINDS[channel.kind].acknowledges:
+            session.add(_delivery(channel, "acknowledged", [incident], incident.id, now))
+
+
+def _told_channels(session: Session, incident: Incident) -> set[str]:
+    """Channels that have got, or wait for, the message that the incident is open."""
+    query = select(Delivery.channel_id, Delivery.incident_ids).where(
+        Delivery.tenant_id == incident.tenant_id,
+        Delivery.event == "opened",
+        col(Delivery.state).in_(("waiting", "sent")),
+        col(Delivery.created_at) >= incident.opened_at,
+    )
+    return {channel for channel, ids in session.exec(query) if incident.id in ids}
+
+
+def _delivery(channel: Channel, event: str, some: Sequence[Incident], key: str, now: datetime) -> Delivery:
+    return Delivery(
+        tenant_id=channel.tenant_id,
+        channel_id=channel.id,
+        event=event,
+        incident_ids=[incident.id for incident in some],
+        incident_id=some[0].id,
+        total=len(some),
+        group_key=key,
+        created_at=now,
+        next_at=now,
+    )
 
 
 def subject_of(incident: Incident, manifest: Mapping[str, Any]) -> Subject:

@@ -126,7 +126,7 @@ def _needless(session: Session, delivery: Delivery) -> str:
         return ""
     ids = delivery.incident_ids
     still_open = select(Incident.id).where(col(Incident.id).in_(ids), col(Incident.closed_at).is_(None))
-    if delivery.event in ("opened", "reminder"):
+    if delivery.event in ("opened", "reminder", "acknowledged"):
         return "" if session.exec(still_open.limit(1)).first() else "Everything was closed before it was sent."
     of_channel = Delivery.channel_id == delivery.channel_id, Delivery.event == "opened", Delivery.state == "sent"
     told = session.exec(select(Delivery.incident_ids).where(*of_channel, Delivery.created_at <= delivery.created_at))

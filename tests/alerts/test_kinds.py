@@ -36,6 +36,7 @@ INCIDENT = IncidentFacts(
 )
 OPENED = Notice("d1", "opened", "acme", NOON, (INCIDENT,), 1, "https://cron.example.com")
 CLOSED = replace(OPENED, event="closed", incidents=(replace(INCIDENT, closed_at=NOON),))
+ACKNOWLEDGED = replace(OPENED, event="acknowledged")
 TEST = replace(OPENED, event="test", incidents=())
 LONG = replace(OPENED, incidents=(replace(INCIDENT, output_tail="&" * 9000 + "\n" + "é" * 9000 + "\nthe error"),))
 URL = {"url": "https://hooks.example.com/T/B/x"}
@@ -236,6 +237,9 @@ def test_jsm_opens_and_closes_by_one_alias() -> None:
     assert closed.url == (
         f"https://api.eu.opsgenie.com/v2/alerts/crontopus%3Aacme%3A{INCIDENT.id}/close?identifierType=alias"
     )
+    (acknowledged,) = kind("jsm").requests(SETTINGS["jsm"], ACKNOWLEDGED)
+    assert acknowledged.url.endswith(f"/v2/alerts/crontopus%3Aacme%3A{INCIDENT.id}/acknowledge?identifierType=alias")
+    assert json.loads(acknowledged.body)["note"] == "ACKNOWLEDGED production/backup on db01: exit 1"
     assert json.loads(closed.body)["note"] == "UP production/backup on db01 after 2 min"
 
 
@@ -322,7 +326,9 @@ def test_telegram_escapes_html_and_stays_in_its_limits() -> None:
     assert len(shown) <= 4096
 
 
-@pytest.mark.parametrize(("notice", "action"), [(OPENED, "trigger"), (CLOSED, "resolve")])
+@pytest.mark.parametrize(
+    ("notice", "action"), [(OPENED, "trigger"), (ACKNOWLEDGED, "acknowledge"), (CLOSED, "resolve")]
+)
 def test_pagerduty_opens_and_resolves_by_one_key(notice: Notice, action: str) -> None:
     body = sent("pagerduty", notice)
     assert (body["event_action"], body["dedup_key"]) == (action, f"crontopus:acme:{INCIDENT.id}")

@@ -388,3 +388,35 @@ def test_a_channel_is_not_refreshed_while_a_message_to_it_is_under_way(alice: Ac
     assert turns.due(NOON, {channel}) == []
     assert turns.due(NOON + SECOND, ()) == [channel]
     assert turns.due(NOON + 2 * SECOND, ()) == []
+
+
+def test_acknowledging_is_told_to_pagers_that_were_told_of_the_start(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    with writing() as session:
+        form = wire_alerts.ChannelRequest("pager", "pagerduty", {"key": "a" * 32})
+        receivers.create(session, alice, form, NOON)
+    told_one = open_one(1)
+    while notify.notify_due(TOLD):
+        pass
+    not_told = open_one(2, TOLD)
+    with writing() as session:
+        for one in (told_one, told_one, not_told):
+            board.acknowledge(session, alice, one, TOLD)
+    with reading() as session:
+        rows = session.exec(select(Delivery).where(Delivery.event == "acknowledged")).all()
+        pager = receivers.list_all(session, alice)[1]
+        assert [(row.channel_id, row.incident_id) for row in rows] == [(pager.id, told_one)]
+
+
+def test_an_acknowledgement_is_not_sent_after_the_end(alice: Actor) -> None:
+    with writing() as session:
+        form = wire_alerts.ChannelRequest("pager", "pagerduty", {"key": "a" * 32})
+        receivers.create(session, alice, form, NOON)
+    one = open_one()
+    while notify.notify_due(TOLD):
+        pass
+    with writing() as session:
+        board.acknowledge(session, alice, one, TOLD)
+    close(one, TOLD + SECOND)
+    deliver(TOLD + SECOND)
+    assert ("acknowledged", "cancelled") in states()

@@ -71,7 +71,8 @@ class Kind(ABC):
     """A kind of channel.
 
     ``one_by_one``: it gets a message for each incident. ``confirms``: its answer proves receipt. ``refreshed``: its
-    receiver forgets incidents that are not sent again each minute.
+    receiver forgets incidents that are not sent again each minute. ``acknowledges``: its receiver knows that somebody
+    takes care of an incident, and is told so.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Kind(ABC):
     one_by_one = False
     confirms = True
     refreshed = False
+    acknowledges = False
 
     def problems(self, settings: Mapping[str, str]) -> list[Problem]:
         """What is wrong with the settings, by field."""

@@ -18,12 +18,14 @@ BASES = {
     "opsgenie": "https://api.opsgenie.com",
     "opsgenie-eu": "https://api.eu.opsgenie.com",
 }
+ACTIONS = {"closed": "close", "acknowledged": "acknowledge"}
 PRIORITIES = {"critical": "P1", "error": "P2", "warning": "P3", "info": "P5"}
 
 
 class Jsm(HttpKind):
     name, label = "jsm", "Jira Service Management / Opsgenie"
     one_by_one = True
+    acknowledges = True
     settings = (
         Setting(
             "key",
@@ -46,10 +48,10 @@ class Jsm(HttpKind):
     def requests(self, settings: Mapping[str, str], notice: Notice) -> list[HttpRequest]:
         base = f"{BASES[settings.get('product') or 'jsm']}/v2/alerts"
         login = {"authorization": f"GenieKey {settings['key']}"}
-        if notice.event == "closed":
+        if notice.event in ACTIONS:
             alias = quote(notice.dedup_key, safe="")
             body = {"source": "Crontopus", "note": cut(headline(notice), 1000)}
-            return [post_json(f"{base}/{alias}/close?identifierType=alias", body, login)]
+            return [post_json(f"{base}/{alias}/{ACTIONS[notice.event]}?identifierType=alias", body, login)]
         return [post_json(base, _alert(notice), login)]
 
     def judge(self, answer: Answer, now: datetime) -> Verdict:

@@ -10,12 +10,13 @@ from crontopus_app.alerts.channels.base import HttpKind, HttpRequest, Setting
 from crontopus_app.alerts.notice import Notice, cut, cut_tail, headline
 
 HOSTS = {"us": "events.pagerduty.com", "eu": "events.eu.pagerduty.com"}
-ACTIONS = {"closed": "resolve"}
+ACTIONS = {"closed": "resolve", "acknowledged": "acknowledge"}
 
 
 class PagerDuty(HttpKind):
     name, label = "pagerduty", "PagerDuty"
     one_by_one = True
+    acknowledges = True
     settings = (
         Setting(
             "key",
