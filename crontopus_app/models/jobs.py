@@ -81,7 +81,8 @@ class Monitor(TableModel, table=True):
     settled; the evaluator looks at the monitor again at ``next_deadline`` (None: nothing is due, or its host is
     silent).
     ``alert_at`` is when the monitor is compared with its incident next; ``incident_id`` is the open one.
-    ``grace_s`` is the manifest's start grace, ``run_limit_s`` the longest time of a run with all its retries.
+    ``grace_s`` is the manifest's start grace, ``run_limit_s`` the longest time of a run with all its retries,
+    ``finish_by`` the time of day by which it must have ended.
     """
 
     __table_args__ = (UniqueConstraint("job_id", "source_id"), Index("ix_monitor_tenant_job", "tenant_id", "job_id"))
@@ -106,6 +107,7 @@ class Monitor(TableModel, table=True):
     lines: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
     grace_s: float | None = None
     run_limit_s: float | None = None
+    finish_by: str = Field(default="", sa_column_kwargs={"server_default": ""})
     settled_until: datetime | None = Field(default=None, sa_type=Instant)
     next_deadline: datetime | None = Field(default=None, sa_type=Instant, index=True)
     alert_at: datetime | None = Field(default=None, sa_type=Instant, index=True)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 
 from contract.schedule import ScheduleError, epochs
+from contract.schedule_zones import load
 from crontopus_app.monitoring.installed import InstalledLine
 
 # The default start grace: 5 % of the time to the next slot, within these limits.
@@ -123,6 +124,20 @@ def slot_of_run(lines: Sequence[InstalledLine], grace: timedelta | None, started
     return min(found, key=lambda at: abs(at - started_for), default=started_for)
 
 
+def finish_deadline(lines: Sequence[InstalledLine], finish_by: str, slot: datetime | None) -> datetime | None:
+    """The first time of day ``finish_by`` after the slot, in the zone of its line; None if the job has none."""
+    if not finish_by or slot is None or not lines:
+        return None
+    line = next((line for line in reversed(lines) if line.since <= slot), lines[0])
+    try:
+        local = slot.astimezone(load(line.zone))
+    except ScheduleError:
+        return None
+    hour, minute = map(int, finish_by.split(":"))
+    due = local.replace(hour=hour, minute=minute, second=0, microsecond=0, fold=0)
+    return (due if due > local else due + timedelta(days=1)).astimezone(UTC)
+
+
 def _not_before(settled_until: datetime | None, now: datetime) -> datetime:
     oldest = now - REMEMBERED
     return oldest if settled_until is None else max(settled_until, oldest)
@@ -174,7 +189,7 @@ class RunningRun:
 class Loss:
     """Whether a run is lost and why, in words; or when to look at it again (None: nothing to wait for).
 
-    ``overdue``: the state of a monitor with this run, which still runs: stuck, or empty.
+    ``overdue``: the state of a monitor with this run, which still runs: stuck, late, or empty.
     """
 
     why: str = ""
@@ -204,3 +219,12 @@ def loss(run: RunningRun, limit: timedelta | None, boot_id: str, heard_until: da
     if heard_until is None or heard_until < deadline:
         return Loss(look_again=now + RECHECK)
     return Loss(TIME_OVER)
+
+
+def late(found: Loss, finish_by: datetime | None, heard_until: datetime | None, now: datetime) -> Loss:
+    """As ``found`` for a run that must have ended by ``finish_by``: it is late if no check-in waits on its host."""
+    if found.why or finish_by is None:
+        return found
+    again = finish_by if now < finish_by else now + RECHECK
+    is_late = heard_until is not None and finish_by <= min(heard_until, now)
+    return Loss("", min(found.look_again or again, again), found.overdue or ("late" if is_late else ""))

@@ -184,7 +184,8 @@ class _Batch:
             in_contact=host is None or not is_silent(host, self.now),
         )
         losses = [
-            (run, self._loss(monitor, run, host, heard)) for run in self.running[monitor.job_id, monitor.source_id]
+            (run, self._loss(monitor, lines, run, host, heard))
+            for run in self.running[monitor.job_id, monitor.source_id]
         ]
         state = self._after(monitor, lines, settlement, [(run, loss) for run, loss in losses if loss.why])
         state = after(state, RunsExamined(_most_overdue(loss for _, loss in losses)))
@@ -199,11 +200,20 @@ class _Batch:
             "alert_at": self.now if news else monitor.alert_at,
         }
 
-    def _loss(self, monitor: Monitor, run: Run, host: Endpoint | None, heard: datetime | None) -> Loss:
+    def _loss(
+        self,
+        monitor: Monitor,
+        lines: Sequence[InstalledLine],
+        run: Run,
+        host: Endpoint | None,
+        heard: datetime | None,
+    ) -> Loss:
         running = RunningRun(run.started_at or run.sort_at, self.boots.get(run.id, ""), self.alive.get(run.id))
         # After a restart, the finish may still wait on the host, unless it said in its last contact that nothing does.
         boot_id = host.boot_id if host is not None and heard == host.last_seen_at else ""
         found = deadlines.loss(running, _duration(monitor.run_limit_s), boot_id, heard, self.now)
+        finish_by = deadlines.finish_deadline(lines, monitor.finish_by, run.slot)
+        found = deadlines.late(found, finish_by, heard, self.now)
         if found.look_again and host is not None and is_silent(host, self.now):
             return Loss(look_again=found.look_again if found.look_again > self.now + RECHECK else None)
         return found

@@ -16,21 +16,27 @@ REPORTING = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Limits:
-    """Columns of a monitor: the start grace, and the longest time of a run with its retries; None: not limited."""
+    """Columns of a monitor: the start grace, and the longest time of a run with its retries; None: not limited.
+
+    ``finish_by``: the time of day (``06:00``) by which the run of a slot must have ended; empty: not limited.
+    """
 
     grace_s: float | None = None
     run_limit_s: float | None = None
+    finish_by: str = ""
 
 
 def limits(manifest: Mapping[str, Any] | None) -> Limits:
     """The limits of a valid manifest as the index stores it: fields that differ from their defaults."""
     checkin = (manifest or {}).get("checkin") or {}
     grace, most = (_seconds(checkin.get(name)) for name in ("startGrace", "maxRuntime"))
+    finish_by = str(checkin.get("finishBy") or "")
     if most is None:
-        return Limits(grace)
+        return Limits(grace, None, finish_by)
     kill = _seconds(checkin.get("killGrace"))
     attempt = most + (CheckinSpec.kill_grace.total_seconds() if kill is None else kill)
-    return Limits(grace, _with_retries(attempt, (manifest or {}).get("retry") or {}) + REPORTING.total_seconds())
+    longest = _with_retries(attempt, (manifest or {}).get("retry") or {}) + REPORTING.total_seconds()
+    return Limits(grace, longest, finish_by)
 
 
 def _with_retries(attempt_s: float, retry: Mapping[str, Any]) -> float:

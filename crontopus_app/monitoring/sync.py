@@ -27,7 +27,7 @@ from crontopus_app.monitoring.state import RESTING, JobPresent, JobRemoved, Moni
 _SLIM = [defer(getattr(JobIndex, name)) for name in ("yaml", "lints", "errors")]
 _SLIM_HOSTS = [defer(getattr(Endpoint, name)) for name in ("crontab", "drift")]
 _COLUMNS = [col(getattr(Monitor, name)) for name in ("id", "job_id", "source_id", "endpoint_id", "state")]
-_COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "health", "grace_s", "run_limit_s")]
+_COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "health", *vars(Limits()))]
 # For more ids than this, a query reads all of the tenant's rows instead.
 NAMED_AT_MOST = 500
 # Instances that are synced in one transaction: SQLite has one writer at a time, and check-ins wait for it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from crontopus_app.monitoring.deadlines import (
     AT_ONCE,
     REMEMBERED,
+    Loss,
     RunningRun,
     Settlement,
     due_slots,
+    finish_deadline,
+    late,
     loss,
     missed_run_id,
     settle,
@@ -286,6 +289,51 @@ def test_a_run_that_is_heard_of_is_stuck_and_not_lost(
     found = loss(RunningRun(START, "a", at(alive)), HOUR, "a", at(heard), at(now))
     assert (bool(found.why), found.overdue) == (is_lost, overdue)
     assert (found.look_again is None) == is_lost
+
+
+@pytest.mark.parametrize(
+    ("slot", "finish_by", "deadline"),
+    [
+        ("2026-11-27T02:00+00:00", "06:00", "2026-11-27T06:00+00:00"),
+        ("2026-11-27T22:00+00:00", "06:00", "2026-11-28T06:00+00:00"),
+        ("2026-11-27T06:00+00:00", "06:00", "2026-11-28T06:00+00:00"),
+        ("2026-11-27T02:00+00:00", "", None),
+    ],
+)
+def test_a_run_must_have_ended_by_the_next_such_time_of_day(slot: str, finish_by: str, deadline: str | None) -> None:
+    lines = [line("0 2 * * *", since="1 00:00")]
+    found = finish_deadline(lines, finish_by, datetime.fromisoformat(slot))
+    assert found == (datetime.fromisoformat(deadline) if deadline else None)
+    assert finish_deadline([], finish_by, datetime.fromisoformat(slot)) is None
+
+
+def test_the_time_of_day_is_that_of_the_lines_zone() -> None:
+    """The night of 28 March 2026 has no 02:30 in Berlin, and one hour less."""
+    berlin = replace(line("0 23 * * *", since="1 00:00"), zone="Europe/Berlin", since=at("1 00:00") - 365 * DAY)
+    slot = datetime.fromisoformat("2026-03-28T23:00+01:00")
+    assert finish_deadline([berlin], "06:00", slot) == datetime.fromisoformat("2026-03-29T06:00+02:00")
+    assert finish_deadline([berlin], "02:30", slot) == datetime.fromisoformat("2026-03-29T03:30+02:00")
+    assert finish_deadline([replace(berlin, zone="Mars/Base")], "06:00", slot) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "heard", "overdue", "look_again"),
+    [
+        ("27 05:59", "27 05:59", "", "27 06:00"),
+        ("27 06:00", "27 06:00", "late", "27 06:00:30"),
+        ("27 06:00", "27 05:59", "", "27 06:00:30"),  # its finish may wait on the host
+        ("27 06:00", None, "", "27 06:00:30"),
+    ],
+)
+def test_a_run_is_late_if_nothing_of_it_waits_on_its_host(
+    now: str, heard: str | None, overdue: str, look_again: str
+) -> None:
+    found = late(Loss(), at("27 06:00"), at(heard) if heard else None, at(now))
+    assert found == Loss("", at(look_again), overdue)
+    assert late(Loss("gone"), at("27 06:00"), at(now), at(now)) == Loss("gone")
+    assert late(Loss("", at("27 05:00"), "stuck"), at("27 06:00"), at(now), at(now)) == Loss(
+        "", at("27 05:00"), "stuck"
+    )
 
 
 SLOTS = [at("27 00:00") + number * 5 * MINUTE for number in range(12)]

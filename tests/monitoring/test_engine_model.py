@@ -426,6 +426,34 @@ def state_of(job_id: str) -> str:
         return session.exec(select(Monitor).where(Monitor.job_id == job_id)).one().state
 
 
+@eventful(6)
+@given(st.integers(1, 40), st.integers(1, 60), st.booleans(), st.booleans())
+def test_a_run_is_late_from_its_finish_by_until_it_ends(
+    alice: Member, finish: int, ends: int, succeeds: bool, in_contact: bool
+) -> None:
+    """Evaluated each minute. The flag and the state at the end do not depend on what the server heard meanwhile."""
+    job_id, run_id = str(uuid.uuid4()), str(uuid.uuid4())
+    add_job("alice", alice.endpoint_id, job_id=job_id, name=job_id)
+    with writing() as session:
+        deadline = SLOT + finish * MINUTE
+        session.exec(select(Monitor).where(Monitor.job_id == job_id)).one().finish_by = f"{deadline:%H:%M}"
+    report(alice.endpoint_id, SLOT - MINUTE, (job_id,), ["0 13 * * *"])
+    outcome, state = ("success", "ok") if succeeds else ("fail", "failing")
+    for minute in range(62):
+        now = SLOT + minute * MINUTE
+        kind = {0: "start", ends: outcome}.get(minute)
+        if kind:
+            told = checkin(kind, SLOT, minute * MINUTE, run_id, job_id=job_id, slot=SLOT)
+            tell(alice.endpoint_id, told, now=now)
+        contact.seen(alice.endpoint_id, now, spool=0 if in_contact else 1)
+        settle(now)
+        before = "late" if in_contact and minute >= finish else "waiting"
+        assert state_of(job_id) == (state if minute >= ends else before), minute
+    with reading() as session:
+        run = session.exec(select(Run).where(Run.job_id == job_id)).one()
+    assert ("late_finish" in run.flags) == (ends > finish)
+
+
 def test_a_stuck_run_does_not_hide_behind_a_good_one(backup: Member) -> None:
     """Two runs overlap; the later ends well. Only the end of the stuck one ends the state."""
     change_monitor(run_limit_s=600)

@@ -14,7 +14,7 @@ from crontopus_app.base.db import storable
 from crontopus_app.base.errors import Conflict, CrontopusError, NotFound
 from crontopus_app.models import JobIndex
 from crontopus_app.monitoring import installed
-from crontopus_app.monitoring.deadlines import EARLY, missed_run_id, slot_of_run
+from crontopus_app.monitoring.deadlines import EARLY, finish_deadline, missed_run_id, slot_of_run
 from crontopus_app.monitoring.fold import RunFacts, fold
 from crontopus_app.monitoring.intake.rows import STATE, Rows, Sender, SentCheckin
 from crontopus_app.monitoring.intake.statements import Row, statements
@@ -122,7 +122,18 @@ def _apply(rows: Rows, run: Row, facts: RunFacts, now: datetime) -> None:
     # Otherwise a run of a host whose clock is far ahead would stay the newest run for days.
     run["sort_at"] = moment if moment <= now + AHEAD else now
     run["received_at"] = now
+    monitor = rows.monitors.get((run["job_id"], run["source_id"]))
+    if monitor is not None and monitor["finish_by"]:
+        _flag_late_finish(monitor, run)
     rows.put_run(run)
+
+
+def _flag_late_finish(monitor: Row, run: Row) -> None:
+    """Flags a run that ended after its ``finishBy``; not a later one that ended in time after all."""
+    deadline, ended = _finish_deadline(monitor, run), run["finished_at"]
+    is_late = deadline is not None and ended is not None and run["status"] != "skipped" and ended > deadline
+    flags = {flag for flag in run["flags"] if flag != "late_finish"}
+    run["flags"] = sorted(flags | {"late_finish"} if is_late else flags)
 
 
 def _keep_output(rows: Rows, run_id: str, checkin: wire.Checkin, *, decided: bool) -> None:
@@ -208,17 +219,24 @@ def _order_in_time(run: Row, now: datetime) -> datetime:
 
 
 def _next_deadline(monitor: Row, run: Row, now: datetime) -> datetime | None:
-    """The monitor's next deadline, not later than the end of the longest possible time of a running run.
+    """The monitor's next deadline, not later than the time by which a running run must have ended.
 
     Now if a run has ended that may have been the one that takes too long.
     """
     current = monitor["next_deadline"]
     if run["status"] != "running" and monitor["state"] in OVERDUE:
         return now
-    if run["status"] != "running" or monitor["run_limit_s"] is None or run["started_at"] is None:
+    if run["status"] != "running" or run["started_at"] is None:
         return current
-    deadline = run["started_at"] + timedelta(seconds=monitor["run_limit_s"])
-    return deadline if current is None else min(current, deadline)
+    limit = monitor["run_limit_s"]
+    longest = None if limit is None else run["started_at"] + timedelta(seconds=limit)
+    return min((at for at in (current, longest, _finish_deadline(monitor, run)) if at is not None), default=None)
+
+
+def _finish_deadline(monitor: Row, run: Row) -> datetime | None:
+    if not monitor["finish_by"]:
+        return None
+    return finish_deadline(installed.load(monitor["lines"]), monitor["finish_by"], run["slot"])
 
 
 def endpoint_job(session: Session, tenant_id: str, namespace: str, name: str) -> str:

@@ -30,6 +30,7 @@ MONITORS = (
     "lines",
     "grace_s",
     "run_limit_s",
+    "finish_by",
     "settled_until",
     "incident_id",
     *MONITORED,
