@@ -86,10 +86,22 @@ class _CheckedBackend(httpcore.SyncBackend):
     def __init__(self, allowed: Sequence[Network], deadline: float) -> None:
         self._allowed, self._deadline = allowed, deadline
 
-    def connect_tcp(self, host: str, port: int, *args: object, **options: object) -> httpcore.NetworkStream:
-        address = resolve(host, port, self._allowed)
-        stream = super().connect_tcp(address, port, *args, **options)  # pyright: ignore[reportArgumentType] -- passed on
-        return _TimedStream(stream, self._deadline)
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *args: object, **options: object
+    ) -> httpcore.NetworkStream:
+        failure: Exception = Failed("The answer took too long.")
+        for address in resolve(host, port, self._allowed):
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                limit = min(left, CONNECT_S if timeout is None else timeout)
+                stream = super().connect_tcp(address, port, limit, *args, **options)  # pyright: ignore[reportArgumentType] -- as is
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _TimedStream(stream, self._deadline)
+        raise failure
 
 
 class _TimedStream(httpcore.NetworkStream):
@@ -123,8 +135,8 @@ class _TimedStream(httpcore.NetworkStream):
         return min(left, READ_S if timeout is None else timeout)
 
 
-def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
-    """An address of the host. Raises Refused if one of its addresses may not be reached, Failed if it has none."""
+def resolve(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
+    """The host's addresses. Raises Refused if one of them may not be reached, Failed if there is none."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -136,7 +148,7 @@ def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
             raise Refused(
                 f"{named} is private or reserved. The operator can allow its network with CRONTOPUS_ALERT_NETWORKS."
             )
-    return addresses[0]
+    return addresses
 
 
 def may_reach(address: IPv4Address | IPv6Address, allowed: Sequence[Network]) -> bool:

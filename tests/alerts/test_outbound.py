@@ -100,6 +100,19 @@ def test_the_checked_address_is_the_one_that_is_connected_to(
     assert receiver.received[0].headers["host"] == f"rebinding.example.com:{port}"
 
 
+def test_the_next_address_is_tried_if_one_does_not_answer(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server without IPv6 gets IPv6 addresses of a receiver too."""
+    port = int(receiver.url.rpartition(":")[2])
+    answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ("127.0.0.2", "127.0.0.1")]
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *more, **named: answers if "two" in str(host) else real(host, *more, **named),
+    )
+    assert outbound.send(request(f"http://two.example.com:{port}/"), LOCAL).status == 200
+
+
 def test_redirects_are_not_followed(receiver: Receiver) -> None:
     receiver.answers = [(302, {"location": f"{receiver.url}/inside"}, b"")]
     assert outbound.send(request(f"{receiver.url}/"), LOCAL).status == 302
