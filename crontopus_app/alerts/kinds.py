@@ -8,6 +8,8 @@ from crontopus_app.alerts.channels.alertmanager import Alertmanager
 from crontopus_app.alerts.channels.base import Kind
 from crontopus_app.alerts.channels.chat import Discord, Ntfy, Slack, Telegram
 from crontopus_app.alerts.channels.goalert import GoAlert
+from crontopus_app.alerts.channels.googlechat import GoogleChat
+from crontopus_app.alerts.channels.gotify import Gotify
 from crontopus_app.alerts.channels.icinga import Icinga
 from crontopus_app.alerts.channels.jsm import Jsm
 from crontopus_app.alerts.channels.pagerduty import PagerDuty
@@ -25,6 +27,8 @@ KINDS: Mapping[str, Kind] = {
         Teams(),
         Telegram(),
         Ntfy(),
+        Gotify(),
+        GoogleChat(),
         PagerDuty(),
         Jsm(),
         GoAlert(),

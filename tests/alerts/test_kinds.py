@@ -48,6 +48,8 @@ SETTINGS: dict[str, dict[str, str]] = {
     "ntfy": {"topic": "cron"},
     "pagerduty": {"key": "a" * 32},
     "teams": URL,
+    "googlechat": URL,
+    "gotify": {"server": "https://gotify.example.com/", "token": "AbCdEf.123"},
     "jsm": {"key": "0000-key-of-an-integration"},
     "alertmanager": {"server": "https://alertmanager.example.com", "authorization": "Bearer abc"},
     "icinga": {"server": "https://icinga.example.com:5665", "user": "crontopus", "password": "pä:ss"},
@@ -333,6 +335,24 @@ def test_pagerduty_opens_and_resolves_by_one_key(notice: Notice, action: str) ->
     body = sent("pagerduty", notice)
     assert (body["event_action"], body["dedup_key"]) == (action, f"crontopus:acme:{INCIDENT.id}")
     assert ("payload" in body) == (action == "trigger")
+
+
+def test_google_chat_pings_nobody_and_stays_in_its_limits() -> None:
+    ping = replace(OPENED, incidents=(replace(INCIDENT, what="<users/all> ```"),))
+    title, url, begin, *_text, end = sent("googlechat", ping)["text"].split("\n")
+    assert (title, url) == ("DOWN production/backup on db01: ‹users/all› ```", INCIDENT.url)
+    assert (begin, end) == ("```", "```")
+    assert sent("googlechat", ping)["text"].count("```") == 3
+    assert all(len(sent("googlechat", notice)["text"].encode()) <= 4096 for notice in (LONG, EMOJIS, FORTY))
+
+
+def test_gotify_opens_the_incident_at_a_click() -> None:
+    (request,) = kind("gotify").requests(SETTINGS["gotify"], OPENED)
+    assert (request.url, request.headers["x-gotify-key"]) == ("https://gotify.example.com/message", "AbCdEf.123")
+    body = json.loads(request.body)
+    assert (body["title"], body["priority"]) == ("DOWN production/backup on db01: exit 1", 8)
+    assert body["extras"]["client::notification"]["click"]["url"] == INCIDENT.url
+    assert sent("gotify", CLOSED)["priority"] == 4
 
 
 def test_pagerduty_names_a_host_that_is_no_job() -> None:
