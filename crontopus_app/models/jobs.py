@@ -72,10 +72,10 @@ class Change(TableModel, table=True):
 class Monitor(TableModel, table=True):
     """The expected runs and the state of one job at one source of check-ins.
 
-    The source is an endpoint (then ``endpoint_id`` equals ``source_id``) or a ping key. ``state`` is waiting, ok,
-    failing, missed, late, stuck, paused or retired (``monitoring/state.py``); ``health`` is the state by ended and
-    missed runs alone, decided by the run ``health_run_id``. ``outcome`` is what the agent's last pass did with the
-    job's crontab entry.
+    The source is an endpoint (then ``endpoint_id`` equals ``source_id``) or the tenant's pings (then ``ping_id`` is the
+    secret part of the job's ping URL). ``state`` is waiting, ok, failing, missed, late, stuck, paused or retired
+    (``monitoring/state.py``); ``health`` is the state by ended and missed runs alone, decided by the run
+    ``health_run_id``. ``outcome`` is what the agent's last pass did with the job's crontab entry.
 
     ``lines`` are the lines that were installed (``monitoring/installed.py``). Slots up to ``settled_until`` are
     settled; the evaluator looks at the monitor again at ``next_deadline`` (None: nothing is due, or its host is
@@ -92,6 +92,7 @@ class Monitor(TableModel, table=True):
     job_id: str
     source_id: str
     endpoint_id: str | None = Field(default=None, foreign_key="endpoint.id", index=True)
+    ping_id: str | None = Field(default=None, unique=True)
     job_name: str
     namespace: str
     state: str = "waiting"

@@ -138,6 +138,21 @@ def finish_deadline(lines: Sequence[InstalledLine], finish_by: str, slot: dateti
     return (due if due > local else due + timedelta(days=1)).astimezone(UTC)
 
 
+def slot_of_ping(lines: Sequence[InstalledLine], grace: timedelta | None, at: datetime) -> datetime | None:
+    """The slot of a run that a ping at ``at`` started: the last one, or the next if it is at most a minute away.
+
+    None if the last one is longer ago than the grace and ``MOST_GRACE``.
+    """
+    reach = min(max(grace or MOST_GRACE, MOST_GRACE), LOOK_BACK)
+    found = None
+    for slot in due_slots(lines, grace, at - reach):
+        if slot.at > at + EARLY:
+            break
+        if found is None or slot.at <= at or slot.at - at < at - found:
+            found = slot.at
+    return found
+
+
 def _not_before(settled_until: datetime | None, now: datetime) -> datetime:
     oldest = now - REMEMBERED
     return oldest if settled_until is None else max(settled_until, oldest)

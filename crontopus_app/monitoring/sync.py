@@ -1,6 +1,6 @@
 """Keeps monitors in line with the index: one for every job on every endpoint that it runs on.
 
-Monitors of ping keys are created when a key is first used; here they follow their job.
+A job without an agent has one monitor, whose source are the tenant's pings. Its line follows the manifest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.live import Event, publish
 from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.models.base import new_id
+from crontopus_app.monitoring import installed, slots
+from crontopus_app.monitoring.installed import InstalledLine
 from crontopus_app.monitoring.limits import Limits, limits
+from crontopus_app.monitoring.pings import has_no_agent, new_ping_id, pings_of
+from crontopus_app.monitoring.slots import CronLine
 from crontopus_app.monitoring.state import RESTING, JobPresent, JobRemoved, MonitorState, after
 
 # Large columns that are not needed here.
@@ -28,6 +32,7 @@ _SLIM = [defer(getattr(JobIndex, name)) for name in ("yaml", "lints", "errors")]
 _SLIM_HOSTS = [defer(getattr(Endpoint, name)) for name in ("crontab", "drift")]
 _COLUMNS = [col(getattr(Monitor, name)) for name in ("id", "job_id", "source_id", "endpoint_id", "state")]
 _COLUMNS += [col(getattr(Monitor, name)) for name in ("job_name", "namespace", "health", *vars(Limits()))]
+_COLUMNS += [col(Monitor.lines), col(Monitor.settled_until)]
 # For more ids than this, a query reads all of the tenant's rows instead.
 NAMED_AT_MOST = 500
 # Instances that are synced in one transaction: SQLite has one writer at a time, and check-ins wait for it.
@@ -36,27 +41,35 @@ AT_ONCE = 2000
 
 @dataclass(frozen=True)
 class Target:
-    """The expected values of a monitor."""
+    """The expected values of a monitor. ``line``: of a job without an agent, whose line no host reports."""
 
     job_name: str
     namespace: str
     event: JobPresent
     limits: Limits
+    line: CronLine | None = None
+
+    def lines(self, row: Any, state: str, now: datetime) -> list[dict[str, Any]]:
+        """The lines of a monitor of pings, from ``now`` on with the manifest's."""
+        if state in RESTING:
+            return []
+        before = () if row is None or row.state in RESTING else installed.load(row.lines)
+        kept = before if row is None else installed.unsettled(before, row.settled_until)
+        line = self.line and InstalledLine(now, None, self.line.plain, self.line.zone, self.line.policy)
+        return installed.dump(installed.reported(kept, line, now))
 
 
 @dataclass(frozen=True)
 class _Expected:
-    """The expected instances, the valid jobs, the ids of jobs with invalid files, and the active endpoints."""
+    """The expected instances, the ids of jobs with invalid files, and the active endpoints."""
 
     instances: dict[tuple[str, str], Target]
-    jobs: dict[str, Target]
     invalid: set[str]
     active: set[str]
 
     def changes(self, row: Any, now: datetime) -> dict[str, Any] | None:
         """The values to change in a monitor's row; None if it is as expected."""
-        by_key = self.jobs.get(row.job_id) if row.endpoint_id is None else None
-        target = by_key or self.instances.get((row.job_id, row.source_id))
+        target = self.instances.get((row.job_id, row.source_id))
         if target is not None:
             return _followed(row, target, now)
         stays = row.job_id in self.invalid and (row.endpoint_id is None or row.endpoint_id in self.active)
@@ -154,15 +167,21 @@ def _expected(
     if jobs is not None:
         files = files.where(col(JobIndex.job_id).in_(jobs))
     active = session.exec(machines.options(*_SLIM_HOSTS)).all()
-    expected = _Expected({}, {}, set(), {host.id for host in active})
+    expected = _Expected({}, set(), {host.id for host in active})
     for job in session.exec(files.options(*_SLIM)):
         if not job.valid:
             expected.invalid.add(job.job_id)
             continue
+        agentless = has_no_agent(job.manifest)
         target = Target(
-            job.name, job.namespace, JobPresent(resting=job.paused or not job.enabled), limits(job.manifest)
+            job.name,
+            job.namespace,
+            JobPresent(resting=job.paused or not job.enabled),
+            limits(job.manifest),
+            slots.line(slots.scheduled(job), slots.NOWHERE) if agentless else None,
         )
-        expected.jobs[job.job_id] = target
+        if agentless and hosts is None:
+            expected.instances[job.job_id, pings_of(tenant_id)] = target
         expected.instances.update(dict.fromkeys(((job.job_id, host.id) for host in matching(job, active)), target))
     return expected
 
@@ -188,9 +207,13 @@ def _tuple(value: str | list[str]) -> tuple[str, ...]:
 def _followed(row: Any, target: Target, now: datetime) -> dict[str, Any] | None:
     state = after(MonitorState(row.state, row.health), target.event).state
     expected = {"job_name": target.job_name, "namespace": target.namespace, **vars(target.limits)}
+    deadlines = _deadlines(row.state, state, now)
+    if row.endpoint_id is None:
+        expected["lines"] = target.lines(row, state, now)
+        deadlines["next_deadline"] = None if state in RESTING else now
     if row.state == state and all(getattr(row, name) == value for name, value in expected.items()):
         return None
-    return {"state": state, **expected, **_deadlines(row.state, state, now), "alert_at": now}
+    return {"state": state, **deadlines, **expected, "alert_at": now}
 
 
 def _deadlines(before: str, state: str, now: datetime) -> dict[str, Any]:
@@ -213,26 +236,33 @@ def _update(session: Session, expected: _Expected, ids: Sequence[str], now: date
 
 
 def _create(session: Session, tenant_id: str, instances: dict[tuple[str, str], Target], now: datetime) -> None:
+    pings = pings_of(tenant_id)
     rows = [
         {
             "id": new_id(),
             "tenant_id": tenant_id,
             "job_id": job_id,
-            "source_id": endpoint_id,
-            "endpoint_id": endpoint_id,
+            "source_id": source_id,
+            "endpoint_id": None if source_id == pings else source_id,
+            "ping_id": new_ping_id() if source_id == pings else None,
             "job_name": target.job_name,
             "namespace": target.namespace,
-            "state": after(MonitorState(), target.event).state,
             "health": MonitorState().health,
             "outcome": "",
             "reason": "",
             "applied_commit": "",
-            "lines": [],
+            **_new_deadlines(target, source_id == pings, now),
             **vars(target.limits),
             "alert_at": now,
             "updated_at": now,
         }
-        for (job_id, endpoint_id), target in instances.items()
+        for (job_id, source_id), target in instances.items()
     ]
     if rows:
         session.connection().execute(insert(Monitor.metadata.tables["monitor"]), rows)
+
+
+def _new_deadlines(target: Target, pings: bool, now: datetime) -> dict[str, Any]:
+    state = after(MonitorState(), target.event).state
+    lines = target.lines(None, state, now) if pings else []
+    return {"state": state, "lines": lines, "next_deadline": now if lines else None}

@@ -78,11 +78,15 @@ def factory() -> ASGIApp:
 
 
 def _compose(config: Settings, pages: ASGIApp) -> ASGIApp:
-    from crontopus_app.api import fast_checkins
+    from crontopus_app.api import fast_checkins, fast_pings
 
     built = frontend.pages()
     router = PathRouter(
-        {fast_checkins.PATH: fast_checkins.FastCheckins(pages), **_routes(config)},
+        {
+            fast_checkins.PATH: fast_checkins.FastCheckins(pages),
+            fast_pings.PREFIX: fast_pings.Pings(pages),
+            **_routes(config),
+        },
         Folders(pages, frontend.folders(built)),
     )
     return Headers(router, config, policies(built, frontend.origins(config.public_url, config.port)))

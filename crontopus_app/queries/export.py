@@ -55,7 +55,9 @@ Files with .jsonl have one JSON object per line; times are UTC. Passwords and to
 not exported.
 """
 # Secrets, and large columns with a file of their own.
-LEFT_OUT = frozenset({"tenant_id", "password_hash", "email_key", "token_hmac", "git_token_name", "crontab", "content"})
+LEFT_OUT = frozenset(
+    {"tenant_id", "password_hash", "email_key", "token_hmac", "ping_id", "git_token_name", "crontab", "content"}
+)
 Entry = tuple[str, Iterable[bytes]]
 
 

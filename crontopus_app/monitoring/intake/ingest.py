@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from crontopus_app.base.db import storable
 from crontopus_app.base.errors import Conflict, CrontopusError, NotFound
 from crontopus_app.models import JobIndex
 from crontopus_app.monitoring import installed
-from crontopus_app.monitoring.deadlines import EARLY, finish_deadline, missed_run_id, slot_of_run
+from crontopus_app.monitoring.deadlines import EARLY, finish_deadline, missed_run_id, slot_of_ping, slot_of_run
 from crontopus_app.monitoring.fold import RunFacts, fold
 from crontopus_app.monitoring.intake.rows import STATE, Rows, Sender, SentCheckin
 from crontopus_app.monitoring.intake.statements import Row, statements
@@ -59,7 +59,7 @@ def _write_checkin(
     except CrontopusError as error:
         return error
     before = _facts(run) if existing else None
-    after = fold(before, checkin, now)
+    after = fold(before, checkin if existing else _slotted(rows, sender, checkin), now)
     _apply(rows, run, after, now)
     _keep_output(rows, run["id"], checkin, decided=before is None or _ending(before) != _ending(after))
     rows.put_checkin(_row(sender, checkin, now))
@@ -80,6 +80,19 @@ def _new_run(rows: Rows, sender: Sender, checkin: wire.Checkin, now: datetime) -
         "endpoint_name": sender.name,
         "sort_at": now,
     }
+
+
+def _slotted(rows: Rows, sender: Sender, checkin: wire.Checkin) -> wire.Checkin:
+    """The first ping of a run with the slot that it belongs to, because a ping names none."""
+    monitor = rows.monitors.get((checkin.job_id, sender.id))
+    if sender.endpoint_id is not None or monitor is None:
+        return checkin
+    began = checkin.started_at or checkin.at
+    return replace(checkin, slot=slot_of_ping(installed.load(monitor["lines"]), _grace(monitor), began))
+
+
+def _grace(monitor: Row) -> timedelta | None:
+    return None if monitor["grace_s"] is None else timedelta(seconds=monitor["grace_s"])
 
 
 def _names(rows: Rows, sender: Sender, job_id: str) -> tuple[str, str]:
@@ -200,8 +213,7 @@ def _is_settled(monitor: Row, slot: datetime | None) -> bool:
 
 def _ran_after_all(rows: Rows, monitor: Row, state: MonitorState, run: Row, now: datetime) -> MonitorState:
     """Removes the missed run of the slot of which ``run`` is. Returns the monitor's state without it."""
-    grace = None if monitor["grace_s"] is None else timedelta(seconds=monitor["grace_s"])
-    slot = slot_of_run(installed.load(monitor["lines"]), grace, run["slot"])
+    slot = slot_of_run(installed.load(monitor["lines"]), _grace(monitor), run["slot"])
     missed = missed_run_id(monitor["id"], slot)
     rows.remove_missed(missed)
     if missed not in (state.health_run_id, state.last_run_id):

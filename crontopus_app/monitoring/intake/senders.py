@@ -6,7 +6,7 @@ So a revoked token can write nothing from that moment on, in any process and wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from crontopus_app.base import security
 from crontopus_app.base.db import reading
-from crontopus_app.base.errors import Busy, CrontopusError, bad_endpoint_token, suspended_tenant
+from crontopus_app.base.errors import Busy, CrontopusError, NotFound, bad_endpoint_token, suspended_tenant
 from crontopus_app.base.postgres import patience
 from crontopus_app.models import Endpoint, metadata
 from crontopus_app.monitoring.intake.rows import Sender
@@ -30,11 +30,12 @@ MOST = 20_000
 
 @dataclass(frozen=True)
 class Caller:
-    """An endpoint, and the HMAC of the token that it presented."""
+    """An endpoint and its token's HMAC; or the source of a tenant's pings, and the id in a ping URL."""
 
     id: str
     tenant_id: str
-    token_hmac: str
+    token_hmac: str = ""
+    ping_id: str = ""
 
 
 def of_endpoint(endpoint: Endpoint) -> Caller:
@@ -50,6 +51,9 @@ CURRENT = (
     "SELECT endpoint.id, endpoint.tenant_id, endpoint.name, endpoint.token_hmac, endpoint.status, tenant.suspended "
     "FROM endpoint JOIN tenant ON tenant.id = endpoint.tenant_id WHERE endpoint.id {among} ORDER BY tenant.id"
 )
+PING_TENANTS = "SELECT id, suspended FROM tenant WHERE id {among} ORDER BY id"
+PING_IDS = "SELECT ping_id FROM monitor WHERE ping_id {among} AND state <> 'retired'"
+PINGS = "pings"
 EXISTING = "SELECT id FROM endpoint WHERE id {among}"
 
 
@@ -61,7 +65,12 @@ def authenticate(
     Locks the tenants first, as all changes of a tenant's names and monitors do. A tenant that another transaction has
     locked is Busy at once.
     """
-    distinct = set(callers)
+    every = set(callers)
+    pinging = {caller for caller in every if caller.ping_id}
+    pings = _authenticate_pings(statements, pinging) if pinging else dict
+    distinct = every - pinging
+    if not distinct:
+        return pings
     ids = {caller.id for caller in distinct}
     rows = statements.query(CURRENT, [ids], lock="FOR KEY SHARE OF tenant SKIP LOCKED")
 
@@ -69,12 +78,35 @@ def authenticate(
         by_id = {row[0]: _EndpointRow(*row) for row in rows()}
         missing = ids - by_id.keys()
         locked = {row[0] for row in statements.query(EXISTING, [missing], lock="")()} if missing else set()
-        return {
+        return pings() | {
             caller: Busy() if caller.id in locked else _sender(by_id.get(caller.id), caller.token_hmac)
             for caller in distinct
         }
 
     return authenticated
+
+
+def _authenticate_pings(
+    statements: Statements, callers: Collection[Caller]
+) -> Callable[[], dict[Caller, Sender | CrontopusError]]:
+    tenants = {caller.tenant_id for caller in callers}
+    locked = statements.query(PING_TENANTS, [tenants], lock="FOR KEY SHARE SKIP LOCKED")
+    valid = statements.query(PING_IDS, [{caller.ping_id for caller in callers}], lock="")
+
+    def authenticated() -> dict[Caller, Sender | CrontopusError]:
+        suspended, ids = dict(locked()), {row[0] for row in valid()}
+        return {caller: _pinging(caller, suspended.get(caller.tenant_id), caller.ping_id in ids) for caller in callers}
+
+    return authenticated
+
+
+def _pinging(caller: Caller, suspended: bool | None, valid: bool) -> Sender | CrontopusError:
+    """``suspended`` is None if another transaction has locked the tenant."""
+    if not valid:
+        return NotFound("not found")
+    if suspended is None:
+        return Busy()
+    return suspended_tenant() if suspended else Sender(caller.id, caller.tenant_id, PINGS, None)
 
 
 class _EndpointRow(NamedTuple):
