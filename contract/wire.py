@@ -419,6 +419,13 @@ class Checkin:
 
 
 @dataclass(frozen=True)
+class PingUrl:
+    """The address that reports runs of a job without an agent. Whoever knows it can report runs."""
+
+    url: str
+
+
+@dataclass(frozen=True)
 class CheckinAnswer:
     run_id: str
     state: str

@@ -18,7 +18,7 @@ from crontopus_app.base.db import reading
 from crontopus_app.forge.configured import forge
 from crontopus_app.jobs import changes, edits, history
 from crontopus_app.monitoring.why_facts import NEXT
-from crontopus_app.queries import jobs, plans
+from crontopus_app.queries import jobs, ping_urls, plans
 from crontopus_app.queries.why import why
 
 router = APIRouter(tags=["jobs"])
@@ -132,6 +132,13 @@ def revert_job(
 def job_endpoints(namespace: str, name: str, actor: CurrentActor) -> list[wire.InstanceStatus]:
     with reading() as session:
         return jobs.instances(session, actor, namespace, name)
+
+
+@router.get("/jobs/{namespace}/{name}/ping-url")
+def job_ping_url(namespace: str, name: str, actor: JobWriter) -> wire.PingUrl:
+    """Of a job without an agent; needs ``write:jobs``, because whoever knows the URL can report runs."""
+    with reading() as session:
+        return ping_urls.ping_url(session, actor, namespace, name)
 
 
 @router.get("/jobs/{namespace}/{name}/forecast")

@@ -97,7 +97,8 @@ def needed(method: str, path: str) -> str:
     if path == "/api/export" or path.startswith(OPERATORS):
         return "admin:*"
     area = next(name for prefix, name in AREAS.items() if path.startswith(prefix))
-    reading = method == "GET" or path in {"/api/plan", "/api/validate"}
+    # Whoever knows a ping URL can report runs.
+    reading = (method == "GET" and not path.endswith("/ping-url")) or path in {"/api/plan", "/api/validate"}
     return f"{'read' if reading else 'write'}:{area}"
 
 

@@ -18,10 +18,12 @@ from crontopus_app.api.app import api
 from crontopus_app.api.fast_pings import Pings
 from crontopus_app.base import clock
 from crontopus_app.base.db import reading, writing
+from crontopus_app.base.errors import NotFound
 from crontopus_app.models import JobIndex, Monitor, Run, RunOutput, Tenant
 from crontopus_app.monitoring.sync import sync_monitors
+from crontopus_app.queries import ping_urls
 from tests.api.conftest import bearer
-from tests.cast import JOB_ID, Member, join
+from tests.cast import JOB_ID, Member, add_job, join
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/ping.json").read_text())
 # Those of jobs' own URLs.
@@ -135,6 +137,22 @@ def test_unknown_and_suspended_sources(pings: TestClient, url: str) -> None:
 
 def test_the_path_without_a_ping_is_passed_on(pings: TestClient, alice: Member) -> None:
     assert "Ping-Body-Limit" not in pings.get("/ping").headers
+
+
+def test_writers_of_jobs_get_the_url(
+    pings: TestClient, url: str, alice: Member, charlie: Member, token_with: Callable[..., str]
+) -> None:
+    path = "/api/jobs/production/backup/ping-url"
+    assert pings.get(path, headers=bearer(token_with("read:jobs"))).status_code == 403
+    assert pings.get(path, headers=bearer(token_with("write:jobs"))).json()["url"].endswith(url)
+    with reading() as session, pytest.raises(NotFound):
+        ping_urls.ping_url(session, charlie.actor, "production", "backup")
+
+
+def test_a_job_with_hosts_has_no_url(pings: TestClient, alice: Member, token_with: Callable[..., str]) -> None:
+    add_job("alice", alice.endpoint_id, job_id=str(uuid.uuid4()), name="other")
+    answer = pings.get("/api/jobs/production/other/ping-url", headers=bearer(token_with("write:jobs")))
+    assert (answer.status_code, "agent: {endpoints: []}" in answer.json()["detail"]) == (404, True)
 
 
 def test_readers_do_not_see_the_id(pings: TestClient, url: str, token_with: Callable[..., str]) -> None:

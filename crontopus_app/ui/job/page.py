@@ -23,6 +23,7 @@ def job() -> rx.Component:
         rx.cond(~head.valid, parts.note("Invalid manifest: the errors are in the Definition tab.", state="failed")),
         _head(),
         rx.el.div(_month(), _next_runs(), class_name="cols w"),
+        rx.cond(State.pings.url, _pings()),
         tabs.tabs(),
         _move(),
         _delete(),
@@ -94,6 +95,15 @@ def _next_runs() -> rx.Component:
     crowd = rx.cond(ahead.crowd, parts.note(rx.el.b("Same start time "), ahead.crowd, quieter))
     note = rx.cond(ahead.forecast.next_runs, rx.fragment("in ", ahead.forecast.zone))
     return parts.card("Next runs", next_runs.slots(ahead.forecast), next_runs.nights(ahead.forecast), crowd, note=note)
+
+
+def _pings() -> rx.Component:
+    """How a job without an agent reports its runs."""
+    recipe = rx.foreach(
+        State.pings.recipes, lambda each: rx.el.details(rx.el.summary(each.title), parts.copy_line(each.text))
+    )
+    secret = rx.el.p("Anyone who knows this URL can report runs of the job.", class_name="muted")
+    return parts.card("Ping URL", parts.copy_line(State.pings.url), secret, recipe, note="request it when the job ends")
 
 
 def _move() -> rx.Component:

@@ -11,10 +11,10 @@ import reflex as rx
 from contract import wire
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import CrontopusError
-from crontopus_app.queries import job_on_hosts, jobs
+from crontopus_app.queries import job_on_hosts, jobs, ping_urls
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, moment, outside, shared
-from crontopus_app.ui.job import actions, history_strip, queries, rows
+from crontopus_app.ui.job import actions, history_strip, queries, recipes, rows
 from crontopus_app.ui.kit import code, durations, toast
 
 TABS = ("runs", "definition", "history", "endpoints")
@@ -28,6 +28,7 @@ class JobState(rx.State):
     head: rows.JobHead = rows.JobHead()
     month: history_strip.HistoryStrip = history_strip.EMPTY
     ahead: rows.Ahead = rows.Ahead()
+    pings: recipes.Pings = recipes.Pings()
     runs: list[rows.RunLine] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     body: rows.Body = rows.Body()
     restoring: rows.Restoring = rows.Restoring()
@@ -49,6 +50,8 @@ class JobState(rx.State):
         await self._fill_ahead(actor, detail, now)
         zone = self.ahead.zone
         session.put(self, "head", rows.head(detail, *await shared(job_on_hosts.in_force, actor, *place)))
+        url = await shared(ping_urls.url_or_none, actor, *place)
+        session.put(self, "pings", recipes.pings(url, self.head.cron))
         month = await shared(queries.happened, actor, *place, detail.job.id, zone or "UTC", now)
         newest, outputs = await shared(queries.newest, actor, detail.job.id)
         taken = durations.durations(newest[::-1], rows.limit_s(detail))
