@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
@@ -24,6 +24,8 @@ LEAST_GRACE, MOST_GRACE = timedelta(minutes=2), timedelta(hours=1)
 ON_ITS_WAY = timedelta(seconds=15)
 # A run belongs to the next slot if it starts at most this early: the host's clock may be ahead.
 EARLY = timedelta(minutes=1)
+# A run that starts more than this after its slot is flagged.
+LATE_START = timedelta(minutes=1)
 # Missed slots that one settlement returns. The next settlement continues.
 AT_ONCE = 500
 # Older slots are not recorded, so that a host that was off for a year does not cause half a million rows a job.
@@ -67,6 +69,7 @@ class DueSlot:
 class Settlement:
     """``missed`` slots, the last slot that is settled, and the next deadline (None: no slot is due any more).
 
+    ``ran``: the other settled slots, each with the slots that its runs name.
     ``held``: a deadline has passed, but the host has not confirmed yet that nothing waits on it.
     """
 
@@ -74,6 +77,7 @@ class Settlement:
     settled_until: datetime | None
     next_deadline: datetime | None
     held: bool = False
+    ran: tuple[tuple[datetime, frozenset[datetime]], ...] = ()
 
 
 def due_slots(lines: Sequence[InstalledLine], grace: timedelta | None, after: datetime) -> Iterator[DueSlot]:
@@ -97,19 +101,43 @@ def settle(
     check-ins have been sent (None: never). A host that is not ``in_contact`` must have done so after the deadline.
     """
     missed: list[DueSlot] = []
+    ran: list[tuple[datetime, frozenset[datetime]]] = []
     settled, previous = settled_until, settled_until
     for slot in due_slots(lines, grace, _not_before(settled_until, now)):
         if slot.deadline > now:
-            return Settlement(tuple(missed), settled, slot.deadline)
+            return Settlement(tuple(missed), settled, slot.deadline, ran=tuple(ran))
         if len(missed) == AT_ONCE:
-            return Settlement(tuple(missed), settled, now)
-        if not any(slot.is_of(each, previous) for each in started_for):
+            return Settlement(tuple(missed), settled, now, ran=tuple(ran))
+        named = frozenset(each for each in started_for if slot.is_of(each, previous))
+        if named:
+            ran.append((slot.at, named))
+        else:
             confirmed = slot.at + ON_ITS_WAY if in_contact else max(slot.deadline, slot.at + ON_ITS_WAY)
             if heard_until is None or heard_until < confirmed:
-                return Settlement(tuple(missed), settled, None, held=True)
+                return Settlement(tuple(missed), settled, None, held=True, ran=tuple(ran))
             missed.append(slot)
         settled = previous = slot.at
-    return Settlement(tuple(missed), settled, None)
+    return Settlement(tuple(missed), settled, None, ran=tuple(ran))
+
+
+@dataclass(frozen=True)
+class StartedRun:
+    """A run that names a slot. ``flags`` are those that it has. A run that was skipped has not started."""
+
+    run_id: str
+    slot: datetime
+    started_at: datetime | None
+    flags: frozenset[str] = frozenset()
+    is_skipped: bool = False
+
+
+def start_flags(slot: datetime, runs: Iterable[StartedRun]) -> dict[str, frozenset[str]]:
+    """The flags of the runs of one slot that get another: the first may have started late, further ones are extra."""
+    begun = sorted((run.started_at or run.slot, run.run_id, run) for run in runs if not run.is_skipped)
+    new = {run: run.flags | {"extra"} for _, _, run in begun[1:]}
+    for at, _, run in begun[:1]:
+        new[run] = run.flags | {"late_start"} if at - slot > LATE_START else run.flags
+    return {run.run_id: flags for run, flags in new.items() if flags != run.flags}
 
 
 def slot_of_run(lines: Sequence[InstalledLine], grace: timedelta | None, started_for: datetime) -> datetime:

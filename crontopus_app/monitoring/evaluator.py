@@ -28,7 +28,7 @@ from crontopus_app.base.leases import HeldLease, LeaseLost, lease
 from crontopus_app.base.live import Event, publish
 from crontopus_app.models import CheckIn, Endpoint, Lease, Monitor, Run
 from crontopus_app.monitoring import deadlines, installed
-from crontopus_app.monitoring.deadlines import RECHECK, Loss, RunningRun, Settlement
+from crontopus_app.monitoring.deadlines import RECHECK, Loss, RunningRun, Settlement, StartedRun
 from crontopus_app.monitoring.installed import InstalledLine
 from crontopus_app.monitoring.state import RESTING, MonitorState, RunChanged, RunsExamined, after, worst
 from crontopus_app.monitoring.why import why
@@ -133,6 +133,7 @@ class _Batch:
     facts: dict[str, HostFacts] = field(default_factory=dict)
     missed: list[dict[str, Any]] = field(default_factory=list)
     lost: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    flagged: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     changed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def evaluate(self) -> None:
@@ -178,7 +179,7 @@ class _Batch:
             lines,
             _duration(monitor.grace_s),
             monitor.settled_until,
-            self.started_for[monitor.job_id, monitor.source_id],
+            {run.slot for run in self.started_for[monitor.job_id, monitor.source_id]},
             heard,
             self.now,
             in_contact=host is None or not is_silent(host, self.now),
@@ -187,6 +188,7 @@ class _Batch:
             (run, self._loss(monitor, lines, run, host, heard))
             for run in self.running[monitor.job_id, monitor.source_id]
         ]
+        self._flag_starts(monitor, settlement)
         state = self._after(monitor, lines, settlement, [(run, loss) for run, loss in losses if loss.why])
         state = after(state, RunsExamined(_most_overdue(loss for _, loss in losses)))
         news = settlement.missed or any(loss.why for _, loss in losses) or state.state != monitor.state
@@ -199,6 +201,13 @@ class _Batch:
             "next_deadline": min((each for each in again if each is not None), default=None),
             "alert_at": self.now if news else monitor.alert_at,
         }
+
+    def _flag_starts(self, monitor: Monitor, settlement: Settlement) -> None:
+        """Notes the flags of runs that started late, or as a further run of their slot."""
+        for slot, named in settlement.ran:
+            started = self.started_for[monitor.job_id, monitor.source_id]
+            flags = deadlines.start_flags(slot, [run for run in started if run.slot in named])
+            self.flagged += [(run_id, {"flags": sorted(given)}) for run_id, given in flags.items()]
 
     def _loss(
         self,
@@ -267,7 +276,8 @@ class _Batch:
 
     def _write(self) -> None:
         insert_missing(self.session, Run.metadata.tables["run"], self.missed)
-        update_rows(self.session, Run.metadata.tables["run"], sorted(self.lost, key=lambda row: row[0]))
+        for rows in (self.lost, self.flagged):
+            update_rows(self.session, Run.metadata.tables["run"], sorted(rows, key=lambda row: row[0]))
         update_rows(self.session, Monitor.metadata.tables["monitor"], self.changed)
         runs: dict[str, list[str]] = defaultdict(list)
         for row in self.missed:
@@ -307,9 +317,11 @@ def _duration(seconds: float | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 
-def _started_for(session: Session, monitors: Sequence[Monitor], now: datetime) -> dict[tuple[str, str], list[datetime]]:
-    """The slots that runs of each monitor name, from the first that is not settled."""
-    found: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+def _started_for(
+    session: Session, monitors: Sequence[Monitor], now: datetime
+) -> dict[tuple[str, str], list[StartedRun]]:
+    """The runs of each monitor that name slots, from the first that is not settled."""
+    found: dict[tuple[str, str], list[StartedRun]] = defaultdict(list)
     oldest, values = now - deadlines.REMEMBERED, {}
     for number, monitor in enumerate(monitors):
         after_slot = max(monitor.settled_until or oldest, oldest) - deadlines.EARLY
@@ -318,13 +330,15 @@ def _started_for(session: Session, monitors: Sequence[Monitor], now: datetime) -
             f"source_{number}": monitor.source_id,
             f"after_{number}": after_slot,
         }
-    for job_id, source_id, slot in session.execute(_started_query(len(monitors)), values):
-        found[job_id, source_id].append(slot)
+    rows = session.execute(_started_query(len(monitors)), values)
+    for job_id, source_id, status, run_id, slot, started_at, flags in rows:
+        run = StartedRun(run_id, slot, started_at, frozenset(flags), status == "skipped")
+        found[job_id, source_id].append(run)
     return found
 
 
 @lru_cache(maxsize=BATCH)
-def _started_query(count: int) -> Select[Any, Any, Any]:
+def _started_query(count: int) -> Select[Any, Any, Any, Any, Any, Any, Any]:
     """The query for so many monitors: to build it takes longer than to run it."""
     of_each = [
         and_(
@@ -334,9 +348,8 @@ def _started_query(count: int) -> Select[Any, Any, Any]:
         )
         for number in range(count)
     ]
-    return sql_select(col(Run.job_id), col(Run.source_id), col(Run.slot)).where(
-        or_(*of_each), col(Run.status) != "missed"
-    )
+    named = col(Run.job_id), col(Run.source_id), col(Run.status), col(Run.id), col(Run.slot)
+    return sql_select(*named, col(Run.started_at), col(Run.flags)).where(or_(*of_each), col(Run.status) != "missed")
 
 
 def _running(session: Session, monitors: Sequence[Monitor]) -> dict[tuple[str, str], list[Run]]:

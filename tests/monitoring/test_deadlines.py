@@ -16,6 +16,7 @@ from crontopus_app.monitoring.deadlines import (
     Loss,
     RunningRun,
     Settlement,
+    StartedRun,
     due_slots,
     finish_deadline,
     late,
@@ -23,6 +24,7 @@ from crontopus_app.monitoring.deadlines import (
     missed_run_id,
     settle,
     slot_of_run,
+    start_flags,
 )
 from crontopus_app.monitoring.installed import InstalledLine
 
@@ -71,7 +73,8 @@ def test_a_slot_without_a_run_is_missed_at_its_deadline_and_not_before() -> None
 
 def test_a_slot_with_a_run_is_settled() -> None:
     found = outcome(DAILY, now="27 03:00", started=("27 02:00",))
-    assert found == Settlement((), at("27 02:00"), at("28 03:00"))
+    ran = (at("27 02:00"), frozenset({at("27 02:00")}))
+    assert found == Settlement((), at("27 02:00"), at("28 03:00"), ran=(ran,))
 
 
 def test_a_settled_slot_is_not_missed_again() -> None:
@@ -181,7 +184,8 @@ def test_a_host_that_was_heard_since_has_missed() -> None:
 
 def test_a_run_settles_its_slot_although_the_host_is_silent() -> None:
     found = outcome(DAILY, now="28 12:00", started=("27 02:00",), heard="27 02:00")
-    assert found == Settlement((), at("27 02:00"), None, held=True)
+    ran = (at("27 02:00"), frozenset({at("27 02:00")}))
+    assert found == Settlement((), at("27 02:00"), None, held=True, ran=(ran,))
 
 
 def test_a_host_that_is_back_settles_all_its_slots() -> None:
@@ -334,6 +338,31 @@ def test_a_run_is_late_if_nothing_of_it_waits_on_its_host(
     assert late(Loss("", at("27 05:00"), "stuck"), at("27 06:00"), at(now), at(now)) == Loss(
         "", at("27 05:00"), "stuck"
     )
+
+
+def started(after_s: float, run_id: str, *flags: str) -> StartedRun:
+    begun = START + timedelta(seconds=after_s)
+    return StartedRun(run_id, begun.replace(second=0), begun, frozenset(flags))
+
+
+@pytest.mark.parametrize(
+    ("runs", "flags"),
+    [
+        ([started(0.4, "a")], {}),
+        ([started(60, "a")], {}),
+        ([started(61, "a", "too_fast")], {"a": {"late_start", "too_fast"}}),
+        ([started(61, "a", "late_start")], {}),
+        ([started(30, "b"), started(1, "a")], {"b": {"extra"}}),
+        ([started(1, "b"), started(1, "a")], {"b": {"extra"}}),
+        ([started(90, "a"), started(95, "b"), started(99, "c", "extra")], {"a": {"late_start"}, "b": {"extra"}}),
+        ([StartedRun("a", START, None)], {}),
+        ([started(61, "b"), replace(started(1, "a"), is_skipped=True)], {"b": {"late_start"}}),
+        ([replace(started(1, "a"), is_skipped=True)], {}),
+    ],
+)
+def test_a_run_may_start_late_and_a_second_one_is_extra(runs: list[StartedRun], flags: dict[str, set[str]]) -> None:
+    assert start_flags(START, runs) == flags
+    assert start_flags(START, reversed(runs)) == flags
 
 
 SLOTS = [at("27 00:00") + number * 5 * MINUTE for number in range(12)]

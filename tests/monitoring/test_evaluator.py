@@ -218,6 +218,23 @@ def test_the_slot_before_a_line_changed_is_still_missed(alice: Member) -> None:
     assert monitor().next_deadline == SLOT + 35 * MINUTE
 
 
+def test_a_late_start_and_a_second_run_of_a_slot_are_flagged_when_it_is_settled(alice: Member) -> None:
+    late, second, skipped = (SLOT + seconds * timedelta(seconds=1) for seconds in (125, 200, 210))
+    for begun, kind in ((second, "success"), (late, "start"), (skipped, "skipped")):
+        told = start(begun.replace(second=0), kind=kind, at=begun, started_at=begun, flags=["manual_test"])
+        tell(alice.endpoint_id, told, now=begun)
+    contact(alice.endpoint_id, DEADLINE)
+    settle(DEADLINE)
+    settle(DEADLINE + MINUTE)
+    with reading() as session:
+        flags = {run.status: run.flags for run in session.exec(select(Run))}
+    assert flags == {
+        "running": ["late_start", "manual_test"],
+        "success": ["extra", "manual_test"],
+        "skipped": ["manual_test"],
+    }
+
+
 def limit(seconds: float) -> None:
     with writing() as session:
         found = session.exec(select(Monitor)).one()
