@@ -17,6 +17,7 @@ GROUPS = {
     "incidents": ("cli.commands.incidents", "incidents", "List incidents, acknowledge and snooze them."),
     "jobs": ("cli.commands.jobs", "jobs", "List, show, apply and delete jobs."),
     "manifest": ("cli.commands.manifest", "manifest_group", "Check and explain manifests and schedules offline."),
+    "policy": ("cli.commands.policy", "policy", "Check crontopus.yaml, and say who would be told of a problem."),
     "runs": ("cli.commands.runs", "runs", "List and show runs."),
 }
 

@@ -15,9 +15,9 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from contract.policy_types import Policy
+from contract.routing import Subject, Told, tell
 from crontopus_app.alerts import incidents
 from crontopus_app.alerts.kinds import KINDS
-from crontopus_app.alerts.routing import Subject, Told, tell
 from crontopus_app.base.db import reading, writing
 from crontopus_app.jobs import policies
 from crontopus_app.models import Channel, Delivery, Incident, JobIndex

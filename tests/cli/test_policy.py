@@ -1,0 +1,73 @@
+"""`crontopus policy test` says who is told, by the rules that the server uses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.commands.policy import policy
+
+POLICY = """
+routes:
+  oncall:
+    channels: [phone, mail]
+    when: {namespaces: [production], labels: {tier: "1"}}
+    group: {by: [endpoint], wait: 1m}
+    repeat: 4h
+    escalate: [{after: 15m, channels: [boss]}]
+  rest: {channels: [mail], when: {namespaces: [staging]}}
+silences:
+  - {until: "2026-12-01T00:00:00Z", when: {endpoints: ["db*"]}, reason: the move}
+"""
+
+
+def run(tmp_path: Path, *words: str, text: str = POLICY) -> Result:
+    file = tmp_path / "crontopus.yaml"
+    file.write_text(text)
+    return CliRunner().invoke(policy, [words[0], str(file), *words[1:]])
+
+
+def test_who_is_told_when_and_why(tmp_path: Path) -> None:
+    result = run(tmp_path, "test", "--job", "production/backup", "--label", "tier=1", "--at", "2026-11-29T12:00:00Z")
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        "The route oncall tells: phone, mail.",
+        "  after 1 min: phone, mail, one message for each endpoint",
+        "  after 15 min, unless acknowledged: boss too",
+        "  every 4 h until acknowledged: a reminder",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason", "code"),
+    [
+        (["--job", "production/backup"], "No route in crontopus.yaml matches it.", 1),
+        (["--job", "staging/a"], "The route rest tells: mail.", 0),
+        (["--job", "staging/a", "--channel", "phone"], "The route rest names no channel that exists.", 1),
+        (["--endpoint", "db01"], "Silenced until 2026-12-01 00:00 UTC (the move).", 1),
+        (["--endpoint", "web01", "--cause", "host silent"], "The route oncall tells: phone, mail.", 0),
+        (["--job", "x/y", "--route", "rest"], "No route in crontopus.yaml matches it.", 1),
+    ],
+)
+def test_reasons(tmp_path: Path, words: list[str], reason: str, code: int) -> None:
+    result = run(tmp_path, "test", *words, "--at", "2026-11-29T12:00:00Z")
+    assert (result.output.splitlines()[0].partition(" There is")[0], result.exit_code) == (reason, code)
+
+
+def test_without_routes_every_channel_is_told(tmp_path: Path) -> None:
+    result = run(tmp_path, "test", "--job", "a/b", "--json", text="")
+    assert json.loads(result.output)["reason"] == "Every channel is told: every channel."
+
+
+def test_an_invalid_file_is_refused(tmp_path: Path) -> None:
+    result = run(tmp_path, "validate", text="routs: {}")
+    assert (result.exit_code, "did you mean routes?" in result.output) == (1, True)
+    assert run(tmp_path, "validate").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [["--label", "tier"], ["--at", "tomorrow"]])
+def test_a_wrong_command_line(tmp_path: Path, words: list[str]) -> None:
+    assert run(tmp_path, "test", *words).exit_code == 2
