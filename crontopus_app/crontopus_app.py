@@ -6,7 +6,7 @@ import reflex as rx
 
 from crontopus_app.api.app import api
 from crontopus_app.monitoring.intake import batch
-from crontopus_app.ui import live, payloads, problems, session, sockets, theme
+from crontopus_app.ui import live, payloads, problems, session, sockets, theme, unwatched
 from crontopus_app.ui.kit import toast
 from crontopus_app.ui.pages import MISSING, PAGES, development
 from crontopus_app.ui.undo import UndoState
@@ -27,4 +27,5 @@ app.add_middleware(payloads.Payloads())
 for page in (*PAGES, MISSING, *development()):
     app.add_page(page.component, route=page.route, title=page.title, on_load=page.on_load)
 app.register_lifespan_task(live.Follower(app, session.refill, session.mark_stale).run)
+app.register_lifespan_task(unwatched.follow)
 app.register_lifespan_task(batch.serving)

@@ -50,6 +50,7 @@ NAMES = frozenset(
         "SMTP_URL",
         "MAIL_FROM",
         "ALERT_NETWORKS",
+        "HEARTBEAT_URL",
     }
 )
 
@@ -79,6 +80,7 @@ class Settings:
     smtp_url: str
     mail_from: str
     alert_networks: tuple[IPv4Network | IPv6Network, ...]
+    heartbeat_url: str
     embedded_database: bool
     embedded_redis: bool
     embedded_forge: bool
@@ -129,6 +131,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         smtp_url=_smtp_url(values.get("SMTP_URL", "")),
         mail_from=_mail_from(values.get("MAIL_FROM", ""), public_url),
         alert_networks=_networks("ALERT_NETWORKS", values.get("ALERT_NETWORKS", "")),
+        heartbeat_url=_web_address(values, "HEARTBEAT_URL", "") if "HEARTBEAT_URL" in values else "",
         embedded_database="DATABASE_URL" not in values,
         embedded_redis="REDIS_URL" not in values,
         embedded_forge=embedded_forge,
@@ -143,7 +146,7 @@ def read(environ: Mapping[str, str]) -> Settings:
 
 
 # Settings whose value is never shown.
-SECRETS = frozenset({"FORGEJO_ADMIN_PASSWORD", "SECRET_KEY", "SMTP_URL"})
+SECRETS = frozenset({"FORGEJO_ADMIN_PASSWORD", "SECRET_KEY", "SMTP_URL", "HEARTBEAT_URL"})
 
 
 def in_force(config: Settings) -> dict[str, str]:
@@ -165,6 +168,7 @@ def in_force(config: Settings) -> dict[str, str]:
         "WORKERS": str(config.workers),
         "SMTP_URL": config.smtp_url,
         "MAIL_FROM": config.mail_from,
+        "HEARTBEAT_URL": config.heartbeat_url,
         "ALERT_NETWORKS": ", ".join(map(str, config.alert_networks)),
     }
 

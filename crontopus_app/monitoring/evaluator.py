@@ -8,6 +8,8 @@ monitors, so a check-in is handled either before it or after it.
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 import time
 from collections import defaultdict
@@ -42,6 +44,8 @@ LEASE_LENGTH, RENEW_S, STANDBY_S = timedelta(seconds=12), 4.0, 2.0
 PAUSE_S = 0.5
 # Monitors that are evaluated in one transaction. SQLite allows expressions of 1,000 terms.
 BATCH = 200
+# Deadlines that are evaluated later than this are a problem that users see.
+MOST_LAG = timedelta(seconds=30)
 # A host without contact for so long is silent.
 SILENT_AFTER = timedelta(minutes=3)
 # Clocks of server processes may differ by so much: until then, a silent host is still looked at.
@@ -90,6 +94,21 @@ def is_led(session: Session, now: datetime) -> bool:
     """Whether a process evaluates the deadlines."""
     held = session.get(Lease, LEASE)
     return held is not None and held.until > now
+
+
+def leads_here(session: Session) -> bool:
+    """Whether this process evaluates the deadlines."""
+    held = session.get(Lease, LEASE)
+    return held is not None and held.owner.startswith(f"{socket.gethostname()}/{os.getpid()}/")
+
+
+def problem(now: datetime) -> str:
+    """What is wrong with the evaluation of deadlines, in words; empty if nothing is."""
+    with reading() as session:
+        if not is_led(session, now):
+            return "Nobody checks for missed runs: no evaluator is running. The operator can start one."
+        late = lag(session, now)
+    return f"Missed runs are noticed {late.total_seconds():.0f} s late." if late > MOST_LAG else ""
 
 
 def wake_monitors(session: Session, endpoint_id: str, now: datetime) -> None:

@@ -52,6 +52,7 @@ class Watchers:
     def __init__(self) -> None:
         self._by_token: dict[str, Watch] = {}
         self.stale_since: datetime | None = None
+        self.unwatched = ""
 
     def add(self, token: str, watch: Watch) -> None:
         self._by_token[token] = watch

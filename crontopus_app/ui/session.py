@@ -25,7 +25,10 @@ ACCESS = "session"
 
 
 class SessionState(rx.State):
-    """Facts for the frame: user, totals, time zone, provisioning, and since when the page is stale."""
+    """Facts for the frame: user, totals, time zone, provisioning, and since when the page is stale.
+
+    ``unwatched``: why missed runs are not noticed at the moment.
+    """
 
     username: str = ""
     tenant: str = ""
@@ -36,6 +39,7 @@ class SessionState(rx.State):
     provisioning: str = "ready"
     provisioning_error: str = ""
     stale_since: str = ""
+    unwatched: str = ""
     timezone: str = ""
     ended: bool = False
     _user_id: str = ""
@@ -122,6 +126,7 @@ async def _fill_frame(page: Any, actor: Actor) -> None:
         "incidents": totals.incidents,
         "provisioning": me.provisioning,
         "provisioning_error": me.provisioning_error,
+        "unwatched": watchers.unwatched,
         "stale_since": watchers.stale_since.isoformat() if watchers.stale_since else "",
     }
     for name, value in facts.items():

@@ -131,8 +131,8 @@ def _keys() -> rx.Component:
     return dialog.dialog("keys", "Keyboard shortcuts", rx.el.dl(*pairs))
 
 
-def _repository_note() -> rx.Component:
-    """Provisioning status of the tenant's repository; empty once it is ready."""
+def _notes() -> rx.Component:
+    """Status of the tenant's repository until it is ready, and whether missed runs are noticed."""
     waiting = parts.note("Your repository is being created. ", parts.link("Show progress", "/start"), state="running")
     broken = parts.note(
         rx.el.b("Your repository could not be created. "),
@@ -142,7 +142,8 @@ def _repository_note() -> rx.Component:
         state="failed",
     )
     notes = rx.match(SessionState.provisioning, ("pending", waiting), ("failed", broken), rx.fragment())
-    return rx.el.div(notes, class_name="notes")
+    unwatched = rx.cond(SessionState.unwatched, parts.note(SessionState.unwatched, state="failed"))
+    return rx.el.div(notes, unwatched, class_name="notes")
 
 
 def frame(
@@ -167,7 +168,7 @@ def frame(
         rail(active),
         rx.el.main(
             rx.el.header(head, _search(), actions, class_name="bar"),
-            _repository_note(),
+            _notes(),
             rx.cond(state.ready, shown, shape or skeleton.table()),
             id="main",
             tab_index=-1,
