@@ -565,6 +565,23 @@ class EnrollmentToken:
 
 
 @dataclass(frozen=True)
+class PingKeyRequest:
+    __pydantic_config__ = STRICT
+    name: str
+
+
+@dataclass(frozen=True)
+class PingKey:
+    """The key of ping URLs with a slug. Only writers of tokens see ``key``."""
+
+    id: str
+    name: str
+    created_at: datetime
+    key: str | None = None
+    revoked: bool = False
+
+
+@dataclass(frozen=True)
 class ApiTokenRequest:
     __pydantic_config__ = STRICT
     name: str

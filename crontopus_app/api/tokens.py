@@ -1,4 +1,4 @@
-"""REST: enrolment tokens and API tokens."""
+"""REST: enrolment tokens, ping keys and API tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contract import wire
 from crontopus_app.api.deps import CurrentActor, Now
 from crontopus_app.api.idempotency import IdempotencyKey
 from crontopus_app.base.db import reading, writing
-from crontopus_app.people import tokens
+from crontopus_app.people import ping_keys, tokens
 
 router = APIRouter(tags=["tokens"])
 
@@ -31,6 +31,25 @@ def create_enrollment(
 def revoke_enrollment(token_id: str, actor: CurrentActor, now: Now) -> None:
     with writing() as session:
         tokens.revoke_enrollment(session, actor, token_id, now)
+
+
+@router.get("/ping-keys")
+def list_ping_keys(actor: CurrentActor) -> list[wire.PingKey]:
+    """Only writers of tokens see the keys themselves."""
+    with reading() as session:
+        return ping_keys.list_all(session, actor)
+
+
+@router.post("/ping-keys", status_code=201)
+def create_ping_key(form: wire.PingKeyRequest, actor: CurrentActor, now: Now) -> wire.PingKey:
+    with writing() as session:
+        return ping_keys.create(session, actor, form, now)
+
+
+@router.delete("/ping-keys/{key_id}", status_code=204)
+def revoke_ping_key(key_id: str, actor: CurrentActor, now: Now) -> None:
+    with writing() as session:
+        ping_keys.revoke(session, actor, key_id, now)
 
 
 @router.get("/tokens")

@@ -15,7 +15,7 @@ _RULES = (
     # scheme://user:password@host
     (re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@'\"]*):[^\s/@'\"]+@", re.IGNORECASE), rf"\1:{DOTS}@"),
     # tokens of Crontopus, by their prefixes
-    (re.compile(r"\b(cts|ctp|cet|ep|whs)_[A-Za-z0-9_-]{8,}"), rf"\1_{DOTS}"),
+    (re.compile(r"\b(cts|ctp|cet|ep|pk|whs)_[A-Za-z0-9_-]{8,}"), rf"\1_{DOTS}"),
     # Cookie: …, 'cookie': '…', (b'cookie', b'…'), and the same for Set-Cookie
     (re.compile(rf"(\b(?:set-)?cookie{_SEPARATOR})(?:{_QUOTED}|[^'\"\r\n]+)", re.IGNORECASE), rf"\1{DOTS}"),
     # Authorization: Bearer …, with or without the header's name

@@ -5,7 +5,7 @@ from crontopus_app.models.base import metadata
 from crontopus_app.models.hosts import Endpoint, EnrollmentToken
 from crontopus_app.models.jobs import Change, JobIndex, Monitor
 from crontopus_app.models.leases import Lease
-from crontopus_app.models.people import ApiToken, Audit, Creation, GitCredential, LoginSession, Tenant, User
+from crontopus_app.models.people import ApiToken, Audit, Creation, GitCredential, LoginSession, PingKey, Tenant, User
 from crontopus_app.models.runs import CheckIn, Run, RunOutput
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "LoginSession",
     "Mail",
     "Monitor",
+    "PingKey",
     "Run",
     "RunOutput",
     "Tenant",

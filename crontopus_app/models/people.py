@@ -92,6 +92,18 @@ class ApiToken(TableModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class PingKey(TableModel, table=True):
+    """A ``pk_…`` key: ping URLs with it and a job's name report runs. ``sealed`` is the key, to be shown again."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    tenant_id: str = Field(foreign_key="tenant.id", index=True)
+    name: str
+    token_hmac: str = Field(unique=True)
+    sealed: str
+    created_at: datetime = Field(sa_type=Instant)
+    revoked_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
 class GitCredential(TableModel, table=True):
     """A user's credential to clone and push: a token that only the Git server stores. ``access`` is read or write.
 

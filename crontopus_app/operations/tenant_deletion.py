@@ -45,6 +45,7 @@ from crontopus_app.models import (
     LoginSession,
     Mail,
     Monitor,
+    PingKey,
     Run,
     RunOutput,
     Tenant,
@@ -101,7 +102,7 @@ def delete_account(actor: Actor, form: wire.AccountDeletion, now: datetime) -> w
 def _revoke_access(session: Session, tenant_id: str) -> None:
     users = select(User.id).where(User.tenant_id == tenant_id)
     session.execute(delete(LoginSession).where(col(LoginSession.user_id).in_(users)))
-    for table in (ApiToken, EnrollmentToken, GitCredential, User):
+    for table in (ApiToken, EnrollmentToken, GitCredential, PingKey, User):
         session.execute(_of_tenant(table, tenant_id))
     session.execute(update(Endpoint).where(col(Endpoint.tenant_id) == tenant_id).values(status="revoked"))
 

@@ -26,6 +26,7 @@ from crontopus_app.models import (
     GitCredential,
     JobIndex,
     Monitor,
+    PingKey,
     Run,
     RunOutput,
     Tenant,
@@ -47,7 +48,7 @@ crontabs/           each machine's crontab at its agent's last report (secrets w
 monitors.jsonl      the state of each job on each machine
 runs.jsonl          every run; outputs.jsonl has their output, by run_id
 changes.jsonl       edits made through Crontopus and their commits
-tokens.jsonl        names, scopes and dates of API tokens, enrolment tokens and Git credentials, without the secrets
+tokens.jsonl        names, scopes and dates of API tokens, enrolment tokens, ping keys and Git credentials, no secrets
 audit.jsonl         the audit log
 account.json        your account
 
@@ -56,7 +57,17 @@ not exported.
 """
 # Secrets, and large columns with a file of their own.
 LEFT_OUT = frozenset(
-    {"tenant_id", "password_hash", "email_key", "token_hmac", "ping_id", "git_token_name", "crontab", "content"}
+    {
+        "tenant_id",
+        "password_hash",
+        "email_key",
+        "token_hmac",
+        "ping_id",
+        "sealed",
+        "git_token_name",
+        "crontab",
+        "content",
+    }
 )
 Entry = tuple[str, Iterable[bytes]]
 
@@ -133,7 +144,7 @@ def _entries(actor: Actor, tenant: Tenant, forge: Forgejo, head: str | None, now
     yield "changes.jsonl", _lines(Change, tenant.id)
     yield (
         "tokens.jsonl",
-        (line for table in (ApiToken, EnrollmentToken, GitCredential) for line in _lines(table, tenant.id)),
+        (line for table in (ApiToken, EnrollmentToken, GitCredential, PingKey) for line in _lines(table, tenant.id)),
     )
     yield "audit.jsonl", _lines(Audit, tenant.id)
     with reading() as session:

@@ -57,6 +57,7 @@ AREAS = {
     "/api/agents": "agents",
     "/api/enrollment-tokens": "tokens",
     "/api/tokens": "tokens",
+    "/api/ping-keys": "tokens",
 }
 # What one may not read is left out of these answers: any of the scopes is enough.
 ANY_OF = {"/api/search": ("jobs", "runs", "agents")}
@@ -84,6 +85,7 @@ def body_for(path: str) -> object:
         "/api/repository/credentials": {"name": "x"},
         "/api/jobs/{namespace}/{name}/revert": {"sha": "0" * 40},
         "/api/enrollment-tokens": {"name": "x"},
+        "/api/ping-keys": {"name": "x"},
         "/api/endpoints/enroll": {"machine_id": "m", "hostname": "h"},
         "/api/checkins/batch": [],
         "/api/endpoints/{endpoint_id}": {"name": "x"},

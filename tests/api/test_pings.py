@@ -13,21 +13,26 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlmodel import select
 
+from contract import wire
 from crontopus_app.api import fast_pings
 from crontopus_app.api.app import api
 from crontopus_app.api.fast_pings import Pings
 from crontopus_app.base import clock
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import NotFound
-from crontopus_app.models import JobIndex, Monitor, Run, RunOutput, Tenant
+from crontopus_app.base.sealing import unseal
+from crontopus_app.models import Audit, JobIndex, Monitor, PingKey, Run, RunOutput, Tenant
+from crontopus_app.monitoring.intake import checkins, ping
+from crontopus_app.monitoring.intake.ping_url import Ping
 from crontopus_app.monitoring.sync import sync_monitors
+from crontopus_app.people import ping_keys
 from crontopus_app.queries import ping_urls
 from tests.api.conftest import bearer
-from tests.cast import JOB_ID, Member, add_job, join
+from tests.cast import JOB_ID, NOON, Member, add_job, join
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/ping.json").read_text())
-# Those of jobs' own URLs.
-CASES = [case for case in VECTORS["cases"] if "{key}" not in case["path"]]
+# Creation of jobs by a ping is not offered.
+CASES = [case for case in VECTORS["cases"] if "create=1" not in case["path"]]
 
 
 @pytest.fixture
@@ -36,15 +41,26 @@ def pings(client: TestClient) -> Iterator[TestClient]:
         yield made
 
 
+def add(name: str, namespace: str, job_id: str = "", tenant: str = "alice") -> None:
+    """A job without an agent."""
+    with writing() as session:
+        session.add(JobIndex(tenant_id=tenant, path=f"{namespace}/{name}.yaml", job_id=job_id or str(uuid.uuid4()),
+                             name=name, namespace=namespace, blob_sha="0" * 40, yaml=b"", valid=True,
+                             manifest={"agent": {"endpoints": []}}, schedule=["0 2 * * *"]))  # fmt: skip
+        sync_monitors(session, tenant, clock.now())
+
+
+@pytest.fixture
+def key(alice: Member) -> wire.PingKey:
+    with writing() as session:
+        return ping_keys.create(session, alice.actor, wire.PingKeyRequest("build server"), NOON)
+
+
 @pytest.fixture
 def alice(client: TestClient) -> Member:
     """Has a job without an agent."""
     member = join("alice")
-    with writing() as session:
-        session.add(JobIndex(tenant_id="alice", path="production/backup.yaml", job_id=JOB_ID, name="backup",
-                             namespace="production", blob_sha="0" * 40, yaml=b"", valid=True,
-                             manifest={"agent": {"endpoints": []}}, schedule=["0 2 * * *"]))  # fmt: skip
-        sync_monitors(session, "alice", clock.now())
+    add("backup", "production", JOB_ID)
     return member
 
 
@@ -65,8 +81,11 @@ def runs() -> list[Run]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['method']} {case['path']}")
-def test_the_protocol(pings: TestClient, url: str, case: dict[str, Any]) -> None:
-    path = case["path"].replace("/ping/{uuid}", url)
+def test_the_protocol(pings: TestClient, url: str, key: wire.PingKey, case: dict[str, Any]) -> None:
+    for namespace in ("one", "two"):
+        add("twice", namespace)
+    path = case["path"].replace("/ping/{uuid}", url).replace("{key}", key.key or "").replace("{slug}", "backup")
+    path = path.replace("{ambiguous_slug}", "twice")
     answer = pings.request(case["method"], path, content=case.get("request_body"))
     assert answer.status_code == case["status"]
     if "body" in case:
@@ -162,3 +181,58 @@ def test_readers_do_not_see_the_id(pings: TestClient, url: str, token_with: Call
         answer = pings.get(path, headers=headers)
         assert answer.status_code == 200, path
         assert url.removeprefix("/ping/") not in answer.text
+
+
+def test_a_revoked_key_is_answered_as_an_unknown_one(
+    pings: TestClient, key: wire.PingKey, token_with: Callable[..., str]
+) -> None:
+    answer = pings.get("/api/ping-keys", headers=bearer(token_with("write:tokens")))
+    assert [each["key"] for each in answer.json()] == [key.key]
+    assert pings.get(f"/ping/{key.key}/backup").text == "OK"
+    pings.delete(f"/api/ping-keys/{key.id}", headers=bearer(token_with("write:tokens")))
+    revoked, unknown = (pings.get(f"/ping/{each}/backup") for each in (key.key, "pk_unknown"))
+    assert (revoked.status_code, revoked.text) == (unknown.status_code, unknown.text) == (404, "not found")
+    assert len(runs()) == 1
+
+
+def test_a_key_revoked_between_reading_and_writing_writes_nothing(alice: Member, key: wire.PingKey) -> None:
+    report = ping.understood(Ping("", "success", key=key.key or "", slug="backup"), None, NOON)
+    assert isinstance(report, ping.Report)
+    assert report.checkin is not None
+    with writing() as session:
+        ping_keys.revoke(session, alice.actor, key.id, NOON)
+    (outcome,) = checkins.record([checkins.ReceivedCheckin(report.caller, report.checkin)], NOON)
+    assert (str(outcome), runs()) == ("not found", [])
+
+
+def test_a_key_is_of_one_tenant(pings: TestClient, key: wire.PingKey, charlie: Member) -> None:
+    add("theirs", "production", tenant="charlie")
+    assert pings.get(f"/ping/{key.key}/theirs").status_code == 404
+    with writing() as session, pytest.raises(NotFound):
+        ping_keys.revoke(session, charlie.actor, key.id, NOON)
+
+
+def test_readers_of_tokens_do_not_see_the_key(
+    pings: TestClient, key: wire.PingKey, token_with: Callable[..., str]
+) -> None:
+    (listed,) = pings.get("/api/ping-keys", headers=bearer(token_with("read:tokens"))).json()
+    assert (listed["name"], listed["key"]) == ("build server", None)
+    assert (
+        pings.post("/api/ping-keys", json={"name": "x"}, headers=bearer(token_with("read:tokens"))).status_code == 403
+    )
+
+
+def test_the_key_is_sealed_at_rest(alice: Member, key: wire.PingKey) -> None:
+    with reading() as session:
+        row = session.exec(select(PingKey)).one()
+    assert key.key
+    assert key.key not in (row.sealed, row.token_hmac)
+    assert unseal(row.sealed) == key.key
+
+
+def test_making_and_revoking_a_key_is_in_the_audit_log(alice: Member, key: wire.PingKey) -> None:
+    with writing() as session:
+        ping_keys.revoke(session, alice.actor, key.id, NOON)
+    with reading() as session:
+        rows = session.exec(select(Audit)).all()
+    assert {"ping_key.create", "ping_key.revoke"} <= {row.action for row in rows}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
 from contract import wire
+from crontopus_app.base import security
 from crontopus_app.base.db import reading
 from crontopus_app.base.postgres import patience
-from crontopus_app.models import Monitor, Run
-from crontopus_app.monitoring.intake.ping_url import NOT_FOUND, Ping, Refusal, is_of_rid, run_of
+from crontopus_app.models import Monitor, PingKey, Run
+from crontopus_app.monitoring.intake.ping_url import AMBIGUOUS, NOT_FOUND, Ping, Refusal, is_of_rid, run_of
 from crontopus_app.monitoring.intake.senders import PATIENCE_S, Caller
 
 # A time that is further ahead is a mistake.
@@ -34,11 +36,27 @@ def understood(ping: Ping, output: wire.CheckinOutput | None, now: datetime) -> 
     if ping.at is not None and ping.at > now + AHEAD:
         return Refusal(400, "invalid ts: it is in the future")
     with patience(PATIENCE_S), reading() as session:
-        monitor = session.exec(select(Monitor).where(Monitor.ping_id == ping.ping_id)).first()
-        if monitor is None or monitor.state == "retired":
+        key_hmac = security.token_hmac(ping.key) if ping.key else ""
+        monitors = _of_slug(session, key_hmac, ping.slug) if key_hmac else _of_id(session, ping.ping_id)
+        if not monitors:
             return NOT_FOUND
-        caller = Caller(monitor.source_id, monitor.tenant_id, ping_id=ping.ping_id)
+        if len(monitors) > 1:
+            return AMBIGUOUS
+        (monitor,) = monitors
+        caller = Caller(monitor.source_id, monitor.tenant_id, key_hmac, monitor.ping_id or "")
         return Report(caller, _checkin(session, monitor, ping, output, ping.at or now))
+
+
+def _of_id(session: Session, ping_id: str) -> Sequence[Monitor]:
+    return session.exec(select(Monitor).where(Monitor.ping_id == ping_id, Monitor.state != "retired")).all()
+
+
+def _of_slug(session: Session, key_hmac: str, slug: str) -> Sequence[Monitor]:
+    """The monitors of the jobs of this name, in any namespace of the key's tenant."""
+    valid = PingKey.token_hmac == key_hmac, col(PingKey.revoked_at).is_(None)
+    pinged = col(Monitor.ping_id).is_not(None), Monitor.job_name == slug, Monitor.state != "retired"
+    query = select(Monitor).join(PingKey, col(PingKey.tenant_id) == Monitor.tenant_id).where(*valid, *pinged)
+    return session.exec(query.limit(2)).all()
 
 
 def _checkin(
@@ -52,7 +70,7 @@ def _checkin(
     checkin = wire.Checkin(
         id=str(uuid.uuid4()),
         job_id=monitor.job_id,
-        run_id=run.id if run else run_of(ping, monitor.source_id),
+        run_id=run.id if run else run_of(ping, monitor.ping_id or ""),
         kind=ping.kind,
         at=at,
         exit_code=ping.exit_code,
@@ -66,7 +84,7 @@ def _checkin(
 def _run(session: Session, monitor: Monitor, ping: Ping) -> Run | None:
     """The run that the ping goes on with; None if it begins one."""
     if ping.rid:
-        return session.get(Run, run_of(ping, monitor.source_id))
+        return session.get(Run, run_of(ping, monitor.ping_id or ""))
     if ping.kind == "start":
         return None
     running = [run for run in _newest(session, monitor, "running") if not is_of_rid(run.id)]

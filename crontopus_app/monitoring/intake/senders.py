@@ -30,7 +30,10 @@ MOST = 20_000
 
 @dataclass(frozen=True)
 class Caller:
-    """An endpoint and its token's HMAC; or the source of a tenant's pings, and the id in a ping URL."""
+    """An endpoint and its token's HMAC; or the source of a tenant's pings, and the job's ``ping_id``.
+
+    Of a ping by slug, ``token_hmac`` is the key's.
+    """
 
     id: str
     tenant_id: str
@@ -53,6 +56,7 @@ CURRENT = (
 )
 PING_TENANTS = "SELECT id, suspended FROM tenant WHERE id {among} ORDER BY id"
 PING_IDS = "SELECT ping_id FROM monitor WHERE ping_id {among} AND state <> 'retired'"
+PING_KEYS = "SELECT token_hmac FROM ping_key WHERE token_hmac {among} AND revoked_at IS NULL"
 PINGS = "pings"
 EXISTING = "SELECT id FROM endpoint WHERE id {among}"
 
@@ -92,10 +96,15 @@ def _authenticate_pings(
     tenants = {caller.tenant_id for caller in callers}
     locked = statements.query(PING_TENANTS, [tenants], lock="FOR KEY SHARE SKIP LOCKED")
     valid = statements.query(PING_IDS, [{caller.ping_id for caller in callers}], lock="")
+    keys = statements.query(PING_KEYS, [{caller.token_hmac for caller in callers}], lock="")
 
     def authenticated() -> dict[Caller, Sender | CrontopusError]:
-        suspended, ids = dict(locked()), {row[0] for row in valid()}
-        return {caller: _pinging(caller, suspended.get(caller.tenant_id), caller.ping_id in ids) for caller in callers}
+        suspended = dict(locked())
+        known = {row[0] for row in (*valid(), *keys())} | {""}
+        return {
+            caller: _pinging(caller, suspended.get(caller.tenant_id), {caller.ping_id, caller.token_hmac} <= known)
+            for caller in callers
+        }
 
     return authenticated
 
