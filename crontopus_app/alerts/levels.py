@@ -20,8 +20,6 @@ from crontopus_app.monitoring.state import RESTING
 # Changes that a host does not apply for so long are a problem.
 PATIENCE = timedelta(minutes=10)
 STUCK = ("Blocked", "Failed")
-# Prefixes of the subjects that are compared here.
-KINDS = ("endpoint:", "changes:", "manifest:", "repository:", "channel:")
 CLOSED = {
     "host silent": "The host is in contact again.",
     "not applied": "The host has applied its changes.",
@@ -83,8 +81,8 @@ def _put(session: Session, existing: Incident | None, problem: Problem, now: dat
 
 
 def _open(session: Session) -> Iterator[Incident]:
-    found = session.exec(select(Incident).where(col(Incident.closed_at).is_(None)))
-    return (each for each in found.all() if each.subject.startswith(KINDS))
+    of_runs = col(Incident.subject).startswith("monitor:")
+    return iter(session.exec(select(Incident).where(col(Incident.closed_at).is_(None), ~of_runs)).all())
 
 
 def _problems(session: Session, now: datetime) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Sends deliveries, at least once each, in their order per channel. One process leads; others stand by.
+"""Sends deliveries, at least once each, in their order per channel and incident. One process leads; others stand by.
 
 A delivery is marked after its receiver has answered. A process that dies in between sends it again, with the same id.
 Channels are served at the same time, so that a slow receiver delays only its own messages.
@@ -11,7 +11,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Container
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -74,19 +75,24 @@ def _lead(held: HeldLease, stop: threading.Event, now: Callable[[], datetime]) -
             stop.wait(PAUSE_S)
 
 
-def due(now: datetime, busy: object = ()) -> list[tuple[str, str]]:
-    """The channel and the id of the oldest waiting delivery of each channel that is not ``busy``, if it is due."""
+def due(now: datetime, busy: Container[str] = ()) -> list[tuple[str, str]]:
+    """The channel and the id of a delivery that is due, one for each channel that is not ``busy``.
+
+    The oldest, except one that waits to be repeated: it holds up the messages about its own incidents only.
+    """
+    columns = Delivery.channel_id, Delivery.id, Delivery.next_at, Delivery.incident_ids
     with reading() as session:
-        waiting = select(Delivery.channel_id, Delivery.id, Delivery.next_at).where(Delivery.state == "waiting")
-        rows = session.exec(waiting.order_by(col(Delivery.created_at), col(Delivery.id))).all()
-    oldest: dict[str, tuple[str, datetime]] = {}
-    for channel_id, delivery_id, next_at in rows:
-        oldest.setdefault(channel_id, (delivery_id, next_at))
-    return [
-        (channel_id, delivery_id)
-        for channel_id, (delivery_id, next_at) in oldest.items()
-        if next_at <= now and channel_id not in busy  # pyright: ignore[reportOperatorIssue] -- a set or keys
-    ]
+        waiting = select(*columns).where(Delivery.state == "waiting")  # pyright: ignore[reportCallIssue, reportArgumentType] -- JSON
+        rows = session.execute(waiting.order_by(col(Delivery.created_at), col(Delivery.id))).all()
+    chosen: dict[str, str] = {}
+    held: dict[str, set[str]] = defaultdict(set)
+    for channel_id, delivery_id, next_at, incident_ids in rows:
+        if channel_id in busy or channel_id in chosen:
+            continue
+        if next_at <= now and not held[channel_id].intersection(incident_ids):
+            chosen[channel_id] = delivery_id
+        held[channel_id].update(incident_ids)
+    return list(chosen.items())
 
 
 def _attempt_safely(delivery_id: str, now: Callable[[], datetime]) -> None:

@@ -234,6 +234,24 @@ def test_a_receiver_that_is_down_gets_the_message_later_with_the_same_id(alice: 
     assert len({each.headers["webhook-id"] for each in receiver.received}) == 1
 
 
+def test_a_message_that_is_repeated_holds_up_its_own_incident_only(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    set_policy("routes: {all: {channels: [hook], group: {interval: 0s}}}")
+    receiver.answers = [(429, {"retry-after": "600"}, b"")]
+    one = open_one()
+    deliver(TOLD)
+    open_one(1, TOLD)
+    close(one, TOLD + SECOND)
+    deliver(TOLD + 30 * SECOND)
+    assert [each.json["data"]["incidents"][0]["title"] for each in receiver.received] == [
+        "production/job-0 on db01",
+        "production/job-1 on db01",
+    ]
+    assert sorted(states()) == [("closed", "waiting"), ("opened", "sent"), ("opened", "waiting")]
+    deliver(TOLD + 600 * SECOND)
+    assert sorted(states()) == [("closed", "cancelled"), ("opened", "cancelled"), ("opened", "sent")]
+
+
 def test_after_a_day_a_message_is_given_up_and_the_timeline_says_so(alice: Actor, receiver: Receiver) -> None:
     add_channel(alice, "hook", receiver.url)
     set_policy("routes: {all: {channels: [hook], repeat: 90d}}")
