@@ -16,9 +16,8 @@ def open_incident(session: Session, incident: Incident, now: datetime) -> Incide
     """Stores a new incident. Its messages are decided at once."""
     incident.notify_at = now
     session.add(incident)
-    session.flush()
     note(session, incident, "opened", now, f"{incident.cause}: {incident.what}")
-    after_commit(session, publish, Event(incident.tenant_id, "tenant", incident.tenant_id))
+    _announce(session, "tenant", incident.tenant_id, incident.tenant_id)
     return incident
 
 
@@ -43,7 +42,7 @@ def close(session: Session, incident: Incident, why: str, now: datetime) -> None
     incident.notify_at = now if incident.told_at else None
     session.add(incident)
     note(session, incident, "closed", now, why)
-    after_commit(session, publish, Event(incident.tenant_id, "tenant", incident.tenant_id))
+    _announce(session, "tenant", incident.tenant_id, incident.tenant_id)
 
 
 def note(session: Session, incident: Incident, kind: str, now: datetime, text: str = "", actor: str = "") -> None:
@@ -52,4 +51,18 @@ def note(session: Session, incident: Incident, kind: str, now: datetime, text: s
     session.add(
         IncidentEvent(tenant_id=tenant_id, incident_id=incident.id, at=now, kind=kind, actor=actor, text=text[:2000])
     )
-    after_commit(session, publish, Event(tenant_id, "incident", incident.id))
+    _announce(session, "incident", tenant_id, incident.id)
+
+
+def _announce(session: Session, kind: str, tenant_id: str, changed_id: str) -> None:
+    """Refreshes open pages after the commit: one event for each tenant and kind, however many objects changed."""
+    changed: dict[tuple[str, str], set[str]] = session.info.setdefault("announced", {})
+    if not changed:
+        after_commit(session, _publish, changed)
+    changed.setdefault((tenant_id, kind), set()).add(changed_id)
+
+
+def _publish(changed: dict[tuple[str, str], set[str]]) -> None:
+    events = [Event(tenant, kind, next(iter(ids)) if len(ids) == 1 else "") for (tenant, kind), ids in changed.items()]
+    publish(*events)
+    changed.clear()

@@ -6,10 +6,15 @@ change is overlooked, and one process that compares is enough.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
+from sqlalchemy import bindparam, union_all
+from sqlalchemy import select as sql_select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from contract.manifest_types import Alerts
@@ -33,17 +38,79 @@ def compare_due(now: datetime) -> int:
     with writing() as session:
         query = select(Monitor).where(col(Monitor.alert_at) <= now).order_by(col(Monitor.alert_at)).limit(BATCH)
         due = session.exec(query.with_for_update(skip_locked=True)).all()
-        jobs = _jobs(session, due)
+        known = _Known(session, due)
         for monitor in due:
-            _compare(session, monitor, jobs.get((monitor.tenant_id, monitor.job_id), {}), now)
+            _compare(session, monitor, known, now)
         return len(due)
 
 
-def _jobs(session: Session, monitors: Sequence[Monitor]) -> dict[tuple[str, str], Mapping[str, Any]]:
+class _Known:
+    """What is known about the monitors of one transaction, read in a few statements."""
+
+    def __init__(self, session: Session, monitors: Sequence[Monitor]) -> None:
+        self.session = session
+        hosts = {monitor.endpoint_id for monitor in monitors if monitor.endpoint_id}
+        self.hosts = dict(session.exec(select(Endpoint.id, Endpoint.name).where(col(Endpoint.id).in_(hosts))).all())
+        ids = {monitor.incident_id for monitor in monitors if monitor.incident_id}
+        opened = select(Incident).where(col(Incident.id).in_(ids), col(Incident.closed_at).is_(None))
+        self.incidents = {incident.id: incident for incident in session.exec(opened)}
+        self.manifests = _manifests(session, monitors)
+        self.runs = _ended(session, monitors)
+        self.silences = _silences(session, hosts)
+
+    def manifest(self, monitor: Monitor) -> Mapping[str, Any]:
+        return self.manifests.get((monitor.tenant_id, monitor.job_id), {})
+
+
+def _manifests(session: Session, monitors: Sequence[Monitor]) -> dict[tuple[str, str], Mapping[str, Any]]:
     """The manifests by tenant and job."""
     columns = JobIndex.tenant_id, JobIndex.job_id, col(JobIndex.manifest)
     query = select(*columns).where(col(JobIndex.job_id).in_({monitor.job_id for monitor in monitors}))
     return {(tenant, job): manifest or {} for tenant, job, manifest in session.exec(query)}
+
+
+def _ended(session: Session, monitors: Sequence[Monitor]) -> dict[tuple[str, str], list[Run]]:
+    """The newest runs of each monitor that have ended, newest first."""
+    found: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    if not monitors:
+        return found
+    values: dict[str, Any] = {}
+    for number, monitor in enumerate(monitors):
+        values |= {
+            f"tenant_{number}": monitor.tenant_id,
+            f"job_{number}": monitor.job_id,
+            f"source_{number}": monitor.source_id,
+        }
+    for run in session.execute(_ended_query(len(monitors)), values).scalars():
+        found[run.job_id, run.source_id].append(run)
+    return found
+
+
+@lru_cache(maxsize=BATCH)
+def _ended_query(count: int) -> Any:
+    """The query for so many monitors: to build it takes longer than to run it."""
+    parts = []
+    for number in range(count):
+        mine = (
+            col(Run.tenant_id) == bindparam(f"tenant_{number}"),
+            col(Run.job_id) == bindparam(f"job_{number}"),
+            col(Run.source_id) == bindparam(f"source_{number}"),
+            col(Run.status).in_(HEALTH),
+        )
+        newest = sql_select(Run).where(*mine).order_by(col(Run.sort_at).desc(), col(Run.id).desc()).limit(AMONG)
+        parts.append(sql_select(newest.subquery()))
+    every = aliased(Run, union_all(*parts).subquery())
+    return sql_select(every).order_by(every.sort_at.desc(), every.id.desc())  # pyright: ignore[reportAttributeAccessIssue] -- columns
+
+
+def _silences(session: Session, hosts: Collection[str]) -> dict[str, list[Incident]]:
+    """The incidents of these hosts' silences, newest first."""
+    subjects = [f"endpoint:{host}" for host in hosts]
+    query = select(Incident).where(col(Incident.subject).in_(subjects), Incident.cause == "host silent")
+    found: dict[str, list[Incident]] = defaultdict(list)
+    for incident in session.exec(query.order_by(col(Incident.since).desc())):
+        found[incident.endpoint_id].append(incident)
+    return found
 
 
 def alerts_of(manifest: Mapping[str, Any]) -> Alerts:
@@ -60,13 +127,13 @@ def alerts_of(manifest: Mapping[str, Any]) -> Alerts:
     )
 
 
-def _compare(session: Session, monitor: Monitor, manifest: Mapping[str, Any], now: datetime) -> None:
-    incident = session.get(Incident, monitor.incident_id) if monitor.incident_id else None
-    incident = None if incident is None or incident.closed_at else incident
-    found = _assess(session, monitor, alerts_of(manifest), now, incident.cause if incident else "")
+def _compare(session: Session, monitor: Monitor, known: _Known, now: datetime) -> None:
+    incident = known.incidents.get(monitor.incident_id or "")
+    alerts = alerts_of(known.manifest(monitor))
+    found = _assess(session, monitor, known, alerts, now, incident.cause if incident else "")
     monitor.alert_at = found.look_again
     if found.condition is not None:
-        incident = _keep_open(session, monitor, incident, found.condition, now)
+        incident = _keep_open(session, monitor, known, incident, found.condition, now)
     elif incident is not None and found.closes:
         incidents.close(session, incident, _why_closed(monitor), now)
         incident = None
@@ -74,24 +141,22 @@ def _compare(session: Session, monitor: Monitor, manifest: Mapping[str, Any], no
     session.add(monitor)
 
 
-def _assess(session: Session, monitor: Monitor, alerts: Alerts, now: datetime, cause: str) -> Assessment:
+def _assess(session: Session, monitor: Monitor, known: _Known, alerts: Alerts, now: datetime, cause: str) -> Assessment:
     if monitor.state in RESTING:
         return Assessment()
+    runs = known.runs[monitor.job_id, monitor.source_id]
+    if alerts.after > AMONG:
+        runs = session.exec(_newest(monitor, *HEALTH).limit(alerts.after)).all()
     last_good = None
     if alerts.no_success_for is not None:
-        good = _of(monitor, "success").order_by(col(Run.sort_at).desc()).limit(1)
-        last_good = next((run.sort_at for run in session.exec(good)), None)
-    return assess(_ended(session, monitor, max(AMONG, alerts.after)), alerts, now, cause, last_good)
+        last_good = next((run.sort_at for run in session.exec(_newest(monitor, "success").limit(1))), None)
+    ended = [EndedRun(run.id, run.status, run.sort_at, word(run)) for run in runs]
+    return assess(ended, alerts, now, cause, last_good)
 
 
-def _of(monitor: Monitor, *statuses: str) -> Any:
+def _newest(monitor: Monitor, *statuses: str) -> Any:
     mine = Run.tenant_id == monitor.tenant_id, Run.job_id == monitor.job_id, Run.source_id == monitor.source_id
-    return select(Run).where(*mine, col(Run.status).in_(statuses))
-
-
-def _ended(session: Session, monitor: Monitor, most: int) -> list[EndedRun]:
-    newest = _of(monitor, *HEALTH).order_by(col(Run.sort_at).desc(), col(Run.id).desc()).limit(most)
-    return [EndedRun(run.id, run.status, run.sort_at, word(run)) for run in session.exec(newest)]
+    return select(Run).where(*mine, col(Run.status).in_(statuses)).order_by(col(Run.sort_at).desc(), col(Run.id).desc())
 
 
 def word(run: Run) -> str:
@@ -104,17 +169,15 @@ def word(run: Run) -> str:
 
 
 def _keep_open(
-    session: Session, monitor: Monitor, incident: Incident | None, condition: Condition, now: datetime
+    session: Session, monitor: Monitor, known: _Known, incident: Incident | None, condition: Condition, now: datetime
 ) -> Incident:
-    run = session.get(Run, condition.run_id) if condition.run_id else None
+    run = next((each for each in known.runs[monitor.job_id, monitor.source_id] if each.id == condition.run_id), None)
     values: dict[str, Any] = {"cause": condition.cause, "what": condition.what, "run_id": condition.run_id}
     values["why"] = run.error if run is not None else ""
     if incident is not None:
         incidents.change(session, incident, now, **values)
         return incident
-    host = session.get(Endpoint, monitor.endpoint_id) if monitor.endpoint_id else None
-    name, job = (host.name if host else ""), f"{monitor.namespace}/{monitor.job_name}"
-    parent = _parent(session, monitor, run) if condition.cause in ("missed", "lost") else None
+    name, job = known.hosts.get(monitor.endpoint_id or "", ""), f"{monitor.namespace}/{monitor.job_name}"
     opened = Incident(
         tenant_id=monitor.tenant_id,
         subject=f"monitor:{monitor.id}",
@@ -128,23 +191,19 @@ def _keep_open(
         opened_at=now,
         **values,
     )
+    parent = _parent(known, monitor, run) if condition.cause in ("missed", "lost") else None
     if parent is not None:
         opened.parent_id, opened.handling = parent.id, "bundled"
         opened.handling_reason = f"Explained by the incident “{parent.title}”."
     return incidents.open_incident(session, opened, now)
 
 
-def _parent(session: Session, monitor: Monitor, run: Run | None) -> Incident | None:
+def _parent(known: _Known, monitor: Monitor, run: Run | None) -> Incident | None:
     """The incident of the host's silence in which the run was due."""
     if run is None or not monitor.endpoint_id:
         return None
-    silence = select(Incident).where(
-        Incident.tenant_id == monitor.tenant_id,
-        Incident.subject == f"endpoint:{monitor.endpoint_id}",
-        Incident.cause == "host silent",
-        Incident.since <= run.sort_at + AROUND,
-    )
-    newest = session.exec(silence.order_by(col(Incident.since).desc()).limit(1)).first()
+    begun = (each for each in known.silences[monitor.endpoint_id] if each.since <= run.sort_at + AROUND)
+    newest = next(begun, None)
     covers = newest is not None and (newest.closed_at is None or newest.closed_at >= run.sort_at)
     return newest if covers else None
 
