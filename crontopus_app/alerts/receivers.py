@@ -14,7 +14,7 @@ from contract.manifest_fields import NAME_HINT, NAME_PATTERN
 from crontopus_app.alerts.board import delivery
 from crontopus_app.alerts.channels.base import Kind
 from crontopus_app.alerts.kinds import KINDS
-from crontopus_app.base import audit, bounds
+from crontopus_app.base import audit, bounds, idempotency
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import after_commit
 from crontopus_app.base.errors import BadInput, Conflict, NotFound
@@ -49,9 +49,17 @@ def list_all(session: Session, actor: Actor) -> list[wire_alerts.Channel]:
     return [_shape(row, last.get(row.id)) for row in rows]
 
 
-def create(session: Session, actor: Actor, form: wire_alerts.ChannelRequest, now: datetime) -> wire_alerts.Channel:
-    """Raises BadInput that names the fields, and Conflict for a name that exists."""
+def create(
+    session: Session, actor: Actor, form: wire_alerts.ChannelRequest, now: datetime, *, key: str = ""
+) -> wire_alerts.Channel:
+    """Creates a channel; the same idempotency ``key`` gets the same one again.
+
+    Raises BadInput that names the fields, and Conflict for a name that exists.
+    """
     actor.require("write:alerts")
+    claim = idempotency.claim(session, actor, "channel", key, form, now)
+    if claim.repeated:
+        return _shape(session.get_one(Channel, claim.subject), None)
     kind = _kind(form.kind)
     settings = {name: value.strip() for name, value in form.settings.items() if value.strip()}
     _check(kind, settings, form.name)
@@ -68,6 +76,7 @@ def create(session: Session, actor: Actor, form: wire_alerts.ChannelRequest, now
         created_at=now,
     )
     session.add(row)
+    claim.complete(row.id)
     _changed(session, actor, "channel.create", row, now)
     return _shape(row, None)
 

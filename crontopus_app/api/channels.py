@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from contract import wire_alerts
 from crontopus_app.alerts import receivers
 from crontopus_app.api.deps import CurrentActor, Now
+from crontopus_app.api.idempotency import IdempotencyKey
 from crontopus_app.base.db import reading, writing
 
 router = APIRouter(tags=["channels"])
@@ -25,9 +26,11 @@ def list_channels(actor: CurrentActor) -> list[wire_alerts.Channel]:
 
 
 @router.post("/channels", status_code=201)
-def create_channel(form: wire_alerts.ChannelRequest, actor: CurrentActor, now: Now) -> wire_alerts.Channel:
+def create_channel(
+    form: wire_alerts.ChannelRequest, actor: CurrentActor, now: Now, key: IdempotencyKey = ""
+) -> wire_alerts.Channel:
     with writing() as session:
-        return receivers.create(session, actor, form, now)
+        return receivers.create(session, actor, form, now, key=key)
 
 
 @router.put("/channels/{channel_id}")

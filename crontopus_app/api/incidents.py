@@ -52,7 +52,7 @@ def snooze_incident(
         return board.snooze(session, actor, incident_id, form.minutes, now)
 
 
-@router.post("/incidents/{incident_id}/comments", status_code=201)
+@router.post("/incidents/{incident_id}/comments")
 def comment_incident(
     incident_id: str, form: wire_alerts.CommentRequest, actor: CurrentActor, now: Now
 ) -> wire_alerts.IncidentDetail:

@@ -41,9 +41,9 @@ def list_ping_keys(actor: CurrentActor) -> list[wire.PingKey]:
 
 
 @router.post("/ping-keys", status_code=201)
-def create_ping_key(form: wire.PingKeyRequest, actor: CurrentActor, now: Now) -> wire.PingKey:
+def create_ping_key(form: wire.PingKeyRequest, actor: CurrentActor, now: Now, key: IdempotencyKey = "") -> wire.PingKey:
     with writing() as session:
-        return ping_keys.create(session, actor, form, now)
+        return ping_keys.create(session, actor, form, now, key=key)
 
 
 @router.delete("/ping-keys/{key_id}", status_code=204)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from contract import wire
-from crontopus_app.base import audit, security
+from crontopus_app.base import audit, idempotency, security
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import NotFound
 from crontopus_app.base.sealing import seal, unseal
@@ -15,19 +15,24 @@ from crontopus_app.models import PingKey
 from crontopus_app.people.tokens import clean_name
 
 
-def create(session: Session, actor: Actor, form: wire.PingKeyRequest, now: datetime) -> wire.PingKey:
+def create(session: Session, actor: Actor, form: wire.PingKeyRequest, now: datetime, *, key: str = "") -> wire.PingKey:
+    """Creates a ping key; the same idempotency ``key`` gets the same one again."""
     actor.require("write:tokens")
-    key = security.new_token("pk")
+    claim = idempotency.claim(session, actor, "ping_key", key, form, now)
+    token = claim.token("pk")
+    if claim.repeated:
+        return _shown(session.get_one(PingKey, claim.subject), token)
     row = PingKey(
         tenant_id=actor.tenant_id,
         name=clean_name(form.name, "A ping key"),
-        token_hmac=security.token_hmac(key),
-        sealed=seal(key),
+        token_hmac=security.token_hmac(token),
+        sealed=seal(token),
         created_at=now,
     )
     session.add(row)
+    claim.complete(row.id)
     audit.record(session, actor, "ping_key.create", row.name, now)
-    return _shown(row, key)
+    return _shown(row, token)
 
 
 def list_all(session: Session, actor: Actor) -> list[wire.PingKey]:

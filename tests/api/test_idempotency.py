@@ -22,6 +22,8 @@ CREATES: dict[str, dict[str, Any]] = {
     "/api/auth/register": {"username": "dora", "email": "dora@example.org", "password": PASSWORD},
     "/api/tokens": {"name": "ci", "scopes": ["read:runs"]},
     "/api/enrollment-tokens": {"name": "fleet"},
+    "/api/ping-keys": {"name": "scripts"},
+    "/api/channels": {"name": "mail", "kind": "email", "settings": {"to": "a@example.org"}},
     "/api/jobs": JOB,
     "/api/namespaces": {"name": "staging"},
     "/api/repository/credentials": {"name": "laptop", "access": "read"},

@@ -58,11 +58,17 @@ AREAS = {
     "/api/enrollment-tokens": "tokens",
     "/api/tokens": "tokens",
     "/api/ping-keys": "tokens",
+    "/api/incidents": "alerts",
+    "/api/channels": "alerts",
+    "/api/channel-kinds": "alerts",
+    "/api/outbox": "alerts",
 }
 # What one may not read is left out of these answers: any of the scopes is enough.
 ANY_OF = {"/api/search": ("jobs", "runs", "agents")}
 # A credential opens the repository, so whoever makes one must be allowed that too.
 ALSO = {("POST", "/api/repository/credentials"): ("write:jobs",)}
+# Why a job did not run is told by its runs.
+ALSO["GET", "/api/jobs/{namespace}/{name}/why"] = ("read:runs",)
 ROUTES = sorted((method.upper(), path) for path, methods in api.openapi()["paths"].items() for method in methods)
 GUARDED = [route for route in ROUTES if route[1] not in PUBLIC]
 PEOPLES = [
@@ -86,6 +92,10 @@ def body_for(path: str) -> object:
         "/api/jobs/{namespace}/{name}/revert": {"sha": "0" * 40},
         "/api/enrollment-tokens": {"name": "x"},
         "/api/ping-keys": {"name": "x"},
+        "/api/channels": {"name": "x", "kind": "email"},
+        "/api/channels/{channel_id}": {"name": "x", "kind": "email"},
+        "/api/incidents/{incident_id}/snooze": {"minutes": 1},
+        "/api/incidents/{incident_id}/comments": {"text": "x"},
         "/api/endpoints/enroll": {"machine_id": "m", "hostname": "h"},
         "/api/checkins/batch": [],
         "/api/endpoints/{endpoint_id}": {"name": "x"},
