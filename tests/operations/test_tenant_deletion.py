@@ -40,7 +40,7 @@ from crontopus_app.models import (
     metadata,
 )
 from crontopus_app.operations import due_work, provisioning, tenant_deletion
-from crontopus_app.people import auth, tokens
+from crontopus_app.people import auth, ping_keys, tokens
 from tests.cast import JOB_ID, NOON, PASSWORD, Member, add_endpoint, add_job, join, told_one
 from tests.fixtures.repositories import Repo
 
@@ -95,6 +95,7 @@ def furnish(actor: Actor) -> str:
         edits.create(session, actor, FORM | {"name": "other"}, NOON)
         tokens.create_api(session, actor, wire.ApiTokenRequest("ci", ["read:runs"]), NOON)
         tokens.create_enrollment(session, actor, wire.EnrollmentTokenRequest("hosts"), NOON)
+        ping_keys.create(session, actor, wire.PingKeyRequest("scripts"), NOON)
         git = {"name": "laptop", "access": "write", "state": "active", "made_by": actor.username, "created_at": NOON}
         session.add(GitCredential(tenant_id=actor.tenant_id, user_id=actor.user_id, **git))
         sent = {"key_hmac": "0" * 64, "owner": actor.user_id, "request": "POST /api/tokens", "salt": "salt"}
