@@ -146,8 +146,7 @@ class _Decision:
     def _handle(self, incident: Incident, told: Told) -> None:
         if (incident.handling, incident.handling_reason) == (told.handling, told.reason):
             return
-        if incident.told_at is None or told.handling == "delivered":
-            incident.handling, incident.handling_reason, incident.route = told.handling, told.reason, told.route
+        incident.handling, incident.handling_reason, incident.route = told.handling, told.reason, told.route
         incidents.note(self.session, incident, told.handling, self.now, told.reason)
 
     def _send(self, key: str, event: str, messages: Sequence[_Message]) -> None:

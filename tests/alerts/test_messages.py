@@ -166,6 +166,19 @@ def test_a_silence_is_kept_with_its_reason_and_what_is_still_wrong_is_told_at_it
     assert incident(one).handling == "delivered"
 
 
+def test_a_silence_that_begins_later_is_noted_once(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    one = open_one()
+    deliver(TOLD)
+    set_policy("silences: [{until: 2026-11-23T20:00:00Z}]")
+    for minute in range(230, 260):
+        deliver(NOON + minute * MINUTE)
+    assert incident(one).handling == "silenced"
+    with reading() as session:
+        kinds = [each.kind for each in session.exec(select(IncidentEvent))]
+    assert kinds.count("silenced") == 1
+
+
 ROUTES = """
 routes:
   oncall:
