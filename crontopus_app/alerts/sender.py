@@ -23,8 +23,7 @@ from crontopus_app.alerts.channels.base import HttpKind, Verdict
 from crontopus_app.alerts.kinds import KINDS
 from crontopus_app.alerts.notice import Notice, headline
 from crontopus_app.base.db import after_commit, reading, writing
-from crontopus_app.base.errors import CrontopusError
-from crontopus_app.base.leases import HeldLease, LeaseLost, lease
+from crontopus_app.base.leases import HeldLease, lead
 from crontopus_app.base.live import Event, publish
 from crontopus_app.base.sealing import unseal
 from crontopus_app.base.settings import settings
@@ -34,7 +33,7 @@ log = logging.getLogger(__name__)
 
 LEASE = "deliveries"
 # Longer than an attempt can take: another process must not send what this one is sending.
-LEASE_LENGTH, RENEW_S, STANDBY_S, PAUSE_S = timedelta(seconds=60), 10.0, 2.0, 0.3
+LEASE_LENGTH, RENEW_S, PAUSE_S = timedelta(seconds=60), 10.0, 0.3
 AT_ONCE = 8
 # Delays before the next attempts; the last one repeats, until the delivery is GIVE_UP old.
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600))
@@ -46,18 +45,7 @@ NO_SERVER = "No mail server is configured: kept in the outbox."
 
 def run(stop: threading.Event, now: Callable[[], datetime]) -> None:
     """Leads or stands by until ``stop`` is set. Errors are logged, and the work goes on."""
-    while not stop.is_set():
-        try:
-            with lease(LEASE, now, LEASE_LENGTH) as held:
-                if held is not None:
-                    _lead(held, stop, now)
-        except LeaseLost as error:
-            log.warning("%s", error)
-        except CrontopusError as error:
-            log.warning("Messages are not sent: %s", error)
-        except Exception:
-            log.exception("Messages are not sent")
-        stop.wait(STANDBY_S)
+    lead(LEASE, LEASE_LENGTH, stop, now, lambda held: _lead(held, stop, now), "Messages are not sent")
 
 
 def _lead(held: HeldLease, stop: threading.Event, now: Callable[[], datetime]) -> None:

@@ -7,9 +7,11 @@ owner may resume late.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +25,11 @@ from crontopus_app.base.db import writing
 from crontopus_app.base.errors import CrontopusError
 from crontopus_app.models import Lease
 
+log = logging.getLogger(__name__)
+
 LENGTH = timedelta(seconds=60)
+# How often a process that stands by looks whether the lease is free.
+STANDBY_S = 2.0
 # Process ids are reused, in a restarted container at once: this distinguishes the processes.
 _PROCESS = secrets.token_hex(6)
 # Owners of the leases that this process holds. A row of this process that is not among them could not be deleted: the
@@ -70,6 +76,27 @@ def lease(name: str, now: Clock, length: timedelta = LENGTH) -> Iterator[HeldLea
                 session.execute(delete(Lease).where(col(Lease.name) == name, col(Lease.owner) == held.owner))
     finally:
         _OWNERS.discard(held.owner)
+
+
+def lead(
+    name: str, length: timedelta, stop: threading.Event, now: Clock, work: Callable[[HeldLease], None], trouble: str
+) -> None:
+    """Calls ``work`` while this process holds the lease, and stands by while another one does, until ``stop`` is set.
+
+    Errors are logged as ``trouble``, and the work begins again.
+    """
+    while not stop.is_set():
+        try:
+            with lease(name, now, length) as held:
+                if held is not None:
+                    work(held)
+        except LeaseLost as error:
+            log.warning("%s", error)
+        except CrontopusError as error:
+            log.warning("%s: %s", trouble, error)
+        except Exception:
+            log.exception("%s", trouble)
+        stop.wait(STANDBY_S)
 
 
 def _take(held: HeldLease) -> bool:

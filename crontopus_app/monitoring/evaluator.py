@@ -25,8 +25,7 @@ from sqlmodel import Session, col, func, select
 
 from crontopus_app.base.bulk import insert_missing, update_rows
 from crontopus_app.base.db import after_commit, reading, writing
-from crontopus_app.base.errors import CrontopusError
-from crontopus_app.base.leases import HeldLease, LeaseLost, lease
+from crontopus_app.base.leases import HeldLease, lead
 from crontopus_app.base.live import Event, publish
 from crontopus_app.models import CheckIn, Endpoint, Lease, Monitor, Run
 from crontopus_app.monitoring import deadlines, installed
@@ -40,7 +39,7 @@ log = logging.getLogger(__name__)
 
 LEASE = "evaluator"
 # A dead leader is replaced after the lease's length and one look of a process that stands by: within 15 seconds.
-LEASE_LENGTH, RENEW_S, STANDBY_S = timedelta(seconds=12), 4.0, 2.0
+LEASE_LENGTH, RENEW_S = timedelta(seconds=12), 4.0
 PAUSE_S = 0.5
 # Monitors that are evaluated in one transaction. SQLite allows expressions of 1,000 terms.
 BATCH = 200
@@ -59,19 +58,12 @@ MISSED = SlotRun("missed")
 
 def run(stop: threading.Event, now: Callable[[], datetime]) -> None:
     """Leads or stands by until ``stop`` is set. Errors are logged, and the work goes on."""
-    while not stop.is_set():
-        try:
-            with lease(LEASE, now, LEASE_LENGTH) as held:
-                if held is not None:
-                    log.info("This process evaluates the deadlines")
-                    _lead(held, stop, now)
-        except LeaseLost as error:
-            log.warning("%s", error)
-        except CrontopusError as error:
-            log.warning("Deadlines are not evaluated: %s", error)
-        except Exception:
-            log.exception("Deadlines are not evaluated")
-        stop.wait(STANDBY_S)
+
+    def work(held: HeldLease) -> None:
+        log.info("This process evaluates the deadlines")
+        _lead(held, stop, now)
+
+    lead(LEASE, LEASE_LENGTH, stop, now, work, "Deadlines are not evaluated")
 
 
 def _lead(held: HeldLease, stop: threading.Event, now: Callable[[], datetime]) -> None:

@@ -154,6 +154,20 @@ def test_a_cause_that_changes_is_noted_in_the_same_incident(alice: Member) -> No
     assert timeline() == ["opened", "changed"]
 
 
+def test_more_monitors_than_one_transaction_compares(alice: Member) -> None:
+    jobs = [str(uuid.uuid4()) for _ in range(monitors.BATCH + 20)]
+    for number, job_id in enumerate(jobs):
+        add_job("alice", alice.endpoint_id, job_id=job_id, name=f"job-{number}")
+        ended(alice, "fail", NOON, job_id=job_id, exit_code=number % 250 + 1)
+    compare(NOON)
+    found = {each.job_id: each.what for each in incidents()}
+    assert found == {job_id: f"exit {number % 250 + 1}" for number, job_id in enumerate(jobs)}
+    for job_id in jobs:
+        ended(alice, "success", NOON + MINUTE, job_id=job_id)
+    compare(NOON + MINUTE)
+    assert {each.closed_at for each in incidents()} == {NOON + MINUTE}
+
+
 def test_pausing_the_job_closes_its_incident(alice: Member) -> None:
     ended(alice, "fail", NOON)
     compare(NOON)
