@@ -26,6 +26,7 @@ from _product import index_jobs, percentile, running, wait, worked
 from sqlalchemy import insert, update
 from sqlmodel import Session, SQLModel, col, func, select
 
+from crontopus_app.alerts import monitors, notify
 from crontopus_app.base import clock, security
 from crontopus_app.base.bulk import update_rows
 from crontopus_app.base.db import engine, reading, writing
@@ -49,10 +50,10 @@ TARGET_SETTLED_S, TARGET_IDLE, TARGET_DETECTED_S = 60.0, 0.01, 2.0
 
 def main() -> None:
     asked = sys.argv[1:]
-    monitors = next((int(word) for word in asked if word.isdigit()), MONITORS)
+    count = next((int(word) for word in asked if word.isdigit()), MONITORS)
     print(f"{'':<62}{'figure':>10}{'goal':>10}")
     kinds = [word for word in asked if not word.isdigit()] or ["postgres"]
-    missed = [miss for kind in kinds for miss in _Bench(kind, monitors).run()]
+    missed = [miss for kind in kinds for miss in _Bench(kind, count).run()]
     if missed:
         raise SystemExit("misses its target: " + "; ".join(missed))
 
@@ -73,6 +74,7 @@ class _Bench:
             self.url = stack.enter_context(postgres()) if self.kind == "postgres" else f"sqlite:///{home}/bench.db"
             with _redis(home, self.url):
                 self._settling()
+                self._incidents()
                 self._idle()
             self._detection()
             engine().dispose()
@@ -88,6 +90,13 @@ class _Bench:
         self._figure(f"{self.monitors} overdue monitors settled, s", time.perf_counter() - begun, TARGET_SETTLED_S)
         if (found := _count_missed()) != self.monitors:
             self.missed.append(f"{self.kind}: {found} missed runs were recorded, not {self.monitors}")
+
+    def _incidents(self) -> None:
+        """Opens an incident for each missed run, and decides whom to tell."""
+        begun = time.perf_counter()
+        while monitors.compare_due(clock.now()) + notify.notify_due(clock.now()):
+            pass
+        self._figure(f"{self.monitors} incidents opened, s", time.perf_counter() - begun)
 
     def _idle(self) -> None:
         """Measures a process that has nothing to do but to look."""

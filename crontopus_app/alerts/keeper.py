@@ -13,7 +13,7 @@ from crontopus_app.monitoring.evaluator import SILENT_AFTER
 
 LEASE = "incidents"
 LEASE_LENGTH, RENEW_S = timedelta(seconds=12), 4.0
-PAUSE_S, LEVELS_S = 0.5, 10.0
+PAUSE_S, LEVELS_S = 1.0, 10.0
 # Hosts contact the server every 30 seconds. One that has had this time since the server is back is silent.
 SETTLED = SILENT_AFTER + timedelta(seconds=30)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import update
 from sqlmodel import Session, col, func, select
 
 from contract.policy_types import Policy
@@ -23,8 +24,8 @@ from crontopus_app.jobs import policies
 from crontopus_app.models import Channel, Delivery, Incident, JobIndex
 
 BATCH = 500
-# An incident that nobody is told of is looked at again after this time: a channel or a route may be new.
-RECHECK = timedelta(minutes=1)
+# An incident that nobody is told of is looked at again after this time: crontopus.yaml may have changed.
+RECHECK = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,12 @@ class _Decision:
         each = [[incident] for incident in about] if KINDS[channel.kind].one_by_one else [list(about)]
         for some in each:
             self.session.add(_delivery(channel, event, some, key, self.now))
+
+
+def look_again(session: Session, tenant_id: str, now: datetime) -> None:
+    """Lets the tenant's incidents that nobody is told of be looked at again, because its channels have changed."""
+    untold = col(Incident.tenant_id) == tenant_id, col(Incident.closed_at).is_(None), col(Incident.handling) == "nobody"
+    session.execute(update(Incident).where(*untold).values(notify_at=now))
 
 
 def tell_acknowledged(session: Session, incident: Incident, now: datetime) -> None:

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, func, select
 
 from contract import wire_alerts
 from contract.manifest_fields import NAME_HINT, NAME_PATTERN
+from crontopus_app.alerts import notify
 from crontopus_app.alerts.board import delivery
 from crontopus_app.alerts.channels.base import Kind
 from crontopus_app.alerts.kinds import KINDS
@@ -177,6 +178,7 @@ def _check_free(session: Session, actor: Actor, name: str) -> None:
 
 def _changed(session: Session, actor: Actor, action: str, row: Channel, now: datetime) -> None:
     audit.record(session, actor, action, row.name, now, row.kind)
+    notify.look_again(session, actor.tenant_id, now)
     after_commit(session, publish, Event(actor.tenant_id, "incident", ""))
 
 

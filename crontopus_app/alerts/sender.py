@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 LEASE = "deliveries"
 # Longer than an attempt can take: another process must not send what this one is sending.
-LEASE_LENGTH, RENEW_S, PAUSE_S = timedelta(seconds=60), 10.0, 0.3
+LEASE_LENGTH, RENEW_S, PAUSE_S = timedelta(seconds=60), 10.0, 1.0
 AT_ONCE = 8
 # Delays before the next attempts; the last one repeats, until the delivery is GIVE_UP old.
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600))

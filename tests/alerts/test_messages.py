@@ -229,7 +229,7 @@ def test_without_a_channel_the_incident_says_so_and_is_told_once_there_is_one(al
     deliver(TOLD)
     assert incident(one).handling_reason == "There is no channel. Add one on the page Channels."
     add_channel(alice, "hook", receiver.url)
-    deliver(TOLD + MINUTE)
+    deliver(TOLD + SECOND)
     assert told(receiver) == [("opened", 1)]
 
 
