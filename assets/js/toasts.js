@@ -50,6 +50,7 @@ const button = (label, act, properties) => {
 const closeButton = (toast) => {
   const close = button("×", () => remove(toast), { className: "bare" });
   close.setAttribute("aria-label", "close");
+  close.dataset.local = "";
   return close;
 };
 

@@ -44,6 +44,7 @@ SCRIPTS = (
     "theme",
     "times",
     "rail",
+    "acts",
     "connection",
     "timeline",
     "lanes",
@@ -64,9 +65,9 @@ SCRIPTS = (
 _EARLY = (
     "try{const t=localStorage.getItem('crontopus-theme');"
     "if(t==='light'||t==='dark')document.documentElement.dataset.theme=t}catch{}"
-    # Notes when the last message (pings included) arrived on the websocket, for assets/js/connection.js.
+    # Notes the websocket and when its last message (pings included) arrived, for assets/js/connection.js.
     "window.WebSocket=class extends WebSocket{constructor(...a){super(...a);"
-    "if(String(a[0]).includes('/_event'))this.addEventListener('message',()=>{"
+    "if(!String(a[0]).includes('/_event'))return;window.crontopusSocket=this;this.addEventListener('message',()=>{"
     "window.crontopusHeard=Date.now();"
     "if(document.documentElement.dataset.link)dispatchEvent(new Event('crontopus-heard'))})}}"
 )

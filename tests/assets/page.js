@@ -110,7 +110,7 @@ export const openPage = async (t, html, { scripts, url = "https://console.exampl
   for (const name of ["innerWidth", "innerHeight", "scrollY"]) define(name, { get: () => window[name] });
   for (const name of ["localStorage", "sessionStorage"]) define(name, { get: () => window[name] });
   define("window", { value: window });
-  define("addEventListener", { value: window.addEventListener.bind(window) });
+  for (const name of ["addEventListener", "dispatchEvent"]) define(name, { value: window[name].bind(window) });
   define("location", { value: page.location = new Location(url) });
   define("navigator", { value: page.navigator = { onLine: true, clipboard: { writeText: async (text) => { page.copied.push(text); } } } });
   define("requestAnimationFrame", { value: (act) => page.frames.push(act) });

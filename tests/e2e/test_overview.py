@@ -50,11 +50,13 @@ def test_the_chart_works_by_keys_and_pointer_and_does_not_move(opened: Callable[
     expect(lane).to_be_visible()
 
 
-def test_a_stalled_server_is_shown_within_seconds_and_no_run_is_missed(
+def test_a_stalled_server_is_shown_within_seconds_acts_are_refused_and_no_run_is_missed(
     opened: Callable[..., Page], visitor: Visitor, served: Served
 ) -> None:
     check_in(visitor)
-    page, mark = opened(visitor, "/", troubled=True), "#live"
+    page, mark = opened(visitor, "/jobs/production/greet", troubled=True), "#live"
+    pause = page.get_by_role("button", name="Pause")
+    expect(pause).to_be_visible()
     expect(page.locator(mark)).to_have_text("live", use_inner_text=True)
     words = "crontopus_app.programs.server web"
     parents = children(served.pid, words)
@@ -63,12 +65,20 @@ def test_a_stalled_server_is_shown_within_seconds_and_no_run_is_missed(
         os.kill(process, signal.SIGSTOP)
     try:
         expect(page.locator(mark)).to_contain_text("stale since", use_inner_text=True)
+        pause.click()
+        expect(page.get_by_text("Not sent")).to_be_visible()
     finally:
         for process in stalled:
             os.kill(process, signal.SIGCONT)
     expect(page.locator(mark)).to_have_text("live", use_inner_text=True)
     run_id = check_in(visitor)
     expect(page.locator(f'a[href="/runs/{run_id}"]').first).to_be_attached(timeout=30_000)
+    # A click that had been kept would have paused the job by now: the websocket delivers in order.
+    pause.click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Resumed")).to_be_visible()
+    commits = [entry["commit"]["message"] for entry in visitor.http.get("/api/jobs/production/greet/history").json()]
+    assert len(commits) == 3, commits
 
 
 def test_on_a_phone_the_day_is_a_list(opened: Callable[..., Page], visitor: Visitor) -> None:
