@@ -57,12 +57,27 @@ class Assessment:
     look_again: datetime | None = None
 
 
+def overdue(state: str, run_id: str, started_at: datetime, finish_by: str) -> Condition:
+    """The condition of a run that is late or stuck."""
+    what = f"did not end by {finish_by}" if state == "late" else "runs longer than it may, and still sends signs of life"
+    return Condition(state, what, run_id, started_at)
+
+
 def assess(
-    runs: Sequence[EndedRun], alerts: Alerts, now: datetime, open_cause: str = "", last_good: datetime | None = None
+    runs: Sequence[EndedRun],
+    alerts: Alerts,
+    now: datetime,
+    open_cause: str = "",
+    last_good: datetime | None = None,
+    overdue: Condition | None = None,
 ) -> Assessment:
-    """What the runs, newest first, call for. ``last_good``: the last success, which may be older than ``runs``."""
+    """What the runs, newest first, call for.
+
+    ``last_good``: the last success, which may be older than ``runs``. ``overdue``: what a run that still runs calls for.
+    """
     stale, look_again = _no_success(runs, alerts, now, last_good)
-    condition = _unstable(runs, now, open_cause) or _bad_in_a_row(runs, alerts) or _too_many_bad(runs, alerts) or stale
+    bad = _unstable(runs, now, open_cause) or _bad_in_a_row(runs, alerts) or _too_many_bad(runs, alerts)
+    condition = bad or overdue or stale
     if condition:
         return Assessment(condition, closes=False, look_again=look_again)
     good = _in_a_row(runs, bad=False)

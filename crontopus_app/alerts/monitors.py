@@ -20,14 +20,16 @@ from sqlmodel import Session, col, select
 from contract.manifest_types import Alerts
 from contract.manifest_values import parse_duration
 from crontopus_app.alerts import incidents
-from crontopus_app.alerts.conditions import AMONG, Assessment, Condition, EndedRun, assess
+from crontopus_app.alerts.conditions import AMONG, Assessment, Condition, EndedRun, assess, overdue
 from crontopus_app.base.db import reading, writing
 from crontopus_app.models import Endpoint, Incident, JobIndex, Monitor, Run
-from crontopus_app.monitoring.state import HEALTH, RESTING
+from crontopus_app.monitoring.state import HEALTH, OVERDUE, RESTING
 
 BATCH = 100
 # A host's silence explains what was missed until so long before and after it.
 AROUND = timedelta(minutes=5)
+# The job itself may be fine, or still become so.
+SEVERITIES = {"late": "warning", "stuck": "warning", "unstable": "warning"}
 
 
 def compare_due(now: datetime) -> int:
@@ -151,12 +153,25 @@ def _assess(session: Session, monitor: Monitor, known: _Known, alerts: Alerts, n
     if alerts.no_success_for is not None:
         last_good = next((run.sort_at for run in session.exec(_newest(monitor, "success").limit(1))), None)
     ended = [EndedRun(run.id, run.status, run.sort_at, word(run)) for run in runs]
-    return assess(ended, alerts, now, cause, last_good)
+    return assess(ended, alerts, now, cause, last_good, _overdue(session, monitor))
+
+
+def _overdue(session: Session, monitor: Monitor) -> Condition | None:
+    """The condition of the oldest run that still runs, if it is late or stuck."""
+    if monitor.state not in OVERDUE:
+        return None
+    oldest = select(Run).where(*_of(monitor), Run.status == "running").order_by(col(Run.sort_at)).limit(1)
+    run = session.exec(oldest).first()
+    return run and overdue(monitor.state, run.id, run.started_at or run.sort_at, monitor.finish_by)
 
 
 def _newest(monitor: Monitor, *statuses: str) -> Any:
-    mine = Run.tenant_id == monitor.tenant_id, Run.job_id == monitor.job_id, Run.source_id == monitor.source_id
-    return select(Run).where(*mine, col(Run.status).in_(statuses)).order_by(col(Run.sort_at).desc(), col(Run.id).desc())
+    ended = select(Run).where(*_of(monitor), col(Run.status).in_(statuses))
+    return ended.order_by(col(Run.sort_at).desc(), col(Run.id).desc())
+
+
+def _of(monitor: Monitor) -> tuple[Any, ...]:
+    return Run.tenant_id == monitor.tenant_id, Run.job_id == monitor.job_id, Run.source_id == monitor.source_id
 
 
 def word(run: Run) -> str:
@@ -173,7 +188,7 @@ def _keep_open(
 ) -> Incident:
     run = next((each for each in known.runs[monitor.job_id, monitor.source_id] if each.id == condition.run_id), None)
     values: dict[str, Any] = {"cause": condition.cause, "what": condition.what, "run_id": condition.run_id}
-    values["why"] = run.error if run is not None else ""
+    values |= {"severity": SEVERITIES.get(condition.cause, "error"), "why": run.error if run is not None else ""}
     if incident is not None:
         incidents.change(session, incident, now, **values)
         return incident

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.manifest_types import Alerts
-from crontopus_app.alerts.conditions import AMONG, EndedRun, assess
+from crontopus_app.alerts.conditions import AMONG, EndedRun, assess, overdue
 from tests.cast import NOON
 
 STATUSES = {"g": "success", "f": "failed", "t": "timeout", "l": "lost", "m": "missed"}
@@ -75,6 +75,12 @@ def test_a_job_that_changes_again_and_again_is_one_unstable_incident() -> None:
 def test_an_unstable_incident_closes_after_five_good_runs(good: int, stays: bool) -> None:
     found = assess(runs("gfgfgf" + "g" * good, 5 * MINUTE), Alerts(), NOON, "unstable")
     assert (found.condition is not None, found.closes) == (stays, not stays)
+
+
+@pytest.mark.parametrize(("letters", "cause"), [("g", "stuck"), ("", "stuck"), ("gf", "failing")])
+def test_a_run_that_takes_too_long_matters_beside_good_runs(letters: str, cause: str) -> None:
+    found = assess(runs(letters), Alerts(), NOON, overdue=overdue("stuck", "now", NOON, "")).condition
+    assert (found and found.cause) == cause
 
 
 def test_changes_over_days_are_not_unstable() -> None:

@@ -48,6 +48,14 @@ def compare(now: datetime) -> None:
         pass
 
 
+def settle(member: Member, now: datetime) -> None:
+    """The host has sent everything, and everything that is due is done."""
+    contacts.seen(member.endpoint_id, now, 0, "")
+    while evaluate(now):
+        pass
+    compare(now)
+
+
 def incidents() -> list[Incident]:
     with reading() as session:
         return list(session.exec(select(Incident).order_by(col(Incident.opened_at))))
@@ -127,6 +135,21 @@ def test_time_alone_opens_an_incident_of_too_long_without_a_success(alice: Membe
     assert monitors.compare_due(NOON + 2 * HOUR - MINUTE) == 0
     compare(NOON + 2 * HOUR)
     assert causes() == [("no success", True)]
+
+
+def test_a_run_that_does_not_end_in_time_is_an_incident_until_it_ends(alice: Member) -> None:
+    with writing() as session:
+        session.exec(select(Monitor)).one().finish_by = "13:30"
+    slot, over = NOON + HOUR, NOON + 2 * HOUR
+    sent = {"job_id": JOB_ID, "run_id": str(uuid.uuid4()), "slot": slot, "started_at": slot}
+    tell(alice.endpoint_id, wire.Checkin(id=str(uuid.uuid4()), kind="start", at=slot, **sent), now=slot)
+    settle(alice, over)
+    (incident,) = incidents()
+    assert (incident.cause, incident.severity, incident.what) == ("late", "warning", "did not end by 13:30")
+    assert (incident.run_id, incident.since) == (sent["run_id"], slot)
+    tell(alice.endpoint_id, wire.Checkin(id=str(uuid.uuid4()), kind="success", at=over, **sent), now=over)
+    settle(alice, over + MINUTE)
+    assert causes() == [("late", False)]
 
 
 def test_a_missed_slot_opens_one_and_a_late_report_closes_it(alice: Member) -> None:
