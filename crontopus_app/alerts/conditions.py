@@ -59,8 +59,8 @@ class Assessment:
 
 def overdue(state: str, run_id: str, started_at: datetime, finish_by: str) -> Condition:
     """The condition of a run that is late or stuck."""
-    what = f"did not end by {finish_by}" if state == "late" else "runs longer than it may, and still sends signs of life"
-    return Condition(state, what, run_id, started_at)
+    words = {"late": f"did not end by {finish_by}", "stuck": "runs longer than it may, and still sends signs of life"}
+    return Condition(state, words[state], run_id, started_at)
 
 
 def assess(
@@ -73,7 +73,8 @@ def assess(
 ) -> Assessment:
     """What the runs, newest first, call for.
 
-    ``last_good``: the last success, which may be older than ``runs``. ``overdue``: what a run that still runs calls for.
+    ``last_good``: the last success, which may be older than ``runs``. ``overdue``: the condition of
+    a run that still runs.
     """
     stale, look_again = _no_success(runs, alerts, now, last_good)
     bad = _unstable(runs, now, open_cause) or _bad_in_a_row(runs, alerts) or _too_many_bad(runs, alerts)

@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -51,6 +52,9 @@ NAMES = frozenset(
         "MAIL_FROM",
         "ALERT_NETWORKS",
         "HEARTBEAT_URL",
+        "KEEP_RUNS",
+        "KEEP_SUCCESS_OUTPUT",
+        "KEEP_FAILURE_OUTPUT",
     }
 )
 
@@ -81,6 +85,9 @@ class Settings:
     mail_from: str
     alert_networks: tuple[IPv4Network | IPv6Network, ...]
     heartbeat_url: str
+    keep_runs: timedelta
+    keep_success_output: timedelta
+    keep_failure_output: timedelta
     embedded_database: bool
     embedded_redis: bool
     embedded_forge: bool
@@ -132,6 +139,9 @@ def read(environ: Mapping[str, str]) -> Settings:
         mail_from=_mail_from(values.get("MAIL_FROM", ""), public_url),
         alert_networks=_networks("ALERT_NETWORKS", values.get("ALERT_NETWORKS", "")),
         heartbeat_url=_web_address(values, "HEARTBEAT_URL", "") if "HEARTBEAT_URL" in values else "",
+        keep_runs=_days(values, "KEEP_RUNS", 400),
+        keep_success_output=_days(values, "KEEP_SUCCESS_OUTPUT", 30),
+        keep_failure_output=_days(values, "KEEP_FAILURE_OUTPUT", 180),
         embedded_database="DATABASE_URL" not in values,
         embedded_redis="REDIS_URL" not in values,
         embedded_forge=embedded_forge,
@@ -169,8 +179,18 @@ def in_force(config: Settings) -> dict[str, str]:
         "SMTP_URL": config.smtp_url,
         "MAIL_FROM": config.mail_from,
         "HEARTBEAT_URL": config.heartbeat_url,
+        "KEEP_RUNS": f"{config.keep_runs.days}d",
+        "KEEP_SUCCESS_OUTPUT": f"{config.keep_success_output.days}d",
+        "KEEP_FAILURE_OUTPUT": f"{config.keep_failure_output.days}d",
         "ALERT_NETWORKS": ", ".join(map(str, config.alert_networks)),
     }
+
+
+def _days(values: Mapping[str, str], name: str, default: int) -> timedelta:
+    text = values.get(name, f"{default}d")
+    if not re.fullmatch(r"[1-9][0-9]{0,3}d", text):
+        raise ConfigurationError(f"{PREFIX}{name} must be a number of days such as {default}d, not {text!r}.")
+    return timedelta(days=int(text[:-1]))
 
 
 def source(environ: Mapping[str, str], name: str) -> str:

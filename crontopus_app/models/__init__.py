@@ -6,7 +6,7 @@ from crontopus_app.models.hosts import Endpoint, EnrollmentToken
 from crontopus_app.models.jobs import Change, JobIndex, Monitor
 from crontopus_app.models.leases import Lease
 from crontopus_app.models.people import ApiToken, Audit, Creation, GitCredential, LoginSession, PingKey, Tenant, User
-from crontopus_app.models.runs import CheckIn, Run, RunOutput
+from crontopus_app.models.runs import CheckIn, OutputsRemoved, Run, RunDay, RunOutput
 
 __all__ = [
     "ApiToken",
@@ -26,8 +26,10 @@ __all__ = [
     "LoginSession",
     "Mail",
     "Monitor",
+    "OutputsRemoved",
     "PingKey",
     "Run",
+    "RunDay",
     "RunOutput",
     "Tenant",
     "User",

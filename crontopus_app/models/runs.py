@@ -1,6 +1,6 @@
 """Tables of runs, their output, and check-ins."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Text
@@ -71,3 +71,30 @@ class CheckIn(TableModel, table=True):
     boot_id: str = ""
     line_hash: str = ""
     facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class RunDay(TableModel, table=True):
+    """How many runs of a monitor there were on a day (UTC), of those that are no longer kept. Never removed."""
+
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    job_id: str = Field(primary_key=True)
+    source_id: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    job_name: str
+    namespace: str
+    success: int = 0
+    failed: int = 0
+    timeout: int = 0
+    lost: int = 0
+    missed: int = 0
+    skipped: int = 0
+    duration_s: float = 0.0
+    longest_s: float = 0.0
+
+
+class OutputsRemoved(TableModel, table=True):
+    """The outputs of a tenant's runs with this ``status`` that began up to ``until`` are removed."""
+
+    tenant_id: str = Field(primary_key=True, foreign_key="tenant.id")
+    status: str = Field(primary_key=True)
+    until: datetime = Field(sa_type=Instant)

@@ -45,8 +45,10 @@ from crontopus_app.models import (
     LoginSession,
     Mail,
     Monitor,
+    OutputsRemoved,
     PingKey,
     Run,
+    RunDay,
     RunOutput,
     Tenant,
     User,
@@ -140,7 +142,7 @@ def _purge(tenant_id: str, held: HeldLease) -> None:
     with writing() as session:
         for table in (Mail, Delivery, Channel, IncidentEvent, Incident):
             session.execute(_of_tenant(table, tenant_id))
-        for table in (CheckIn, Monitor, JobIndex, Change, GitCredential, Creation, Endpoint):
+        for table in (CheckIn, Monitor, JobIndex, Change, GitCredential, Creation, Endpoint, RunDay, OutputsRemoved):
             session.execute(_of_tenant(table, tenant_id))
         session.execute(_of_tenant(Audit, tenant_id).where(col(Audit.action) != ACTION))
 

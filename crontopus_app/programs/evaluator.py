@@ -1,4 +1,4 @@
-"""``crontopus-server evaluator``: a process that evaluates deadlines, keeps the incidents, and sends messages."""
+"""``crontopus-server evaluator``: evaluates deadlines, keeps the incidents, sends messages, and removes old runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crontopus_app.alerts import keeper, sender
 from crontopus_app.base import clock
 from crontopus_app.base.settings import settings
 from crontopus_app.monitoring import evaluator
-from crontopus_app.operations import heartbeat
+from crontopus_app.operations import heartbeat, retention
 
 
 def run() -> None:
@@ -25,6 +25,7 @@ def run() -> None:
     beside = [
         threading.Thread(target=keeper.run, args=(stop, clock.now), name="incidents"),
         threading.Thread(target=sender.run, args=(stop, clock.now), name="deliveries"),
+        threading.Thread(target=retention.run, args=(stop, clock.now), name="retention"),
     ]
     if settings().heartbeat_url:
         beside.append(threading.Thread(target=heartbeat.run, args=(settings().heartbeat_url, stop, clock.now)))

@@ -28,6 +28,7 @@ from crontopus_app.models import (
     Monitor,
     PingKey,
     Run,
+    RunDay,
     RunOutput,
     Tenant,
     User,
@@ -46,7 +47,8 @@ manifests/          the manifests as files, at {head}
 endpoints.jsonl     the machines, with their labels and capabilities
 crontabs/           each machine's crontab at its agent's last report (secrets were masked on the machine)
 monitors.jsonl      the state of each job on each machine
-runs.jsonl          every run; outputs.jsonl has their output, by run_id
+runs.jsonl          every run that is kept; outputs.jsonl has their output, by run_id
+days.jsonl          how many runs there were on a day, of those that are no longer kept
 changes.jsonl       edits made through Crontopus and their commits
 tokens.jsonl        names, scopes and dates of API tokens, enrolment tokens, ping keys and Git credentials, no secrets
 audit.jsonl         the audit log
@@ -141,6 +143,7 @@ def _entries(actor: Actor, tenant: Tenant, forge: Forgejo, head: str | None, now
     yield "monitors.jsonl", _lines(Monitor, tenant.id)
     yield "runs.jsonl", (_line(run) for runs in _runs(tenant.id) for run in runs)
     yield "outputs.jsonl", _outputs(tenant.id)
+    yield "days.jsonl", _lines(RunDay, tenant.id)
     yield "changes.jsonl", _lines(Change, tenant.id)
     yield (
         "tokens.jsonl",

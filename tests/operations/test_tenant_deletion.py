@@ -33,7 +33,9 @@ from crontopus_app.models import (
     Incident,
     IncidentEvent,
     Mail,
+    OutputsRemoved,
     Run,
+    RunDay,
     RunOutput,
     Tenant,
     User,
@@ -101,6 +103,9 @@ def furnish(actor: Actor) -> str:
         sent = {"key_hmac": "0" * 64, "owner": actor.user_id, "request": "POST /api/tokens", "salt": "salt"}
         session.add(Creation(tenant_id=actor.tenant_id, created_at=NOON, **sent))
         _alert(session, actor.tenant_id)
+        kept: dict[str, Any] = {"job_id": JOB_ID, "source_id": endpoint_id, "job_name": "b", "namespace": "production"}
+        session.add(RunDay(tenant_id=actor.tenant_id, day=NOON.date(), **kept))
+        session.add(OutputsRemoved(tenant_id=actor.tenant_id, status="success", until=NOON))
     return token
 
 
