@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import time
@@ -14,7 +15,7 @@ import click
 
 from agent import VERSION
 from agent.control import Control
-from agent.errors import Refused, Revoked, ServerAway, ServerBusy
+from agent.errors import Refused, Revoked, ServerAway, ServerBusy, Unproved
 from agent.host import machine_id, this_host
 from agent.install import check_runner_path, install_runner
 from agent.schedulers import Scheduler, scheduler_for
@@ -51,7 +52,8 @@ def enroll(
     check_runner_path(state)
     crontab_file = str(Path(crontab_file).absolute()) if crontab_file else None
     scheduler = scheduler_for(crontab_file)
-    scheduler.observe(None)
+    with contextlib.suppress(Unproved):  # each pass says it again, and writes nothing
+        scheduler.observe(None)
     host = this_host(scheduler.capabilities())
     mid = machine_id(machine, crontab_file or ("" if host.root else host.user))
     now = datetime.now(timezone.utc)
@@ -101,15 +103,21 @@ def check_url(url: str) -> None:
 def leave(state: State, scheduler: Scheduler) -> list[str]:
     """Removes the managed block and the state folder. The rest of the crontab stays byte for byte.
 
-    Returns the removed lines of the first Crontopus.
+    Returns sentences for the user: the removed lines of the first Crontopus, and a newline that had to be added.
     """
     with state.lock():
         memory = state.memory()
-        scheduler.leave(
-            lambda content: keep_backup(state.backups, content, "leave"), remove_empty=memory.had_crontab is False
-        )
+        try:
+            note = scheduler.leave(
+                lambda content: keep_backup(state.backups, content, "leave"), remove_empty=memory.had_crontab is False
+            )
+        except Unproved:
+            if memory.block is not None:
+                raise
+            note = ""  # the agent has written nothing
         state.remove()
-    return [line.rstrip("\n") for _, line in sorted(memory.migrated.items())]
+    dropped = [line.rstrip("\n") for _, line in sorted(memory.migrated.items())]
+    return [f"Also removed this line of the first Crontopus: {line}" for line in dropped] + [note] * bool(note)
 
 
 def report_leaving(identity: Identity) -> None:
@@ -125,11 +133,14 @@ def report_leaving(identity: Identity) -> None:
         control.close()
 
 
-def roll_back(state: State, scheduler: Scheduler, number: int) -> None:
-    """Writes backup ``number`` to the crontab, and saves the current crontab as the newest backup."""
+def roll_back(state: State, scheduler: Scheduler, number: int) -> str:
+    """Writes backup ``number`` to the crontab, and saves the current crontab as the newest backup.
+
+    Returns a sentence for the user if a newline had to be added, else an empty text.
+    """
     with state.lock():
         matches = [path for path in backups(state.backups) if int(path.name.split("-")[0]) == number]
         if not matches:
             raise Refused(f"There is no backup {number}. Run 'crontopus-agent backups' to list them.")
         data = matches[0].read_bytes()
-        scheduler.restore(data, lambda content: keep_backup(state.backups, content, "rollback"))
+        return scheduler.restore(data, lambda content: keep_backup(state.backups, content, "rollback"))

@@ -7,6 +7,8 @@ AgentError
 │   └── ServerBusy   the server asks to try again after ``retry_after`` seconds
 ├── FetchFailed      the repository cannot be read, so nothing may be removed
 └── SchedulerFailed  the crontab cannot be read or written
+    ├── Rejected     crontab(1) does not accept the new crontab
+    └── Unproved     the bytes that were read may not be the crontab's, so nothing may be written
 """
 
 from __future__ import annotations
@@ -39,6 +41,14 @@ class FetchFailed(AgentError):
 
 
 class SchedulerFailed(AgentError):
+    pass
+
+
+class Rejected(SchedulerFailed):
+    pass
+
+
+class Unproved(SchedulerFailed):
     pass
 
 

@@ -193,11 +193,11 @@ def leave(obj: tuple[State, str | None]) -> None:
 
     state, crontab = obj
     identity = state.identity()
-    dropped = remove_block_and_state(state, scheduler_for(crontab or identity.crontab))
+    notes = remove_block_and_state(state, scheduler_for(crontab or identity.crontab))
     report_leaving(identity)
     click.echo("Removed the managed block from the crontab, and the agent's state from this machine.")
-    for line in dropped:
-        click.echo(f"Also removed this line of the first Crontopus: {line}")
+    for note in notes:
+        click.echo(note)
 
 
 @main.command()
@@ -219,8 +219,8 @@ def rollback(obj: tuple[State, str | None], number: int) -> None:
     from agent.schedulers import scheduler_for
 
     state, crontab = obj
-    roll_back(state, scheduler_for(crontab or state.identity().crontab), number)
-    click.echo(f"Restored the crontab of backup {number}.")
+    note = roll_back(state, scheduler_for(crontab or state.identity().crontab), number)
+    click.echo(f"Restored the crontab of backup {number}. {note}".rstrip())
 
 
 @contextlib.contextmanager

@@ -66,6 +66,15 @@ def _action(entry: Entry, installed: Mapping[str, Entry], in_block: Mapping[str,
     return Action(KEEP, entry, entry.problem)
 
 
+def written(entries: Mapping[str, Entry]) -> dict[str, list[bytes]]:
+    """The crontab lines of ``entries`` by job id, as the agent wrote them."""
+    return {
+        entry.job_id: [line.encode() for line in entry.lines if _is_entry(line)]
+        for entry in entries.values()
+        if entry.lines
+    }
+
+
 def _is_entry(line: str) -> bool:
     return "/bin/run-job " in line
 

@@ -13,10 +13,10 @@ from typing import Callable
 from agent import VERSION
 from agent.control import Control
 from agent.desired import POLICY, Desired, build, decoder_for, fingerprint
-from agent.errors import AgentError, FetchFailed, Revoked, SchedulerFailed, ServerAway, Stop
+from agent.errors import AgentError, FetchFailed, Revoked, SchedulerFailed, ServerAway, Stop, Unproved
 from agent.host import Host, boot_id
 from agent.install import drop_jobs, missing_jobs, write_jobs
-from agent.plan import BLOCKED, CREATE, DELETE, KEEP, UPDATE, PassPlan, body, brake, confirms_prune, make_plan
+from agent.plan import BLOCKED, CREATE, DELETE, KEEP, UPDATE, PassPlan, body, brake, confirms_prune, make_plan, written
 from agent.policy import NO_POLICY, HostPolicy, policy_of
 from agent.render import Context
 from agent.schedulers import Observed, Prepared, Scheduler
@@ -86,7 +86,8 @@ class Agent:
         except FetchFailed as problem:
             current.status, current.message = "Waiting", str(problem)
         except SchedulerFailed as problem:
-            current.status, current.message = "Failed", str(problem)
+            current.status = "Blocked" if isinstance(problem, Unproved) else "Failed"
+            current.message = str(problem)
         except Stop:
             stopping = True
             raise
@@ -171,7 +172,11 @@ class Agent:
         )
 
     def _observe(self, current: Pass) -> None:
-        current.before = self.scheduler.observe(current.memory.block)
+        try:
+            current.before = self.scheduler.observe(current.memory.block)
+        except SchedulerFailed:  # the report says of each job what could not be applied
+            current.plan = make_plan(current.desired.entries, current.memory.entries, written(current.memory.entries))
+            raise
 
     def _plan(self, current: Pass) -> None:
         memory, before = current.memory, current.before

@@ -69,12 +69,15 @@ class Scheduler(Protocol):
         """The lines of ``content`` with their standing, secrets masked. ``titles`` maps job ids to names."""
         ...
 
-    def leave(self, backup: Callable[[bytes], object], *, remove_empty: bool) -> None:
-        """Removes the managed entries. ``remove_empty``: also removes a crontab without other lines."""
+    def leave(self, backup: Callable[[bytes], object], *, remove_empty: bool) -> str:
+        """Removes the managed entries. ``remove_empty``: also removes a crontab without other lines.
+
+        Returns a sentence for the user if the content is not exactly what it was, else an empty text.
+        """
         ...
 
-    def restore(self, content: bytes, backup: Callable[[bytes], object]) -> None:
-        """Replaces the whole content with that of a backup."""
+    def restore(self, content: bytes, backup: Callable[[bytes], object]) -> str:
+        """Replaces the whole content with that of a backup. Returns the same as ``leave``."""
         ...
 
     def mark(self) -> Hashable:

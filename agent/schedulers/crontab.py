@@ -7,11 +7,13 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from agent.errors import SchedulerFailed
+from agent.errors import Rejected, SchedulerFailed
 from agent.host import logged_in, owner_of
 from agent.schedulers import crontab_lines, crontab_text
 from agent.schedulers.base import CHANGED_MEANWHILE, Observed, Prepared
 from contract.wire import CrontabLine, Drift
+
+NEWLINE_ADDED = "The crontab had no newline at its end, which crontab(1) does not accept: it has one now."
 
 
 class CrontabStore(Protocol):
@@ -83,27 +85,41 @@ class Crontab:
         if (self.store.read() or b"") != prepared.before.content:
             raise SchedulerFailed(CHANGED_MEANWHILE)
         backup(prepared.before.content)
-        self.store.write(prepared.content)
-        if (self.store.read() or b"") != prepared.content:
-            raise SchedulerFailed("the crontab differs from what was just written: another program changes it too")
+        self._write_and_compare(prepared.content)
 
     def discover(self, content: bytes, titles: Mapping[str, str]) -> list[CrontabLine]:
         return crontab_lines.lines_for_report(content, titles)
 
-    def leave(self, backup: Callable[[bytes], object], *, remove_empty: bool) -> None:
+    def leave(self, backup: Callable[[bytes], object], *, remove_empty: bool) -> str:
         data = self.store.read()
         if data is None or not crontab_text.spans(data):
-            return
+            return ""
         rest = crontab_text.without(data)
         backup(data)
-        if not rest and remove_empty:
-            self.store.clear()
-        else:
-            self.store.write(rest)
+        if rest or not remove_empty:
+            return self._write_whole(rest)
+        self.store.clear()
+        return ""
 
-    def restore(self, content: bytes, backup: Callable[[bytes], object]) -> None:
+    def restore(self, content: bytes, backup: Callable[[bytes], object]) -> str:
         backup(self.store.read() or b"")
+        return self._write_whole(content)
+
+    def _write_whole(self, content: bytes) -> str:
+        """Writes ``content``; with a newline at its end if it is not accepted without one, and then says so."""
+        try:
+            self._write_and_compare(content)
+        except Rejected:
+            if not content or content.endswith(b"\n"):
+                raise
+            self._write_and_compare(content + b"\n")
+            return NEWLINE_ADDED
+        return ""
+
+    def _write_and_compare(self, content: bytes) -> None:
         self.store.write(content)
+        if (self.store.read() or b"") != content:
+            raise SchedulerFailed("the crontab differs from what was just written: another program changes it too")
 
     def mark(self) -> Hashable:
         return self.store.mark()

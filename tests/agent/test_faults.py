@@ -11,7 +11,7 @@ import pytest
 
 from agent import enroll as enrolment
 from agent.control import Control
-from agent.errors import Refused, Revoked, SchedulerFailed
+from agent.errors import Refused, Revoked, SchedulerFailed, Unproved
 from agent.reconcile import Agent
 from agent.schedulers import Crontab, CrontabFile, crontab_text
 from agent.schedulers.memory import MemoryCrontab
@@ -174,6 +174,19 @@ def test_an_unreadable_crontab_is_not_an_empty_one(box: Box) -> None:
     report = with_crontab(box, scheduler).once()
     assert (report.status, scheduler.writes) == ("Failed", 0)
     assert "permission denied" in report.message
+
+
+def test_a_crontab_whose_bytes_cannot_be_known_blocks_every_job_with_the_reason(box: Box) -> None:
+    box.twin.push({A: manifest("a")})
+
+    class Unknown(MemoryCrontab):
+        def read(self) -> bytes | None:
+            raise Unproved("two crontabs look alike")
+
+    store = Unknown(b"0 1 * * * x\n")
+    report = with_crontab(box, store).once()
+    assert (report.status, report.message, store.writes) == ("Blocked", "two crontabs look alike", 0)
+    assert [(entry.outcome, entry.reason) for entry in report.entries] == [("Blocked", "two crontabs look alike")]
 
 
 def test_a_crontab_changed_meanwhile_is_not_overwritten(box: Box) -> None:

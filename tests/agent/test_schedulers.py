@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from agent.errors import SchedulerFailed
+from agent.errors import SchedulerFailed, Unproved
 from agent.schedulers import Crontab, CrontabFile, UserCrontab, scheduler_for
 from agent.schedulers.memory import MemoryCrontab
+from tests.agent.spools import BANNER
 
+CASES = Path(__file__).parents[1] / "vectors" / "cases"
 Fake = Callable[[str], UserCrontab]
 
 
@@ -46,21 +49,86 @@ def test_what_is_written_is_read_back(fake: Fake) -> None:
     crontab.clear()
 
 
-def test_the_mark_follows_the_content(fake: Fake) -> None:
-    crontab = fake(WORKING)
-    crontab.write(b"a\n")
+def test_the_mark_follows_the_file_or_its_folder_and_needs_no_listing(tmp_path: Path) -> None:
+    crontab = UserCrontab(program="no-such-crontab", spools=(str(tmp_path),))
+    nobody = crontab.mark()
+    file = tmp_path / pwd.getpwuid(os.getuid()).pw_name
+    file.write_bytes(b"a\n")
     mark = crontab.mark()
-    assert crontab.mark() == mark
-    crontab.write(b"b\n")
+    assert nobody != mark == crontab.mark()
+    file.write_bytes(b"longer\n")
     assert crontab.mark() != mark
+    (tmp_path / "another").write_bytes(b"b\n")
+    assert UserCrontab(spools=(str(tmp_path / "missing"),)).mark() == (0,)
 
 
 @pytest.mark.parametrize(
     "words",
-    ["no crontab for ana", "crontab: no crontab for ana", "crontab: can't open 'ana': No such file or directory"],
+    [
+        "no crontab for ana",
+        "crontab: no crontab for ana",
+        "crontab: can't open 'ana': No such file or directory",
+        r"no crontab for ACME\\bob",
+        "crontab: can't open your crontab file.",
+    ],
 )
 def test_the_known_wordings_mean_none(fake: Fake, words: str) -> None:
     assert fake(f'echo "{words}" >&2; exit 1').read() is None
+
+
+def test_a_user_name_with_a_blank_may_have_none(fake: Fake) -> None:
+    crontab = fake('echo "no crontab for john smith" >&2; exit 1')
+    with pytest.raises(SchedulerFailed):
+        crontab.read()
+    crontab.user = "john smith"
+    assert crontab.read() is None
+
+
+def test_bcron_says_none_with_a_code_of_its_own(fake: Fake) -> None:
+    assert fake('echo "crontab: Crontab does not exist" >&2; exit 111').read() is None
+    with pytest.raises(SchedulerFailed):
+        fake('echo "crontab: cannot connect" >&2; exit 111').read()
+
+
+@pytest.mark.parametrize(
+    ("editing", "reason"),
+    [
+        ('echo "-e is not allowed" >&2; exit 1', "-e is not allowed"),
+        ('printf "0 9 * * * other\\n" > "$SPOOL.e"; eval "$EDITOR $SPOOL.e"', "show different crontabs"),
+    ],
+)
+def test_a_listing_that_may_stand_for_two_crontabs_needs_the_editors_copy(
+    fake: Fake, editing: str, reason: str
+) -> None:
+    crontab = fake(WORKING.replace("-r)", f"-e) {editing};;\n-r)"))
+    crontab.write(b"0 1 * * * a\n")
+    assert crontab.read() == b"0 1 * * * a\n"
+    crontab.write(b"0 1 * * * a\\r\n")
+    with pytest.raises(Unproved, match=reason):
+        crontab.read()
+
+
+@pytest.mark.parametrize("added", [True, False])
+@pytest.mark.parametrize("before", [b"", BANNER, BANNER + BANNER])
+def test_a_banner_stays_as_it_is_whether_crontab_adds_one_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes, added: bool
+) -> None:
+    """SLES adds a banner and lists it; cronie adds none, but keeps the one that Debian's cron wrote before it."""
+    spool, program = tmp_path / "spool", tmp_path / "crontab"
+    monkeypatch.setenv("SPOOL", str(spool))
+    banners = (CASES / "banner-crontab-program" / "crontab").read_text()
+    program.write_text(banners if added else f"#!/bin/sh\n{WORKING}\n")
+    program.chmod(0o755)
+    spool.write_bytes(before + b"0 1 * * * x\n")
+    count = before.count(BANNER)
+    for _ in range(2):
+        crontab = UserCrontab(program=str(program), spools=())  # the agent starts again
+        for _ in range(2):
+            content = (crontab.read() or b"") + b"0 2 * * * y\n"
+            crontab.write(content)
+            assert crontab.read() == content
+            assert spool.read_bytes().count(b"# DO NOT EDIT") == max(count, int(added))
+    assert spool.read_bytes().endswith(b"0 1 * * * x\n" + b"0 2 * * * y\n" * 4)
 
 
 @pytest.mark.parametrize(
