@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, func, select
@@ -27,6 +27,8 @@ from crontopus_app.monitoring.slots import Clock, clock_of
 NAME_LENGTH = 63
 # Larger offsets would exceed the range of the database's integers.
 LAST_PAGE = 1_000_000
+DRIFT = "drift"
+DRIFT_SHOWN = timedelta(days=1)
 COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 
@@ -42,12 +44,14 @@ def list_page(
 ) -> wire.EndpointList:
     """The tenant's endpoints by name, revoked ones last.
 
-    Every word of ``text`` is in name, hostname, labels (``role=db``) or platform; ``state`` is one of ``shape``'s.
+    Every word of ``text`` is in name, hostname, labels (``role=db``) or platform; ``state`` is one of ``shape``'s, or
+    ``drift``: the crontab was edited outside Crontopus within a day.
     """
     actor.require("read:agents")
     page, page_size = min(max(page, 1), LAST_PAGE), min(max(page_size, 1), 100)
     head = _head(session, actor.tenant_id)
-    ids = [endpoint_id.id for endpoint_id in _brief(session, actor) if _fits(endpoint_id, text, state, head, now)]
+    hosts = _brief(session, actor, drift=state == DRIFT)
+    ids = [host.id for host in hosts if _fits(host, text, state, head, now)]
     page_ids = ids[(page - 1) * page_size : page * page_size]
     rows = {row.id: row for row in session.exec(select(Endpoint).where(col(Endpoint.id).in_(page_ids)))}
     counts = _job_counts(session, page_ids)
@@ -56,16 +60,17 @@ def list_page(
 
 
 def counts_by_state(session: Session, actor: Actor, now: datetime) -> dict[str, int]:
-    """The number of endpoints in each state."""
+    """The number of endpoints in each state, and of those with ``drift``."""
     actor.require("read:agents")
-    head = _head(session, actor.tenant_id)
-    return dict(Counter(state_of(row, head, now) for row in _brief(session, actor)))
+    head, hosts = _head(session, actor.tenant_id), _brief(session, actor, drift=True)
+    counts = Counter(state_of(row, head, now) for row in hosts)
+    return dict(counts | Counter({DRIFT: sum(has_drift(row, now) for row in hosts)}))
 
 
-def _brief(session: Session, actor: Actor) -> Sequence[Endpoint]:
-    """The tenant's endpoints in list order, without the large columns crontab and drift."""
+def _brief(session: Session, actor: Actor, *, drift: bool = False) -> Sequence[Endpoint]:
+    """The tenant's endpoints in list order, without the large columns crontab and, unless asked for, drift."""
     query = select(Endpoint).where(Endpoint.tenant_id == actor.tenant_id)
-    large = (Endpoint.crontab, Endpoint.drift)
+    large = (Endpoint.crontab,) if drift else (Endpoint.crontab, Endpoint.drift)
     small = query.options(*(defer(column) for column in large))  # pyright: ignore[reportArgumentType] -- columns, not lists
     return session.exec(small.order_by(col(Endpoint.status), col(Endpoint.name))).all()
 
@@ -73,7 +78,9 @@ def _brief(session: Session, actor: Actor) -> Sequence[Endpoint]:
 def _fits(row: Endpoint, text: str, state: str, head: str, now: datetime) -> bool:
     labels = " ".join(f"{key}={value}" for key, value in row.labels.items())
     searched = f"{row.name} {row.hostname} {labels} {row.platform}".lower()
-    return (not state or state_of(row, head, now) == state) and all(word in searched for word in text.lower().split())
+    if not all(word in searched for word in text.lower().split()):
+        return False
+    return has_drift(row, now) if state == DRIFT else not state or state_of(row, head, now) == state
 
 
 def get(session: Session, actor: Actor, endpoint_id: str, now: datetime) -> wire.Endpoint:
@@ -135,6 +142,12 @@ def state_of(row: Endpoint, head: str, now: datetime) -> str:
     if not row.reported_at:
         return "waiting"
     return "in sync" if row.head_applied == head else "behind"
+
+
+def has_drift(row: Endpoint, now: datetime) -> bool:
+    """Whether the crontab of an active host was edited outside Crontopus within ``DRIFT_SHOWN``."""
+    times = (datetime.fromisoformat(str(edit["seen_at"])) for edit in row.drift if edit.get("seen_at"))
+    return row.status == "active" and any(at > now - DRIFT_SHOWN for at in times)
 
 
 def instances(session: Session, actor: Actor, endpoint_id: str) -> list[wire.InstanceStatus]:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, func, select, union_all
 
-from contract import wire
+from contract import wire, wire_alerts
 from crontopus_app.alerts import board
 from crontopus_app.base.actor import Actor
 from crontopus_app.hosts import endpoints
 from crontopus_app.jobs import changes
-from crontopus_app.models import Endpoint, JobIndex, Monitor, Run, RunOutput, Tenant
+from crontopus_app.models import Endpoint, Monitor, Run, RunOutput, Tenant
 from crontopus_app.monitoring import runs
 from crontopus_app.monitoring.instances import instance
 from crontopus_app.monitoring.state import OVERDUE
 from crontopus_app.queries import jobs
+from crontopus_app.queries.attention import Attention, attention
 
 SHOWN = 8
 # Number of runs searched for the start of a failure.
@@ -35,7 +36,8 @@ CRON_LINES = MONITORED | {"foreign"}
 class FailingInstance:
     """A failing instance: ``times`` failures in a row since ``since``, and its ``last_good`` run.
 
-    ``more`` means that the failure began before the searched runs; ``last_line`` is the last output line.
+    ``more`` means that the failure began before the searched runs; ``last_line`` is the last output line;
+    ``incident`` is the open incident of it.
     """
 
     what: wire.InstanceStatus
@@ -45,11 +47,15 @@ class FailingInstance:
     since: datetime | None
     last_good: datetime | None
     last_line: str
+    incident: wire_alerts.Incident | None = None
 
 
 @dataclass(frozen=True)
 class Overview:
-    """Counts (instances by state, endpoints, cron lines, invalid files), failing instances, newest runs, changes."""
+    """Counts (instances by state, endpoints, cron lines), what needs attention, newest runs, changes.
+
+    ``incidents`` are the open ones that are not about a failing instance.
+    """
 
     endpoints: int
     endpoints_in_sync: int
@@ -61,7 +67,8 @@ class Overview:
     last: list[wire.Run]
     failing: list[FailingInstance]
     failing_more: int
-    invalid_files: int
+    attention: Attention
+    incidents: list[wire_alerts.Incident]
     changes: list[wire.ChangeStatus]
 
 
@@ -89,7 +96,9 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
     hosts = session.exec(select(Endpoint).where(*active)).all()
     host_states = Counter(endpoints.state_of(host, head, now) for host in hosts)
     standings = Counter(line.get("standing") for host in hosts for line in host.crontab)
-    troubles, more = _failing_instances(session, actor, {host.id: host.name for host in hosts})
+    wanting = attention(session, actor, hosts, now)
+    opened = dict(wanting.incidents)
+    troubles, subjects = _failing_instances(session, actor, {host.id: host.name for host in hosts}, opened)
     return Overview(
         endpoints=len(hosts),
         endpoints_in_sync=host_states["in sync"],
@@ -100,8 +109,9 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
         running=_running(session, actor),
         last=_newest(session, actor),
         failing=troubles,
-        failing_more=more,
-        invalid_files=_invalid_files(session, actor),
+        failing_more=len(subjects) - len(troubles),
+        attention=wanting,
+        incidents=[incident for subject, incident in opened.items() if subject not in subjects],
         changes=changes.recent(session, actor, SHOWN),
     )
 
@@ -109,11 +119,6 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
 def _states(session: Session, actor: Actor) -> dict[str, int]:
     monitored = (Monitor.tenant_id == actor.tenant_id, Monitor.state != "retired")
     return dict(session.exec(select(Monitor.state, func.count()).where(*monitored).group_by(Monitor.state)).all())
-
-
-def _invalid_files(session: Session, actor: Actor) -> int:
-    mine = (JobIndex.tenant_id == actor.tenant_id, col(JobIndex.valid).is_(False))
-    return session.exec(select(func.count()).select_from(JobIndex).where(*mine)).one()
 
 
 def _running(session: Session, actor: Actor) -> int:
@@ -127,12 +132,14 @@ def _newest(session: Session, actor: Actor) -> list[wire.Run]:
     return [runs.shape(row) for row in session.exec(query)]
 
 
-def _failing_instances(session: Session, actor: Actor, names: dict[str, str]) -> tuple[list[FailingInstance], int]:
-    """The instances that fail, miss slots or take too long, newest failure first, and the number of further ones."""
+def _failing_instances(
+    session: Session, actor: Actor, names: dict[str, str], incidents: Mapping[str, wire_alerts.Incident]
+) -> tuple[list[FailingInstance], set[str]]:
+    """The newest instances that fail, miss slots or take too long, and the subjects of all of them."""
     failing = (Monitor.tenant_id == actor.tenant_id, col(Monitor.state).in_(TROUBLED))
     query = select(Monitor).where(*failing).order_by(col(Monitor.last_run_at).desc(), col(Monitor.id)).limit(SHOWN)
     monitors = session.exec(query).all()
-    total = session.exec(select(func.count()).select_from(Monitor).where(*failing)).one()
+    subjects = {f"monitor:{monitor_id}" for monitor_id in session.exec(select(Monitor.id).where(*failing))}
     past = _recent_runs(session, actor.tenant_id, monitors)
     lines = _last_lines(session, [monitor.last_run_id for monitor in monitors if monitor.last_run_id])
     instances = [
@@ -141,13 +148,16 @@ def _failing_instances(session: Session, actor: Actor, names: dict[str, str]) ->
             names.get(monitor.source_id),
             past[monitor.job_id, monitor.source_id],
             lines.get(monitor.last_run_id or ""),
+            incidents.get(f"monitor:{monitor.id}"),
         )
         for monitor in monitors
     ]
-    return instances, total - len(instances)
+    return instances, subjects
 
 
-def _failing_instance(monitor: Monitor, name: str | None, past: list[Any], line: str | None) -> FailingInstance:
+def _failing_instance(
+    monitor: Monitor, name: str | None, past: list[Any], line: str | None, incident: wire_alerts.Incident | None
+) -> FailingInstance:
     failures = next((index for index, run in enumerate(past) if run.status == "success"), len(past))
     streak = [run for run in past[:failures] if run.status in BAD]
     return FailingInstance(
@@ -158,6 +168,7 @@ def _failing_instance(monitor: Monitor, name: str | None, past: list[Any], line:
         since=streak[-1].sort_at if streak else monitor.last_run_at,
         last_good=past[failures].sort_at if failures < len(past) else None,
         last_line=line or "",
+        incident=incident,
     )
 
 

@@ -86,3 +86,20 @@ def test_on_a_phone_the_day_is_a_list(opened: Callable[..., Page], visitor: Visi
     page = opened(visitor, "/", narrow=True)
     expect(page.locator(".brief").first).to_be_visible()
     expect(page.locator(".lane").first).to_be_hidden()
+
+
+def test_what_needs_attention_is_first_and_what_is_not_known_is_no_all_clear(
+    opened: Callable[..., Page], visitor: Visitor
+) -> None:
+    check_in(visitor, "fail")
+    page = opened(visitor, "/")
+    first = page.locator("#main .card").first
+    expect(first.locator("h2")).to_have_text("Needs attention")
+    expect(first).to_contain_text("1 host has not applied Git yet")
+    failing = first.locator(".inc", has_text="greet")
+    failing.get_by_role("button", name="Acknowledge").click()
+    expect(failing).to_contain_text(f"taken by {visitor.name}")
+    check_in(visitor)
+    expect(failing).to_have_count(0)
+    expect(first).to_contain_text("1 host has not applied Git yet")
+    expect(first).not_to_contain_text("All clear")

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from contract import wire
+from contract import wire, wire_alerts
 from contract.schedule import resolve, seed
 from crontopus_app.base import clock
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import engine, reading, writing
-from crontopus_app.models import Endpoint, JobIndex, Monitor, Run
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Run, Tenant
 from crontopus_app.monitoring.stats import Bar
-from crontopus_app.queries import jobs, overview, timeline
+from crontopus_app.queries import attention, jobs, overview, timeline
 from crontopus_app.queries.timeline import Day, Lane, TimelineRun
 from crontopus_app.ui import call
 from crontopus_app.ui.jobs import rows as jobs_rows
@@ -276,28 +276,70 @@ def overview_of(alice: Member, now: datetime = NOON) -> overview.Overview:
         return overview.overview(session, alice.actor, now)
 
 
-def test_all_clear_only_without_silent_hosts_and_invalid_manifests(alice: Member) -> None:
+def well(alice: Member, now: datetime) -> None:
+    """Alice's host has just applied the newest commit."""
+
+    def apply(host: Endpoint) -> None:
+        host.last_seen_at = host.reported_at = now
+        host.pass_status = "Applied"
+
+    update(Endpoint, apply, alice.endpoint_id)
+    update(Tenant, lambda tenant: setattr(tenant, "provisioning", "ready"), "alice")
+
+
+def test_all_clear_only_when_everything_is_known_and_well(alice: Member) -> None:
     now = clock.now()
-    update(Endpoint, lambda host: setattr(host, "last_seen_at", now), alice.endpoint_id)
+    well(alice, now)
     data = overview_of(alice, now)
-    assert (rows.notices(data), data.failing) == ((), [])
-    assert rows.all_clear(data).startswith("All clear: no job is failing")
+    assert (rows.notices(data), data.failing, data.incidents) == ((), [], [])
+    assert rows.all_clear(data).startswith("All clear: every job's last run went well")
+    assert "1 job waits for the first run" in rows.all_clear(
+        replace(data, attention=replace(data.attention, waiting=1))
+    )
     assert rows.all_clear(replace(data, last=[])) == "Nothing yet: no job has run."
-    for found in (replace(data, endpoints_silent=1), replace(data, invalid_files=1)):
-        assert rows.all_clear(found) == ""
+    silent = attention.HostProblem("silent", 1, ("db01",), now, "id")
+    for wrong in ({"hosts": (silent,)}, {"invalid_files": 1}, {"jobs_without_host": 1}, {"repository_problem": "x"}):
+        assert rows.all_clear(replace(data, attention=replace(data.attention, **wrong))) == ""
+    assert rows.all_clear(replace(data, incidents=[INCIDENT])) == ""
 
 
-def test_silent_hosts_and_invalid_manifests_need_attention(alice: Member) -> None:
+def test_what_is_not_known_needs_attention(alice: Member) -> None:
+    well(alice, clock.now())
     job_row(lambda job: setattr(job, "valid", False))
-    data = overview_of(alice, clock.now() + timedelta(days=1))
-    assert (data.endpoints_silent, data.invalid_files) == (1, 1)
-    assert [(one.text, one.href) for one in rows.notices(data)] == [
-        ("1 host silent", "/endpoints?state=silent"),
-        ("1 invalid manifest", "/jobs"),
-    ]
-    assert rows.tiles(data).silent_label == "host silent"
-    assert rows.tiles(replace(data, endpoints_silent=2)).silent_label == "hosts silent"
-    assert rows.notices(replace(data, endpoints_silent=2))[0].text == "2 hosts silent"
+    (silent, invalid) = rows.notices(overview_of(alice, clock.now() + timedelta(days=2)))
+    assert (silent.text, silent.href) == ("1 host silent", f"/endpoints/{alice.endpoint_id}")
+    assert silent.detail == "alice-host · nothing is known of their jobs since"
+    assert (invalid.text, invalid.href) == ("1 invalid manifest", "/jobs?state=invalid")
+
+
+def test_many_hosts_are_counted_and_some_named() -> None:
+    data = overview.Overview(0, 0, 0, 0, 0, {}, 0, [], [], 0, NOTHING, [], [])
+    problem = attention.HostProblem("behind", 5, ("a", "b", "c"), None, "id")
+    (notice,) = rows.notices(replace(data, attention=replace(NOTHING, hosts=(problem,))))
+    assert (notice.text, notice.href) == ("5 hosts are behind Git", "/endpoints?state=behind")
+    assert notice.detail == "a, b, c and 2 more · the newest commit is not applied"
+
+
+NOTHING = attention.Attention((), 0, 0, 0, "", ())
+INCIDENT = wire_alerts.Incident(
+    "i1", "channel broken", "acknowledged", "error", "channel mail", "refused", "", "", "", "", "", "", NOON, NOON,
+    None, NOON, "bob", None, "delivered", "",
+)  # fmt: skip
+
+
+def test_open_incidents_are_listed_unless_a_notice_or_another_incident_covers_them() -> None:
+    silent = replace(INCIDENT, id="i2", cause="host silent")
+    explained = replace(INCIDENT, id="i3", parent_id="i2")
+    data = overview.Overview(0, 0, 0, 0, 0, {}, 0, [], [], 0, NOTHING, [INCIDENT, silent, explained], [])
+    assert [row.incident for row in rows.others(data)] == ["i1", "i2"]
+    problem = attention.HostProblem("silent", 1, ("db01",), NOON, "id")
+    (row,) = rows.others(replace(data, attention=replace(NOTHING, hosts=(problem,))))
+    assert (row.job, row.href, row.summary, row.by) == (
+        "channel mail",
+        "/incidents/i1",
+        "channel broken: refused",
+        "bob",
+    )
 
 
 CHANGE = wire.ChangeStatus("c", "done", "update", "production/backup.yaml", "4f1c2ab" * 5, None, "alice", NOON, 1, 3)

@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from contract import wire
+from crontopus_app.hosts.endpoints import DRIFT
 from crontopus_app.ui.kit import colours, filters, words
 from crontopus_app.ui.kit.filters import Pages, Pill
 
@@ -129,8 +130,9 @@ def address(text: str, state: str, page: int = 1) -> str:
 
 def pills(counts: Mapping[str, int], text: str, state: str) -> list[Pill]:
     """Filters: all, then each state that occurs, with its count."""
-    names: list[str] = sorted({*counts} | ({state} - {""}))
-    pills = [Pill(f"all {sum(counts.values())}", address(text, ""), not state)]
+    names = sorted({name for name, count in counts.items() if count} | ({state} - {""}))
+    hosts = sum(count for name, count in counts.items() if name != DRIFT)
+    pills = [Pill(f"all {hosts}", address(text, ""), not state)]
     return pills + [
         Pill(f"{name} {counts.get(name, 0)}", address(text, "" if name == state else name), name == state)
         for name in names

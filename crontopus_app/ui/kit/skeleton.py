@@ -44,9 +44,7 @@ def waiting(*pieces: rx.Component) -> rx.Component:
 
 
 def overview() -> rx.Component:
-    return waiting(
-        tiles(6, 2), rows(8, LANE, 66), beside(rows(4, 62, 42), rows(5, 54, 42), css="cols"), rows(8, LINE, TITLED)
-    )
+    return waiting(rows(1, 62, 42), tiles(6, 2), rows(8, LANE, 66), rows(8, LINE, TITLED), rows(5, 54, 42))
 
 
 def table(height: int = LINE) -> rx.Component:

@@ -9,6 +9,7 @@ from crontopus_app.ui import shell
 from crontopus_app.ui.kit import day_chart, parts, run_table, skeleton
 from crontopus_app.ui.overview.rows import Notice, RecentChange, TroubleRow
 from crontopus_app.ui.overview.state import OverviewState as State
+from crontopus_app.ui.session import SessionState
 
 
 def overview() -> rx.Component:
@@ -17,10 +18,11 @@ def overview() -> rx.Component:
         "Overview",
         "Overview",
         State,
+        _attention(),
         _tiles(),
         rx.cond(State.lanes, _day(), _nothing()),
-        rx.el.div(_attention(), _changes(), class_name="cols"),
         _runs(),
+        _changes(),
         shape=skeleton.overview(),
         right=(parts.link("New job", "/jobs/new", css="button primary"),),
     )
@@ -78,32 +80,42 @@ def _nothing() -> rx.Component:
 
 def _attention() -> rx.Component:
     news = State.news
-    more = rx.el.p(parts.link(f"{news.more} more", "/jobs?state=failing"))
+    more = rx.el.p(parts.link(f"{news.more} more failing", "/jobs?state=failing"), class_name="rest")
     shown = rx.fragment(
         rx.foreach(news.notices, _notice), rx.foreach(news.troubles, _trouble), rx.cond(news.more, more)
     )
-    return parts.card("Needs attention", rx.cond(news.all_clear, rx.el.p(news.all_clear, class_name="muted"), shown))
+    # While nobody looks for missed runs, a clean list proves nothing; the note above says so.
+    clear = rx.cond(SessionState.unwatched, "No problem is known, but missed runs are not noticed.", news.all_clear)
+    return parts.card("Needs attention", rx.cond(news.all_clear, rx.el.p(clear, class_name="muted"), shown))
 
 
 def _notice(one: Notice) -> rx.Component:
-    return rx.el.div(parts.dot(one.state), rx.el.div(parts.link(one.text, one.href)), class_name="inc")
+    detail = rx.el.small(one.detail, rx.cond(one.since, rx.fragment(" ", parts.when(one.since, "ago"))))
+    return rx.el.div(
+        parts.dot(one.state), rx.el.div(parts.link(one.text, one.href), rx.cond(one.detail, detail)), class_name="inc"
+    )
 
 
 def _trouble(one: TroubleRow) -> rx.Component:
+    good = rx.cond(one.good, rx.fragment("last good ", parts.when(one.good, "short")), "no good run before")
+    what = rx.fragment(rx.cond(one.host, rx.fragment(" on ", one.host)), " ", one.summary)
     words = rx.el.div(
         parts.link(one.job, one.href),
-        f" on {one.host} {one.summary}",
+        what,
         rx.el.small(
             f"{one.exit}since ",
             parts.when(one.since, "short"),
-            " · ",
-            rx.cond(one.good, rx.fragment("last good ", parts.when(one.good, "short")), "no good run before"),
+            rx.cond(one.is_job, rx.fragment(" · ", good)),
+            rx.cond(one.by, rx.fragment(" · taken by ", one.by)),
+            rx.cond(one.snoozed, rx.fragment(" · snoozed, back ", parts.when(one.snoozed, "short"))),
         ),
         rx.cond(one.line, rx.el.code(one.line, class_name="said")),
     )
+    take = rx.el.button("Acknowledge", on_click=State.acknowledge(one.incident))
     actions = rx.el.div(
         rx.cond(one.run, parts.link(rx.cond(one.state == "missed", "Why", "Output"), one.run, css="button")),
-        parts.link("Edit", f"{one.href}/edit", css="button"),
+        rx.cond(one.edit, parts.link("Edit", one.edit, css="button")),
+        rx.cond(one.incident, rx.cond(one.by, rx.fragment(), take)),
         class_name="acts",
     )
     return rx.el.div(parts.dot(one.state), words, actions, class_name="inc")

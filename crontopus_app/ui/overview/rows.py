@@ -5,14 +5,26 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from contract import wire
+from contract import wire, wire_alerts
 from crontopus_app.monitoring.state import OVERDUE
 from crontopus_app.queries import overview
+from crontopus_app.queries.attention import HostProblem
 from crontopus_app.queries.overview import Overview
 from crontopus_app.ui.kit import colours, terminal, words
 
 # Blanks inside a cron expression, which must not be broken over two lines.
 EXPRESSION_BLANK = re.compile(r"(?<=[\d*]) (?=[\d*])")
+# Colour, words for one and many hosts, and what it means, by kind of ``HostProblem``.
+HOST_PROBLEMS = {
+    "silent": ("unknown", "host silent", "hosts silent", "nothing is known of their jobs since"),
+    "blocked": ("failed", "host blocked", "hosts blocked", "changes are not applied"),
+    "failed": ("failed", "host failed to apply changes", "hosts failed to apply changes", "see the host's message"),
+    "waiting": ("late", "host has not applied Git yet", "hosts have not applied Git yet", "is the agent running?"),
+    "behind": ("late", "host is behind Git", "hosts are behind Git", "the newest commit is not applied"),
+    "drift": ("late", "crontab edited by hand", "crontabs edited by hand", "within the last day"),
+}
+# Causes of incidents that a notice covers, by kind of ``HostProblem``.
+NOTICED = {"silent": "host silent", "blocked": "not applied", "failed": "not applied"}
 OPERATIONS = {"create": "created", "update": "changed", "edit": "changed", "delete": "deleted"}
 
 
@@ -38,10 +50,14 @@ class Notice:
     state: str
     text: str
     href: str
+    detail: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True)
 class TroubleRow:
+    """A failing job on a host, or another open incident. ``incident`` is its id; ``by`` says who took it."""
+
     job: str
     href: str
     host: str
@@ -52,6 +68,11 @@ class TroubleRow:
     good: str
     line: str
     run: str
+    edit: str = ""
+    incident: str = ""
+    by: str = ""
+    snoozed: str = ""
+    is_job: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,22 +110,69 @@ def tiles(data: Overview) -> Tiles:
 
 
 def notices(data: Overview) -> tuple[Notice, ...]:
-    """Silent hosts and invalid files: their jobs are not monitored, so a clean list of runs proves nothing."""
-    silent, invalid = data.endpoints_silent, data.invalid_files
-    candidates = [
-        (silent, Notice("unknown", words.plural(silent, "host") + " silent", "/endpoints?state=silent")),
-        (invalid, Notice("failed", words.plural(invalid, "invalid manifest"), "/jobs")),
-    ]
-    return tuple(notice for count, notice in candidates if count)
+    """What may hide problems: on a silent host, in an invalid file, or without a host, no run can fail."""
+    wanting = data.attention
+    found = [_of_hosts(problem) for problem in wanting.hosts]
+    if wanting.invalid_files:
+        text = words.plural(wanting.invalid_files, "invalid manifest")
+        found.append(Notice("failed", text, "/jobs?state=invalid", "the last valid version stays installed"))
+    if wanting.jobs_without_host:
+        text = words.plural(wanting.jobs_without_host, "job runs", "jobs run") + " on no host"
+        found.append(Notice("unknown", text, "/jobs?state=waiting", "no enrolled host matches"))
+    if wanting.repository_problem:
+        found.append(Notice("failed", f"Your repository {wanting.repository_problem}", "/start"))
+    return tuple(found)
+
+
+def _of_hosts(problem: HostProblem) -> Notice:
+    state, one, many, detail = HOST_PROBLEMS[problem.kind]
+    more = problem.count - len(problem.names)
+    names = ", ".join(problem.names) + (f" and {more} more" if more else "")
+    text = f"{problem.count:,} {one if problem.count == 1 else many}"
+    href = f"/endpoints/{problem.first_id}" if problem.count == 1 else f"/endpoints?state={problem.kind}"
+    return Notice(state, text, href, f"{names} · {detail}", words.iso(problem.since))
+
+
+def others(data: Overview) -> list[TroubleRow]:
+    """Open incidents that neither a failing job nor a notice shows."""
+    noticed = {NOTICED.get(problem.kind, "") for problem in data.attention.hosts}
+    noticed |= {"invalid manifest"} if data.attention.invalid_files else set()
+    return [_other(one) for one in data.incidents if one.cause not in noticed and not one.parent_id]
+
+
+def _other(one: wire_alerts.Incident) -> TroubleRow:
+    return TroubleRow(
+        job=one.title,
+        href=f"/incidents/{one.id}",
+        host="",
+        state=colours.of_incident(one.cause),
+        summary=f"{one.cause}: {one.what}",
+        exit="",
+        since=words.iso(one.since),
+        good="",
+        line="",
+        run=f"/runs/{one.run_id}" if one.run_id else "",
+        is_job=False,
+        **_taken(one),
+    )
+
+
+def _taken(one: wire_alerts.Incident | None) -> dict[str, str]:
+    if one is None:
+        return {}
+    snoozed = words.iso(one.snoozed_until) if one.state == "snoozed" else ""
+    return {"incident": one.id, "by": one.acknowledged_by, "snoozed": snoozed}
 
 
 def all_clear(data: Overview) -> str:
     """Why nothing needs attention; empty if something does."""
-    if data.failing or notices(data):
+    if data.failing or data.incidents or notices(data):
         return ""
     if not data.last:
         return "Nothing yet: no job has run."
-    return "All clear: no job is failing or missed, no host is silent, no manifest is invalid."
+    waiting = data.attention.waiting
+    unrun = f" {words.plural(waiting, 'job waits', 'jobs wait')} for the first run." if waiting else ""
+    return f"All clear: every job's last run went well, every host reports and has the newest commit.{unrun}"
 
 
 def _share(part: int, whole: int) -> int:
@@ -116,6 +184,7 @@ def trouble(one: overview.FailingInstance) -> TroubleRow:
     overdue = one.what.state in OVERDUE
     times = f"{one.times}{'+' if one.more else ''} times" if one.times > 1 and not overdue else ""
     status = one.what.state if overdue else one.what.last_run_status or one.what.state
+    status = "did not run" if status == "missed" else status
     return TroubleRow(
         job=one.what.job_name,
         href=f"/jobs/{one.what.namespace}/{one.what.job_name}",
@@ -127,6 +196,8 @@ def trouble(one: overview.FailingInstance) -> TroubleRow:
         good=words.iso(one.last_good),
         line=terminal.plain(one.last_line),
         run=f"/runs/{one.what.last_run_id}" if one.what.last_run_id else "",
+        edit=f"/jobs/{one.what.namespace}/{one.what.job_name}/edit",
+        **_taken(one.incident),
     )
 
 

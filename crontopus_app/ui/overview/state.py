@@ -7,13 +7,17 @@ from datetime import datetime
 from typing import Any
 
 import reflex as rx
+from reflex.event import EventSpec
 from sqlmodel import Session
 
+from crontopus_app.alerts import board
+from crontopus_app.base import clock
 from crontopus_app.base.actor import Actor
+from crontopus_app.base.errors import CrontopusError
 from crontopus_app.queries import overview, timeline
-from crontopus_app.ui import session
-from crontopus_app.ui.call import moment, shared
-from crontopus_app.ui.kit import day_chart, run_table
+from crontopus_app.ui import problems, session
+from crontopus_app.ui.call import change, moment, shared
+from crontopus_app.ui.kit import day_chart, run_table, toast
 from crontopus_app.ui.overview import rows
 
 # A field is sent as a whole: within this many seconds only changed lanes are sent, in ``fresh``.
@@ -68,7 +72,7 @@ class OverviewState(rx.State):
     async def load(self) -> Any:
         """Fills the page and subscribes it to live events."""
         self._base = ()
-        return await session.opened(self, "run", "job", "endpoint", "change", "tenant")
+        return await session.opened(self, "run", "job", "endpoint", "change", "incident", "tenant")
 
     async def _fill(self, actor: Actor) -> None:
         now = moment()
@@ -77,6 +81,17 @@ class OverviewState(rx.State):
         for name in ("grid", "newest", "news"):
             session.put(self, name, getattr(view, name))
         session.put(self, "going", list(view.going))
+
+    @rx.event
+    async def acknowledge(self, incident: str) -> EventSpec:
+        """Notes that the user takes care of the incident."""
+        try:
+            actor = await session.actor_of(self)
+            await change(board.acknowledge, actor, incident, clock.now())
+            await session.fill(self, actor)
+        except CrontopusError as error:
+            return toast.say(problems.sentence(error), "failed")
+        return toast.say("No more reminders. You have taken it.")
 
     def _draw(self, view: _View, at: float) -> None:
         """Sends all lanes at most every ``KEPT_S`` seconds, until then only the changed ones."""
@@ -93,7 +108,7 @@ def _view(db: Session, actor: Actor, now: datetime) -> _View:
     """The page's data, the same for everybody in the tenant."""
     at = day_chart.drawn_at(now)
     day, data = timeline.day(db, actor, now), overview.overview(db, actor, now)
-    troubles = tuple(rows.trouble(one) for one in data.failing)
+    troubles = (*(rows.trouble(one) for one in data.failing), *rows.others(data))
     changes = tuple(rows.change_row(change) for change in data.changes)
     return _View(
         day_chart.grid(at),
