@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contract import wire, wire_alerts
 from crontopus_app.monitoring.state import OVERDUE
@@ -141,7 +141,7 @@ def others(data: Overview) -> list[TroubleRow]:
 
 
 def _other(one: wire_alerts.Incident) -> TroubleRow:
-    return TroubleRow(
+    row = TroubleRow(
         job=one.title,
         href=f"/incidents/{one.id}",
         host="",
@@ -153,15 +153,16 @@ def _other(one: wire_alerts.Incident) -> TroubleRow:
         line="",
         run=f"/runs/{one.run_id}" if one.run_id else "",
         is_job=False,
-        **_taken(one),
     )
+    return _taken(row, one)
 
 
-def _taken(one: wire_alerts.Incident | None) -> dict[str, str]:
+def _taken(row: TroubleRow, one: wire_alerts.Incident | None) -> TroubleRow:
+    """The row with its incident, and who takes care of it."""
     if one is None:
-        return {}
+        return row
     snoozed = words.iso(one.snoozed_until) if one.state == "snoozed" else ""
-    return {"incident": one.id, "by": one.acknowledged_by, "snoozed": snoozed}
+    return replace(row, incident=one.id, by=one.acknowledged_by, snoozed=snoozed)
 
 
 def all_clear(data: Overview) -> str:
@@ -185,7 +186,7 @@ def trouble(one: overview.FailingInstance) -> TroubleRow:
     times = f"{one.times}{'+' if one.more else ''} times" if one.times > 1 and not overdue else ""
     status = one.what.state if overdue else one.what.last_run_status or one.what.state
     status = "did not run" if status == "missed" else status
-    return TroubleRow(
+    row = TroubleRow(
         job=one.what.job_name,
         href=f"/jobs/{one.what.namespace}/{one.what.job_name}",
         host=one.what.endpoint_name,
@@ -197,8 +198,8 @@ def trouble(one: overview.FailingInstance) -> TroubleRow:
         line=terminal.plain(one.last_line),
         run=f"/runs/{one.what.last_run_id}" if one.what.last_run_id else "",
         edit=f"/jobs/{one.what.namespace}/{one.what.job_name}/edit",
-        **_taken(one.incident),
     )
+    return _taken(row, one.incident)
 
 
 def change_row(change: wire.ChangeStatus) -> RecentChange:
