@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from agent import VERSION
+from agent.answers import BAD_TOKEN, Answer
 from agent.errors import Refused, Revoked, ServerAway, ServerBusy
-from agent.proxy import is_loopback
+from agent.proxy import proxy_for
 from contract.wire import Enrolled, EnrollRequest, GitAccess, PassReport, WatchAnswer
 
 if TYPE_CHECKING:
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 15.0
 DEFAULT_WAIT_SECONDS = 15.0
+# No answer of the control plane is larger: the answers to 500 check-ins take about 60 kB.
+ANSWER_BYTES = 8 << 20
 
 
 def encode(shape: Any) -> bytes:
@@ -32,12 +38,13 @@ def _plain(value: Any) -> Any:
 class Control:
     """A client with an endpoint's token, or with an enrollment token for ``enroll``."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str, token: str, call_seconds: float = CALL_SECONDS) -> None:
+        self.url, self._call_seconds = url.rstrip("/"), call_seconds
         headers = {"Authorization": f"Bearer {token}", "User-Agent": f"crontopus-agent/{VERSION}"}
-        # A proxy cannot reach this machine's loopback address. The runner follows the same rule.
-        direct = {f"all://{httpx.URL(url).host}": None} if is_loopback(url) else None
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=CALL_SECONDS, mounts=direct)
+        headers["Accept-Encoding"] = "identity"  # a compressed answer could be of any size
+        # Not httpx's own reading of the environment, which fails for a SOCKS proxy, and asks it for loopback addresses.
+        transport = httpx.HTTPTransport(proxy=proxy_for(url, kinds=("http", "https")))
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=call_seconds, transport=transport)
 
     def close(self) -> None:
         self._http.close()
@@ -48,13 +55,15 @@ class Control:
             answer = self._call("POST", "/api/endpoints/enroll", encode(request))
         except Revoked as problem:
             raise Refused(f"The server refused the enrollment token: {problem}") from problem
-        return Enrolled(
-            endpoint_id=answer["endpoint_id"],
-            agent_id=answer.get("agent_id", answer["endpoint_id"]),
-            token=answer["token"],
-            tenant_id=answer.get("tenant_id", ""),
-            git=_git(answer["git"]),
-        )
+        with self._expected_shape():
+            fields = answer.json()
+            return Enrolled(
+                endpoint_id=fields["endpoint_id"],
+                agent_id=fields.get("agent_id", fields["endpoint_id"]),
+                token=fields["token"],
+                tenant_id=fields.get("tenant_id", ""),
+                git=_git(fields["git"]),
+            )
 
     def watch(self, head: str, seconds: float, spool: int, boot_id: str) -> WatchAnswer:
         """Waits up to ``seconds`` for another head than ``head``. Raises ``Revoked`` or ``ServerAway``.
@@ -65,15 +74,17 @@ class Control:
             "GET",
             "/api/endpoints/me/watch",
             params={"head": head, "timeout": f"{seconds:g}", "spool": spool, "boot_id": boot_id},
-            timeout=httpx.Timeout(CALL_SECONDS, read=seconds + CALL_SECONDS),
+            timeout=httpx.Timeout(self._call_seconds, read=seconds + self._call_seconds),
         )
-        return WatchAnswer(
-            head=answer.get("head") or "",
-            git=_git(answer["git"]),
-            server_time=datetime.fromisoformat(answer["server_time"].replace("Z", "+00:00")),
-            wake=bool(answer.get("wake")),
-            prune_confirmed=answer.get("prune_confirmed"),
-        )
+        with self._expected_shape():
+            fields = answer.json()
+            return WatchAnswer(
+                head=fields.get("head") or "",
+                git=_git(fields["git"]),
+                server_time=datetime.fromisoformat(fields["server_time"].replace("Z", "+00:00")),
+                wake=bool(fields.get("wake")),
+                prune_confirmed=fields.get("prune_confirmed"),
+            )
 
     def report(self, report: PassReport) -> None:
         self._call("POST", "/api/endpoints/me/report", encode(report))
@@ -81,31 +92,46 @@ class Control:
     def heartbeat(self, spool: int, boot_id: str) -> None:
         self._call("POST", "/api/endpoints/me/heartbeat", b"", params={"spool": spool, "boot_id": boot_id})
 
-    def checkins(self, body: bytes) -> tuple[int, bytes]:
-        """Sends a batch of check-ins. Returns the status code and the body of any answer."""
-        answer = self._send("POST", "/api/checkins/batch", body)
-        return answer.status_code, answer.content
+    def checkins(self, body: bytes) -> Answer:
+        """Sends a batch of check-ins. Returns any answer, also another server's. Raises ``ServerAway`` without one."""
+        return self._send("POST", "/api/checkins/batch", body)
 
-    def _call(self, method: str, path: str, body: bytes | None = None, **options: Any) -> dict[str, Any]:
+    def _call(self, method: str, path: str, body: bytes | None = None, **options: Any) -> Answer:
+        """The control plane's answer to a successful request. Raises ``Revoked``, ``ServerBusy`` or ``ServerAway``."""
         answer = self._send(method, path, body, **options)
-        if answer.status_code in (401, 403):
-            raise Revoked(_detail(answer))
-        if answer.status_code == 429:
-            raise ServerBusy(_detail(answer), _retry_after(answer))
-        if answer.status_code >= 300:
-            raise ServerAway(f"{self.url}{path} answered {answer.status_code}: {_detail(answer)}")
-        return _object(answer)
+        if answer.genuine:
+            if answer.status < 300:
+                return answer
+            if answer.code == BAD_TOKEN:
+                raise Revoked(answer.detail)
+            if answer.status == 429:
+                raise ServerBusy(answer.detail, _retry_after(answer))
+        raise ServerAway(f"{self.url}{path}: {answer}")
 
-    def _send(self, method: str, path: str, body: bytes | None = None, **options: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, body: bytes | None = None, **options: Any) -> Answer:
         headers = {"Content-Type": "application/json"} if body else {}
         try:
-            answer = self._http.request(method, path, content=body, headers=headers, **options)
+            with self._http.stream(method, path, content=body, headers=headers, **options) as response:
+                return Answer(response.status_code, dict(response.headers), self._read(response))
         except httpx.HTTPError as problem:
             raise ServerAway(f"{self.url} does not answer: {problem or type(problem).__name__}") from problem
-        if answer.status_code == 403 and _error_field(answer, "code") == "suspended":
-            # A suspension is temporary, unlike a revoked token: the agent tries again.
-            raise ServerAway(_detail(answer))
-        return answer
+
+    def _read(self, response: httpx.Response) -> bytes:
+        """The body without decoding. Raises ``ServerAway`` if it is too large or too slow."""
+        body, until = bytearray(), time.monotonic() + self._call_seconds
+        for piece in response.iter_raw():
+            body += piece
+            if len(body) > ANSWER_BYTES or time.monotonic() > until:
+                raise ServerAway(f"{self.url} does not answer: its answer is too large or too slow")
+        return bytes(body)
+
+    @contextmanager
+    def _expected_shape(self) -> Iterator[None]:
+        """Raises ``ServerAway`` instead of the errors of an answer without the expected fields."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
+            raise ServerAway(f"{self.url} did not answer as Crontopus does ({problem!r})") from problem
 
 
 def connect(identity: Identity) -> Control:
@@ -116,29 +142,7 @@ def _git(raw: dict[str, Any]) -> GitAccess:
     return GitAccess(raw["url"], raw.get("branch") or "main", raw.get("username") or "", raw.get("token") or "")
 
 
-def _object(answer: httpx.Response) -> dict[str, Any]:
-    if not answer.content:
-        return {}
-    try:
-        raw = answer.json()
-    except ValueError as problem:
-        raise ServerAway(f"{answer.url} did not answer with JSON. Is this the address of the server?") from problem
-    return raw if isinstance(raw, dict) else {"items": raw}
-
-
-def _detail(answer: httpx.Response) -> str:
-    return _error_field(answer, "detail") or answer.reason_phrase
-
-
-def _retry_after(answer: httpx.Response) -> float:
+def _retry_after(answer: Answer) -> float:
     """The seconds of ``Retry-After``; a default if a proxy sends none or a date."""
-    header = answer.headers.get("Retry-After", "")
+    header = answer.headers.get("retry-after", "")
     return float(header) if header.isdecimal() else DEFAULT_WAIT_SECONDS
-
-
-def _error_field(answer: httpx.Response, field: str) -> str:
-    """A field of an error's JSON; empty if the answer does not come from the control plane."""
-    try:
-        return str(answer.json()[field])
-    except (ValueError, KeyError, TypeError):
-        return ""

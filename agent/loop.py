@@ -1,7 +1,8 @@
 """The daemon. A new head, a signal, the poll interval or a changed crontab starts a pass.
 
 The main thread makes passes and replays the spool. A second thread long-polls the control plane and wakes the first.
-SIGTERM ends both within a second, but never during a write.
+SIGTERM ends both within a second, but never during a write. While the server rejects the token, both threads pause: the
+crontab stays as it is, and ``agent.rejection`` asks the server again from time to time.
 """
 
 from __future__ import annotations
@@ -12,26 +13,37 @@ import signal
 import threading
 import time
 from collections.abc import Hashable
-from dataclasses import replace
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Callable
 
 from agent.control import Control
-from agent.errors import AgentError, Revoked, SchedulerFailed, ServerAway, Stop
+from agent.errors import AgentError, Refused, Revoked, SchedulerFailed, ServerAway, Stop
 from agent.host import boot_id
 from agent.reconcile import Agent
+from agent.rejection import Rejection
 from agent.replay import replay_spool
 from agent.schedulers.base import CHANGED_MEANWHILE
 from agent.spool import stuck
-from agent.state import State
 from contract.wire import PassReport, WatchAnswer
 
-LOOK_SECONDS = 10.0
 POLL_SECONDS = 60.0
-WATCH_SECONDS = 30.0
 BACK_OFF = (1.0, 60.0)
 
 log = logging.getLogger("crontopus.agent")
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Seconds between two looks at the crontab, of one long poll, and between two requests with a rejected token.
+
+    ``confirm``: from the first rejection to the next request. A rejection is believed if that is rejected too.
+    """
+
+    look: float = 10.0
+    watch: float = 30.0
+    confirm: float = 300.0
+    ask_again: float = 3600.0
 
 
 class Bell:
@@ -65,12 +77,12 @@ class Daemon:
         agent: Agent,
         watcher: Control,
         jitter: Callable[[], float] = random.random,
-        look_seconds: float = LOOK_SECONDS,
-        watch_seconds: float = WATCH_SECONDS,
+        intervals: Intervals = Intervals(),
     ) -> None:
-        """Looks at the crontab every ``look_seconds``; one long poll lasts ``watch_seconds``."""
         self.agent = agent
-        self._look_seconds, self._watch_seconds = look_seconds, watch_seconds
+        self._intervals = intervals
+        self._rejection = Rejection(agent.state, intervals.confirm, intervals.ask_again, jitter)
+        self._trusted = threading.Event()  # not set while the server rejects the token
         agent.guard = self._guard
         self.bell = Bell()
         self._watcher = watcher
@@ -83,7 +95,7 @@ class Daemon:
         self._may_stop = True
 
     def run(self) -> None:
-        """Runs until SIGTERM. Raises ``Revoked`` if the token is revoked."""
+        """Runs until SIGTERM. Raises ``Refused`` if the machine has been enrolled again."""
         self._handle_signals()
         try:
             self.watching.start()
@@ -94,11 +106,16 @@ class Daemon:
     # -- passes --------------------------------------------------------------------------------------
 
     def _make_passes(self) -> None:
+        if self._rejection.believed:
+            self._wait_for_acceptance()
+        else:
+            self._trusted.set()
         self._pass({"start"})
         while not self._ended.is_set():
-            reasons = self.bell.wait(min(self._look_seconds, self._next_poll - time.monotonic()))
+            reasons = self.bell.wait(min(self._intervals.look, self._next_poll - time.monotonic()))
             if self.bell.revoked:
-                raise Revoked(self.bell.revoked)
+                self._reject(self.bell.revoked)
+                reasons = {"accepted"}
             if self._changed_on_host():
                 reasons.add("crontab")
             if time.monotonic() >= self._next_poll:
@@ -107,14 +124,16 @@ class Daemon:
                 self._pass(reasons)
 
     def _pass(self, reasons: set[str]) -> None:
-        """One pass. Logs errors and leaves them to the next pass; raises ``Revoked`` for a revoked token."""
+        """One pass. Logs errors and leaves them to the next pass."""
         self._take_answer()
         try:
             if reasons != {"crontab"}:
                 self._replay()
             report = self._once(reasons)
-        except Revoked:
-            raise
+        except Revoked as problem:
+            self._reject(str(problem))
+            self.bell.ring("accepted")
+            return
         except AgentError as problem:
             log.warning("pass failed: %s", problem)
             self._plan_poll(failed=True)
@@ -124,6 +143,52 @@ class Daemon:
         self._log(report, reasons)
         if report.message == CHANGED_MEANWHILE:
             self.bell.ring("again")
+
+    # -- a rejected token ----------------------------------------------------------------------------
+
+    def _reject(self, why: str) -> None:
+        """Pauses both threads until the server accepts the token again, or the daemon ends."""
+        self._trusted.clear()
+        self._rejection.note(why, time.monotonic())
+        log.warning("the server rejects this endpoint's token: %s. The crontab stays as it is.", why)
+        self._wait_for_acceptance()
+
+    def _wait_for_acceptance(self) -> None:
+        while not self._ended.is_set():
+            reasons = self.bell.wait(min(self._intervals.look, self._rejection.ask_at - time.monotonic()))
+            self._check_identity()
+            if time.monotonic() < self._rejection.ask_at and not reasons & {"signal"}:
+                continue
+            if self._is_accepted():
+                self._rejection.clear()
+                self.agent.identity = self.agent.state.identity()
+                self.bell.revoked = ""
+                self._trusted.set()
+                log.info("the server accepts this endpoint's token again")
+                return
+
+    def _is_accepted(self) -> bool:
+        """Asks the server once whether it accepts the token. A server that is away says nothing about it."""
+        try:
+            self.agent.control.heartbeat(stuck(self.agent.state.spool, time.time()), boot_id())
+        except Revoked as problem:
+            if self._rejection.note(str(problem), time.monotonic()):
+                log.error("%s", self._rejection.believed)
+            return False
+        except ServerAway as problem:
+            log.info("waiting for the control plane: %s", problem)
+            self._rejection.postpone(time.monotonic())
+            return False
+        return True
+
+    def _check_identity(self) -> None:
+        """Raises ``Stop`` after ``leave``, and ``Refused`` after a new enrolment, whose token this process lacks."""
+        if not self.agent.state.enrolled:
+            raise Stop
+        if self.agent.state.identity().token != self.agent.identity.token:
+            raise Refused("This machine has been enrolled again. Restart the agent.")
+
+    # -- the parts of a pass ---------------------------------------------------------------------------
 
     def _once(self, reasons: set[str]) -> PassReport:
         crontab_only = reasons <= {"crontab"}
@@ -175,14 +240,18 @@ class Daemon:
         head = self.agent.state.memory().applied
         wait = BACK_OFF[0]
         while not self._ended.is_set():
+            self._trusted.wait()
+            if self._ended.is_set():
+                return
             try:
                 answer = self._watcher.watch(
-                    head, self._watch_seconds, stuck(self.agent.state.spool, time.time()), boot_id()
+                    head, self._intervals.watch, stuck(self.agent.state.spool, time.time()), boot_id()
                 )
             except Revoked as problem:
+                self._trusted.clear()
                 self.bell.revoked = str(problem)
                 self.bell.ring("revoked")
-                return
+                continue
             except ServerAway as problem:
                 self.bell.away = str(problem)
                 log.info("waiting for the control plane: %s", problem)
@@ -215,21 +284,12 @@ class Daemon:
 
     def _stop(self, *_: Any) -> None:
         self._ended.set()
+        self._trusted.set()  # the watching thread may wait for it
         if self._may_stop:
             raise Stop
 
     def end(self) -> None:
         """Stops the daemon after the current pass. Callable from another thread."""
         self._ended.set()
+        self._trusted.set()
         self.bell.ring("end")
-
-
-def mark_revoked(state: State, why: str) -> str:
-    """Saves the revocation in the identity, so that a restart sends no requests. Returns the message for the user."""
-    message = (
-        f"The server has revoked this endpoint ({why}). Its crontab lines stay. "
-        "Run 'crontopus-agent enroll' to enrol it again, or 'crontopus-agent leave' to remove the lines."
-    )
-    with state.lock():
-        state.save_identity(replace(state.identity(), revoked=message))
-    return message

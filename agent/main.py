@@ -225,17 +225,14 @@ def rollback(obj: tuple[State, str | None], number: int) -> None:
 
 @contextlib.contextmanager
 def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
-    """The agent of this endpoint. Raises ``Revoked`` for a revoked token, and saves that in the identity."""
+    """The agent of this endpoint. Raises ``Refused`` if the machine is enrolled again meanwhile."""
     from agent.control import connect
     from agent.host import this_host
     from agent.install import install_runner
-    from agent.loop import mark_revoked
     from agent.reconcile import Agent
     from agent.schedulers import scheduler_for
 
     identity = state.identity()
-    if identity.revoked:
-        raise Revoked(identity.revoked)
     state.create()
     install_runner(state, identity)
     scheduler = scheduler_for(crontab or identity.crontab)
@@ -245,7 +242,7 @@ def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
     except Revoked as problem:
         if state.identity().token != identity.token:
             raise Refused("This machine has been enrolled again. Restart the agent.") from problem
-        raise Revoked(mark_revoked(state, str(problem))) from problem
+        raise Revoked(f"The server rejects this endpoint's token: {problem}") from problem
     finally:
         agent.close()
 

@@ -17,14 +17,14 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def proxy_for(url: str) -> str | None:
+def proxy_for(url: str, kinds: tuple[str, ...] = ("http",)) -> str | None:
     """The proxy's address for ``url`` by ``https_proxy``, ``http_proxy``, ``all_proxy`` and ``no_proxy``, or None.
 
-    Ignores other proxies than HTTP proxies, because the runner supports no others.
+    Ignores other kinds of proxies; the runner supports HTTP proxies only.
     """
     parts, proxies = urlsplit(url), getproxies_environment()
     proxy = proxies.get(parts.scheme) or proxies.get("all") or ""
     if not proxy or is_loopback(url) or proxy_bypass(parts.netloc):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    return proxy if proxy.startswith("http://") else None
+    return proxy if proxy.partition("://")[0] in kinds else None

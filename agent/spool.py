@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable
 
+from agent.answers import BAD_TOKEN, INVALID, Answer
 from agent.errors import Revoked, ServerAway
 from agent.state import write_atomic
 
@@ -22,11 +23,11 @@ BATCH, BATCH_BYTES = 500, 8 << 20
 REFUSED_KEPT = 200
 ABANDONED_S = 3600.0
 STUCK_S = 10.0
-# Temporary answers, which do not mean that the check-ins are invalid.
-TEMPORARY = (408, 425, 429)
+# Statuses of firewalls and proxies that object to a request because of its size or its text.
+OBJECTIONS = (403, 406, 413)
 
-# Sends the body of a batch. Returns status code and body of the answer. Raises ServerAway.
-Post = Callable[[bytes], "tuple[int, bytes]"]
+# Sends the body of a batch. Returns any answer, also another server's. Raises ServerAway.
+Post = Callable[[bytes], Answer]
 
 
 def waiting(folder: Path) -> list[Path]:
@@ -93,28 +94,41 @@ def _body(data: bytes) -> dict[str, Any] | None:
 
 
 def _deliver(folder: Path, batch: list[tuple[Path, bytes]], post: Post) -> int:
-    """Sends one batch. If the server refuses it as a whole, sends each half, down to the single invalid check-in."""
-    status, answer = post(b"[%s]" % b",".join(data for _, data in batch))
-    if status == 200:
+    """Sends one batch. If it is refused as a whole, sends each half, down to the single check-in that is the reason.
+
+    Only the control plane can refuse a check-in. One to which a proxy objects is sent without its output, which says
+    that the run has ended; if the proxy objects to that too, the server is away.
+    """
+    answer = post(b"[%s]" % b",".join(data for _, data in batch))
+    if answer.genuine and answer.status == 200:
         return _settle(batch, answer)
-    if status in (401, 403):
-        raise Revoked(f"the server answered the check-ins with {status}")
-    if not 400 <= status < 500 or status in TEMPORARY:
-        raise ServerAway(f"the server answered the check-ins with {status}")
-    if len(batch) == 1:
-        refuse(batch[0][0])
+    if answer.genuine and answer.code == BAD_TOKEN:
+        raise Revoked(answer.detail)
+    invalid = answer.genuine and answer.code in INVALID
+    if not invalid and (answer.genuine or answer.status not in OBJECTIONS):
+        raise ServerAway(f"the check-ins were not accepted: {answer}")
+    if len(batch) > 1:
+        half = len(batch) // 2
+        return _deliver(folder, batch[:half], post) + _deliver(folder, batch[half:], post)
+    ((path, data),) = batch
+    if invalid:
+        refuse(path)
         return 0
-    half = len(batch) // 2
-    return _deliver(folder, batch[:half], post) + _deliver(folder, batch[half:], post)
+    shorter = _without_output(data)
+    if shorter is None:
+        raise ServerAway(f"the check-ins were not accepted: {answer}")
+    return _deliver(folder, [(path, shorter)], post)
 
 
-def _settle(batch: list[tuple[Path, bytes]], answer: bytes) -> int:
+def _settle(batch: list[tuple[Path, bytes]], answer: Answer) -> int:
+    """Deletes the accepted check-ins and puts the refused ones aside. Returns how many were accepted."""
     try:
-        states = [str(each["state"]) for each in json.loads(answer)]
-    except (ValueError, TypeError, KeyError) as problem:
-        raise ServerAway("the answer to the check-ins does not come from the control plane") from problem
-    if len(states) != len(batch):
-        raise ServerAway(f"the server answered {len(states)} of {len(batch)} check-ins")
+        states = [str(each["state"]) for each in answer.json()]
+        runs = [each["run_id"] for each in answer.json()]
+    except (TypeError, KeyError) as problem:
+        raise ServerAway("the answer to the check-ins does not have the control plane's form") from problem
+    if runs != [(_body(data) or {}).get("run_id") for _, data in batch]:
+        raise ServerAway("the server answered about other runs than those of the check-ins")
     for (path, _), state in zip(batch, states):
         if state == "refused":
             refuse(path)
@@ -178,25 +192,34 @@ def _drop_success_output(path: Path, size: int) -> int:
 
 def _drop_output(path: Path, size: int, only: str | None = None) -> int:
     """Removes the output and counts its bytes as lost. Returns the new size."""
-    body = _body_of(path)
-    if body is None or not body.get("output") or only not in (None, body.get("kind")):
+    data = _read_bytes(path)
+    if only not in (None, (_body(data) or {}).get("kind")):
         return size
-    output = body["output"]
-    lost = len((output.get("head", "") + output.get("tail", "")).encode()) + output.get("lost_bytes", 0)
-    if lost == output.get("lost_bytes", 0):
+    shorter = _without_output(data)
+    if shorter is None:
         return size
-    body["output"] = {"head": "", "tail": "", "lost_bytes": lost}
-    data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
     try:
-        write_atomic(path, data)
+        write_atomic(path, shorter)
     except OSError:  # the disk is full even for the smaller file
         return size
-    return len(data)
+    return len(shorter)
+
+
+def _without_output(data: bytes) -> bytes | None:
+    """The check-in without its output, whose bytes count as lost; None if it has no output."""
+    body = _body(data)
+    output = body.get("output") if body else None
+    if body is None or not isinstance(output, dict) or not (output.get("head") or output.get("tail")):
+        return None
+    text = str(output.get("head", "")) + str(output.get("tail", ""))
+    lost = len(text.encode("utf-8", "replace")) + output.get("lost_bytes", 0)
+    body["output"] = {"head": "", "tail": "", "lost_bytes": lost}
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _drop_progress(path: Path, size: int) -> int:
-    body = _body_of(path)
-    return _drop(path, size) if body is not None and body.get("kind") in ("start", "log", "heartbeat") else size
+    kind = (_body(_read_bytes(path)) or {}).get("kind")
+    return _drop(path, size) if kind in ("start", "log", "heartbeat") else size
 
 
 def _drop(path: Path, _size: int) -> int:
@@ -204,7 +227,8 @@ def _drop(path: Path, _size: int) -> int:
     return 0
 
 
-def _body_of(path: Path) -> dict[str, Any] | None:
+def _read_bytes(path: Path) -> bytes:
+    """The bytes of a check-in; none if the runner has just sent it."""
     with suppress(FileNotFoundError):
-        return _body(path.read_bytes())
-    return None
+        return path.read_bytes()
+    return b""

@@ -45,8 +45,10 @@ BODY_LIMIT = 900_000
 SPOOL_LIMIT = 64 << 20
 SPOOL_FEW = SPOOL_LIMIT // BODY_LIMIT
 CALL_SECONDS, SENDER_SECONDS, SETTLED_MS = 5, 20, 50
-# Temporary answers, which do not mean that the check-in is invalid.
-TEMPORARY = (401, 403, 408, 429)
+# No answer of the control plane is larger.
+ANSWER_BYTES = 65536
+# With these codes the control plane says that the check-in is invalid. Any other error is temporary.
+INVALID = ("bad_input", "conflict", "too_large")
 
 
 class CannotStart(Exception):
@@ -345,10 +347,11 @@ def deliver(checkin: PendingCheckin, peer, path: str, headers: dict) -> bool:
         return False
     peer.request("POST", path, checkin.data(), headers)
     answer = peer.getresponse()
-    answer.read()
-    from_server = "html" not in (answer.getheader("Content-Type") or "")  # HTML: a captive portal answered
-    if checkin.spooled and from_server:
-        settle(checkin.path, answer.status)
+    data = answer.read(ANSWER_BYTES)
+    if not answer.isclosed():
+        peer.close()
+    if checkin.spooled and answer.getheader("Crontopus-Api") == "1":
+        settle(checkin, answer.status, data)
     return True
 
 
@@ -369,16 +372,23 @@ def via_proxy(proxy, url, kind, headers: dict, path: str) -> tuple:
     return peer, f"http://{url.netloc}{path}"
 
 
-def settle(path: str, status: int) -> None:
-    """Deletes an accepted check-in, moves an invalid one to ``refused``, and leaves any other in the spool."""
+def settle(checkin: PendingCheckin, status: int, answer: bytes) -> None:
+    """Deletes an accepted check-in, moves an invalid one to ``refused``, and leaves any other in the spool.
+
+    Only an answer in the control plane's form counts: a proxy may answer for it, and even pass its headers on.
+    """
+    import json
+
     try:
-        if status == 200:
-            os.unlink(path)
-        elif 400 <= status < 500 and status not in TEMPORARY:
+        fields = json.loads(answer)
+        fields = fields if isinstance(fields, dict) else {}
+        if status == 200 and fields.get("run_id") == checkin.body["run_id"] and fields.get("state"):
+            os.unlink(checkin.path)
+        elif status >= 400 and fields.get("code") in INVALID:
             refused = os.path.join(SPOOL, "refused")
             os.makedirs(refused, 0o700, exist_ok=True)
-            os.rename(path, os.path.join(refused, os.path.basename(path)))
-    except FileNotFoundError:  # the agent was faster
+            os.rename(checkin.path, os.path.join(refused, os.path.basename(checkin.path)))
+    except (ValueError, FileNotFoundError):  # no JSON; or the agent was faster
         pass
 
 

@@ -8,30 +8,36 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.control import connect
-from agent.errors import Revoked, Stop
-from agent.loop import Bell, Daemon
-from agent.state import State
+from agent.errors import Refused, Stop
+from agent.loop import Bell, Daemon, Intervals
+from agent.rejection import Rejection
 from tests.agent.conftest import Box
+from tests.agent.runner.conftest import wait_for
 from tests.agent.twin import ENROLLMENT, Twin, manifest
 
 A, B = "production/a.yaml", "production/b.yaml"
 WATCH, REPORT = "/api/endpoints/me/watch", "/api/endpoints/me/report"
 
 
+QUICK = Intervals(look=0.05, watch=2.0)
+DOUBTING = Intervals(look=0.05, watch=2.0, confirm=0.1, ask_again=0.1)
+
+
 @pytest.fixture
-def start(box: Box) -> Iterator[Callable[[], Daemon]]:
+def start(box: Box) -> Iterator[Callable[..., Daemon]]:
     """Runs the daemon in a thread with frequent crontab checks, and ends it after the test."""
     running: list[tuple[Daemon, threading.Thread]] = []
 
-    def begin() -> Daemon:
+    def begin(intervals: Intervals = QUICK) -> Daemon:
         watcher = connect(box.state.identity())
-        daemon = Daemon(box.agent, watcher, jitter=lambda: 0.0, look_seconds=0.05, watch_seconds=2.0)
+        daemon = Daemon(box.agent, watcher, lambda: 0.0, intervals)
         thread = threading.Thread(target=daemon.run)
         thread.start()
         running.append((daemon, thread))
@@ -128,17 +134,76 @@ def test_a_stop_in_the_middle_of_a_write_waits_for_its_end(box: Box) -> None:
     watcher.close()
 
 
-def test_a_revoked_endpoint_ends_the_daemon_with_its_entries_in_place(box: Box) -> None:
-    box.push({A: manifest("a")})
+def beats(twin: Twin, count: int) -> Callable[[], bool]:
+    return lambda: sum("heartbeat" in path for path in twin.paths) >= count
+
+
+@pytest.mark.logs_errors
+def test_a_revocation_is_believed_after_two_answers_and_nothing_is_touched(
+    box: Box, start: Callable[..., Daemon]
+) -> None:
+    first = box.twin.push({A: manifest("a")})
+    daemon = start(DOUBTING)
+    box.twin.wait_for(reported(box.twin, first))
     before = box.text()
-    box.twin.revoked = True
-    watcher = connect(box.state.identity())
-    daemon = Daemon(box.agent, watcher)
-    with pytest.raises(Revoked):
-        daemon.run()
-    daemon.watching.join()
-    watcher.close()
+    box.twin.tell(revoked=True)
+    box.twin.push({A: None, B: manifest("b")})
+    box.twin.wait_for(beats(box.twin, 3))  # the third is asked by a daemon that has understood the second
+    assert "crontab lines stay" in box.state.identity().revoked
     assert box.text() == before
+    assert daemon.watching.is_alive()
+
+
+def test_one_rejection_is_not_believed(box: Box, start: Callable[..., Daemon]) -> None:
+    first = box.twin.push({A: manifest("a")})
+    start(Intervals(look=0.05, watch=2.0, confirm=1.0))
+    box.twin.wait_for(reported(box.twin, first))
+    box.twin.tell(revoked=True)
+    box.twin.wait_for(lambda: box.twin.rejected)
+    box.twin.tell(revoked=False)
+    second = box.twin.push({B: manifest("b")})
+    box.twin.wait_for(reported(box.twin, second))
+    assert box.state.identity().revoked == ""
+
+
+@pytest.mark.logs_errors
+def test_an_endpoint_that_is_accepted_again_goes_on(box: Box, start: Callable[..., Daemon]) -> None:
+    first = box.twin.push({A: manifest("a")})
+    start(DOUBTING)
+    box.twin.wait_for(reported(box.twin, first))
+    box.twin.tell(revoked=True)
+    box.twin.wait_for(beats(box.twin, 3))
+    box.twin.tell(revoked=False)
+    second = box.twin.push({B: manifest("b")})
+    box.twin.wait_for(reported(box.twin, second))
+    assert box.state.identity().revoked == ""
+
+
+def test_a_revoked_daemon_asks_once_when_it_starts_and_then_rarely(box: Box, start: Callable[..., Daemon]) -> None:
+    box.state.save_identity(dataclasses.replace(box.state.identity(), revoked="The server has revoked this endpoint"))
+    box.twin.tell(revoked=True)
+    daemon = start()
+    wait_for(lambda: daemon._rejection.ask_at > time.monotonic() + 60)
+    asked = list(box.twin.paths[1:])  # the first enrolled the machine
+    assert len(asked) == 1
+    assert "heartbeat" in asked[0]
+    daemon.bell.ring("signal")
+    box.twin.wait_for(beats(box.twin, 2))
+
+
+def test_a_server_that_is_away_neither_confirms_nor_clears_a_rejection(box: Box) -> None:
+    rejection = Rejection(box.state, 300.0, 3600.0, lambda: 0.5)
+    assert not rejection.note("unknown token", 1000.0)
+    assert rejection.ask_at == 1300.0
+    rejection.postpone(1300.0)
+    assert (rejection.ask_at, rejection.believed) == (1600.0, "")
+    assert not rejection.note("unknown token", 1100.0)  # asked by SIGUSR1, too early to count
+    assert rejection.note("unknown token", 1600.0)
+    assert rejection.ask_at == 1600.0 + 3600.0
+    assert box.state.identity().revoked == rejection.believed
+    assert not rejection.note("unknown token", 5200.0)
+    rejection.clear()
+    assert box.state.identity().revoked == ""
 
 
 # -- the real process -----------------------------------------------------------------------------------
@@ -189,21 +254,24 @@ def test_sigterm_does_not_wait_for_a_stalled_fetch(twin: Twin, process: Callable
     assert daemon.wait(timeout=4.0) == 0  # generous for a busy machine; the fetch would take twenty seconds
 
 
-def test_a_revoked_daemon_says_so_once_and_does_not_hammer(
+def test_a_revoked_daemon_stays_and_does_not_hammer(
     twin: Twin, process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
     head = twin.push({A: manifest("a")})
     daemon = process()
     twin.wait_for(reported(twin, head))
     twin.tell(revoked=True)
-    assert daemon.wait(timeout=10.0) == 77
+    twin.wait_for(lambda: twin.rejected)
     requests = len(twin.paths)
-    again = process()
-    _, stderr = again.communicate(timeout=10.0)
-    assert again.returncode == 77
-    assert b"revoked" in stderr
-    assert len(twin.paths) == requests
+    second = process("once")
+    _, stderr = second.communicate(timeout=20.0)
+    assert (second.returncode, b"rejects this endpoint's token" in stderr) == (77, True)
+    assert daemon.poll() is None
+    own = [path for path in twin.paths[requests:] if "watch" in path]
+    assert len(own) <= 1
     assert "production/a" in (tmp_path / "crontab").read_text()
+    daemon.terminate()
+    assert daemon.wait(timeout=4.0) == 0
 
 
 def test_a_daemon_outlives_its_tenants_suspension(twin: Twin, process: Callable[..., subprocess.Popen[bytes]]) -> None:
@@ -232,14 +300,14 @@ def test_leaving_ends_a_running_daemon_and_nothing_comes_back(
     assert not (tmp_path / "state").exists()
 
 
-def test_enrolling_again_does_not_revoke_the_new_token(
-    twin: Twin, process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
-) -> None:
-    head = twin.push({A: manifest("a")})
-    daemon = process()
-    twin.wait_for(reported(twin, head))
-    state = State(tmp_path / "state")
-    state.save_identity(dataclasses.replace(state.identity(), token="ep_new"))
-    twin.tell(revoked=True)
-    assert daemon.wait(timeout=15.0) == 1
-    assert state.identity().revoked == ""
+def test_enrolling_again_does_not_revoke_the_new_token(box: Box) -> None:
+    watcher = connect(box.state.identity())
+    daemon = Daemon(box.agent, watcher, lambda: 0.0, DOUBTING)
+    box.state.save_identity(dataclasses.replace(box.state.identity(), token="ep_new"))
+    box.twin.tell(revoked=True)
+    with pytest.raises(Refused, match="Restart the agent"):
+        daemon.run()
+    daemon.end()
+    daemon.watching.join()
+    watcher.close()
+    assert box.state.identity().revoked == ""

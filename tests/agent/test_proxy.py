@@ -94,9 +94,14 @@ def port() -> Iterator[int]:
 def ask(url: str) -> str:
     control = Control(url, "ep_secret")
     try:
-        return json.loads(control.checkins(b"[]")[1])
+        return control.checkins(b"[]").json()
     finally:
         control.close()
+
+
+def test_a_socks_proxy_does_not_matter_to_its_own_machine(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    assert ask(f"http://127.0.0.1:{port}") == "/api/checkins/batch"
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])

@@ -15,28 +15,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import spool
+from agent.answers import Answer
 from agent.errors import Revoked, ServerAway
+
+
+def ours(status: int, body: Any) -> Answer:
+    return Answer(status, {"crontopus-api": "1"}, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def error(status: int, code: str) -> Answer:
+    return ours(status, {"detail": f"Error {status}", "code": code})
 
 
 class Server:
     """A function in place of the server: stores each batch and answers it; ``script`` holds answers that come first."""
 
-    def __init__(self, *script: int | bytes) -> None:
+    def __init__(self, *script: int | bytes | Answer) -> None:
         self.script = list(script)
         self.batches: list[list[dict[str, Any]]] = []
         self.poison: set[int] = set()
         self.refused: set[int] = set()
 
-    def __call__(self, body: bytes) -> tuple[int, bytes]:
+    def __call__(self, body: bytes) -> Answer:
         checkins = json.loads(body)
         self.batches.append(checkins)
         answer = self.script.pop(0) if self.script else 200
+        if isinstance(answer, Answer):
+            return answer
         if isinstance(answer, bytes):
-            return 200, answer
+            return ours(200, answer)
         if any(one["seq"] in self.poison for one in checkins):
-            return 422, b"{}"
+            return error(422, "bad_input")
+        if answer != 200:
+            return error(answer, "error")
         states = ["refused" if one["seq"] in self.refused else "success" for one in checkins]
-        return answer, json.dumps([{"run_id": "r", "state": state, "duplicate": False} for state in states]).encode()
+        return ours(200, [{"run_id": "r", "state": state, "duplicate": False} for state in states])
 
     def numbers(self) -> list[int]:
         return [one["seq"] for batch in self.batches for one in batch]
@@ -95,7 +108,7 @@ def test_batches_are_bounded_in_bytes(folder: Path, monkeypatch: pytest.MonkeyPa
     assert [len(batch) for batch in server.batches] == [2, 2]
 
 
-@pytest.mark.parametrize("status", [301, 408, 425, 429, 500, 502, 503])
+@pytest.mark.parametrize("status", [301, 403, 404, 405, 408, 425, 429, 500, 502, 503])
 def test_an_answer_that_says_come_again_keeps_all_and_stops(status: int, folder: Path) -> None:
     for number in range(600):
         put(folder, number)
@@ -106,15 +119,17 @@ def test_an_answer_that_says_come_again_keeps_all_and_stops(status: int, folder:
     assert len(server.batches) == 2
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_dead_token_keeps_all(status: int, folder: Path) -> None:
+def test_a_dead_token_keeps_all(folder: Path) -> None:
     put(folder, 1)
     with pytest.raises(Revoked):
-        spool.replay(folder, Server(status))
+        spool.replay(folder, Server(error(401, "bad_token")))
     assert names(folder) == [1]
 
 
-@pytest.mark.parametrize("answer", [b"<html>", b"[]", b"{}", b"null", b"[1]", b'[{"run_id": "r"}]', b"\xff"])
+OTHERS = b'[{"run_id": "of-another", "state": "success"}]'
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b"{}", b"null", b"[1]", b'[{"run_id": "r"}]', b"\xff", OTHERS])
 def test_somebody_elses_answer_keeps_all(answer: bytes, folder: Path) -> None:
     put(folder, 1)
     with pytest.raises(ServerAway):
@@ -138,6 +153,32 @@ def test_one_that_spoils_its_batch_is_found(folder: Path) -> None:
     server.poison = {3, 8}
     assert spool.replay(folder, server) == 7
     assert (names(folder), names(folder / "refused")) == ([], [3, 8])
+
+
+class Firewall:
+    """A firewall before the server that objects to check-ins of these numbers if they have output, or to all."""
+
+    def __init__(self, server: Server, numbers: set[int], status: int = 403) -> None:
+        self.server, self.numbers, self.status = server, numbers, status
+        self.requests = 0
+
+    def __call__(self, body: bytes) -> Answer:
+        self.requests += 1
+        if any(one["seq"] in self.numbers and one.get("output", {}).get("head") for one in json.loads(body)):
+            return Answer(self.status, {"content-type": "text/html"}, b"<h1>Forbidden</h1>")
+        return self.server(body)
+
+
+@pytest.mark.parametrize("status", [403, 406, 413])
+def test_an_output_that_a_firewall_blocks_is_left_out_and_holds_up_no_other(status: int, folder: Path) -> None:
+    for number in range(20):
+        put(folder, number, "fail", "/etc/passwd")
+    server = Server()
+    assert spool.replay(folder, Firewall(server, {7, 12}, status)) == 20
+    assert (names(folder), server.numbers()) == ([], list(range(20)))
+    sent = {one["seq"]: one["output"] for batch in server.batches for one in batch}
+    assert sent[7] == sent[12] == {"head": "", "tail": "", "lost_bytes": 14}
+    assert sent[8]["head"] == "/etc/"
 
 
 def test_a_damaged_file_is_put_aside(folder: Path) -> None:
@@ -168,7 +209,7 @@ def test_files_of_others_are_left_alone(folder: Path) -> None:
 def test_a_check_in_that_the_runner_sent_meanwhile_is_no_trouble(folder: Path) -> None:
     path = put(folder, 1)
 
-    def post(body: bytes) -> tuple[int, bytes]:
+    def post(body: bytes) -> Answer:
         path.unlink()
         return Server()(body)
 

@@ -45,6 +45,7 @@ class Twin:
         self.authorizations: list[str] = []
         self.paths: list[str] = []
         self.revoked = False
+        self.rejected: list[str] = []  # paths that were answered "revoked"
         self.suspended = False
         self.refused: list[str] = []  # paths that were answered "suspended"
         self.busy: list[str] = []
@@ -139,9 +140,13 @@ class Twin:
                 "code": "suspended",
             }
         if self.revoked or token != "ep_secret":
-            return 401, {"detail": "This endpoint is revoked", "code": "revoked"}
+            with self.changed:
+                self.rejected.append(path)
+                self.changed.notify_all()
+            return 401, {"detail": "This endpoint token is unknown or revoked", "code": "bad_token"}
         if path == "/api/endpoints/me/watch":
-            return 200, self._watch(query["head"][0], float(query["timeout"][0]))
+            watched = self._watch(query["head"][0], float(query["timeout"][0]))
+            return self.answer(method, path, query, token, body) if self.revoked else (200, watched)
         told: Any = json.loads(body) if body else None
         with self.changed:
             if path == "/api/endpoints/me/report":
@@ -153,7 +158,7 @@ class Twin:
             elif path == "/api/checkins/batch":
                 self.checkins.extend(told)
             else:
-                return 404, {"detail": f"{method} {path}"}
+                return 404, {"detail": f"{method} {path}", "code": "not_found"}
             self.changed.notify_all()
         return 200, self._taken(path, told)
 
@@ -212,7 +217,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         token = authorization.removeprefix("Bearer ")
         status, told = self.twin.answer(self.command, at.path, parse_qs(at.query, keep_blank_values=True), token, body)
-        headers = [("Content-Type", "application/json")]
+        headers = [("Content-Type", "application/json"), ("Crontopus-Api", "1")]
         if status == 429 and (seconds := self.twin.busy.pop(0)):
             headers.append(("Retry-After", seconds))
         self._send(status, headers, json.dumps(told).encode())

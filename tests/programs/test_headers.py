@@ -8,10 +8,13 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
+from crontopus_app.api import problems
 from crontopus_app.base import csp
+from crontopus_app.base.errors import Busy, RateLimited, Unavailable
 from crontopus_app.base.settings import settings
 from crontopus_app.programs.headers import FOR_EVER, Headers, caching
 from tests.fixtures.served import Served
@@ -30,6 +33,12 @@ ANSWERS = [
     ("GET", "/api/nothing", 404),
     ("DELETE", "/api/jobs", 405),
     ("POST", "/api/checkins", 401),
+    ("POST", "/api/checkins/batch", 401),
+    ("POST", "/api/endpoints/enroll", 422),
+    ("GET", "/api/endpoints/me/watch", 401),
+    ("POST", "/api/endpoints/me/report", 401),
+    ("POST", "/api/endpoints/me/heartbeat", 401),
+    ("PUT", "/api/checkins", 405),
     ("GET", "/operator/rq/", 303),
     ("GET", "/forge/api/v1/user", 401),
     ("GET", "/schemas/job-v1.json", 200),
@@ -116,6 +125,36 @@ async def test_only_https_is_told_to_stay_https() -> None:
     plain = PlainTextResponse("x")
     assert "strict-transport-security" not in await answered(plain, "http://cron.example.org")
     assert (await answered(plain, "https://cron.example.org"))["strict-transport-security"] == "max-age=31536000"
+
+
+class Failing:
+    """An application with Starlette's own handling of errors, as the API has it."""
+
+    def __init__(self, error: Exception) -> None:
+        self.api = FastAPI()
+        problems.install(self.api)
+
+        @self.api.get("/")
+        def fail() -> None:
+            raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (Unavailable("The database does not respond.", part="database"), 503, "unavailable"),
+        (Busy(), 503, "unavailable"),
+        (RateLimited("Too many.", retry_after=5, limit=1), 429, "rate_limited"),
+        (ValueError("a defect"), 500, "internal"),
+    ],
+)
+@pytest.mark.logs_errors
+async def test_errors_are_known_as_ours_too(error: Exception, status: int, code: str) -> None:
+    wrapped = Headers(Failing(error).api, settings(), {})
+    transport = httpx.ASGITransport(app=wrapped, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/")
+    assert (answer.status_code, answer.headers.get("crontopus-api"), answer.json()["code"]) == (status, "1", code)
 
 
 async def test_what_an_answer_says_itself_stays() -> None:

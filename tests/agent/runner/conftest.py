@@ -51,10 +51,12 @@ def interpreters() -> list[str]:
 
 
 class FarEnd:
-    """A control plane that answers every request with ``status`` and stores the check-ins."""
+    """A control plane that stores the check-ins. Answers with ``status``, and with ``code`` unless that is 200."""
 
     def __init__(self) -> None:
         self.status = 200
+        self.code = "error"
+        self.header = "1"
         self.bodies: list[Any] = []
         self.paths: list[str] = []
         self.authorizations: list[str | None] = []
@@ -76,6 +78,7 @@ class FarEnd:
                 far.bodies.append(body)
                 answer = far.answer(body)
                 self.send_response(far.status)
+                self.send_header("Crontopus-Api", far.header)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
@@ -86,6 +89,8 @@ class FarEnd:
         return Handler
 
     def answer(self, body: Any) -> bytes:
+        if self.status != 200:
+            return json.dumps({"detail": "Not now", "code": self.code}).encode()
         checkins = body if isinstance(body, list) else [body]
         answers = [{"run_id": one["run_id"], "state": "running", "duplicate": False} for one in checkins]
         return json.dumps(answers if isinstance(body, list) else answers[0]).encode()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import resource
 import socket
-import threading
 import time
 from typing import Any
 
 import pytest
 
+from tests.agent.foreign import ANSWERS, ENDLESS, Foreign, drips, floods, foreign, serving
 from tests.agent.runner.conftest import JOB, FarEnd, RunnerHost, wait_for
 
 
@@ -121,9 +121,9 @@ def test_an_answer_that_says_come_again_keeps_the_file(status: int, host: Runner
     assert not (host.spool / "refused").exists()
 
 
-@pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
-def test_what_is_refused_for_good_is_put_aside(status: int, host: RunnerHost, far: FarEnd) -> None:
-    far.status = status
+@pytest.mark.parametrize(("status", "code"), [(409, "conflict"), (413, "too_large"), (422, "bad_input")])
+def test_what_is_refused_for_good_is_put_aside(status: int, code: str, host: RunnerHost, far: FarEnd) -> None:
+    far.status, far.code = status, code
     host.connect(far.url)
     host.job("true")
     host.run()
@@ -131,33 +131,27 @@ def test_what_is_refused_for_good_is_put_aside(status: int, host: RunnerHost, fa
     assert host.spooled() == []
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"",
-        b"HTTP/1.1 20",
-        b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"run_',
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<h1>Welcome to the hotel</h1>",
-        b"SSH-2.0-OpenSSH_9.2\r\n",
-    ],
-)
-def test_half_an_answer_or_somebody_elses_keeps_the_file(answer: bytes, host: RunnerHost) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        host.connect(f"http://127.0.0.1:{server.getsockname()[1]}")
-        host.job("true")
-        heard = threading.Thread(target=hang_up, args=(server, 1, answer))
-        heard.start()
-        assert host.run().returncode == 0
-        heard.join(30)
-    assert host.kinds(2) == ["start", "success"]
+@pytest.mark.parametrize("name", ANSWERS)
+def test_somebody_elses_answer_keeps_the_files(name: str, host: RunnerHost) -> None:
+    host.job("exit 3")
+    with foreign(name) as proxy:
+        host.connect(proxy.url)
+        assert host.run().returncode == 3
+        assert host.kinds(2) == ["start", "fail"]
+        wait_for(lambda: proxy.talks)
+        assert len(proxy.bodies) > 0
+    assert host.kinds(2) == ["start", "fail"]
+    assert not (host.spool / "refused").exists()
 
 
-def hang_up(server: socket.socket, times: int, answer: bytes) -> None:
-    for _ in range(times):
-        peer, _ = server.accept()
-        peer.recv(65536)
-        peer.sendall(answer)
-        peer.close()
+@pytest.mark.parametrize("then", [drips, floods])
+def test_an_answer_without_an_end_is_given_up(then: Any, host: RunnerHost) -> None:
+    host.job("exit 3")
+    with serving(Foreign(ENDLESS, then)) as proxy:
+        host.connect(proxy.url)
+        assert host.run().returncode == 3
+        wait_for(lambda: proxy.bodies)
+    assert host.kinds(2) == ["start", "fail"]
 
 
 def test_numbers_rise_over_runs_and_survive_a_lost_counter(host: RunnerHost) -> None:
