@@ -51,7 +51,7 @@ def enroll(
     check_url(url)
     check_runner_path(state)
     crontab_file = str(Path(crontab_file).absolute()) if crontab_file else None
-    scheduler = scheduler_for(crontab_file)
+    scheduler = scheduler_for(crontab_file, state.runner)
     with contextlib.suppress(Unproved):  # each pass says it again, and writes nothing
         scheduler.observe(None)
     host = this_host(scheduler.capabilities())
@@ -109,7 +109,9 @@ def leave(state: State, scheduler: Scheduler) -> list[str]:
         memory = state.memory()
         try:
             note = scheduler.leave(
-                lambda content: keep_backup(state.backups, content, "leave"), remove_empty=memory.had_crontab is False
+                memory.block,
+                lambda content: keep_backup(state.backups, content, "leave"),
+                remove_empty=memory.had_crontab is False,
             )
         except Unproved:
             if memory.block is not None:

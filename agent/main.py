@@ -193,7 +193,7 @@ def leave(obj: tuple[State, str | None]) -> None:
 
     state, crontab = obj
     identity = state.identity()
-    notes = remove_block_and_state(state, scheduler_for(crontab or identity.crontab))
+    notes = remove_block_and_state(state, scheduler_for(crontab or identity.crontab, state.runner))
     report_leaving(identity)
     click.echo("Removed the managed block from the crontab, and the agent's state from this machine.")
     for note in notes:
@@ -219,7 +219,7 @@ def rollback(obj: tuple[State, str | None], number: int) -> None:
     from agent.schedulers import scheduler_for
 
     state, crontab = obj
-    note = roll_back(state, scheduler_for(crontab or state.identity().crontab), number)
+    note = roll_back(state, scheduler_for(crontab or state.identity().crontab, state.runner), number)
     click.echo(f"Restored the crontab of backup {number}. {note}".rstrip())
 
 
@@ -235,7 +235,7 @@ def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
     identity = state.identity()
     state.create()
     install_runner(state, identity)
-    scheduler = scheduler_for(crontab or identity.crontab)
+    scheduler = scheduler_for(crontab or identity.crontab, state.runner)
     agent = Agent(state, scheduler, connect(identity), this_host(scheduler.capabilities()))
     try:
         yield agent

@@ -57,7 +57,7 @@ def row(name: str, wall: float, cpu: float | None, target: str) -> None:
 def host(twin: Any, folder: Path) -> Iterator[Agent]:
     state = State(folder / "state")
     enroll(state, twin.url, twins.ENROLLMENT, str(folder / "crontab"), "bench", {}, "bench")
-    scheduler = Crontab(CrontabFile(folder / "crontab"))
+    scheduler = Crontab(CrontabFile(folder / "crontab"), state.runner)
     agent = Agent(state, scheduler, connect(state.identity()), this_host(scheduler.capabilities()))
     try:
         yield agent

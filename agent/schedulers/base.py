@@ -16,7 +16,7 @@ class Observed:
     """The observed state of a scheduler.
 
     ``content``: all of it, as a backup stores it. ``entries``: the managed lines by job id. ``legacy``: lines of the
-    first Crontopus by job id. ``drift``: how the managed part differs from what the agent wrote last.
+    first Crontopus by job id. ``drift``: how the managed part differs from ``written``, what the agent wrote last.
     """
 
     content: bytes
@@ -24,6 +24,7 @@ class Observed:
     entries: Mapping[str, list[bytes]]
     legacy: Mapping[str, str] = field(default_factory=dict)
     drift: list[Drift] = field(default_factory=list)
+    written: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,10 @@ class Scheduler(Protocol):
         """The lines of ``content`` with their standing, secrets masked. ``titles`` maps job ids to names."""
         ...
 
-    def leave(self, backup: Callable[[bytes], object], *, remove_empty: bool) -> str:
-        """Removes the managed entries. ``remove_empty``: also removes a crontab without other lines.
+    def leave(self, ours: str | None, backup: Callable[[bytes], object], *, remove_empty: bool) -> str:
+        """Removes the managed entries. ``ours``: as for ``observe``.
+
+        ``remove_empty``: also removes a crontab without other lines.
 
         Returns a sentence for the user if the content is not exactly what it was, else an empty text.
         """

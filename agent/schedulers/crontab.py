@@ -9,7 +9,7 @@ from typing import Protocol
 
 from agent.errors import Rejected, SchedulerFailed
 from agent.host import logged_in, owner_of
-from agent.schedulers import crontab_lines, crontab_text
+from agent.schedulers import crontab_lines, crontab_loose, crontab_text
 from agent.schedulers.base import CHANGED_MEANWHILE, Observed, Prepared
 from contract.wire import CrontabLine, Drift
 
@@ -45,10 +45,11 @@ class CrontabStore(Protocol):
 
 
 class Crontab:
-    """The scheduler of the crontab in ``store``."""
+    """The scheduler of the crontab in ``store``. ``runner``: the program that the managed lines call."""
 
-    def __init__(self, store: CrontabStore) -> None:
+    def __init__(self, store: CrontabStore, runner: Path) -> None:
         self.store = store
+        self._runner = runner
 
     @property
     def name(self) -> str:
@@ -67,16 +68,21 @@ class Crontab:
             crontab_text.entries(content),
             {job: line.decode("utf-8", "surrogateescape") for job, line in legacy.items()},
             self._drift(ours, content),
+            ours,
         )
 
     def _drift(self, ours: str | None, content: bytes) -> list[Drift]:
-        if ours is None or not crontab_lines.differs(ours, content):
+        if ours is None:
+            return []
+        loose = crontab_loose.loose(content, self._runner, ours)
+        if not loose and not crontab_lines.differs(ours, content):
             return []
         owner, modified = owner_of(self.store.path)
-        return crontab_lines.drift_between(ours, content, owner, modified, logged_in())
+        return crontab_lines.drift_between(ours, content, loose, owner, modified, logged_in())
 
     def prepare(self, before: Observed, lines: Iterable[bytes]) -> Prepared:
-        rest, _ = crontab_text.take_first_crontopus(before.content)
+        collected = crontab_loose.collect(before.content, self._runner, before.written)
+        rest, _ = crontab_text.take_first_crontopus(collected)
         content = crontab_text.splice(rest, lines)
         block = crontab_text.block(content)
         return Prepared(before, content, None if block is None else block.decode("utf-8", "surrogateescape"))
@@ -90,11 +96,11 @@ class Crontab:
     def discover(self, content: bytes, titles: Mapping[str, str]) -> list[CrontabLine]:
         return crontab_lines.lines_for_report(content, titles)
 
-    def leave(self, backup: Callable[[bytes], object], *, remove_empty: bool) -> str:
+    def leave(self, ours: str | None, backup: Callable[[bytes], object], *, remove_empty: bool) -> str:
         data = self.store.read()
-        if data is None or not crontab_text.spans(data):
+        rest = crontab_text.without(crontab_loose.collect(data or b"", self._runner, ours))
+        if data is None or rest == data:
             return ""
-        rest = crontab_text.without(data)
         backup(data)
         if rest or not remove_empty:
             return self._write_whole(rest)

@@ -18,18 +18,22 @@ def differs(written: str, data: bytes) -> bool:
     return crontab_text.block(data) != _bytes(written) or len(crontab_text.spans(data)) > 1
 
 
-def drift_between(written: str, data: bytes, owner: str, modified: datetime | None, who: list[str]) -> list[Drift]:
-    """How the managed block differs from the one that the agent wrote last."""
-    if not differs(written, data):
-        return []
-    expected, actual = _bytes(written), crontab_text.block(data) or b""
-    extra = len(crontab_text.spans(data)) > 1
-    if not actual and expected:
-        differences = [("block_removed", "the managed block", "no managed block")]
-    else:
-        doubled = [("block_doubled", "one managed block", "several managed blocks")] if extra else []
-        differences = _differences(expected, actual) + doubled
+def drift_between(
+    written: str, data: bytes, loose: list[bytes], owner: str, modified: datetime | None, who: list[str]
+) -> list[Drift]:
+    """How the managed block differs from the one that the agent wrote last. ``loose``: its lines outside."""
+    differences = _block_differences(_bytes(written), data) if differs(written, data) else []
+    differences += [("line_added", "", line) for line in _texts(b"".join(loose)) if not line.startswith("# ")]
     return [Drift(kind, mask(old), mask(new), owner, modified, who) for kind, old, new in differences[:MOST_DRIFT]]
+
+
+def _block_differences(expected: bytes, data: bytes) -> list[tuple[str, str, str]]:
+    actual = crontab_text.block(data) or b""
+    if not actual and expected:
+        return [("block_removed", "the managed block", "no managed block")]
+    doubled = len(crontab_text.spans(data)) > 1
+    more = [("block_doubled", "one managed block", "several managed blocks")] if doubled else []
+    return _differences(expected, actual) + more
 
 
 def _bytes(block: str) -> bytes:

@@ -14,10 +14,10 @@ END = b"# END CRONTOPUS\n"
 # Marks that the crontab did not end in a newline before the block was appended, so that removing the block restores it.
 OPEN_END = b"# (the line above this block had no newline)\n"
 
-_UUID = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-_OURS = re.compile(rb"^#?[^#\n]*/bin/run-job (" + _UUID + rb")\s*$")
+UUID = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_OURS = re.compile(rb"^#?[^#\n]*/bin/run-job (" + UUID + rb")\s*$")
 _COMMENT = re.compile(rb"^# [a-z0-9-]+/[a-z0-9-]+ [0-9a-f]{4,40}( paused)?\s*$")
-_FIRST_CRONTOPUS = re.compile(rb"^\s*[^#\s].*?(?:run-job CRONTOPUS:|#\s*CRONTOPUS:)(" + _UUID + rb")\s*$")
+_FIRST_CRONTOPUS = re.compile(rb"^\s*[^#\s].*?(?:run-job CRONTOPUS:|#\s*CRONTOPUS:)(" + UUID + rb")\s*$")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def _is(line: bytes, marker: bytes) -> bool:
     return line == marker or line == marker[:-1]
 
 
-def _ours(line: bytes) -> bool:
+def is_ours(line: bytes) -> bool:
+    """Whether the line looks like one of a block. Beside a marker this is enough; elsewhere see ``crontab_loose``."""
     return job_of(line) is not None or _COMMENT.match(line) is not None or _is(line, OPEN_END)
 
 
@@ -88,7 +89,7 @@ def _end_of_block(every: list[bytes], begin: int) -> int:
         if _is(every[index], BEGIN):
             break
     index = begin + 1
-    while index < len(every) and _ours(every[index]):
+    while index < len(every) and is_ours(every[index]):
         index += 1
     return index
 
@@ -97,7 +98,7 @@ def _start_of_headless(every: list[bytes], end: int, offsets: list[int], blocks:
     """The index of the first line of a block that has only its end marker, at ``end``."""
     floor = blocks[-1].end if blocks else 0
     index = end
-    while index > 0 and offsets[index - 1] >= floor and _ours(every[index - 1]):
+    while index > 0 and offsets[index - 1] >= floor and is_ours(every[index - 1]):
         index -= 1
     return index
 

@@ -87,7 +87,7 @@ def make_box(twin: Twin, tmp_path: Path) -> Iterator[Callable[..., Box]]:
         state = State(folder / "state")
         enrolment.enroll(state, twin.url, ENROLLMENT, str(crontab), name, labels or {}, "machine-1")
         host = make_host(**facts)
-        agent = Agent(state, Crontab(CrontabFile(crontab)), connect(state.identity()), host, lambda: NOW)
+        agent = Agent(state, Crontab(CrontabFile(crontab), state.runner), connect(state.identity()), host, lambda: NOW)
         agents.append(agent)
         return Box(twin, folder, state, crontab, host, agent)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,7 +166,7 @@ class Flaky(MemoryCrontab):
 
 
 def with_crontab(box: Box, store: MemoryCrontab) -> Agent:
-    return Agent(box.state, Crontab(store), box.agent.control, box.host, lambda: NOW)
+    return Agent(box.state, Crontab(store, box.state.runner), box.agent.control, box.host, lambda: NOW)
 
 
 def test_an_unreadable_crontab_is_not_an_empty_one(box: Box) -> None:
@@ -225,10 +226,10 @@ def test_a_backup_is_kept_before_each_write_and_at_most_twenty(box: Box) -> None
 def test_a_rollback_brings_the_bytes_back(box: Box) -> None:
     box.crontab.write_bytes(b"0 1 * * * mine\n")
     box.push({A: manifest("a")})
-    enrolment.roll_back(box.state, Crontab(CrontabFile(box.crontab)), 1)
+    enrolment.roll_back(box.state, Crontab(CrontabFile(box.crontab), box.state.runner), 1)
     assert box.crontab.read_bytes() == b"0 1 * * * mine\n"
     with pytest.raises(Refused, match="no backup 99"):
-        enrolment.roll_back(box.state, Crontab(CrontabFile(box.crontab)), 99)
+        enrolment.roll_back(box.state, Crontab(CrontabFile(box.crontab), box.state.runner), 99)
 
 
 def test_mode_and_links_of_a_crontab_file_survive(make_box: Make, tmp_path: Path) -> None:
@@ -237,7 +238,7 @@ def test_mode_and_links_of_a_crontab_file_survive(make_box: Make, tmp_path: Path
     os.replace(box.crontab, real)
     real.chmod(0o640)
     box.crontab.symlink_to(real)
-    box.agent.scheduler = Crontab(CrontabFile(box.crontab))
+    box.agent.scheduler = Crontab(CrontabFile(box.crontab), box.state.runner)
     box.push({A: manifest("a")})
     assert box.crontab.is_symlink()
     assert real.stat().st_mode & 0o777 == 0o640
@@ -310,6 +311,54 @@ def test_lines_in_another_order_are_drift_too(box: Box) -> None:
     assert box.crontab.read_bytes() == good
 
 
+FOREIGN = b"MAILTO=x\n# Daily backup\n# about mail\n0 1 * * * mine\n"
+BELOW = b"0 5 * * * below\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "grep -v '^#'",
+        "LC_ALL=C sort",
+        "LC_ALL=C sort -r",
+        "sed 's/^[0-9]/  &/'",
+        r"sed -n '/run-job/H;p;${x;s/^\n//;p}'",
+        "sed '/run-job/{p;p}'",
+        "sed 's/^# BEGIN.*//; s/^# END.*//'",
+        "sed -n '/run-job/{s/^/\t/;s/$/ \t/;p};p'",
+    ],
+)
+def test_lines_of_ours_outside_our_block_go_back_into_it_and_are_drift(make_box: Make, command: str) -> None:
+    box = make_box(FOREIGN)
+    box.push({A: manifest("a"), B: manifest("b", spec="  paused: true\n")})
+    box.crontab.write_bytes(box.crontab.read_bytes() + BELOW)
+    edited = subprocess.run(command, input=box.crontab.read_bytes(), stdout=subprocess.PIPE, shell=True, check=True)  # noqa: S602
+    foreign = [
+        line for line in crontab_text.lines(edited.stdout) if line.strip().lstrip() in FOREIGN + b"0 5 * * * below"
+    ]
+    good, drift = drifted(box, lambda _: edited.stdout)
+    assert drift
+    assert (crontab_text.block(good) or b"") in box.crontab.read_bytes()
+    assert box.crontab.read_bytes().count(b"run-job") == 2
+    left = crontab_text.lines(crontab_text.without(box.crontab.read_bytes()))
+    assert [line for line in left if line.strip()] == [line for line in foreign if line.strip()]
+    assert box.once(fetch=False).drift == []
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_leaving_takes_all_lines_of_ours_and_no_other(make_box: Make, lost: bool) -> None:
+    box = make_box(FOREIGN)
+    box.push({A: manifest("a"), B: manifest("b", spec="  paused: true\n")})
+    lines = crontab_text.lines(crontab_text.block(box.crontab.read_bytes()) or b"")
+    calls = [line for line in lines if b"run-job" in line]
+    theirs = b"0 6 * * * /other/bin/run-job 5b0c7c9e-6c2b-4a55-9b59-0a4b1f1b6f5e\n0 7 * * * echo " + calls[0]
+    box.crontab.write_bytes(calls[0] + b"".join(lines[:2]) + FOREIGN + b" " + calls[0] + theirs + calls[1])
+    if lost:
+        (box.state.folder / "memory.json").unlink()
+    enrolment.leave(box.state, Crontab(CrontabFile(box.crontab), box.state.runner))
+    assert box.crontab.read_bytes() == FOREIGN + theirs
+
+
 def test_foreign_lines_may_change_without_being_drift(box: Box) -> None:
     box.push({A: manifest("a")})
     good, drift = drifted(box, lambda data: b"0 1 * * * new\n" + data + b"MAILTO=x\n")
@@ -353,7 +402,7 @@ def test_a_report_that_does_not_arrive_stops_nothing(tmp_path: Path) -> None:
         enrolment.enroll(state, twin.url, ENROLLMENT, str(tmp_path / "crontab"), "db01", {}, "m")
         twin.push({A: manifest("a")})
         away = Control("http://127.0.0.1:9", "ep_secret")
-        agent = Agent(state, Crontab(CrontabFile(tmp_path / "crontab")), away, make_host())
+        agent = Agent(state, Crontab(CrontabFile(tmp_path / "crontab"), state.runner), away, make_host())
         assert agent.once().status == "Applied"
         agent.close()
 

@@ -34,7 +34,7 @@ def test_every_crontab_survives_enrol_sync_change_and_leave(path: Path, make_box
     box.push({A: manifest("a", schedule="5 5 * * 1")})
     assert crontab_text.without(box.crontab.read_bytes()) == foreign
     assert "5 5 * * 1 " in box.crontab.read_bytes().decode("latin-1")
-    leave(box.state, Crontab(CrontabFile(box.crontab)))
+    leave(box.state, Crontab(CrontabFile(box.crontab), box.state.runner))
     assert box.crontab.read_bytes() == foreign
     assert not box.state.folder.exists()
 
@@ -247,7 +247,7 @@ def test_a_host_without_crontab_has_none_again_after_leaving(make_box: Make) -> 
     box = make_box(None)
     box.push({A: manifest("a")})
     assert box.crontab.exists()
-    leave(box.state, Crontab(CrontabFile(box.crontab)))
+    leave(box.state, Crontab(CrontabFile(box.crontab), box.state.runner))
     assert not box.crontab.exists()
 
 

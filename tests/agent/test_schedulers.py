@@ -15,6 +15,7 @@ from agent.schedulers.memory import MemoryCrontab
 from tests.agent.spools import BANNER
 
 CASES = Path(__file__).parents[1] / "vectors" / "cases"
+RUNNER = Path("/s/bin/run-job")
 Fake = Callable[[str], UserCrontab]
 
 
@@ -158,7 +159,7 @@ def test_a_host_without_crontab_is_told_so(tmp_path: Path) -> None:
 
 
 def test_a_file_is_a_crontab_too(tmp_path: Path) -> None:
-    scheduler = scheduler_for(str(tmp_path / "c"))
+    scheduler = scheduler_for(str(tmp_path / "c"), RUNNER)
     assert (scheduler.name, scheduler.observe(None).exists) == ("file", False)
     crontab = CrontabFile(tmp_path / "c")
     assert (crontab.read(), crontab.mark()) == (None, None)
@@ -172,12 +173,12 @@ def test_a_file_is_a_crontab_too(tmp_path: Path) -> None:
 
 
 def test_without_a_file_it_is_the_users_crontab() -> None:
-    assert scheduler_for(None).name == "crontab"
+    assert scheduler_for(None, RUNNER).name == "crontab"
 
 
 @pytest.fixture
 def crontab() -> Crontab:
-    return Crontab(MemoryCrontab(b"0 1 * * * mine"))
+    return Crontab(MemoryCrontab(b"0 1 * * * mine"), RUNNER)
 
 
 ENTRY = b"0 2 * * * /s/bin/run-job 00000000-0000-4000-8000-000000000001\n"
@@ -231,9 +232,9 @@ def test_each_entry_is_discovered_with_its_standing(crontab: Crontab) -> None:
     ("before", "remove_empty", "after"), [(None, True, None), (None, False, b""), (b"x", True, b"x")]
 )
 def test_leaving_restores_what_was_there(before: bytes | None, remove_empty: bool, after: bytes | None) -> None:
-    crontab = Crontab(MemoryCrontab(before))
+    crontab = Crontab(MemoryCrontab(before), RUNNER)
     crontab.apply(crontab.prepare(crontab.observe(None), [ENTRY]), kept)
-    crontab.leave(kept, remove_empty=remove_empty)
+    crontab.leave(None, kept, remove_empty=remove_empty)
     assert crontab.store.read() == after
 
 
