@@ -1,4 +1,5 @@
-// Times in the view's one zone: the account's, else the browser's; and the zone names that an input offers.
+// Times in the view's one zone: the page's (a job's), else the account's, else the browser's; and the zone names that an
+// input offers.
 
 export const CLOCK = { hour: "2-digit", minute: "2-digit" };
 export const DAY = { day: "numeric", month: "short" };
@@ -13,25 +14,27 @@ export const isUsable = (zone) => {
   return usable.get(zone);
 };
 
+const zoneOf = (zone) => (zone && isUsable(zone) ? zone : undefined);
+const dataset = () => document.querySelector(".app")?.dataset ?? {};
+
 /** The account's zone; undefined, which Intl takes for the browser's, where it has none or one unknown here. */
-export const ownZone = () => {
-  const zone = document.querySelector(".app")?.dataset.zone;
-  return zone && isUsable(zone) ? zone : undefined;
-};
+export const ownZone = () => zoneOf(dataset().zone);
 
-export const ownZoneName = () => ownZone() || Intl.DateTimeFormat().resolvedOptions().timeZone;
+/** The zone of all times of the page. */
+const viewZone = () => zoneOf(dataset().viewZone) ?? ownZone();
 
-export const format = (at, options) => at.toLocaleString("en-GB", { timeZone: ownZone(), ...options });
+export const viewZoneName = () => viewZone() || Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+export const format = (at, options, timeZone = viewZone()) => at.toLocaleString("en-GB", { timeZone, ...options });
 export const clock = (at) => format(at, CLOCK);
 export const clockWithSeconds = (at) => format(at, { ...CLOCK, second: "2-digit" });
 const isToday = (at) => format(at, { dateStyle: "short" }) === format(new Date(), { dateStyle: "short" });
 /** To the minute, with the date when it is not today. */
 export const shortTime = (at) => format(at, isToday(at) ? CLOCK : { ...DAY, ...CLOCK });
 
-/** The time in the account's zone, the browser's, UTC and `zone`: one line each, none twice. */
+/** The time in the page's and the account's zone, the browser's, UTC and `zone`: one line each, none twice. */
 export const inZones = (at, zone) => {
-  const own = ownZone(), lines = new Map();
-  if (own) lines.set(own, own);
+  const lines = new Map([viewZone(), ownZone()].filter(Boolean).map((each) => [each, each]));
   lines.set(undefined, "here");
   lines.set("UTC", "UTC");
   if (zone && isUsable(zone)) lines.set(zone, zone);

@@ -95,6 +95,19 @@ def around(session: Session, actor: Actor, run_id: str, each: int) -> list[wire.
     return [shape(row) for row in (*reversed(later), run, *earlier)]
 
 
+def neighbours(session: Session, actor: Actor, run_id: str) -> tuple[str, str]:
+    """Ids of the job's previous and next run at the same source; empty if there is none."""
+    actor.require("read:runs")
+    run = session.get(Run, run_id)
+    if run is None or run.tenant_id != actor.tenant_id:
+        return "", ""
+    order, position = (col(Run.sort_at), col(Run.id)), (run.sort_at, run.id)
+    query = select(Run.id).where(*_of_job(actor, run.job_id), Run.source_id == run.source_id)
+    later = query.where(tuple_(*order) > position).order_by(*order)
+    earlier = query.where(tuple_(*order) < position).order_by(*[column.desc() for column in order])
+    return session.exec(earlier.limit(1)).first() or "", session.exec(later.limit(1)).first() or ""
+
+
 def runs_since(session: Session, actor: Actor, job_id: str, since: datetime, most: int) -> list[PastRun]:
     """The job's runs since ``since``, oldest first; only the newest ``most``."""
     actor.require("read:runs")

@@ -142,6 +142,15 @@ def _words(schedule: tuple[str, ...]) -> str:
         return ""
 
 
+def zone_of(session: Session, actor: Actor, job_id: str) -> str:
+    """The zone in which a job's times are shown: its own, else that of all its hosts, else UTC."""
+    actor.require("read:jobs")
+    mine = JobIndex.tenant_id == actor.tenant_id, JobIndex.job_id == job_id
+    own = session.exec(select(JobIndex.timezone).where(*mine)).first()
+    zones = {host.timezone for host in _hosts(_monitors(session, actor.tenant_id, [job_id]).get(job_id, []))} - {""}
+    return own or (zones.pop() if len(zones) == 1 else "UTC")
+
+
 def next_runs(session: Session, actor: Actor, namespace: str, name: str, count: int, now: datetime) -> list[datetime]:
     """The job's next slots over all its endpoints; empty for a paused, disabled or invalid job."""
     actor.require("read:jobs")

@@ -153,15 +153,18 @@ def frame(
     *body: Any,
     right: tuple[rx.Component, ...] = (),
     shape: rx.Component | None = None,
+    zone: Any = "",
 ) -> rx.Component:
     """A page: the skeleton ``shape`` until the first data arrives, then ``body``, or the error in ``state.problem``.
 
-    ``right`` holds the page's actions, hidden while there is an error.
+    ``right`` holds the page's actions, hidden while there is an error. ``zone`` is that of all times of the page, by
+    default the account's, else the browser's; it is named below the title.
     """
     shown = rx.cond(
         SessionState.ended, _ended(), rx.cond(state.problem, _wrong(active, state.problem), rx.fragment(*body))
     )
-    head = rx.el.h1(rx.cond(state.problem, active, rx.fragment(title)))
+    named = rx.el.small("times in ", rx.el.span("local time", data_own_zone=""), class_name="zone")
+    head = rx.el.div(rx.el.h1(rx.cond(state.problem, active, rx.fragment(title))), named, class_name="title")
     actions = rx.cond(state.problem, rx.fragment(), rx.fragment(*right))
     return rx.el.div(
         rx.el.a("Skip to the content", href="#main", class_name="skip"),
@@ -176,6 +179,7 @@ def frame(
         _keys(),
         class_name="app",
         data_zone=SessionState.timezone,
+        data_view_zone=zone,
     )
 
 

@@ -12,9 +12,10 @@ const shown = async (t, kind, datetime, zone = "") => {
 };
 
 for (const [seconds, words] of [
-  [0, "just now"], [-4, "just now"], [-5, "5 s ago"], [-59, "59 s ago"], [-60, "1 min ago"], [-3599, "59 min ago"], [-3600, "1 h ago"],
-  [-3660, "1 h 1 min ago"], [-86_399, "23 h 59 min ago"], [-86_400, "24 h ago"], [-90_060, "25 h ago"], [-172_799, "47 h ago"],
-  [-172_800, "2 d ago"], [-216_001, "3 d ago"], [30, "in 30 s"], [7200, "in 2 h"],
+  [0, "just now"], [-4, "just now"], [-5, "5 s ago"], [-59, "59 s ago"], [-60, "1 min ago"], [-3599, "59 min ago"],
+  [-3600, "1 h ago · 20:00"], [-3660, "1 h ago · 19:59"], [-86_399, "23 h ago · 3 Mar, 21:00"], [-86_400, "24 h ago · 3 Mar, 21:00"],
+  [-90_060, "25 h ago · 3 Mar, 19:59"], [-172_799, "47 h ago · 2 Mar, 21:00"], [-172_800, "2 d ago · 2 Mar, 21:00"],
+  [-216_001, "3 d ago · 2 Mar, 08:59"], [30, "in 30 s"], [7200, "in 2 h · 23:00"], [14_400, "in 4 h · 5 Mar, 01:00"],
 ]) {
   test(`${seconds} s from now is "${words}"`, async (t) => {
     const then = new Date(Date.parse("2026-03-04T12:00:00Z") + seconds * 1000);
@@ -24,7 +25,8 @@ for (const [seconds, words] of [
 
 for (const [kind, zone, words] of [
   ["clock", "", "21:00"], ["clock", "Europe/Berlin", "13:00"], ["now", "Europe/Berlin", "13:00"], ["day", "", "Wed 4 Mar"],
-  ["short", "Europe/Berlin", "13:00"], ["exact", "Europe/Berlin", "4 Mar, 13:00:00"], ["since", "", "0 s"], ["text", "", "…"],
+  ["short", "Europe/Berlin", "13:00"], ["exact", "Europe/Berlin", "4 Mar, 13:00:00"],
+  ["zoned", "Europe/Berlin", "4 Mar, 13:00:00 Europe/Berlin"], ["zoned", "", "4 Mar, 21:00:00 Asia/Tokyo"], ["since", "", "0 s"], ["text", "", "…"],
 ]) {
   test(`kind "${kind}" in zone "${zone}" is "${words}"`, async (t) => {
     assert.equal((await shown(t, kind, "2026-03-04T12:00:00Z", zone)).replace("Wed, ", "Wed "), words);
@@ -39,6 +41,13 @@ for (const [zone, words] of [
     assert.equal(page.$("time").textContent, words);
   });
 }
+
+test("a page's own zone is the zone of all its times, and is named", async (t) => {
+  const times = at("clock", "2026-03-04T12:00:00Z") + at("yours", "2026-03-04T12:00:00Z", 'data-zone="Europe/Berlin"');
+  const page = await open(t, `<div class="app" data-zone="UTC" data-view-zone="Europe/Berlin">${times}</div><b data-own-zone>…</b>`);
+  assert.deepEqual(page.all("time,b").map((each) => each.textContent), ["13:00", "12:00 your time", "Europe/Berlin"]);
+  assert.deepEqual(page.$("time").dataset.tip.match(/\S+$/gm), ["Europe/Berlin", "UTC", "here"]);
+});
 
 test("a short time has its date when it is not today in the account's zone", async (t) => {
   assert.equal(await shown(t, "short", "2026-03-04T15:30:00Z"), "5 Mar, 00:30");

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tests.e2e.visitors import Visitor, check_in
 from tests.fixtures.processes import wait_until
 
 TRIES = 3
+# No browser of the tests is there.
+ZONE = "Asia/Tokyo"
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def job(visitor: Visitor) -> str:
         "namespace": "production",
         "schedule": "0 2 * * *",
         "command": "echo hello",
-        "timezone": "UTC",
+        "timezone": ZONE,
     }
     visitor.http.post("/api/jobs", json=body).raise_for_status()
     wait_until(lambda: fetch(visitor, name).status_code == 200, "the job in the index")
@@ -146,3 +149,22 @@ def test_a_job_moves_to_a_quieter_time_by_one_commit(opened: Callable[..., Page]
     dialog.get_by_role("button", name="Change schedule").click()
     expect(page.locator("#toasts")).to_contain_text(re.compile(rf"Moved to [1-4] 2 .*: production/{job}"))
     wait_until(lambda: fetch(visitor, job).json()["job"]["schedule"] != ["0 2 * * *"], "the new schedule")
+
+
+def test_a_job_and_its_runs_show_one_clock_and_name_it(opened: Callable[..., Page], visitor: Visitor, job: str) -> None:
+    owner = replace(visitor, job_id=fetch(visitor, job).json()["job"]["id"])
+    runs = [check_in(owner) for _ in range(3)]
+    page = opened(visitor, f"/jobs/production/{job}")
+    expect(page.locator(".zone")).to_have_text(f"times in {ZONE}")
+    expect(page.locator(".what")).to_contain_text("echo hello")
+    row = page.locator(f'td a[href="/runs/{runs[1]}"]')
+    clock = row.inner_text()[-5:]
+    row.click()
+    expect(page.locator(".zone")).to_have_text(f"times in {ZONE}")
+    started = page.locator(".facts div", has_text="Started")
+    expect(started).to_contain_text(f"{clock}:")
+    expect(started).to_contain_text(ZONE)
+    expect(page.locator("tr.own a").first).to_have_attribute("href", f"/runs/{runs[1]}")
+    page.get_by_role("link", name="Next run").click()
+    page.wait_for_url(f"**/runs/{runs[2]}")
+    expect(page.get_by_role("link", name="Next run")).to_have_count(0)

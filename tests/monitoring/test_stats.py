@@ -175,3 +175,15 @@ def test_what_ran_around_it_on_its_host_is_found_however_old_it_is(alice: Member
         assert [run.id for run in stats.around(session, alice.actor, ids[0], 1)] == [ids[1], ids[0]]
         assert stats.around(session, stranger.actor, ids[0], 3) == []
         assert stats.around(session, alice.actor, "nothing", 3) == []
+
+
+def test_the_jobs_runs_before_and_after_on_the_host_are_found(alice: Member) -> None:
+    ids = [add(alice, minute) for minute in range(3)]
+    add(alice, 1.2, source_id="another-host")
+    add(alice, 1.4, job_id=str(uuid.uuid4()))
+    stranger = join("charlie")
+    with reading() as session:
+        assert stats.neighbours(session, alice.actor, ids[1]) == (ids[0], ids[2])
+        assert stats.neighbours(session, alice.actor, ids[0]) == ("", ids[1])
+        assert stats.neighbours(session, alice.actor, ids[2]) == (ids[1], "")
+        assert stats.neighbours(session, stranger.actor, ids[1]) == ("", "")

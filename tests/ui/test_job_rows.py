@@ -154,6 +154,13 @@ def test_whether_the_crontabs_match_git(current: int, hosts: int, text: str) -> 
     assert rows.installed(current, hosts) == text
 
 
+def test_the_head_says_what_the_job_does() -> None:
+    manifest = {"command": "backup --all", "args": ["two words"], "labels": {"team": "db", "env": "prod"}}
+    head = rows.head(replace(DETAIL, manifest=manifest | {"annotations": {"description": "Dumps the shop."}}), 1, 1)
+    assert (head.command, head.description) == ("backup --all 'two words'", "Dumps the shop.")
+    assert head.labels == ("env=prod", "team=db")
+
+
 def test_only_a_runbook_with_a_web_address_is_a_link() -> None:
     for runbook, shown in (("https://wiki/x", "https://wiki/x"), ("javascript:alert(1)", ""), ("see wiki", "")):
         detail = replace(DETAIL, manifest={"annotations": {"owner": "ops", "runbook": runbook}})

@@ -22,6 +22,7 @@ def job() -> rx.Component:
         State,
         rx.cond(~head.valid, parts.note("Invalid manifest: the errors are in the Definition tab.", state="failed")),
         _head(),
+        rx.cond(head.command, _what()),
         rx.el.div(_month(), _next_runs(), class_name="cols w"),
         rx.cond(State.pings.url, _pings()),
         tabs.tabs(),
@@ -29,6 +30,7 @@ def job() -> rx.Component:
         _delete(),
         _restore(),
         shape=skeleton.job(),
+        zone=State.ahead.shown_zone,
         right=(
             dialog.opens("Delete", "delete"),
             rx.cond(head.valid, pause),
@@ -57,15 +59,30 @@ def _head() -> rx.Component:
     )
 
 
+def _what() -> rx.Component:
+    """What the job does, for somebody who has never seen it: description, command, labels, owner, runbook."""
+    head = State.head
+    known = rx.el.div(
+        rx.cond(head.runbook, rx.el.a("Runbook", href=head.runbook, rel="noreferrer", class_name="button")),
+        rx.cond(head.owner, rx.el.span("owner ", head.owner)),
+        rx.foreach(head.labels, lambda label: rx.el.span(label, class_name="ns")),
+        class_name="flex",
+    )
+    return rx.el.section(
+        rx.cond(head.description, rx.el.p(head.description)),
+        parts.copy_line(head.command),
+        known,
+        class_name="card what",
+    )
+
+
 def _where() -> rx.Component:
-    """Hosts, whether their crontabs match Git, owner, runbook, path."""
+    """Hosts, whether their crontabs match Git, path."""
     head = State.head
     return rx.el.small(
         "on ",
         head.hosts,
         rx.cond(head.installed, rx.fragment(" · ", head.installed)),
-        rx.cond(head.owner, rx.fragment(" · owner ", head.owner)),
-        rx.cond(head.runbook, rx.fragment(" · ", rx.el.a("Runbook", href=head.runbook, rel="noreferrer"))),
         " · ",
         rx.el.span(head.path, class_name="mono"),
         parts.copy(head.id, "Copy id"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,9 @@ class JobHead:
     hosts: str = ""
     lines: str = ""
     installed: str = ""
+    command: str = ""
+    description: str = ""
+    labels: tuple[str, ...] = ()
     owner: str = ""
     runbook: str = ""
     paused: bool = False
@@ -46,11 +50,13 @@ class JobHead:
 class Ahead:
     """Forecast, next run (ISO, in the job's zone, in UTC where that differs), and jobs that start at the same time.
 
+    ``zone`` is empty while it is unknown; ``shown_zone`` is the zone of the page's times.
     ``schedule`` is the expression that moves the job to the time ``quieter``; empty if it has no single minute.
     """
 
     forecast: Forecast = EMPTY
     zone: str = ""
+    shown_zone: str = "UTC"
     next: str = ""
     there: str = ""
     utc: str = ""
@@ -128,7 +134,8 @@ class Restoring:
 def head(detail: wire.JobDetail, current: int, hosts: int) -> JobHead:
 
     job = detail.job
-    notes = (detail.manifest or {}).get("annotations", {})
+    manifest = detail.manifest or {}
+    notes = manifest.get("annotations", {})
     runbook = str(notes.get("runbook", ""))
     return JobHead(
         id=job.id,
@@ -141,6 +148,9 @@ def head(detail: wire.JobDetail, current: int, hosts: int) -> JobHead:
         hosts=words.hosts(job.endpoints),
         lines=_lines(job.endpoints),
         installed=installed(current, hosts),
+        command=" ".join([str(manifest.get("command", "")), *map(shlex.quote, map(str, manifest.get("args") or []))]),
+        description=str(notes.get("description", "")),
+        labels=tuple(f"{name}={value}" for name, value in sorted((manifest.get("labels") or {}).items())),
         owner=str(notes.get("owner", "")),
         runbook=runbook if runbook.startswith(("https://", "http://")) else "",
         paused=job.paused,
@@ -191,6 +201,7 @@ def ahead(job: wire.JobSummary, forecast: Forecast, zone: str, crowd: SameStart 
     return Ahead(
         forecast=forecast,
         zone=zone,
+        shown_zone=zone or "UTC",
         next=words.iso(at),
         there=f"{there:%d %b %H:%M} {zone}" if there else "",
         utc=f"{at:%H:%M}" if at and not same else "",

@@ -38,8 +38,9 @@ def tile(value: Any, label: Any, state: str, *, href: str = "", share: Any = Non
 def when(at: Any, kind: str = "ago", zone: Any = "") -> rx.Component:
     """A time, kept current by the browser; the exact time in up to three zones on hover and focus.
 
-    ``kind`` is ago (past or future), since, clock (time of day), day, short (to the minute, with the date if it is not
-    today), exact, or yours (``15:32 your time``, empty where the viewer's clock agrees with that of ``zone``).
+    ``kind`` is ago (past or future; beyond an hour with the time itself), since, clock (time of day), day, short (to
+    the minute, with the date if it is not today), exact, zoned (exact, with the zone's name), or yours (``15:32 your
+    time``, empty where the viewer's clock agrees with that of ``zone``).
     """
     return rx.cond(at, rx.el.time("…", date_time=at, data_time=kind, data_zone=zone), rx.el.span("–"))
 

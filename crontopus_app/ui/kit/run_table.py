@@ -77,12 +77,12 @@ def rows(runs: Iterable[wire.Run]) -> list[RunRow]:
     return [row(run) for run in runs]
 
 
-def table(shown: Any) -> rx.Component:
-    """``shown`` is a var of ``RunRow``s, newest first."""
-    return parts.table(HEADS, rx.foreach(shown, _row), numeric=("Delay", "Took"))
+def table(shown: Any, *, own: Any = "") -> rx.Component:
+    """``shown`` is a var of ``RunRow``s, newest first; the row of the run with the id ``own`` is marked."""
+    return parts.table(HEADS, rx.foreach(shown, lambda run: _row(run, own)), numeric=("Delay", "Took"))
 
 
-def _row(run: RunRow) -> rx.Component:
+def _row(run: Any, own: Any) -> rx.Component:
     took = rx.cond(run.status == "running", parts.when(run.at, "since"), rx.el.span(run.took))
     return rx.el.tr(
         rx.el.td(parts.dot(run.state), parts.link(run.job, run.href)),
@@ -94,5 +94,6 @@ def _row(run: RunRow) -> rx.Component:
         rx.el.td(parts.tag(run.status, run.state), " ", rx.el.span(run.exit, class_name="muted")),
         rx.el.td(run.commit, class_name="mono"),
         key=run.id,
-        class_name="fresh",
+        class_name=rx.cond(run.id == own, "own", "fresh"),
+        aria_current=rx.cond(run.id == own, "true", "false"),
     )

@@ -54,7 +54,10 @@ def table(height: int = LINE) -> rx.Component:
 
 def job() -> rx.Component:
     return waiting(
-        rx.el.span(class_name="skeleton head"), beside(block(252), block(252), css="cols w"), rows(12, LINE, 71)
+        rx.el.span(class_name="skeleton head"),
+        block(64),
+        beside(block(252), block(252), css="cols w"),
+        rows(12, LINE, 71),
     )
 
 

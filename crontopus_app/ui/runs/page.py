@@ -73,18 +73,33 @@ def run() -> rx.Component:
                     "on ",
                     one.host,
                     rx.cond(one.status == "missed", " · not started", rx.fragment(" · started ", parts.when(one.at))),
-                    " · scheduled ",
-                    parts.when(one.slot, "short"),
                 ),
             ),
+            _beside(),
             class_name="head",
         ),
         rx.el.section(rx.el.dl(rx.foreach(RunState.facts, _fact), class_name="facts"), class_name="card"),
         rx.cond(RunState.why.verdict, _why()),
         rx.cond(RunState.error, parts.note(RunState.error, state="failed")),
         _output(),
-        parts.card(RunState.around_title, run_table.table(RunState.around), flush=True),
+        parts.card(RunState.around_title, run_table.table(RunState.around, own=one.id), flush=True),
         shape=skeleton.run(),
+        zone=RunState.zone,
+        right=(
+            parts.link("All runs of the job", RunState.beside.every, css="button"),
+            parts.link("Edit job", RunState.beside.edit, css="button"),
+        ),
+    )
+
+
+def _beside() -> rx.Component:
+    """Links to the job's previous and next run on the same host."""
+    beside = RunState.beside
+    return rx.el.nav(
+        rx.cond(beside.before, parts.link("‹ Previous run", beside.before, css="button")),
+        rx.cond(beside.after, parts.link("Next run ›", beside.after, css="button")),
+        class_name="flex",
+        aria_label="runs of the job on this host",
     )
 
 
@@ -111,7 +126,8 @@ def _evidence(row: EvidenceRow) -> rx.Component:
 
 
 def _fact(fact: Fact) -> rx.Component:
-    return parts.fact(fact.name, rx.cond(fact.href, parts.link(fact.value, fact.href), fact.value))
+    value = rx.cond(fact.href, parts.link(fact.value, fact.href), fact.value)
+    return parts.fact(fact.name, rx.cond(fact.at, parts.when(fact.at, "zoned"), value))
 
 
 def _output() -> rx.Component:

@@ -21,9 +21,22 @@ STATUSES = ("running", "success", "failed", "timeout", "lost", "skipped", "misse
 
 @dataclass(frozen=True)
 class Fact:
+    """``at`` is a time, shown exactly and with its zone, in place of ``value``."""
+
     name: str
     value: str
     href: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Addresses around a run: the job's previous and next run on its host, all of the job's, the editor."""
+
+    before: str = ""
+    after: str = ""
+    every: str = ""
+    edit: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,9 @@ def facts(detail: wire.RunDetail, usual: Sequence[float] = ()) -> list[Fact]:
     history = f"/jobs/{run.namespace}/{run.job_name}?tab=history&commit={run.commit}" if run.commit else ""
     candidates = [
         Fact("Outcome", " · ".join(part for part in (run.status, outcome(run)) if part)),
+        Fact("Scheduled", "", at=words.iso(run.slot)),
+        Fact("Started", "", at=words.iso(run.started_at)),
+        Fact("Ended", "", at=words.iso(run.finished_at if run.status != "missed" else None)),
         Fact("Duration", took(run.duration_s, usual)),
         Fact("Start delay", delay(run)),
         Fact("Host", run.endpoint_name, f"/endpoints/{run.endpoint_id}" if run.endpoint_id else ""),
@@ -118,7 +134,17 @@ def facts(detail: wire.RunDetail, usual: Sequence[float] = ()) -> list[Fact]:
         Fact("Commit", run.commit[:12], history),
         Fact("Flags", ", ".join(flag.replace("_", " ") for flag in run.flags)),
     ]
-    return [fact for fact in candidates if fact.value]
+    return [fact for fact in candidates if fact.value or fact.at]
+
+
+def beside(run: wire.Run, before: str, after: str) -> Beside:
+    """``before`` and ``after`` are ids of runs, or empty."""
+    return Beside(
+        before=f"/runs/{before}" if before else "",
+        after=f"/runs/{after}" if after else "",
+        every=filters.address("/runs", {"job": run.job_name, "namespace": run.namespace}),
+        edit=f"/jobs/{run.namespace}/{run.job_name}/edit",
+    )
 
 
 def why_view(answer: wire.Why, status: str) -> WhyView:

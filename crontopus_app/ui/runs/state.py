@@ -11,6 +11,7 @@ from contract import wire
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import NotFound
 from crontopus_app.monitoring import runs, stats
+from crontopus_app.queries import jobs
 from crontopus_app.queries.why import HOLES, why_of_run
 from crontopus_app.ui import session
 from crontopus_app.ui.call import moment, shared
@@ -70,6 +71,8 @@ class RunState(rx.State):
     output: rows.RunOutputView = NONE
     around: list[run_table.RunRow] = []  # noqa: RUF012
     around_title: str = ""
+    beside: rows.Beside = rows.Beside()
+    zone: str = ""
 
     @rx.event
     async def load(self) -> Any:
@@ -81,6 +84,9 @@ class RunState(rx.State):
         last = await shared(stats.newest, actor, detail.run.job_id, PAGE)
         usual = sorted(run.duration_s for run in last if run.status == "success" and run.duration_s is not None)
         around = await shared(stats.around, actor, detail.run.id, AROUND)
+        session.put(self, "zone", await shared(jobs.zone_of, actor, detail.run.job_id))
+        found = await shared(stats.neighbours, actor, detail.run.id)
+        session.put(self, "beside", rows.beside(detail.run, *found))
         session.put(self, "run", run_table.row(detail.run))
         session.put(self, "facts", rows.facts(detail, usual))
         answer = await _why(actor, detail.run)
