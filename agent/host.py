@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import functools
 import hashlib
 import os
 import platform
@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import TZPATH, ZoneInfo, available_timezones
 
+from agent import cron_daemon
 from agent.errors import Refused
 
 SALT = b"crontopus-machine-id-v1"
@@ -23,7 +24,7 @@ MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid")
 
 @dataclass(frozen=True)
 class Host:
-    """Properties of the machine, for rendering and reports."""
+    """Properties of the machine, for rendering and reports. ``cron_tz``: whether its cron knows ``CRON_TZ``."""
 
     hostname: str
     platform: str
@@ -32,6 +33,7 @@ class Host:
     user: str
     policy: str
     capabilities: dict[str, object] = field(default_factory=dict)
+    cron_tz: bool = False
 
     def utc_offset(self, now: datetime) -> int:
         """Seconds east of UTC at ``now``."""
@@ -40,12 +42,25 @@ class Host:
 
 
 def this_host(scheduler: Mapping[str, object]) -> Host:
-    """This machine. ``scheduler``: the capabilities of its scheduler."""
+    """This machine as it is now. ``scheduler``: the capabilities of its scheduler.
+
+    Believes the system and its cron daemon, not the agent's own environment: cron does not have that one.
+    """
     root = os.geteuid() == 0
     policy = dst_policy()
     capabilities = {**scheduler, "dst_policy": policy}
     system = f"{platform.system().lower()}-{platform.machine()}"
-    return Host(socket.gethostname(), system, zone_name(), root, getpass.getuser(), policy, capabilities)
+    zone = cron_daemon.zone_of_environment() or zone_name()
+    return Host(
+        socket.gethostname(),
+        system,
+        zone,
+        root,
+        user_name(os.geteuid()),
+        policy,
+        capabilities,
+        cron_daemon.knows_cron_tz(),
+    )
 
 
 def machine_id(override: str | None = None, crontab_of: str = "", files: Sequence[str] = ()) -> str:
@@ -67,16 +82,37 @@ def _system_id(files: Sequence[str]) -> str:
 
 
 def zone_name(etc: Path = Path("/etc")) -> str:
-    """The IANA name of the host's time zone: from TZ, /etc/localtime or /etc/timezone, else UTC."""
-    for name in (os.environ.get("TZ", "").lstrip(":"), _linked(etc / "localtime"), _written(etc / "timezone")):
-        if name and name in available_timezones():
-            return name
-    return "UTC"
+    """The IANA name of the zone in /etc/localtime, which the C library uses for cron; UTC if there is none."""
+    linked = _linked(etc / "localtime")
+    return linked if linked and cron_daemon.is_zone(linked) else _copied(etc)
 
 
 def _linked(path: Path) -> str:
     target = os.path.realpath(path)
-    return target.split("zoneinfo/", 1)[1] if "zoneinfo/" in target else ""
+    return target.split("zoneinfo/", 1)[1].removeprefix("posix/") if "zoneinfo/" in target else ""
+
+
+def _copied(etc: Path) -> str:
+    """The zone of which /etc/localtime is a copy: the one in /etc/timezone if it is, else the first by name."""
+    try:
+        copy = (etc / "localtime").read_bytes()
+    except OSError:
+        return "UTC"
+    return _zone_with(copy, _written(etc / "timezone"))
+
+
+@functools.lru_cache(maxsize=1)
+def _zone_with(contents: bytes, first: str) -> str:
+    names = [*([first] if first and cron_daemon.is_zone(first) else []), *sorted(available_timezones())]
+    return next((name for name in names if _zone_file(name) == contents), "UTC")
+
+
+def _zone_file(name: str) -> bytes | None:
+    for folder in TZPATH:
+        path = Path(folder) / name
+        if path.is_file():
+            return path.read_bytes()
+    return None
 
 
 def _written(path: Path) -> str:
@@ -117,10 +153,11 @@ def owner_of(path: Path | None) -> tuple[str, datetime | None]:
         status = None
     if path is None or status is None:
         return "", None
-    return _user_name(status.st_uid), datetime.fromtimestamp(status.st_mtime, timezone.utc)
+    return user_name(status.st_uid), datetime.fromtimestamp(status.st_mtime, timezone.utc)
 
 
-def _user_name(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """The user's name in the user database, which is cron's; the number if it has none."""
     import pwd
 
     try:

@@ -236,7 +236,7 @@ def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
     state.create()
     install_runner(state, identity)
     scheduler = scheduler_for(crontab or identity.crontab, state.runner)
-    agent = Agent(state, scheduler, connect(identity), this_host(scheduler.capabilities()))
+    agent = Agent(state, scheduler, connect(identity), lambda: this_host(scheduler.capabilities()))
     try:
         yield agent
     except Revoked as problem:

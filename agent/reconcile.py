@@ -55,18 +55,18 @@ class Agent:
         state: State,
         scheduler: Scheduler,
         control: Control,
-        host: Host,
+        look: Callable[[], Host],
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self.state = state
         self.identity: Identity = state.identity()
         self.scheduler = scheduler
         self.control = control
-        self.host = host
+        self.host = look()
         self.source = Source(state.repo)
         self.prune_confirmed: str | None = None
         self.guard: Callable[[bool], None] = _ignore
-        self._clock = clock
+        self._look, self._clock = look, clock
         self._sent: tuple[object, ...] | None = None
 
     def close(self) -> None:
@@ -140,6 +140,7 @@ class Agent:
 
     def _want(self, current: Pass, fetch: bool) -> None:
         """Sets ``desired`` from Git. Without a change since the last pass it reuses the saved entries."""
+        self.host = self._look()  # its zone or its cron may have changed
         memory = current.memory
         access = self._access()
         current.head = self.source.head(access) if fetch or not memory.applied else memory.applied
@@ -182,7 +183,8 @@ class Agent:
         memory, before = current.memory, current.before
         memory.migrated.update(before.legacy)
         current.plan = make_plan(current.desired.entries, memory.entries, before.entries)
-        current.prepared = self.scheduler.prepare(before, body(current.desired.entries.values(), memory.migrated))
+        lines = body(current.desired.entries.values(), memory.migrated)
+        current.prepared = self.scheduler.prepare(before, lines, self.host.zone if self.host.cron_tz else "")
 
     def _stopped(self, current: Pass) -> tuple[str, str] | None:
         """Status and reason if the plan must not be applied: freeze, prune limit, or drift that is only reported."""
@@ -274,6 +276,7 @@ class Agent:
             report.message,
             tuple(report.entries),
             tuple(report.crontab),
+            report.timezone,
         )
         try:
             if always or report.drift or content != self._sent:

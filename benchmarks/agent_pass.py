@@ -58,7 +58,7 @@ def host(twin: Any, folder: Path) -> Iterator[Agent]:
     state = State(folder / "state")
     enroll(state, twin.url, twins.ENROLLMENT, str(folder / "crontab"), "bench", {}, "bench")
     scheduler = Crontab(CrontabFile(folder / "crontab"), state.runner)
-    agent = Agent(state, scheduler, connect(state.identity()), this_host(scheduler.capabilities()))
+    agent = Agent(state, scheduler, connect(state.identity()), lambda: this_host(scheduler.capabilities()))
     try:
         yield agent
     finally:

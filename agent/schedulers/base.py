@@ -54,8 +54,11 @@ class Scheduler(Protocol):
         """The current state. ``ours``: the managed part as the agent wrote it last, None before the first write."""
         ...
 
-    def prepare(self, before: Observed, lines: Iterable[bytes]) -> Prepared:
-        """The content with ``lines`` as the managed entries and no other change. Writes nothing."""
+    def prepare(self, before: Observed, lines: Iterable[bytes], cron_tz: str = "") -> Prepared:
+        """The content with ``lines`` as the managed entries and no other change. Writes nothing.
+
+        ``cron_tz``: the zone that the entries mean, if this host's cron knows ``CRON_TZ``.
+        """
         ...
 
     def apply(self, prepared: Prepared, backup: Callable[[bytes], object]) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from agent.errors import Rejected, SchedulerFailed
 from agent.host import logged_in, owner_of
-from agent.schedulers import crontab_lines, crontab_loose, crontab_text
+from agent.schedulers import crontab_lines, crontab_loose, crontab_text, crontab_zone
 from agent.schedulers.base import CHANGED_MEANWHILE, Observed, Prepared
 from contract.wire import CrontabLine, Drift
 
@@ -80,10 +80,11 @@ class Crontab:
         owner, modified = owner_of(self.store.path)
         return crontab_lines.drift_between(ours, content, loose, owner, modified, logged_in())
 
-    def prepare(self, before: Observed, lines: Iterable[bytes]) -> Prepared:
+    def prepare(self, before: Observed, lines: Iterable[bytes], cron_tz: str = "") -> Prepared:
         collected = crontab_loose.collect(before.content, self._runner, before.written)
         rest, _ = crontab_text.take_first_crontopus(collected)
-        content = crontab_text.splice(rest, lines)
+        body = list(lines)
+        content = crontab_text.splice(rest, crontab_zone.framed(_above(rest), body, cron_tz) if cron_tz else body)
         block = crontab_text.block(content)
         return Prepared(before, content, None if block is None else block.decode("utf-8", "surrogateescape"))
 
@@ -129,3 +130,9 @@ class Crontab:
 
     def mark(self) -> Hashable:
         return self.store.mark()
+
+
+def _above(data: bytes) -> bytes:
+    """What stands above the managed block, or above the place where it will be."""
+    blocks = crontab_text.spans(data)
+    return data[: blocks[0].start] if blocks else data

@@ -11,6 +11,7 @@ from pathlib import Path
 from agent.schedulers import crontab_text
 
 _SCHEDULE = rb"(?:@[a-z]+|[^\s#@]\S*(?:[ \t]+\S+){4})"
+_FIXED = (crontab_text.OPEN_END, crontab_text.HOST_ZONE, crontab_text.ZONE_AGAIN)
 
 
 def loose(data: bytes, runner: Path, written: str | None) -> list[bytes]:
@@ -48,7 +49,9 @@ class _Ours:
             rb"^[ \t]*#?[ \t]*" + _SCHEDULE + rb"[ \t]+" + call + rb" " + crontab_text.UUID + rb"\s*$"
         )
         block = crontab_text.lines((written or "").encode("utf-8", "surrogateescape"))
-        self._comments = {line.strip() for line in [*block, crontab_text.OPEN_END] if line.startswith(b"# ")}
+        # A CRON_TZ line alone may be a person's own.
+        self._zones = {line for line in block if b"CRON_TZ" in line}
+        self._comments = {line.strip() for line in [*block, *_FIXED] if line.startswith(b"# ")}
         self._markers = {crontab_text.BEGIN.strip(), crontab_text.END.strip()}
 
     def alone(self, line: bytes) -> bool:
@@ -57,7 +60,7 @@ class _Ours:
 
     def within(self, line: bytes) -> bool:
         """For a line between the markers, or for a marker."""
-        return self.alone(line) or line.strip() in self._markers or crontab_text.is_ours(line)
+        return self.alone(line) or line in self._zones or line.strip() in self._markers or crontab_text.is_ours(line)
 
 
 def _inside(data: bytes) -> list[bool]:

@@ -13,6 +13,9 @@ BEGIN = "# BEGIN CRONTOPUS — managed from Git; edit the manifests, not these l
 END = b"# END CRONTOPUS\n"
 # Marks that the crontab did not end in a newline before the block was appended, so that removing the block restores it.
 OPEN_END = b"# (the line above this block had no newline)\n"
+# Each stands before a CRON_TZ line of the block (see ``crontab_zone``).
+HOST_ZONE = b"# (a CRON_TZ above is in force; these jobs use the host's zone)\n"
+ZONE_AGAIN = b"# (the CRON_TZ from above again)\n"
 
 UUID = rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 _OURS = re.compile(rb"^#?[^#\n]*/bin/run-job (" + UUID + rb")\s*$")
@@ -78,7 +81,14 @@ def _is(line: bytes, marker: bytes) -> bool:
 
 def is_ours(line: bytes) -> bool:
     """Whether the line looks like one of a block. Beside a marker this is enough; elsewhere see ``crontab_loose``."""
-    return job_of(line) is not None or _COMMENT.match(line) is not None or _is(line, OPEN_END)
+    if any(_is(line, ours) for ours in (OPEN_END, HOST_ZONE, ZONE_AGAIN)):
+        return True
+    return job_of(line) is not None or _COMMENT.match(line) is not None
+
+
+def _is_zone(every: list[bytes], index: int) -> bool:
+    """Whether the line is a ``CRON_TZ`` of a block, which its comment shows."""
+    return b"CRON_TZ" in every[index] and every[index - 1 : index] in ([HOST_ZONE], [ZONE_AGAIN])
 
 
 def _end_of_block(every: list[bytes], begin: int) -> int:
@@ -89,7 +99,7 @@ def _end_of_block(every: list[bytes], begin: int) -> int:
         if _is(every[index], BEGIN):
             break
     index = begin + 1
-    while index < len(every) and is_ours(every[index]):
+    while index < len(every) and (is_ours(every[index]) or _is_zone(every, index)):
         index += 1
     return index
 
@@ -98,7 +108,7 @@ def _start_of_headless(every: list[bytes], end: int, offsets: list[int], blocks:
     """The index of the first line of a block that has only its end marker, at ``end``."""
     floor = blocks[-1].end if blocks else 0
     index = end
-    while index > 0 and offsets[index - 1] >= floor and is_ours(every[index - 1]):
+    while index > 0 and offsets[index - 1] >= floor and (is_ours(every[index - 1]) or _is_zone(every, index - 1)):
         index -= 1
     return index
 

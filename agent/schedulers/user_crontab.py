@@ -8,7 +8,6 @@ else the copy that ``crontab -e`` gives to its editor.
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from agent.errors import Rejected, SchedulerFailed, Unproved
+from agent.host import user_name
 from agent.schedulers import crontab_banner
 
 SPOOLS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs", "/etc/crontabs")
@@ -155,14 +155,6 @@ class UserCrontab:
             )
         except (OSError, subprocess.TimeoutExpired) as problem:
             raise SchedulerFailed(f"crontab(1) cannot be run: {problem}") from problem
-
-
-def user_name(uid: int) -> str:
-    """The user's name for cron: from the user database, never from the environment."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class Box:
     state: State
     crontab: Path
     host: Host
-    agent: Agent
+    agent: Agent = field(init=False)
 
     def once(self, **options: Any) -> PassReport:
         return self.agent.once(**options)
@@ -87,9 +87,12 @@ def make_box(twin: Twin, tmp_path: Path) -> Iterator[Callable[..., Box]]:
         state = State(folder / "state")
         enrolment.enroll(state, twin.url, ENROLLMENT, str(crontab), name, labels or {}, "machine-1")
         host = make_host(**facts)
-        agent = Agent(state, Crontab(CrontabFile(crontab), state.runner), connect(state.identity()), host, lambda: NOW)
-        agents.append(agent)
-        return Box(twin, folder, state, crontab, host, agent)
+        box = Box(twin, folder, state, crontab, host)
+        box.agent = Agent(
+            state, Crontab(CrontabFile(crontab), state.runner), connect(state.identity()), lambda: box.host, lambda: NOW
+        )
+        agents.append(box.agent)
+        return box
 
     yield make
     for agent in agents:

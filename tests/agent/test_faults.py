@@ -166,7 +166,7 @@ class Flaky(MemoryCrontab):
 
 
 def with_crontab(box: Box, store: MemoryCrontab) -> Agent:
-    return Agent(box.state, Crontab(store, box.state.runner), box.agent.control, box.host, lambda: NOW)
+    return Agent(box.state, Crontab(store, box.state.runner), box.agent.control, lambda: box.host, lambda: NOW)
 
 
 def test_an_unreadable_crontab_is_not_an_empty_one(box: Box) -> None:
@@ -402,7 +402,7 @@ def test_a_report_that_does_not_arrive_stops_nothing(tmp_path: Path) -> None:
         enrolment.enroll(state, twin.url, ENROLLMENT, str(tmp_path / "crontab"), "db01", {}, "m")
         twin.push({A: manifest("a")})
         away = Control("http://127.0.0.1:9", "ep_secret")
-        agent = Agent(state, Crontab(CrontabFile(tmp_path / "crontab"), state.runner), away, make_host())
+        agent = Agent(state, Crontab(CrontabFile(tmp_path / "crontab"), state.runner), away, make_host)
         assert agent.once().status == "Applied"
         agent.close()
 

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,11 @@ from agent.enroll import leave
 from agent.schedulers import Crontab, CrontabFile, crontab_text
 from agent.state import backups
 from contract.wire import PassReport
-from tests.agent.conftest import Box
+from tests.agent.conftest import Box, make_host
 from tests.agent.twin import manifest
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors" / "crontabs").glob("*.crontab"))
+CASES = Path(__file__).parents[1] / "vectors" / "cases"
 ID = "5b0c7c9e-6c2b-4a55-9b59-0a4b1f1b6f5e"
 A, B, C = "production/a.yaml", "production/b.yaml", "production/c.yaml"
 Make = Callable[..., Box]
@@ -249,6 +251,46 @@ def test_a_host_without_crontab_has_none_again_after_leaving(make_box: Make) -> 
     assert box.crontab.exists()
     leave(box.state, Crontab(CrontabFile(box.crontab), box.state.runner))
     assert not box.crontab.exists()
+
+
+def test_a_changed_zone_of_the_host_is_rendered_and_reported_by_the_next_pass(box: Box) -> None:
+    report = box.push({A: manifest("a", schedule="0 9 * * *", spec="  timezone: Asia/Tokyo\n")})
+    assert "\n0 0 * * * " in box.text()
+    box.host = make_host(zone="Asia/Tokyo")
+    report = box.once()
+    assert "\n0 9 * * * " in box.text()
+    assert (report.status, report.timezone, report.utc_offset) == ("Applied", "Asia/Tokyo", 9 * 3600)
+
+
+ZONED = (CASES / "cron-tz-above-block" / "crontab.before").read_bytes()
+
+
+def test_below_a_cron_tz_the_block_has_the_hosts_zone_and_gives_the_other_back(make_box: Make) -> None:
+    box = make_box(ZONED, cron_tz=True, zone="Europe/Berlin")
+    report = box.push({A: manifest("a", id=ID)})
+    entry = f"# production/a {report.head[:8]}\n0 2 * * * {box.state.runner} {ID}\n".encode()
+    inside = [crontab_text.HOST_ZONE, b"CRON_TZ=Europe/Berlin\n", entry]
+    inside += [crontab_text.ZONE_AGAIN, b"CRON_TZ=Asia/Kolkata\n"]
+    block = crontab_text.BEGIN + b"".join(inside) + crontab_text.END
+    assert box.crontab.read_bytes() == ZONED + block
+    assert box.once().status == "Kept"
+    for damaged in (block.replace(crontab_text.END, b""), block.replace(crontab_text.BEGIN, b"")):
+        box.crontab.write_bytes(ZONED + damaged + b"0 8 * * * below\n")
+        box.once()
+        assert box.crontab.read_bytes() == ZONED + block + b"0 8 * * * below\n"
+    box.crontab.write_bytes(ZONED.replace(b"CRON_TZ=", b"#CRON_TZ=") + block)
+    box.once()
+    assert b"\nCRON_TZ" not in box.crontab.read_bytes()
+    box.crontab.write_bytes(ZONED + block)
+    leave(box.state, Crontab(CrontabFile(box.crontab), box.state.runner))
+    assert box.crontab.read_bytes() == ZONED
+
+
+@pytest.mark.parametrize("facts", [{"cron_tz": False}, {"cron_tz": True, "zone": "Asia/Kolkata"}])
+def test_a_cron_tz_that_changes_nothing_is_left_alone(make_box: Make, facts: dict[str, Any]) -> None:
+    box = make_box(ZONED, **facts)
+    box.push({A: manifest("a")})
+    assert box.crontab.read_bytes().count(b"CRON_TZ") == 1
 
 
 def test_defaults_of_the_policy_fill_what_a_manifest_leaves_out(box: Box) -> None:

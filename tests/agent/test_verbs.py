@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent import host
+from agent.cron_daemon import knows_cron_tz
 from agent.enroll import enroll
 from agent.errors import ServerBusy
 from agent.host import dst_policy, machine_id, zone_name
@@ -17,13 +19,7 @@ from agent.main import main
 from agent.state import State, default_folder
 from tests.agent.twin import ENROLLMENT, Twin, manifest
 
-pytestmark = pytest.mark.usefixtures("zoned")
 A, B = "production/a.yaml", "production/b.yaml"
-
-
-@pytest.fixture
-def zoned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "UTC")
 
 
 class Shell:
@@ -208,15 +204,38 @@ def test_two_agents_of_one_machine_say_that_they_are_two(
     assert first == again != second
 
 
-def test_the_zone_comes_from_tz_then_localtime_then_timezone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_zone_is_that_of_localtime_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TZ", ":Asia/Tokyo")
-    assert zone_name(tmp_path) == "Asia/Tokyo"
-    monkeypatch.delenv("TZ")
-    assert zone_name(tmp_path) == "UTC"
     (tmp_path / "timezone").write_text("Europe/Berlin\n")
-    assert zone_name(tmp_path) == "Europe/Berlin"
-    (tmp_path / "localtime").symlink_to("/usr/share/zoneinfo/America/New_York")
+    assert zone_name(tmp_path) == "UTC", "the C library does not read /etc/timezone"
+    localtime = tmp_path / "localtime"
+    localtime.symlink_to("/usr/share/zoneinfo/America/New_York")
     assert zone_name(tmp_path) == "America/New_York"
+
+
+def test_a_copied_localtime_has_the_zone_of_its_contents(tmp_path: Path) -> None:
+    berlin = Path("/usr/share/zoneinfo/Europe/Berlin").read_bytes()
+    (tmp_path / "localtime").write_bytes(berlin)
+    (tmp_path / "timezone").write_text("Europe/Berlin")
+    assert zone_name(tmp_path) == "Europe/Berlin"
+    (tmp_path / "timezone").write_text("Asia/Tokyo")  # out of date
+    assert (Path("/usr/share/zoneinfo") / zone_name(tmp_path)).read_bytes() == berlin
+    (tmp_path / "localtime").write_bytes(b"damaged")
+    assert zone_name(tmp_path) == "UTC"
+
+
+def test_cronie_is_known_by_its_version_also_when_it_replaces_another_cron(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for number, (answer, known) in enumerate([("invalid option -- 'V'", False), ("cronie 1.6.1", True)]):
+        new = tmp_path / str(number)
+        new.write_text(f'#!/bin/sh\necho "{answer}" >&2; exit 1\n')
+        new.chmod(0o755)
+        new.rename(tmp_path / "crontab")
+        assert knows_cron_tz() is known
 
 
 def test_busybox_cron_is_known_by_its_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
