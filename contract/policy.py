@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from contract.manifest_kinds import BAD, Reader
 from contract.manifest_types import Problem
@@ -10,7 +11,7 @@ from contract.policy_fields import POLICY
 from contract.policy_types import Policy
 from contract.yaml_nodes import Node, load
 
-__all__ = ["Policy", "PolicyDecoded", "decode"]
+__all__ = ["Policy", "PolicyDecoded", "decode", "in_force"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ def decode(data: bytes, path: str = "crontopus.yaml") -> PolicyDecoded:
     if reader.errors or values is BAD:
         return PolicyDecoded(None, reader.problems())
     return PolicyDecoded(Policy(**values))
+
+
+@lru_cache(maxsize=256)
+def in_force(data: bytes) -> Policy:
+    """The policy in a stored file; the default policy if it is invalid. Callers share it."""
+    return decode(data).policy or Policy()
 
 
 def _not_null(root: Node) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,29 @@ from typing import Any
 from contract.manifest_fields import NAME_HINT, NAME_PATTERN, SPEC, check_zone
 from contract.manifest_kinds import BAD, Choice, Kind, ListOf, MapOf, Number, Reader, Text, duration
 from contract.manifest_object import Field, Object
-from contract.policy_types import DAYS, Escalation, Freeze, Group, Prune, Retention, Route, Silence, When
+from contract.policy_types import (
+    DAYS,
+    SEVERITIES,
+    Escalation,
+    Freeze,
+    Group,
+    Inhibition,
+    Maintenance,
+    Prune,
+    Retention,
+    Route,
+    Silence,
+    When,
+)
+from contract.time_intervals import (
+    DayTime,
+    TimeInterval,
+    parse_days,
+    parse_months,
+    parse_time,
+    parse_weekdays,
+    parse_years,
+)
 from contract.yaml_nodes import Node, to_plain
 
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z"
@@ -59,6 +81,25 @@ class TimeOrDateTime(Kind):
 
     def schema(self) -> dict[str, Any]:
         return {"anyOf": [Text("", _CLOCK).schema(), DateTime().schema()]}
+
+
+@dataclass(frozen=True)
+class Parsed(Kind):
+    """Text that ``parse`` turns into a value; its ``ValueError`` says what is wrong."""
+
+    parse: Callable[[str], Any]
+    words: str
+
+    def read(self, node: Node, where: str, reader: Reader) -> Any:
+        if node.kind != "scalar" or node.type == "null":
+            return reader.wrong_type(node, where, self.words)
+        try:
+            return self.parse(node.value)
+        except ValueError as error:
+            return reader.error(node, where, f"`{where}` {node.value[:80]!r} {error}")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "integer"]}
 
 
 @dataclass(frozen=True)
@@ -120,6 +161,22 @@ def _check_freeze(values: dict[str, Any], nodes: Mapping[str, Node], where: str,
         reader.error(nodes["until"], f"{where}.until", f"`{where}.until` must differ from `from`")
 
 
+def _check_times(values: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:
+    if values["start"] >= values["end"]:
+        message = (
+            f"`{where}.end_time` must be later than `start_time`; write 24:00 for midnight, and two ranges over it"
+        )
+        reader.error(nodes["end_time"], f"{where}.end_time", message)
+
+
+def _check_maintenance(values: dict[str, Any], nodes: Mapping[str, Node], where: str, reader: Reader) -> None:
+    if "until" not in nodes and "during" not in nodes:
+        message = f"`{where}` never ends; give `until`, or `during` for one that recurs"
+        reader.error(nodes.get("from") or next(iter(nodes.values())), where, message, "missing")
+    if "starts" in values and "until" in values:
+        _check_silence(values, nodes, where, reader)
+
+
 _NAME = Text("a name", pattern=NAME_PATTERN, hint=NAME_HINT, longest=63)
 _NAMESPACE = Text("a namespace or `*`", r"^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)\Z", "is neither a namespace nor `*`", 63)
 _PATTERN = Text("a pattern", longest=255)
@@ -137,6 +194,48 @@ WHEN = Object(
     ),
     When,
 )
+
+_ANY = 20
+DAY_TIME = Object(
+    (
+        Field("start_time", "start", Parsed(parse_time, "HH:MM"), "First minute", True, '"22:00"'),
+        Field("end_time", "end", Parsed(parse_time, "HH:MM"), "End, not included; 24:00 is midnight", True, '"24:00"'),
+    ),
+    DayTime,
+    convert=_check_times,
+)
+INTERVAL = Object(
+    (
+        Field("times", "times", ListOf(DAY_TIME, most=_ANY), "Times of day"),
+        Field(
+            "weekdays",
+            "weekdays",
+            ListOf(Parsed(parse_weekdays, "days of the week"), single=True, most=_ANY),
+            "As `saturday` or `monday:friday`",
+        ),
+        Field(
+            "days_of_month",
+            "days_of_month",
+            ListOf(Parsed(parse_days, "days of the month"), single=True, most=_ANY),
+            "As `1`, `1:7` or `-3:-1` (the last three)",
+        ),
+        Field(
+            "months",
+            "months",
+            ListOf(Parsed(parse_months, "months"), single=True, most=_ANY),
+            "As `december`, `12` or `june:august`",
+        ),
+        Field(
+            "years",
+            "years",
+            ListOf(Parsed(parse_years, "years"), single=True, most=_ANY),
+            "As `2027` or `2027:2029`",
+        ),
+        Field("location", "location", Text("a time zone", longest=64, check=check_zone), "Zone; default: UTC"),
+    ),
+    TimeInterval,
+)
+_INTERVALS = ListOf(INTERVAL, least=1, most=_ANY)
 
 _CHANNELS = ListOf(_PATTERN, least=1, most=20, unique=True)
 _GROUPED_BY = Text(
@@ -171,6 +270,8 @@ ROUTE = Object(
         Field("group", "group", GROUP, "Which incidents share a message, and its delays"),
         Field("repeat", "repeat", duration(timedelta(minutes=1)), "Interval of reminders until it is acknowledged"),
         Field("escalate", "escalate", ListOf(ESCALATION, most=10), "Further channels if nobody acknowledges it"),
+        Field("hours", "hours", _INTERVALS, "Times at which it tells; what is open then is told; default: always"),
+        Field("severity", "severity", Choice(SEVERITIES), "The least severe that it tells of; default: all"),
     ),
     Route,
 )
@@ -184,6 +285,29 @@ SILENCE = Object(
     ),
     Silence,
     convert=_check_silence,
+)
+
+MAINTENANCE = Object(
+    (
+        Field("when", "when", WHEN, "What is worked on; default: everything"),
+        Field("from", "starts", DateTime(), "Start; default: in force already"),
+        Field("until", "until", DateTime(), "End"),
+        Field("during", "during", _INTERVALS, "Times at which it recurs"),
+        Field("reason", "reason", _REASON, "Note for people"),
+    ),
+    Maintenance,
+    convert=_check_maintenance,
+)
+
+INHIBITION = Object(
+    (
+        Field("when", "when", WHEN, "What has an open incident", True, '{jobs: "production/vpn"}'),
+        Field("mutes", "mutes", WHEN, "What is then not told", True, "{labels: {needs: vpn}}"),
+        Field(
+            "equal", "equal", ListOf(_GROUPED_BY, single=True, most=10, unique=True), "What both must have in common"
+        ),
+    ),
+    Inhibition,
 )
 
 FREEZE = Object(
@@ -210,9 +334,21 @@ PRUNE = Object(
 
 RETENTION = Object(
     (
-        Field("runs", "runs", duration(_DAY, timedelta(days=4000)), "Runs"),
-        Field("successOutput", "success_output", duration(_DAY, timedelta(days=4000)), "Output of successful runs"),
-        Field("failureOutput", "failure_output", duration(_DAY, timedelta(days=4000)), "Output of all other runs"),
+        Field(
+            "runs", "runs", duration(_DAY, timedelta(days=4000)), "Runs; default: 400 days, or the operator's setting"
+        ),
+        Field(
+            "successOutput",
+            "success_output",
+            duration(_DAY, timedelta(days=4000)),
+            "Output of successful runs; default: 30 days, or the operator's setting",
+        ),
+        Field(
+            "failureOutput",
+            "failure_output",
+            duration(_DAY, timedelta(days=4000)),
+            "Output of all other runs; default: 180 days, or the operator's setting",
+        ),
     ),
     Retention,
 )
@@ -222,6 +358,8 @@ POLICY = Object(
         Field("defaults", "defaults", MapOf(_NAMESPACE, Defaults()), "Fields of `spec` per namespace, `*` for all"),
         Field("routes", "routes", MapOf(_NAME, ROUTE), "Named sets of channels that receive problems"),
         Field("silences", "silences", ListOf(SILENCE), "Periods without notifications"),
+        Field("maintenance", "maintenance", ListOf(MAINTENANCE), "Windows in which nothing that begins is a problem"),
+        Field("inhibit", "inhibit", ListOf(INHIBITION), "What is not told while something else has an open incident"),
         Field("freeze", "freeze", ListOf(FREEZE), "Windows in which agents apply nothing"),
         Field("prune", "prune", PRUNE, "Limit on removals"),
         Field("drift", "drift", Choice(("heal", "report")), "What the agent does about manual edits of its block"),

@@ -10,6 +10,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from contract import time_intervals
+from contract.time_intervals import TimeInterval
+
+# Of incidents, the least severe first.
+SEVERITIES = ("info", "warning", "error", "critical")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -56,7 +61,8 @@ class Escalation:
 class Route:
     """The channels that receive problems of the jobs for which the conditions hold.
 
-    ``repeat``: an open incident that nobody acknowledged is told again after this time; None: never.
+    ``repeat``: an open incident that nobody acknowledged is told again after this time; None: never. ``hours``: outside
+    of them the route tells nobody; empty: always. ``severity``: the least severe that it tells of.
     """
 
     channels: tuple[str, ...]
@@ -64,6 +70,12 @@ class Route:
     group: Group = Group()
     repeat: timedelta | None = timedelta(hours=4)
     escalate: tuple[Escalation, ...] = ()
+    hours: tuple[TimeInterval, ...] = ()
+    severity: str = ""
+
+    def tells(self, severity: str) -> bool:
+        """Whether it tells of incidents of this severity; of one without, always."""
+        return SEVERITIES.index(severity or "critical") >= SEVERITIES.index(self.severity or "info")
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,48 @@ class Silence:
 
     def holds(self, now: datetime) -> bool:
         return (self.starts is None or self.starts <= now) and now < self.until
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """Work on hosts or jobs, from ``starts`` to ``until``, or again and again ``during`` some times.
+
+    Nothing that begins in it is a problem before it ends, and runs that are due in it may be missed.
+    """
+
+    starts: datetime | None = None
+    until: datetime | None = None
+    during: tuple[TimeInterval, ...] = ()
+    when: When = When()
+    reason: str = ""
+
+    def holds(self, now: datetime) -> bool:
+        if self.during and not time_intervals.holds(self.during, now):
+            return False
+        return (self.starts is None or self.starts <= now) and (self.until is None or now < self.until)
+
+    def ends(self, now: datetime) -> datetime:
+        """When it no longer holds, or when to look again, if it holds at ``now``."""
+        ends = [time_intervals.changes_at(self.during, now)] if self.during else []
+        return min(ends + ([self.until] if self.until is not None else []))
+
+    def __str__(self) -> str:
+        parts = [f"from {self.starts.isoformat()}"] if self.starts is not None else []
+        parts += [f"until {self.until.isoformat()}"] if self.until is not None else []
+        window = " ".join(parts) or "a window that recurs"
+        return f"{window} ({self.reason})" if self.reason else window
+
+
+@dataclass(frozen=True)
+class Inhibition:
+    """While an incident of a ``cause`` job or host is open, incidents of what ``mutes`` covers are not told.
+
+    ``equal``: only those with the same value of these.
+    """
+
+    when: When
+    mutes: When
+    equal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +191,8 @@ class Policy:
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    inhibit: tuple[Inhibition, ...] = ()
     freeze: tuple[Freeze, ...] = ()
     prune: Prune = Prune()
     drift: str = "heal"
@@ -160,6 +216,15 @@ class Policy:
         """The first silence that covers the job (on the endpoint) at ``now``, or None."""
         covering = (
             each for each in self.silences if each.holds(now) and each.when.holds(namespace, name, labels, endpoint)
+        )
+        return next(covering, None)
+
+    def maintained(
+        self, now: datetime, namespace: str, name: str, labels: Mapping[str, str], endpoint: str = ""
+    ) -> Maintenance | None:
+        """The maintenance that covers the job (on the endpoint) at ``now``, or None."""
+        covering = (
+            each for each in self.maintenance if each.holds(now) and each.when.holds(namespace, name, labels, endpoint)
         )
         return next(covering, None)
 

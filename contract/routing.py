@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from contract.policy_types import Policy, Route
+from contract.policy_types import Inhibition, Policy, Route, When
+from contract.time_intervals import changes_at, holds
 
 # The route of a tenant whose crontopus.yaml has none: all channels.
 DEFAULT = "every channel"
@@ -23,13 +24,17 @@ class Subject:
     cause: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     route: str | None = None
+    severity: str = ""
+
+    def matches(self, when: When) -> bool:
+        return when.holds(self.namespace, self.job, self.labels, self.endpoint)
 
 
 @dataclass(frozen=True)
 class Told:
     """The channels to tell, under the rules of ``route``; or why nobody is told, until when at the latest.
 
-    ``handling`` is delivered, silenced or nobody.
+    ``handling`` is delivered, maintenance, silenced, inhibited, later (outside of the hours) or nobody.
     """
 
     handling: str
@@ -55,12 +60,21 @@ def _value(subject: Subject, name: str) -> str:
     }[name]
 
 
-def tell(policy: Policy, subject: Subject, channels: Collection[str], now: datetime, opened_at: datetime) -> Told:
-    """Who of ``channels``, the names of those that exist, is told of an incident that is open at ``now``."""
-    silence = policy.silenced(now, subject.namespace, subject.job, subject.labels, subject.endpoint)
-    if silence is not None:
-        why = f" ({silence.reason})" if silence.reason else ""
-        return Told("silenced", f"Silenced until {silence.until:%Y-%m-%d %H:%M %Z}{why}.", until=silence.until)
+def tell(
+    policy: Policy,
+    subject: Subject,
+    channels: Collection[str],
+    now: datetime,
+    opened_at: datetime,
+    others: Iterable[Subject] = (),
+) -> Told:
+    """Who of ``channels``, the names of those that exist, is told of an incident that is open at ``now``.
+
+    ``others``: what else has an open incident.
+    """
+    held = _held_back(policy, subject, now, others)
+    if held is not None:
+        return held
     if not channels:
         return Told("nobody", "There is no channel. Add one on the page Channels.")
     if not policy.routes:
@@ -70,11 +84,59 @@ def tell(policy: Policy, subject: Subject, channels: Collection[str], now: datet
         routes = dict(policy.routes)
     if not routes:
         return Told("nobody", "No route in crontopus.yaml matches it.")
-    name, first = next(iter(routes.items()))
+    severe = {name: route for name, route in routes.items() if route.tells(subject.severity)}
+    if not severe:
+        return Told("nobody", f"No route tells of problems of severity {subject.severity}.")
+    on_duty = {name: route for name, route in severe.items() if not route.hours or holds(route.hours, now)}
+    if not on_duty:
+        begins = min(changes_at(route.hours, now) for route in severe.values())
+        return Told("later", f"Outside the hours of {_listed(severe)}.", until=begins)
+    return _to(next(iter(on_duty)), _combined(on_duty), channels, now, opened_at)
+
+
+def _held_back(policy: Policy, subject: Subject, now: datetime, others: Iterable[Subject]) -> Told | None:
+    """Why nobody is told now, whatever the routes say; None if nothing holds it back."""
+    job = subject.namespace, subject.job, subject.labels, subject.endpoint
+    work = policy.maintained(now, *job)
+    if work is not None:
+        until = work.ends(now)
+        return Told("maintenance", f"In maintenance until {until:%Y-%m-%d %H:%M %Z}{_why(work.reason)}.", until=until)
+    silence = policy.silenced(now, *job)
+    if silence is not None:
+        reason = f"Silenced until {silence.until:%Y-%m-%d %H:%M %Z}{_why(silence.reason)}."
+        return Told("silenced", reason, until=silence.until)
+    for rule in policy.inhibit:
+        other = next((each for each in others if _inhibits(rule, each, subject)), None)
+        if other is not None:
+            return Told("inhibited", f"Not told while {_name(other)} has an open incident.")
+    return None
+
+
+def _inhibits(rule: Inhibition, other: Subject, subject: Subject) -> bool:
+    """Whether the other's incident mutes this one. What the rule's ``when`` covers itself is never muted by it."""
+    covered = other.matches(rule.when) and subject.matches(rule.mutes) and not subject.matches(rule.when)
+    return covered and all(_value(other, name) == _value(subject, name) for name in rule.equal)
+
+
+def _name(subject: Subject) -> str:
+    job = f"{subject.namespace}/{subject.job}" if subject.job else ""
+    return " on ".join(part for part in (job, subject.endpoint) if part) or subject.cause
+
+
+def _why(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    named = list(names)
+    return f"the route {named[0]}" if len(named) == 1 else f"the routes {', '.join(named)}"
+
+
+def _combined(routes: Mapping[str, Route]) -> Route:
+    """The rules of the first route, with the channels of all."""
     named = tuple(dict.fromkeys(channel for route in routes.values() for channel in route.channels))
     escalations = tuple(each for route in routes.values() for each in route.escalate)
-    rules = Route(named, first.when, first.group, first.repeat, escalations)
-    return _to(name, rules, channels, now, opened_at)
+    return replace(next(iter(routes.values())), channels=named, escalate=escalations)
 
 
 def _to(name: str, rules: Route, existing: Collection[str], now: datetime, opened_at: datetime) -> Told:

@@ -14,7 +14,7 @@ from cli import output
 
 if TYPE_CHECKING:
     from contract.policy import Policy
-    from contract.routing import Told
+    from contract.routing import Subject, Told
 
 _FILE = click.argument("file", default="crontopus.yaml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -50,6 +50,10 @@ def _read(file: Path) -> Policy:
 @click.option("--endpoint", default="", help="The endpoint's name.")
 @click.option("--cause", default="failing", show_default=True, help="What is wrong, such as missed or 'host silent'.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label of the job; may be repeated.")
+@click.option("--severity", help="As critical, error or warning; default: any.", default="")
+@click.option(
+    "--open", "others", multiple=True, metavar="NAMESPACE/NAME[@ENDPOINT]", help="A job with an open incident."
+)
 @click.option("--route", help="The route that the job's manifest names.")
 @click.option("--channel", "channels", multiple=True, help="A channel that exists; by default, all that routes name.")
 @click.option("--at", "at", metavar="TIME", help="When it happens, ISO 8601 with zone; default: now.")
@@ -60,6 +64,8 @@ def test_policy(
     endpoint: str,
     cause: str,
     labels: tuple[str, ...],
+    severity: str,
+    others: tuple[str, ...],
     route: str | None,
     channels: tuple[str, ...],
     at: str | None,
@@ -72,7 +78,8 @@ def test_policy(
     namespace, _, name = job.rpartition("/")
     pairs = dict(_pair(label) for label in labels)
     now = _time(at)
-    told = tell(found, Subject(namespace, name, endpoint, cause, pairs, route), channels or _named(found), now, now)
+    subject = Subject(namespace, name, endpoint, cause, pairs, route, severity)
+    told = tell(found, subject, channels or _named(found), now, now, [_other(text) for text in others])
     if as_json:
         click.echo(json.dumps(_plain(told), indent=2, ensure_ascii=False))
     else:
@@ -81,6 +88,15 @@ def test_policy(
             click.echo(f"  {line}")
     if told.handling != "delivered":
         sys.exit(1)
+
+
+def _other(text: str) -> Subject:
+    """What has an open incident."""
+    from contract.routing import Subject
+
+    job, _, endpoint = text.partition("@")
+    namespace, _, name = job.rpartition("/")
+    return Subject(namespace, name, endpoint)
 
 
 def _named(found: Policy) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, func, select
 
 from crontopus_app.alerts import incidents
 from crontopus_app.base.db import reading, writing
+from crontopus_app.jobs import policies
 from crontopus_app.models import Channel, Endpoint, Incident, JobIndex, Monitor, Tenant
 from crontopus_app.monitoring.evaluator import SILENT_AFTER
 from crontopus_app.monitoring.state import RESTING
@@ -55,6 +56,8 @@ def compare(now: datetime, *, silence: bool) -> int:
     with reading() as session:
         wanted = {(each.tenant_id, each.subject): each for each in _problems(session, now)}
         opened = {(each.tenant_id, each.subject): each for each in _open(session)}
+        maintained = {key for key, each in wanted.items() if key not in opened and _in_maintenance(session, each, now)}
+    wanted = {key: each for key, each in wanted.items() if key not in maintained}
     if not silence:
         wanted = {key: each for key, each in wanted.items() if each.cause != "host silent" or key in opened}
     over = [key for key in opened if key not in wanted]
@@ -69,6 +72,14 @@ def compare(now: datetime, *, silence: bool) -> int:
             if current is not None and current.closed_at is None:
                 incidents.close(session, current, CLOSED[current.cause], now)
     return len(over) + len(different)
+
+
+def _in_maintenance(session: Session, problem: Problem, now: datetime) -> bool:
+    """Whether somebody works on the host. What is still wrong when it ends becomes an incident then."""
+    if not problem.endpoint_id:
+        return False
+    policy = policies.of_tenant(session, problem.tenant_id)
+    return policy.maintained(now, "", "", {}, problem.endpoint_name) is not None
 
 
 def _put(session: Session, existing: Incident | None, problem: Problem, now: datetime) -> None:

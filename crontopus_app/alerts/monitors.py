@@ -22,6 +22,7 @@ from contract.manifest_values import parse_duration
 from crontopus_app.alerts import incidents
 from crontopus_app.alerts.conditions import AMONG, Assessment, Condition, EndedRun, assess, overdue
 from crontopus_app.base.db import reading, writing
+from crontopus_app.jobs import policies
 from crontopus_app.models import Endpoint, Incident, JobIndex, Monitor, Run
 from crontopus_app.monitoring.state import HEALTH, OVERDUE, RESTING
 
@@ -59,6 +60,8 @@ class _Known:
         self.manifests = _manifests(session, monitors)
         self.runs = _ended(session, monitors)
         self.silences = _silences(session, hosts)
+        tenants = {monitor.tenant_id for monitor in monitors}
+        self.policies = {tenant_id: policies.of_tenant(session, tenant_id) for tenant_id in tenants}
 
     def manifest(self, monitor: Monitor) -> Mapping[str, Any]:
         return self.manifests.get((monitor.tenant_id, monitor.job_id), {})
@@ -134,13 +137,23 @@ def _compare(session: Session, monitor: Monitor, known: _Known, now: datetime) -
     alerts = alerts_of(known.manifest(monitor))
     found = _assess(session, monitor, known, alerts, now, incident.cause if incident else "")
     monitor.alert_at = found.look_again
-    if found.condition is not None:
+    begun = found.condition is not None and incident is None
+    work = known.policies[monitor.tenant_id].maintained(now, *_place(monitor, known)) if begun else None
+    if work is not None:  # what is still wrong when it ends becomes an incident then
+        monitor.alert_at = work.ends(now)
+    elif found.condition is not None:
         incident = _keep_open(session, monitor, known, incident, found.condition, now)
     elif incident is not None and found.closes:
         incidents.close(session, incident, _why_closed(monitor), now)
         incident = None
     monitor.incident_id = incident.id if incident else None
     session.add(monitor)
+
+
+def _place(monitor: Monitor, known: _Known) -> tuple[str, str, Mapping[str, str], str]:
+    """What the conditions of crontopus.yaml look at."""
+    labels = known.manifest(monitor).get("labels") or {}
+    return monitor.namespace, monitor.job_name, labels, known.hosts.get(monitor.endpoint_id or "", "")
 
 
 def _assess(session: Session, monitor: Monitor, known: _Known, alerts: Alerts, now: datetime, cause: str) -> Assessment:

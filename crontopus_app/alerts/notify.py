@@ -26,6 +26,8 @@ from crontopus_app.models import Channel, Delivery, Incident, JobIndex
 BATCH = 500
 # An incident that nobody is told of is looked at again after this time: crontopus.yaml may have changed.
 RECHECK = timedelta(minutes=10)
+# Open incidents of a tenant that are looked at to see whether they inhibit others.
+MOST_OTHERS = 5000
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class _Decision:
         self.policy: Policy = policies.of_tenant(session, tenant_id)
         channels = session.exec(select(Channel).where(Channel.tenant_id == tenant_id).order_by(Channel.name)).all()
         self.channels = {channel.name: channel for channel in channels}
+        self.open: Sequence[tuple[str, Subject]] | None = None
 
     def decide(self, found: Sequence[Incident]) -> None:
         jobs = self._jobs({incident.job_id for incident in found if incident.job_id})
@@ -92,7 +95,7 @@ class _Decision:
         jobs = self._jobs({incident.job_id for incident in found if incident.job_id})
         for incident in found:
             subject = subject_of(incident, jobs.get(incident.job_id, {}))
-            told = tell(self.policy, subject, self.channels.keys(), self.now, incident.opened_at)
+            told = self._tell(incident, subject)
             key = told.group_key(subject)
             snoozed = incident.snoozed_until is not None and incident.snoozed_until > self.now
             if told.handling == "delivered" and (key, "opened") in groups and not snoozed:
@@ -114,7 +117,7 @@ class _Decision:
         self.session.add(incident)
         if incident.handling == "bundled":
             return None
-        told = tell(self.policy, subject, self.channels.keys(), self.now, incident.opened_at)
+        told = self._tell(incident, subject)
         if told.handling != "delivered":
             self._handle(incident, told)
             incident.notify_at = min(told.until or self.now + RECHECK, self.now + RECHECK)
@@ -124,7 +127,25 @@ class _Decision:
             incident.notify_at = begins
             return None
         event, incident.notify_at = self._next(incident, told)
+        if incident.told_at is not None and incident.handling != "delivered":  # held back for a time
+            self._handle(incident, told)
         return _Message(incident, event, told, told.group_key(subject)) if event else None
+
+    def _tell(self, incident: Incident, subject: Subject) -> Told:
+        others = (other for other_id, other in self._others() if other_id != incident.id)
+        return tell(self.policy, subject, self.channels.keys(), self.now, incident.opened_at, others)
+
+    def _others(self) -> Sequence[tuple[str, Subject]]:
+        """The tenant's open incidents, if the policy's inhibitions need them, as routes look at them."""
+        if self.open is None:
+            self.open = self._read_open() if self.policy.inhibit else []
+        return self.open
+
+    def _read_open(self) -> list[tuple[str, Subject]]:
+        mine = Incident.tenant_id == self.tenant_id, col(Incident.closed_at).is_(None)
+        found = self.session.exec(select(Incident).where(*mine).limit(MOST_OTHERS)).all()
+        jobs = self._jobs({incident.job_id for incident in found if incident.job_id})
+        return [(incident.id, subject_of(incident, jobs.get(incident.job_id, {}))) for incident in found]
 
     def _next(self, incident: Incident, told: Told) -> tuple[str, datetime | None]:
         """The event to tell of now (empty: none), and when to look again."""
@@ -239,4 +260,5 @@ def subject_of(incident: Incident, manifest: Mapping[str, Any]) -> Subject:
         incident.cause,
         (manifest.get("labels") or {}),
         (manifest.get("alerts") or {}).get("route"),
+        incident.severity,
     )

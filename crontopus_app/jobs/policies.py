@@ -27,7 +27,7 @@ class TenantPolicy:
 
     @property
     def decoded(self) -> Policy:
-        return policy.decode(self.text).policy or Policy()
+        return policy.in_force(self.text)
 
 
 def read(forge: Forgejo, repository: str, tree: Iterable[TreeEntry], text: bytes) -> TenantPolicy:

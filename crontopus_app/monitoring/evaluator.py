@@ -14,7 +14,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -31,6 +31,7 @@ from crontopus_app.models import CheckIn, Endpoint, Lease, Monitor, Run
 from crontopus_app.monitoring import deadlines, installed
 from crontopus_app.monitoring.deadlines import RECHECK, Loss, RunningRun, Settlement, StartedRun
 from crontopus_app.monitoring.installed import InstalledLine
+from crontopus_app.monitoring.maintenance import Maintained
 from crontopus_app.monitoring.state import RESTING, MonitorState, RunChanged, RunsExamined, after, worst
 from crontopus_app.monitoring.why import why
 from crontopus_app.monitoring.why_facts import Facts, HostFacts, SlotRun
@@ -163,6 +164,7 @@ class _Batch:
         self.hosts = {
             host.id: host for host in self.session.exec(select(Endpoint).where(col(Endpoint.id).in_(sources)))
         }
+        self.maintained = Maintained(self.session, self.monitors)
         self.started_for = _started_for(self.session, self.monitors, self.now)
         self.running = _running(self.session, self.monitors)
         self.boots = _boots(self.session, [run.id for runs in self.running.values() for run in runs])
@@ -195,6 +197,9 @@ class _Batch:
             self.now,
             in_contact=host is None or not is_silent(host, self.now),
         )
+        name = host.name if host is not None else ""
+        missed = tuple(slot for slot in settlement.missed if not self.maintained.covers(monitor, name, slot.at))
+        settlement = replace(settlement, missed=missed)
         losses = [
             (run, self._loss(monitor, lines, run, host, heard))
             for run in self.running[monitor.job_id, monitor.source_id]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from contract.schedule import ScheduleError, change_nights, is_slot
 from contract.wire import Evidence
 from crontopus_app.monitoring import deadlines
-from crontopus_app.monitoring.installed import InstalledLine
+from crontopus_app.monitoring.why_context import commit_of, context
 from crontopus_app.monitoring.why_facts import JOB_FILE_DAMAGED, Cause, Facts, JobFacts
 
 MINUTE = timedelta(minutes=1)
@@ -21,7 +21,7 @@ Test = Callable[[Facts], Cause | None]
 def explain(facts: Facts) -> Cause:
     """The cause with the evidence for it and the other facts, in the order of time."""
     cause = why(facts)
-    evidence = [*cause.evidence, *_context(facts)]
+    evidence = [*cause.evidence, *context(facts)]
     distinct = list({(each.at, each.fact): each for each in evidence}.values())
     return Cause(cause.verdict, cause.sentence, sorted(distinct, key=lambda each: each.at or facts.now))
 
@@ -205,6 +205,12 @@ def _freeze(facts: Facts) -> Cause | None:
     return Cause("freeze", f"{facts.host.name} had no line of the job, and agents applied nothing: {facts.frozen}.")
 
 
+def _maintenance(facts: Facts) -> Cause | None:
+    if not facts.maintenance or facts.run is not None:
+        return None
+    return Cause("maintenance", f"{_name(facts)} was in maintenance, so no run was expected: {facts.maintenance}.")
+
+
 def _drift(facts: Facts) -> Cause | None:
     """A change of the job's line outside Crontopus that was there in the slot."""
     for change in facts.host.drift if facts.host else ():
@@ -241,16 +247,10 @@ def _not_applied(facts: Facts) -> Cause | None:
     later = next((line for line in facts.lines if line.since > facts.at), None)
     if later is None:
         return Cause("not_applied", f"{facts.host.name} has not reported a line of the job.")
-    sentence = (
-        f"{facts.host.name} reported the job's line at {_seconds(later.since)}{_commit(facts, later)}, after the slot."
-    )
+    reported = f"{facts.host.name} reported the job's line at {_seconds(later.since)}"
+    sentence = f"{reported}{commit_of(facts, later)}, after the slot."
     committed = [_committed(facts.job, "was last changed")] if facts.job else []
     return Cause("not_applied", sentence, [Evidence(later.since, "line installed", "agent"), *committed])
-
-
-def _commit(facts: Facts, line: InstalledLine) -> str:
-    """The commit of the line, known for the one that is installed now."""
-    return f" (commit {facts.commit[:10]})" if facts.commit and line.until is None else ""
 
 
 def _line_changed(facts: Facts) -> Cause | None:
@@ -368,6 +368,7 @@ TESTS: Sequence[Test] = (
     _not_applied,
     _not_yet,
     _line_changed,
+    _maintenance,
     _still_silent,
     _silent,
     _spool_waiting,
@@ -378,23 +379,3 @@ TESTS: Sequence[Test] = (
 )
 # For a slot that is recorded as missed, the line was installed, and the host has confirmed that nothing waits there.
 TESTS_OF_MISSED: Sequence[Test] = (_no_ping, _damaged, _drift, _line_changed, _silent, _contact_unknown)
-
-
-def _context(facts: Facts) -> list[Evidence]:
-    """Facts that belong to every answer."""
-    has_slot = facts.run is None or facts.run.started_at != facts.at
-    found = [Evidence(facts.at, "the slot", "schedule")] if has_slot else []
-    line, host = facts.line, facts.host
-    if line is not None:
-        schedule = f"{'; '.join(line.schedule)} in {line.zone}"
-        found.append(Evidence(line.since, f"line installed: {schedule}{_commit(facts, line)}", "agent"))
-        found += [Evidence(line.until, "line replaced or removed", "agent")] if line.until else []
-    if facts.run is not None and facts.run.status == "missed":
-        found.append(Evidence(facts.run.received_at, "recorded as missed", "evaluator"))
-    if host is not None:
-        found += [Evidence(host.last_seen_at, f"last contact with {host.name}", "agent")] if host.last_seen_at else []
-        found += [Evidence(host.silent_from, f"{host.name} went silent", "agent")] if host.silent_from else []
-        back = f"{host.name} was back" + (" after a restart" if host.restarted else "")
-        found += [Evidence(host.silent_until, back, "agent")] if host.silent_until else []
-    beside = "of the job started; it ran at that time"
-    return found + [Evidence(run.started_at, f"run {run.run_id} {beside}", "runner") for run in facts.beside]

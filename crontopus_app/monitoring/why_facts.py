@@ -30,6 +30,7 @@ NEXT = {
     "not_due": "Check the schedule and its time zone.",
     "not_installable": "Fix what the agent reports; the next sync installs the job.",
     "freeze": "Wait for the end of the freeze window, or shorten it in crontopus.yaml.",
+    "maintenance": "Nothing: in maintenance, runs may be missed.",
     "drift": "Find out who edits the crontab. Change the job in Git instead.",
     "line_removed": "Check the commits at that time if the removal was not intended.",
     "not_applied": "Nothing, if the job was new or changed: its next slot counts.",
@@ -109,7 +110,8 @@ class Facts:
 
     ``host`` is None for a job without an agent. ``damaged``: a run in the slot's grace that found its job file damaged.
     ``beside``: other runs of the job that ran at that time. ``job`` is None if it is not in Git any more.
-    ``retired_at``: since when the job no longer belongs on the host. ``frozen``: the freeze window, in words.
+    ``retired_at``: since when the job no longer belongs on the host. ``frozen`` and ``maintenance``: the
+    window of crontopus.yaml, in words.
     """
 
     at: datetime
@@ -127,6 +129,7 @@ class Facts:
     reason: str = ""
     commit: str = ""
     frozen: str = ""
+    maintenance: str = ""
     retired_at: datetime | None = None
     zone: str = "UTC"
     policy: str = "debian"

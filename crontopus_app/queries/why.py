@@ -151,6 +151,8 @@ def _answer(
     run: Run | None,
     now: datetime,
 ) -> wire.Why:
+    policy, labels = of_tenant(session, monitor.tenant_id), (job.manifest or {}).get("labels", {}) if job else {}
+    work = policy.maintained(at, monitor.namespace, monitor.job_name, labels, host.name if host else "")
     facts = Facts(
         at=at,
         now=now,
@@ -166,7 +168,8 @@ def _answer(
         outcome=monitor.outcome,
         reason=monitor.reason,
         commit=monitor.applied_commit,
-        frozen=of_tenant(session, monitor.tenant_id).frozen(at),
+        frozen=policy.frozen(at),
+        maintenance=str(work) if work else "",
         retired_at=monitor.updated_at if monitor.state == "retired" else None,
         zone=_zone(job, host),
         policy=slots.policy_of(host.capabilities) if host else slots.DEBIAN,

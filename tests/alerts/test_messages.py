@@ -192,6 +192,45 @@ routes:
 """
 
 
+def test_a_route_tells_within_its_hours(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    set_policy('routes: {day: {channels: [hook], hours: [{times: [{start_time: "13:00", end_time: "18:00"}]}]}}')
+    one = open_one()
+    deliver(TOLD)
+    assert (incident(one).handling, told(receiver)) == ("later", [])
+    assert incident(one).handling_reason == "Outside the hours of the route day."
+    for minute in range(10, 61, 10):
+        deliver(NOON + minute * MINUTE)
+    assert (incident(one).handling, told(receiver)) == ("delivered", [("opened", 1)])
+
+
+def test_maintenance_holds_back_what_was_open_before_and_no_reminder_comes(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    one = open_one()
+    deliver(TOLD)
+    set_policy('maintenance: [{until: "2026-11-23T20:00:00Z", reason: disks}]')
+    for hour in range(1, 8):
+        deliver(NOON + hour * HOUR)
+    assert told(receiver) == [("opened", 1)]
+    assert incident(one).handling_reason == "In maintenance until 2026-11-23 20:00 UTC (disks)."
+    deliver(NOON + 8 * HOUR)
+    assert (told(receiver)[1:], incident(one).handling) == ([("reminder", 1)], "delivered")
+
+
+def test_what_another_incident_explains_is_told_when_that_is_over(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    set_policy("inhibit: [{when: {jobs: production/vpn}, mutes: {jobs: production/job-*}, equal: endpoint}]")
+    parent = open_one(7, job_name="vpn", endpoint_name="web1")
+    one, other = open_one(1, endpoint_name="web1"), open_one(2, endpoint_name="web2")
+    deliver(TOLD)
+    assert [incident(each).handling for each in (parent, one, other)] == ["delivered", "inhibited", "delivered"]
+    assert incident(one).handling_reason == "Not told while production/vpn on web1 has an open incident."
+    assert told(receiver) == [("opened", 2)]
+    close(parent, NOON + 5 * MINUTE)
+    deliver(NOON + 11 * MINUTE)
+    assert incident(one).handling == "delivered"
+
+
 def test_a_route_that_matches_decides_and_escalates(alice: Actor, receiver: Receiver) -> None:
     add_channel(alice, "hook", f"{receiver.url}/hook")
     add_channel(alice, "phone", f"{receiver.url}/phone")

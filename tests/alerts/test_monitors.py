@@ -14,7 +14,7 @@ from crontopus_app.alerts import levels, monitors
 from crontopus_app.base.db import reading, writing
 from crontopus_app.hosts import agent_api
 from crontopus_app.hosts import contact as contacts
-from crontopus_app.models import Endpoint, Incident, IncidentEvent, JobIndex, Monitor
+from crontopus_app.models import Endpoint, Incident, IncidentEvent, JobIndex, Monitor, Run, Tenant
 from crontopus_app.monitoring.evaluator import evaluate
 from crontopus_app.monitoring.sync import sync_monitors
 from tests.cast import JOB_ID, NOON, Member, add_job, join, tell
@@ -135,6 +135,57 @@ def test_time_alone_opens_an_incident_of_too_long_without_a_success(alice: Membe
     assert monitors.compare_due(NOON + 2 * HOUR - MINUTE) == 0
     compare(NOON + 2 * HOUR)
     assert causes() == [("no success", True)]
+
+
+def set_policy(text: str) -> None:
+    with writing() as session:
+        session.exec(select(Tenant)).one().policy = text.encode()
+
+
+WORK = 'maintenance: [{from: "2026-11-23T12:30:00Z", until: "2026-11-23T15:00:00Z", when: {endpoints: alice-host}}]'
+
+
+def test_in_maintenance_nothing_opens_and_what_is_still_wrong_opens_at_its_end(alice: Member) -> None:
+    set_policy(WORK)
+    ended(alice, "fail", NOON + HOUR, slot=NOON + HOUR)
+    settle(alice, NOON + 2 * HOUR)
+    assert causes() == []
+    compare(NOON + 3 * HOUR - MINUTE)
+    assert causes() == []
+    compare(NOON + 3 * HOUR)
+    assert causes() == [("failing", True)]
+
+
+def test_what_is_open_when_maintenance_begins_stays_until_it_is_over(alice: Member) -> None:
+    ended(alice, "fail", NOON)
+    compare(NOON)
+    set_policy(WORK)
+    ended(alice, "fail", NOON + HOUR, exit_code=9)
+    compare(NOON + HOUR)
+    assert [(each.what, each.closed_at) for each in incidents()] == [("exit 9, 2 times in a row", None)]
+    ended(alice, "success", NOON + 2 * HOUR)
+    compare(NOON + 2 * HOUR)
+    assert causes() == [("failing", False)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "missed"),
+    [(WORK, []), (WORK.replace("alice-host", "other"), ["missed"]), (WORK.replace("12:30", "13:01"), ["missed"])],
+)
+def test_a_slot_in_maintenance_is_not_missed(alice: Member, policy: str, missed: list[str]) -> None:
+    set_policy(policy)
+    settle(alice, NOON + 4 * HOUR)
+    with reading() as session:
+        assert [run.status for run in session.exec(select(Run))] == missed
+    assert causes() == [(cause, True) for cause in missed]
+
+
+def test_a_silent_host_in_maintenance_is_no_problem_until_its_end(alice: Member) -> None:
+    set_policy(WORK)
+    levels.compare(NOON + HOUR, silence=True)
+    assert causes() == []
+    levels.compare(NOON + 3 * HOUR, silence=True)
+    assert causes() == [("host silent", True)]
 
 
 def test_a_run_that_does_not_end_in_time_is_an_incident_until_it_ends(alice: Member) -> None:

@@ -57,6 +57,45 @@ def test_reasons(tmp_path: Path, words: list[str], reason: str, code: int) -> No
     assert (result.output.splitlines()[0].partition(" There is")[0], result.exit_code) == (reason, code)
 
 
+HELD = """
+routes:
+  day: {channels: [mail], hours: [{weekdays: monday:friday, times: [{start_time: "08:00", end_time: "18:00"}]}]}
+  night: {channels: [phone], severity: error}
+maintenance:
+  - {when: {endpoints: "db*"}, during: [{weekdays: [sunday]}], reason: updates}
+inhibit:
+  - {when: {jobs: production/vpn}, mutes: {labels: {needs: vpn}}, equal: endpoint}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "reason", "code"),
+    [
+        ("--severity warning --at 2026-11-27T12:00:00Z", "The route day tells: mail.", 0),
+        ("--severity error --at 2026-11-27T12:00:00Z", "The route day tells: mail, phone.", 0),
+        ("--severity error --at 2026-11-27T18:00:00Z", "The route night tells: phone.", 0),
+        ("--severity warning --at 2026-11-27T18:00:00Z", "Outside the hours of the route day.", 1),
+        ("--severity warning --route night", "No route tells of problems of severity warning.", 1),
+        ("--endpoint db01 --at 2026-11-29T12:00:00Z", "In maintenance until 2026-11-30 00:00 UTC (updates).", 1),
+        ("--endpoint web1 --at 2026-11-29T12:00:00Z", "The route night tells: phone.", 0),
+        ("--label needs=vpn --endpoint web1 --open production/vpn@web1 --at 2026-11-27T12:00:00Z",
+         "Not told while production/vpn on web1 has an open incident.", 1),
+        ("--label needs=vpn --endpoint web2 --open production/vpn@web1 --at 2026-11-27T12:00:00Z",
+         "The route day tells: mail, phone.", 0),
+        ("--endpoint web1 --open production/vpn@web1 --at 2026-11-27T12:00:00Z",
+         "The route day tells: mail, phone.", 0),
+    ],
+)  # fmt: skip
+def test_what_holds_a_message_back(tmp_path: Path, words: str, reason: str, code: int) -> None:
+    result = run(tmp_path, "test", "--job", "a/b", *words.split(), text=HELD)
+    assert (result.output.splitlines()[0], result.exit_code) == (reason, code)
+
+
+def test_what_inhibits_is_not_inhibited_by_its_like(tmp_path: Path) -> None:
+    words = ("--job", "production/vpn", "--endpoint", "web1", "--label", "needs=vpn", "--open", "production/vpn@web1")
+    assert run(tmp_path, "test", *words, "--at", "2026-11-27T12:00:00Z", text=HELD).exit_code == 0
+
+
 def test_without_routes_every_channel_is_told(tmp_path: Path) -> None:
     result = run(tmp_path, "test", "--job", "a/b", "--json", text="")
     assert json.loads(result.output)["reason"] == "Every channel is told: every channel."

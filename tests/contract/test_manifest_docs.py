@@ -13,7 +13,21 @@ from contract.manifest_fields import AGENT, ALERTS, CHECKIN, METADATA, OUTPUT, R
 from contract.manifest_kinds import BAD
 from contract.manifest_object import Field, Object
 from contract.policy import decode as decode_policy
-from contract.policy_fields import ESCALATION, FREEZE, GROUP, POLICY, PRUNE, RETENTION, ROUTE, SILENCE, WHEN
+from contract.policy_fields import (
+    DAY_TIME,
+    ESCALATION,
+    FREEZE,
+    GROUP,
+    INHIBITION,
+    INTERVAL,
+    MAINTENANCE,
+    POLICY,
+    PRUNE,
+    RETENTION,
+    ROUTE,
+    SILENCE,
+    WHEN,
+)
 
 TEXT = (Path(__file__).parents[2] / "docs" / "manifest.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
@@ -35,6 +49,10 @@ TABLES = {
     "`routes.escalate`": ESCALATION,
     "`when`": WHEN,
     "`silences`": SILENCE,
+    "`maintenance`": MAINTENANCE,
+    "`maintenance.during` and `routes.hours`": INTERVAL,
+    "`times`": DAY_TIME,
+    "`inhibit`": INHIBITION,
     "`freeze`": FREEZE,
     "`prune`": PRUNE,
     "`retention`": RETENTION,

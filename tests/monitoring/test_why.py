@@ -83,6 +83,7 @@ TABLE = [
     ("host_never_seen", replace(BARE, host=HostFacts("db01", is_silent=True)), "never been in contact"),
     ("not_installable", replace(BARE, outcome="Blocked", reason="needs root"), "had no line of the job: needs root."),
     ("freeze", replace(BARE, frozen="fri 12:00-14:00 UTC"), "agents applied nothing: fri 12:00-14:00 UTC"),
+    ("maintenance", replace(OPEN, maintenance="until 15:00 (disks)"), "no run was expected: until 15:00 (disks)."),
     ("drift", replace(FACTS, host=drifted()), "removed outside Crontopus by bob, not later than 2026-11-23 12:50 UTC"),
     ("drift", replace(BARE, host=drifted("line_changed")), "changed outside Crontopus"),
     ("line_removed", replace(OPEN, lines=(replace(LINE, until=SLOT - HOUR),)), "removed from db01 before: at"),
