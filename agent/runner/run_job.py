@@ -45,6 +45,9 @@ BODY_LIMIT = 900_000
 SPOOL_LIMIT = 64 << 20
 SPOOL_FEW = SPOOL_LIMIT // BODY_LIMIT
 CALL_SECONDS, SENDER_SECONDS, SETTLED_MS = 5, 20, 50
+# After KILL, a group with processes is one of zombies that nobody reaps, or of processes that the kernel cannot end.
+KILLED_SECONDS = 1.0
+PR_SET_CHILD_SUBREAPER = 36
 # No answer of the control plane is larger.
 ANSWER_BYTES = 65536
 # With these codes the control plane says that the check-in is invalid. Any other error is temporary.
@@ -104,42 +107,66 @@ def job_path(job_id: str, ending: str = "json") -> str:
     return os.path.join(STATE, "jobs", job_id + "." + ending)
 
 
-def quoted(argument: str) -> str:
+def raw(text: str) -> bytes:
+    """The bytes of a text of the job file. The manifest's encoding counts, not that of cron's locale."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def quoted(argument: bytes) -> bytes:
     """The argument quoted as one word for a POSIX shell."""
-    return "'" + argument.replace("'", "'\"'\"'") + "'"
+    return b"'" + argument.replace(b"'", b"'\"'\"'") + b"'"
 
 
-def expand(text: str, variables: dict) -> str:
+def command_line(command: bytes, arguments: list) -> bytes:
+    """The command with its arguments, for the shell. Without blanks and newlines at its end, unless it escapes one."""
+    if not arguments:
+        return command
+    ended = command.rstrip(b" \t\r\n")
+    backslashes = len(ended) - len(ended.rstrip(b"\\"))
+    return b" ".join([command[: len(ended) + backslashes % 2], *map(quoted, arguments)])
+
+
+def expand(text: bytes, variables: dict) -> bytes:
     """Replaces ``${NAME}`` by the variable (empty if it is not set) and ``$$`` by ``$``. Any other ``$`` stays."""
-    done, rest = "", text
-    while "$" in rest:
-        before, _, rest = rest.partition("$")
-        name, closed, after = rest[1:].partition("}")
-        if rest[:1] == "{" and closed:
-            done, rest = done + before + variables.get(name, ""), after
+    done, rest = b"", text
+    while b"$" in rest:
+        before, _, rest = rest.partition(b"$")
+        name, closed, after = rest[1:].partition(b"}")
+        if rest[:1] == b"{" and closed:
+            done, rest = done + before + variables.get(name, b""), after
         else:
-            done, rest = done + before + "$", rest[1:] if rest[:1] == "$" else rest
+            done, rest = done + before + b"$", rest[1:] if rest[:1] == b"$" else rest
     return done + rest
 
 
-def read_env_file(path: str) -> dict:
+def read_env_file(path: bytes) -> dict:
     """The variables of a file of ``KEY=value`` lines.
 
     Skips blank lines and comments; removes ``export`` and one pair of quotes. Raises CannotStart.
     """
     variables = {}
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().split("\n")
+        with open(path, "rb") as file:
+            lines = file.read().split(b"\n")
     except OSError as problem:
-        raise CannotStart(f"The environment file (envFile) cannot be read: {problem}") from problem
+        raise CannotStart("The environment file (envFile) cannot be read: " + in_words(problem)) from problem
     for line in lines:
-        name, equals, value = line.strip().partition("=")
-        name, value = name[7:].strip() if name.startswith("export ") else name.strip(), value.strip()
-        if equals and name and not name.startswith("#"):
-            quoted_value = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        name, equals, value = line.strip().partition(b"=")
+        name, value = name[7:].strip() if name.startswith(b"export ") else name.strip(), value.strip()
+        if equals and name and not name.startswith(b"#"):
+            quoted_value = len(value) > 1 and value[:1] == value[-1:] and value[:1] in b"'\""
             variables[name] = value[1:-1] if quoted_value else value
     return variables
+
+
+def in_words(problem: BaseException) -> str:
+    """What failed, with the file's name as text."""
+    if not isinstance(problem, OSError) or problem.strerror is None:
+        return f"{type(problem).__name__}: {problem}"
+    name = problem.filename
+    if name is None:
+        return problem.strerror
+    return problem.strerror + ": " + (name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name))
 
 
 def find_user(name: str) -> tuple:
@@ -148,21 +175,45 @@ def find_user(name: str) -> tuple:
 
     try:
         entry = pwd.getpwnam(name)
-    except KeyError:
+    except (KeyError, UnicodeError):
         raise CannotStart(f"There is no user {name} on this host") from None
     if os.geteuid() not in (0, entry.pw_uid):
         raise CannotStart(f"The job runs as user {name}, which needs an agent that runs as root")
-    return name, entry.pw_uid, entry.pw_gid, entry.pw_dir
+    return name, entry.pw_uid, entry.pw_gid, os.fsencode(entry.pw_dir)
 
 
 def build_environment(job: dict, user: tuple | None) -> dict:
-    """The job's environment: cron's, overridden by the user's LOGNAME, USER and HOME, by ``env_file``, by ``env``."""
-    variables = dict(os.environ)
+    """The job's environment: cron's, overridden by the user's LOGNAME, USER and HOME, by ``env_file``, by ``env``.
+
+    Names and values are bytes: a text would change with the locale.
+    """
+    variables = crons_environment()
     if user is not None:
-        variables.update(LOGNAME=user[0], USER=user[0], HOME=user[3])
+        variables.update({b"LOGNAME": raw(user[0]), b"USER": raw(user[0]), b"HOME": user[3]})
     if job.get("env_file"):
-        variables.update(read_env_file(os.path.join(variables.get("HOME", "/"), expand(job["env_file"], variables))))
-    variables.update({name: expand(str(value), variables) for name, value in (job.get("env") or {}).items()})
+        path = expand(raw(job["env_file"]), variables)
+        variables.update(read_env_file(os.path.join(variables.get(b"HOME", b"/"), path)))
+    for name, value in (job.get("env") or {}).items():
+        variables[raw(name)] = expand(raw(str(value)), variables)
+    return variables
+
+
+def crons_environment() -> dict:
+    """The environment with which cron started this process.
+
+    Where it names no locale, Python sets LC_CTYPE for itself (PEP 538), with which grep, ssh and others would differ.
+    """
+    variables = dict(os.environb)
+    if variables.get(b"LC_CTYPE") not in (b"C.UTF-8", b"C.utf8", b"UTF-8") or variables.get(b"LC_ALL"):
+        return variables
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            _, named, rest = (b"\0" + file.read()).partition(b"\0LC_CTYPE=")
+    except OSError:  # not on Linux: Python sets it only if LANG names no locale
+        named, rest = variables.get(b"LANG", b"C") not in (b"", b"C", b"POSIX"), variables[b"LC_CTYPE"]
+    variables[b"LC_CTYPE"] = rest.partition(b"\0")[0]
+    if not named:
+        del variables[b"LC_CTYPE"]
     return variables
 
 
@@ -449,6 +500,18 @@ def detach(work, keep: tuple = ()) -> None:
         os._exit(0)
 
 
+def adopt_orphans() -> None:
+    """Makes the command's orphans children of this process, where Linux allows it.
+
+    A PID 1 that reaps no children, as in many containers, would leave them as zombies, which count as running. Called
+    when the group is about to end, because importing `ctypes` takes as long as the start of the runner.
+    """
+    with Ignoring(Exception):
+        from ctypes import CDLL
+
+        CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def signal_group(group: int, number: int) -> bool:
     """Sends a signal to a process group. False if the group has no process."""
     try:
@@ -497,8 +560,10 @@ def send_aside(checkin: PendingCheckin | None) -> None:
 def end_group(group: int, grace: float) -> None:
     until = time.monotonic() + grace
     if signal_group(group, signal.SIGTERM):
-        while signal_group(group, 0) and time.monotonic() < until:
+        while time.monotonic() < until:
             time.sleep(0.05)
+            if not signal_group(group, 0):  # another group may have its id from now on
+                return
         signal_group(group, signal.SIGKILL)
 
 
@@ -561,8 +626,9 @@ def start_command(job: dict, environment: dict, user: tuple | None) -> tuple:
             os.dup2(out[1], 1)
             os.dup2(err[1], 2)
             become_command(job, environment, user)
-        except OSError as problem:
-            os.write(failure[1], b"%d %s" % (problem.errno or 0, os.fsencode(str(problem))))
+        except BaseException as problem:
+            number = getattr(problem, "errno", 0) or 0
+            os.write(failure[1], b"%d %s" % (number, in_words(problem).encode("utf-8", "replace")))
         finally:
             os._exit(CANNOT_START)
     for pipe in (out, err, failure):
@@ -579,7 +645,7 @@ def start_command(job: dict, environment: dict, user: tuple | None) -> tuple:
 
 
 def become_command(job: dict, environment: dict, user: tuple | None) -> None:
-    """Replaces this process with the job's shell. Raises OSError if it cannot."""
+    """Replaces this process with the job's shell. Raises OSError or ValueError if it cannot."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     for number in (*FORWARDED, REPLACED, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
@@ -594,19 +660,21 @@ def become_command(job: dict, environment: dict, user: tuple | None) -> None:
     if job.get("umask") is not None:
         os.umask(int(str(job["umask"]), 8))
     enter_folder(job.get("cwd"), environment)
-    shell = job.get("shell") or "/bin/sh"
-    line = " ".join([job["command"], *map(quoted, job.get("args") or ())])
-    os.execve(shell, [shell, "-c", line], environment)  # noqa: S606 - the shell is what starts
+    shell = raw(job.get("shell") or "/bin/sh")
+    line = command_line(raw(job["command"]), [raw(text) for text in job.get("args") or ()])
+    os.execve(shell, [shell, b"-c", line], environment)  # noqa: S606 - the shell is what starts
 
 
 def enter_folder(folder: str | None, environment: dict) -> None:
     """Changes to the home folder as cron(8) does (``/`` if it does not exist), then to ``folder``. Raises OSError."""
+    home = environment.get(b"HOME") or b"/"
     try:
-        os.chdir(environment.get("HOME") or "/")
+        os.chdir(home)
     except OSError:
-        os.chdir("/")
+        os.chdir(b"/")
     if folder:
-        os.chdir(os.path.join(environment.get("HOME", "/"), folder[2:]) if folder[:2] == "~/" else folder)
+        path = raw(folder)
+        os.chdir(os.path.join(home, path[2:]) if path[:2] == b"~/" else path)
 
 
 class RunningCommand:
@@ -623,17 +691,27 @@ class RunningCommand:
         self.grace = check.get("kill_grace_s") or 0
         limit = check.get("max_runtime_s")
         self.end_at = None if limit is None else self.began + limit
-        self.kill_at = None
+        self.kill_at = self.killed_at = None
         self.timed_out, self.signals = False, []
 
     def run(self) -> None:
         """Runs until the command has ended; after a TERM, until its whole group has."""
-        while not self.ended or (self.kill_at is not None and signal_group(self.process, 0)):
+        while not self.ended or self.is_group_ending():
             self.turn(self.timeout())
             self.enforce()
         budget = LEFT_OVER
         while budget > 0 and self.turn(0, reading=True):
             budget -= PIECE
+
+    def is_group_ending(self) -> bool:
+        """Whether a TERM has been sent and the group still has processes. At most ``KILLED_SECONDS`` after KILL."""
+        if self.kill_at is None:
+            return False
+        with Ignoring(ChildProcessError):
+            while os.waitpid(-self.process, os.WNOHANG)[0]:  # orphans that this process has adopted
+                pass
+        given_up = self.killed_at is not None and time.monotonic() > self.killed_at + KILLED_SECONDS
+        return not given_up and signal_group(self.process, 0)
 
     def timeout(self) -> int | None:
         """Milliseconds until the next limit, or None. A group sends no signal at its end, so it is polled."""
@@ -649,10 +727,12 @@ class RunningCommand:
             self.forward(signal.SIGTERM)
         if self.kill_at is not None and now >= self.kill_at:
             signal_group(self.process, signal.SIGKILL)
-            self.kill_at = now + 1
+            self.kill_at, self.killed_at = now + KILLED_SECONDS, self.killed_at or now
 
     def forward(self, number: int) -> None:
         """Sends the signal to the group. After TERM, KILL follows when the kill grace is over."""
+        if number == signal.SIGTERM and self.kill_at is None:
+            adopt_orphans()
         signal_group(self.process, number)
         if number == signal.SIGTERM and self.kill_at is None:
             self.kill_at = time.monotonic() + self.grace

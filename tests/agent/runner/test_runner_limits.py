@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -43,6 +45,39 @@ def test_a_child_that_outlives_the_shell_is_no_orphan(host: RunnerHost) -> None:
     os.mkfifo(host.file("fifo"))
     assert host.run().returncode == 128 + signal.SIGTERM
     gone(host, "inner")
+
+
+# Adopts all orphans, as PID 1 does, and reaps none of them.
+NO_REAPER = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+runner = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1]))
+"""
+
+
+def run_without_a_reaper(host: RunnerHost) -> int:
+    command = [sys.executable, "-c", NO_REAPER, str(host.runner), JOB]
+    return subprocess.run(command, env=host.environment, stdin=subprocess.DEVNULL, timeout=30).returncode
+
+
+@pytest.mark.parametrize(
+    ("command", "reaped"),
+    [
+        ("sleep 600 & echo $! > inner; sleep 600 & wait", True),
+        ("(sleep 600 & echo $! > inner); echo x > ready; sleep 600 & wait", False),  # an orphan before the TERM
+    ],
+)
+def test_zombies_that_nobody_reaps_do_not_hold_up_the_end(command: str, reaped: bool, host: RunnerHost) -> None:
+    host.job(command, concurrency="forbid", checkin={"max_runtime_s": 1, "kill_grace_s": 0.2})
+    assert run_without_a_reaper(host) == 128 + signal.SIGTERM
+    assert host.waiting("fail")["timed_out"] is True
+    inner = read_pid(host.file("inner"))
+    assert not alive(inner)
+    assert not (reaped and os.path.exists(f"/proc/{inner}"))
+    host.job("true", concurrency="forbid")
+    assert host.run().returncode == 0
+    assert host.waiting("success")
 
 
 def test_a_timeout_is_no_success_whatever_the_command_says(host: RunnerHost) -> None:
