@@ -23,16 +23,25 @@ const plain = (text) => text.replaceAll("`", "");
 
 const showError = (form, text) => { form.querySelector("[role=alert]").textContent = text; };
 
-/** Shows each message at its field; if none has a field, the whole error at the form's alert. */
+const markWrong = (form, field, place) => {
+  const input = form.elements[field];
+  if (!input) return;
+  input.setAttribute("aria-invalid", "true");
+  if (place.id) input.setAttribute("aria-describedby", place.id);
+};
+
+/** Shows each message at its field and focuses the first; if none has a field, the whole error at the form's alert. */
 const showProblem = (form, problem) => {
   let placed = false;
   for (const { field, message } of problem.errors || []) {
     const place = form.querySelector(`[data-error="${CSS.escape(field || "")}"]`);
     if (!place) continue;
     place.textContent = plain(message);
+    markWrong(form, field, place);
     placed = true;
   }
-  if (!placed) showError(form, typeof problem.detail === "string" ? plain(problem.detail) : "The server rejected the form.");
+  if (placed) form.querySelector("[aria-invalid]")?.focus();
+  else showError(form, typeof problem.detail === "string" ? plain(problem.detail) : "The server rejected the form.");
 };
 
 const showRefusal = async (form, answer) => {
@@ -41,8 +50,13 @@ const showRefusal = async (form, answer) => {
   else showProblem(form, await answer.json());
 };
 
-const clearErrors = (form) =>
+const clearErrors = (form) => {
   form.querySelectorAll("[data-error],[role=alert]").forEach((place) => { place.textContent = ""; });
+  form.querySelectorAll("[aria-invalid]").forEach((input) => {
+    input.removeAttribute("aria-invalid");
+    input.removeAttribute("aria-describedby");
+  });
+};
 
 /** Registers if the form does, then signs in; returns the last answer, or the first error. */
 const send = async (form, fields) => {

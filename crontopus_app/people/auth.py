@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, update
@@ -13,7 +14,7 @@ from contract import wire
 from crontopus_app.base import bounds, idempotency, queue, security
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import after_commit, reading, writing
-from crontopus_app.base.errors import Conflict, Forbidden, NotAuthenticated, NotFound
+from crontopus_app.base.errors import BadInput, Conflict, Forbidden, NotAuthenticated, NotFound
 from crontopus_app.base.live import Event, publish
 from crontopus_app.forge.names import RepositoryName
 from crontopus_app.models import ApiToken, LoginSession, Tenant, User
@@ -33,9 +34,7 @@ def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime, key: 
     The first user becomes operator if ``loopback`` (server and client are on this machine); otherwise any stranger
     could become it. The same ``key`` with the same form, including the password, returns the same user.
     """
-    username = security.clean_username(form.username)
-    security.check_password(form.password, username)
-    email_key = clean_email(form.email)
+    username, email_key = _checked(form)
     user = User(
         tenant_id=username,
         username=username,
@@ -51,6 +50,7 @@ def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime, key: 
         if not claim.repeated:
             first = session.exec(select(func.count()).select_from(User)).one() == 0
             user.role = "operator" if first and loopback else "user"
+            _require_free(session, username, email_key)
             _insert(session, _new_tenant(username, now), user)
             claim.complete(user.id)
             after_commit(session, queue.ring, "provision_tenant", user.tenant_id)
@@ -59,11 +59,46 @@ def register(form: wire.RegisterRequest, *, loopback: bool, now: datetime, key: 
     return user
 
 
+def _checked(form: wire.RegisterRequest) -> tuple[str, str]:
+    """The clean user name and e-mail address; raises BadInput with the errors of all fields."""
+    username = form.username.strip().lower()
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: security.clean_username(form.username),
+        lambda: clean_email(form.email),
+        lambda: security.check_password(form.password, username),
+    )
+    problems: list[wire.Problem] = []
+    for check in checks:
+        try:
+            check()
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(" ".join(problem.message for problem in problems), problems=problems)
+    return username, clean_email(form.email)
+
+
+def _require_free(session: Session, username: str, email_key: str) -> None:
+    """Raises Conflict if name or address are taken. Whoever comes at the same moment is stopped by ``_insert``."""
+    taken = [name_taken(username)] if session.get(Tenant, username) else []
+    if session.exec(select(User.id).where(User.email_key == email_key)).first():
+        taken.append(email_taken())
+    if taken:
+        problems = [problem for error in taken for problem in error.problems]
+        raise Conflict(" ".join(error.message for error in taken), code=taken[0].code, problems=problems)
+
+
 def clean_email(email: str) -> str:
     """The normalised address, unique among accounts; raises BadInput for an invalid one."""
     if not EMAIL.fullmatch(email):
         raise bounds.bad("email", "Enter an e-mail address such as ann@example.org.")
     return email.lower()
+
+
+def name_taken(name: str) -> Conflict:
+    message = f"The name {name!r} is taken. Choose another name."
+    problem = wire.Problem(code="name_taken", message=message, field="username")
+    return Conflict(message, code="name_taken", problems=[problem])
 
 
 def email_taken() -> Conflict:
@@ -82,7 +117,7 @@ def _insert(session: Session, tenant: Tenant, user: User) -> None:
         session.add(tenant)
         session.flush()
     except IntegrityError as error:
-        raise Conflict(f"The name {tenant.id!r} is taken. Choose another name.", code="name_taken") from error
+        raise name_taken(tenant.id) from error
     try:
         session.add(user)
         session.flush()

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { answer, forbidden, openPage, settle } from "./page.js";
 
 const FORM = (kind) => `<form data-door="${kind}"><input name="username" value="ann"><input name="password" value="secret">
-  <p data-error="username"></p><p data-error="email"></p><p role="alert"></p><button>Go</button></form>`;
+  <p data-error="username" id="username-error"></p><p data-error="email"></p><p role="alert"></p><button>Go</button></form>`;
 const ACTS = `<button data-act="out"><i>Sign out</i></button><button data-act="in">Sign in</button><div id="toasts"></div>`;
 const LATER = "2026-03-04T12:00:00Z"; // 21:00 here
 
@@ -109,6 +109,19 @@ test("a refused registration asks for no session", async (t) => {
   assert.deepEqual(page.location.visits, []);
   assert.equal(page.$("[data-error=username]").textContent, "Use a-z.");
   assert.equal(page.alert(), "");
+});
+
+test("a field with an error is marked, described and focused until the form is sent again", async (t) => {
+  const page = await open(t, "register"), input = page.$("[name=username]");
+  const marks = () => [input.getAttribute("aria-invalid"), input.getAttribute("aria-describedby")];
+  page.server = () => answer(422, { detail: "x", errors: [{ field: "username", message: "Taken." }, { field: "email", message: "None." }] });
+  await page.submit();
+  assert.deepEqual(marks(), ["true", "username-error"]);
+  assert.equal(page.document.activeElement, input);
+  assert.deepEqual(page.all("[data-error]").map((place) => place.textContent), ["Taken.", "None."]);
+  page.server = () => answer(204);
+  await page.submit();
+  assert.deepEqual(marks(), [null, null]);
 });
 
 test("an error of a field that the form has not is shown whole", async (t) => {

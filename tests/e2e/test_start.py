@@ -52,9 +52,12 @@ def test_three_steps_complete_themselves_after_registration(
 
 
 def register(page: Page, served: Served, name: str) -> None:
-    """Registers in the browser; ends on the Start page."""
+    """Registers in the browser, first with an empty form, whose errors come all at once; ends on the Start page."""
     allow(served)
     page.goto("/register")
+    page.get_by_role("button", name="Register").click()
+    expect(page.locator("[aria-invalid=true]")).to_have_count(3)
+    expect(page.get_by_label("User name")).to_be_focused()
     page.get_by_label("User name").fill(name)
     page.get_by_label("E-mail").fill(f"{name}@example.org")
     page.get_by_label("Password").fill(PASSWORD)

@@ -59,8 +59,8 @@ def allow(served: Served) -> None:
 
 
 def is_error(message: ConsoleMessage) -> bool:
-    """Whether it is an error. Chromium logs a 401, which pages handle, as one."""
-    return message.type == "error" and "status of 401" not in message.text
+    """Whether it is an error. Chromium logs a 401 or 422, which pages handle, as one."""
+    return message.type == "error" and not any(f"status of {code}" in message.text for code in (401, 422))
 
 
 def sign_in(page: Page, name: str, path: str) -> None:

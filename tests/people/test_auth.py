@@ -75,6 +75,16 @@ def test_an_address_that_is_none_is_refused() -> None:
     assert caught.value.problems[0].field == "email"
 
 
+def test_all_errors_of_a_form_are_told_at_once() -> None:
+    with pytest.raises(BadInput) as caught:
+        register("-", "short", email="nobody")
+    assert [problem.field for problem in caught.value.problems] == ["username", "email", "password"]
+    register("alice", email="ops@example.org")
+    with pytest.raises(Conflict) as taken:
+        register("alice", email="ops@example.org")
+    assert [problem.field for problem in taken.value.problems] == ["username", "email"]
+
+
 def test_an_address_belongs_to_one_account_in_any_case() -> None:
     register("alice", email="ops@example.org")
     with pytest.raises(Conflict) as caught:

@@ -17,6 +17,8 @@ def _form_page(kind: str, sentence: str, submit: str, *fields: rx.Component, oth
         rx.el.button(submit, type="submit", class_name="primary"),
         class_name="form",
         data_door=kind,
+        # The server checks all fields at once; the browser would name one at a time.
+        no_validate=True,
     )
     foot = rx.el.p(other, class_name="door-other")
     card = rx.el.div(rx.el.h1(shell.brand()), rx.el.p(sentence), form, foot, class_name="card")
@@ -30,7 +32,7 @@ def _input(
     return rx.el.div(
         rx.el.label(label, control, class_name="field"),
         rx.el.span(hint, class_name="hint") if hint else rx.fragment(),
-        rx.el.div(class_name="wrong", custom_attrs={"data-error": name}),
+        rx.el.div(class_name="wrong", id=f"{name}-error", custom_attrs={"data-error": name}),
     )
 
 
