@@ -6,6 +6,7 @@ AgentError
 ├── ServerAway       the server did not answer, or answered with an error
 │   └── ServerBusy   the server asks to try again after ``retry_after`` seconds
 ├── FetchFailed      the repository cannot be read, so nothing may be removed
+├── RunnerFailed     cron cannot start the runner, so no line would run
 └── SchedulerFailed  the crontab cannot be read or written
     ├── Rejected     crontab(1) does not accept the new crontab
     └── Unproved     the bytes that were read may not be the crontab's, so nothing may be written
@@ -37,6 +38,10 @@ class ServerBusy(ServerAway):
 
 
 class FetchFailed(AgentError):
+    pass
+
+
+class RunnerFailed(AgentError):
     pass
 
 

@@ -6,6 +6,7 @@ A pass always sends its report. If the repository or the crontab cannot be read,
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Callable
@@ -13,13 +14,14 @@ from typing import Callable
 from agent import VERSION
 from agent.control import Control
 from agent.desired import POLICY, Desired, build, decoder_for, fingerprint
-from agent.errors import AgentError, FetchFailed, Revoked, SchedulerFailed, ServerAway, Stop, Unproved
+from agent.errors import AgentError, FetchFailed, Revoked, RunnerFailed, SchedulerFailed, ServerAway, Stop, Unproved
 from agent.host import Host, boot_id
-from agent.install import drop_jobs, missing_jobs, write_jobs
+from agent.install import drop_jobs, install_runner, missing_jobs, write_jobs
 from agent.plan import BLOCKED, CREATE, DELETE, KEEP, UPDATE, PassPlan, body, brake, confirms_prune, make_plan, written
 from agent.policy import NO_POLICY, HostPolicy, policy_of
 from agent.render import Context
 from agent.schedulers import Observed, Prepared, Scheduler
+from agent.selftest import facts_of, problem_of
 from agent.source import RepositoryAccess, Source
 from agent.spool import stuck
 from agent.state import Entry, Identity, Memory, State, keep_backup
@@ -38,6 +40,7 @@ class Pass:
     head: str = ""
     status: str = "Failed"
     message: str = ""
+    cannot_run: bool = False
     policy: HostPolicy = NO_POLICY
     policy_blob: str = ""
     fingerprint: str = ""
@@ -67,6 +70,7 @@ class Agent:
         self.prune_confirmed: str | None = None
         self.guard: Callable[[bool], None] = _ignore
         self._look, self._clock = look, clock
+        self._proved: Hashable = None
         self._sent: tuple[object, ...] | None = None
 
     def close(self) -> None:
@@ -85,6 +89,8 @@ class Agent:
                 self._steps(current, fetch, dry=False)
         except FetchFailed as problem:
             current.status, current.message = "Waiting", str(problem)
+        except RunnerFailed as problem:
+            current.status, current.message, current.cannot_run = "Failed", str(problem), True
         except SchedulerFailed as problem:
             current.status = "Blocked" if isinstance(problem, Unproved) else "Failed"
             current.message = str(problem)
@@ -128,6 +134,8 @@ class Agent:
         self._want(current, fetch)
         self._observe(current)
         self._plan(current)
+        if not dry:
+            self._prove(current)
         stopped = self._stopped(current)
         if stopped:
             current.status, current.message = stopped
@@ -185,6 +193,27 @@ class Agent:
         current.plan = make_plan(current.desired.entries, memory.entries, before.entries)
         lines = body(current.desired.entries.values(), memory.migrated)
         current.prepared = self.scheduler.prepare(before, lines, self.host.zone if self.host.cron_tz else "")
+
+    def _prove(self, current: Pass) -> None:
+        """Raises ``RunnerFailed`` if cron cannot start the runner and installing it again does not help.
+
+        Starts it once an hour, and after each change of what it needs.
+        """
+        state, hour = self.state, int(current.started.timestamp()) // 3600
+        if not any(entry.lines for entry in current.desired.entries.values()):
+            return
+        if self._proved == (hour, facts_of(state.runner, state.runner_cache)):
+            return
+        problem = problem_of(state.runner)
+        if problem:
+            try:
+                install_runner(state, self.identity)
+                problem = problem_of(state.runner)
+            except OSError as failed:
+                problem = f"{problem}; it cannot be installed again: {failed}"
+        if problem:
+            raise RunnerFailed(problem)
+        self._proved = (hour, facts_of(state.runner, state.runner_cache))
 
     def _stopped(self, current: Pass) -> tuple[str, str] | None:
         """Status and reason if the plan must not be applied: freeze, prune limit, or drift that is only reported."""
@@ -300,6 +329,11 @@ def _ignore(_writing: bool) -> None:
     """The guard of an agent without a daemon."""
 
 
+def _unaffected(current: Pass) -> tuple[str, ...]:
+    """The kinds of steps with an outcome of their own, although the pass was not applied."""
+    return (BLOCKED,) if current.cannot_run else (KEEP, BLOCKED)
+
+
 _DONE = {CREATE: "Applied", UPDATE: "Applied", DELETE: "Applied", KEEP: "Kept"}
 
 
@@ -312,7 +346,7 @@ def _outcome(kind: str, entry: Entry, reason: str, current: Pass, installed: Ent
     if entry.standing == "broken":
         outcome = "Failed"
         text = f"{entry.problem} (the last valid version stays installed)" if entry.lines else entry.problem
-    elif current.status in ("Waiting", "Blocked", "Failed") and kind not in (KEEP, BLOCKED):
+    elif current.status in ("Waiting", "Blocked", "Failed") and kind not in _unaffected(current):
         outcome, text = current.status, current.message
     elif kind == DELETE:
         text = f"removed: {reason}"

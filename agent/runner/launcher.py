@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import importlib.util
 import marshal
+import shlex
 import sys
 
 # `_imp.source_hash` is built into the interpreter. It detects damage, with which `marshal` could crash.
 HEAD = """\
-#!{python} -IS
-# Written by crontopus-agent. The runner is the comments below; run-job.cache is the same, compiled.
+{start}# Written by crontopus-agent. The runner is the comments below; run-job.cache is the same, compiled.
 
 
 def load():
@@ -37,7 +37,9 @@ def load():
 
 exec(load())
 """
-HEAD_LINES = HEAD.count("\n")
+HEAD_LINES = HEAD.count("\n") + 1
+# What the kernel accepts as a first line; a path with a blank would be cut there.
+LONGEST_START = 120
 
 
 def compiled(source: bytes, path: str) -> bytes:
@@ -48,7 +50,7 @@ def compiled(source: bytes, path: str) -> bytes:
 def program(source: bytes, python: str, cache: bytes) -> bytes:
     """The contents of ``run-job`` for this interpreter and this compiled copy."""
     head = HEAD.format(
-        python=python,
+        start=_start(python),
         version=sys.version,
         key=int.from_bytes(importlib.util.MAGIC_NUMBER, "little"),
         digest=importlib.util.source_hash(cache),
@@ -56,3 +58,13 @@ def program(source: bytes, python: str, cache: bytes) -> bytes:
     )
     body = b"".join(b"#" + line for line in source.splitlines(keepends=True))
     return head.encode("utf-8", "surrogateescape") + body
+
+
+def _start(python: str) -> str:
+    """The lines that make this interpreter run the file. Where the kernel cannot, the shell does it.
+
+    For Python the second line is then a text between three quotes, without effect.
+    """
+    if not any(letter.isspace() for letter in python) and len(python) < LONGEST_START:
+        return f"#!{python} -IS\n"
+    return f"#!/bin/sh\n'''exec' {shlex.quote(python)} -IS \"$0\" \"$@\"; ' ''' "

@@ -987,6 +987,9 @@ def open_standard_files() -> None:
 
 def main(arguments: list) -> int:
     open_standard_files()
+    if arguments == ["--selftest"]:  # the agent sees that cron can start this file
+        os.write(1, b"ok\n")
+        return 0
     ids = [text for text in arguments if text != "--manual"]
     if len(ids) != 1 or set(ids[0]) - set("0123456789abcdef-"):
         print_error("usage: run-job [--manual] JOB-ID")

@@ -250,6 +250,30 @@ def test_a_crontab_file_that_is_a_folder_is_told(tmp_path: Path) -> None:
         CrontabFile(tmp_path).read()
 
 
+# -- the runner ---------------------------------------------------------------------------------------
+
+
+def test_a_runner_that_was_deleted_is_installed_again(box: Box) -> None:
+    box.push({A: manifest("a")})
+    good = box.state.runner.read_bytes()
+    box.state.runner.unlink()
+    assert box.once().status == "Kept"
+    assert box.state.runner.read_bytes() == good
+
+
+def test_lines_that_cron_cannot_start_are_failed_also_those_that_were_applied(box: Box) -> None:
+    box.push({A: manifest("a")})
+    before = box.text()
+    box.state.runner.unlink()
+    box.state.runner.mkdir()
+    report = box.push({B: manifest("b")})
+    assert (report.status, box.outcomes(report), box.text()) == ("Failed", {A: "Failed", B: "Failed"}, before)
+    assert f"cron cannot start {box.state.runner} (exit code 126" in box.reasons(report)
+    assert "cannot be installed again" in box.reasons(report)
+    box.state.runner.rmdir()
+    assert box.outcomes(box.once()) == {A: "Kept", B: "Applied"}
+
+
 # -- drift ----------------------------------------------------------------------------------------------
 
 

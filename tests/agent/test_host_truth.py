@@ -1,4 +1,4 @@
-"""Zone and user as cron sees them, on a machine of its own: the agent's environment lies."""
+"""Zone, user and runner as cron sees them, on a machine of its own: the agent's environment lies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from agent.schedulers import crontab_text
 from tests.agent.spools import Host, hosted
-from tests.agent.twin import Twin, manifest, running
+from tests.agent.twin import ENROLLMENT, Twin, manifest, running
 from tests.fixtures.processes import wait_until
 
 A = "production/a.yaml"
@@ -62,3 +62,25 @@ def test_a_running_agent_follows_the_hosts_zone(host: Host) -> None:
     agent.send_signal(signal.SIGUSR1)
     host.twin.wait_for(lambda: host.twin.reports[-1]["timezone"] == "Asia/Tokyo")
     assert b"\n0 9 * * * " in (crontab_text.block(host.stored or b"") or b"")
+
+
+def test_a_line_that_cannot_run_is_not_written(host: Host) -> None:
+    host.machine.run("mount", "-t", "tmpfs", "-o", "noexec,mode=777", "tmpfs", f"/run/{host.user}")
+    host.enroll()
+    host.twin.push({A: manifest("a")})
+    code, output = host.agent("once")
+    assert (code, host.stored) == (1, None)
+    assert "mounted noexec? Choose another one with --state" in output
+    assert host.twin.reports[-1]["entries"][0]["outcome"] == "Failed"
+
+
+def test_an_agent_in_a_folder_with_a_blank_writes_lines_that_run(host: Host) -> None:
+    folder = f"/run/{host.user}/my venv"
+    host.machine.run("mkdir", folder)
+    host.machine.run("mount", "--bind", str(Path(sys.prefix)), folder)
+    agent = (*host.words, f"{folder}/bin/python", "-m", "agent.main", "--state", host.state)
+    host.machine.run(*agent, "enroll", "--url", host.twin.url, "--token", ENROLLMENT, "--machine-id", "m1")
+    host.twin.push({A: manifest("a", command="echo here", spec="  checkin: {enabled: false}\n")})
+    host.machine.run(*agent, "once")
+    line = next(line for line in (host.stored or b"").splitlines() if b"run-job" in line).decode()
+    assert host.machine.run(*host.words, "sh", "-c", line.split(" ", 5)[5]) == b"here\n"

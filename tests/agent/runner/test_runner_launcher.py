@@ -71,6 +71,18 @@ def test_whatever_became_of_the_compiled_copy(damage: Callable[[State], None], h
     runs(host)
 
 
+@pytest.mark.parametrize("folder", ["my venv", 'it\'s "$HOME"', "deep/" * 30 + "venv"])
+def test_a_python_in_a_folder_that_a_first_line_cannot_name(folder: str, host: RunnerHost, state: State) -> None:
+    python = host.folder / folder / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    program = launcher.program(RUNNER.read_bytes(), str(python), state.runner_cache.read_bytes())
+    state.runner.write_bytes(program)
+    runs(host)
+    forget(state)
+    runs(host)
+
+
 @pytest.mark.parametrize("python", interpreters())
 def test_another_python_compiles_the_comments(python: str, host: RunnerHost, state: State) -> None:
     _, rest = state.runner.read_text().split("\n", 1)
