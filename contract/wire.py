@@ -126,6 +126,14 @@ class JobSaved:
 
 
 @dataclass(frozen=True)
+class JobsSaved:
+    """Edits of many jobs in one commit; ``commit`` is empty while it is pending, or if nothing had to be changed."""
+
+    commit: str
+    changes: list[ChangeStatus]
+
+
+@dataclass(frozen=True)
 class HistoryEntry:
     commit: Commit
     diff: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, ConfigDict
@@ -16,7 +16,7 @@ from crontopus_app.api.idempotency import IdempotencyKey
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading
 from crontopus_app.forge.configured import forge
-from crontopus_app.jobs import changes, edits, history
+from crontopus_app.jobs import bulk, changes, edits, history
 from crontopus_app.monitoring.why_facts import NEXT
 from crontopus_app.queries import jobs, ping_urls, plans
 from crontopus_app.queries.why import why
@@ -36,6 +36,12 @@ class Forecast:
 class Version(BaseModel):
     model_config = ConfigDict(extra="forbid")
     sha: str
+
+
+class BulkEdit(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    action: Literal["pause", "resume", "delete"]
+    jobs: list[str]
 
 
 class NewNamespace(BaseModel):
@@ -64,6 +70,15 @@ def create_job(
     else:
         change = changes.save(edits.create, actor, {"namespace": namespace} | body, now, key=key)
     return _saved(change, actor, now, response)
+
+
+@router.post("/jobs/bulk")
+def edit_jobs(form: BulkEdit, actor: JobWriter, now: Now, response: Response) -> wire.JobsSaved:
+    """Pauses, resumes or deletes up to 200 jobs (``namespace/name``) in one commit: all of them or none."""
+    done = bulk.apply(actor, form.action, bulk.places(form.jobs), now)
+    if any(change.state == "pending" for change in done.changes):
+        response.status_code = 202
+    return wire.JobsSaved(done.commit, done.changes)
 
 
 @router.get("/jobs/{namespace}/{name}")

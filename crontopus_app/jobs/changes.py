@@ -135,6 +135,17 @@ def wait(change_id: str, timeout_s: float = WAIT_S) -> wire.ChangeStatus:
         time.sleep(POLL_S)
 
 
+def status(session: Session, change_id: str) -> wire.ChangeStatus:
+    """The change as it is now, without the hosts that applied it."""
+    return shape(session.get_one(Change, change_id))
+
+
+def statuses(change_ids: Sequence[str]) -> list[wire.ChangeStatus]:
+    """The changes as they are now, in this order, without the hosts that applied them."""
+    with reading() as session:
+        return [status(session, change_id) for change_id in change_ids]
+
+
 def _is_indexed(session: Session, row: Change) -> bool:
     """Whether the index includes the change's commit."""
     tenant = session.get(Tenant, row.tenant_id)

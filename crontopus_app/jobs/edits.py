@@ -205,6 +205,17 @@ def _revert(session: Session, actor: Actor, old: Version, now: datetime) -> Subm
     return changes.submit(session, actor, "create", old.path, message, now, content=old.content)
 
 
+def create_again(session: Session, actor: Actor, path: str, content: bytes, now: datetime) -> Submitted:
+    """Creates a deleted file with the content that it had. Raises BadInput, Conflict."""
+    actor.require("write:jobs")
+    label = path.removesuffix(".yaml")
+    decoded = _read(session, actor, content, path)
+    if decoded.manifest is not None:
+        _check_id(session, actor, decoded.manifest.id, path)
+    audit.record(session, actor, "job.create", label, now)
+    return changes.submit(session, actor, "create", path, f"Restore job {label}", now, content=content)
+
+
 def create_namespace(session: Session, actor: Actor, name: str, now: datetime, *, key: str = "") -> Submitted:
     """Creates a folder. For a repeated ``key``, returns the change of the first request. Raises BadInput, Conflict."""
     actor.require("write:jobs")

@@ -16,7 +16,8 @@ from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 from crontopus_app.monitoring import slots
 from crontopus_app.monitoring.instances import instance
 from crontopus_app.monitoring.state import worst
-from crontopus_app.queries import search_sources
+from crontopus_app.queries import job_filter, search_sources
+from crontopus_app.queries.job_filter import JobFilter
 
 SYSTEM = frozenset({"discovered", "default"})
 _Instance = tuple[Monitor, Endpoint | None]
@@ -25,13 +26,14 @@ _Instance = tuple[Monitor, Endpoint | None]
 def list_all(
     session: Session, actor: Actor, *, namespace: str | None = None, text: str | None = None, now: datetime
 ) -> wire.JobList:
-    """The tenant's jobs by namespace and name, including invalid files. ``text`` filters them like the search."""
+    """The tenant's jobs by namespace and name, including invalid files. ``text`` filters them (``job_filter``)."""
     actor.require("read:jobs")
     tenant = session.get(Tenant, actor.tenant_id)
     rows = rows_of(session, actor.tenant_id, namespace, manifests=bool(text))
+    wanted = job_filter.parse(text or "")
     if text:
-        rows = [row for row in rows if _matches(row, text.lower().split())]
-    shaped = _shapes(session, actor.tenant_id, rows, now)
+        rows = [row for row in rows if _fits(row, wanted)]
+    shaped = [job for job in _shapes(session, actor.tenant_id, rows, now) if wanted.fits_job(job.state, job.endpoints)]
     return wire.JobList(shaped, len(shaped), "git", tenant.repository if tenant else "")
 
 
@@ -41,9 +43,10 @@ def count(session: Session, actor: Actor) -> int:
     return session.exec(select(func.count()).where(JobIndex.tenant_id == actor.tenant_id)).one()
 
 
-def _matches(row: JobIndex, search_words: Sequence[str]) -> bool:
-    text = f"{row.namespace}/{row.name} {row.path} {search_sources.words(row.manifest or {})}".lower()
-    return all(word in text for word in search_words)
+def _fits(row: JobIndex, wanted: JobFilter) -> bool:
+    manifest = row.manifest or {}
+    text = f"{row.namespace}/{row.name} {row.path} {search_sources.words(manifest)}".lower()
+    return wanted.fits_file(row.namespace, manifest.get("labels") or {}, text)
 
 
 def get(session: Session, actor: Actor, namespace: str, name: str, now: datetime) -> wire.JobDetail:

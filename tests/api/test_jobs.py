@@ -98,6 +98,59 @@ def test_a_job_is_created_read_edited_and_deleted(client: TestClient, committed:
     assert "production/backup.yaml" not in repo.files()
 
 
+def bulk(client: TestClient, action: str, *names: str) -> Any:
+    return client.post("/api/jobs/bulk", json={"action": action, "jobs": [f"production/{name}" for name in names]})
+
+
+def states(client: TestClient) -> dict[str, bool]:
+    return {job["name"]: job["paused"] for job in client.get("/api/jobs").json()["jobs"]}
+
+
+def test_many_jobs_are_paused_resumed_and_deleted_by_one_commit_each(
+    client: TestClient, committed: None, repo: Repo
+) -> None:
+    for name in ("a", "b", "c"):
+        assert post(client, name=name).status_code == 201
+    before = len(repo.commits())
+    paused = bulk(client, "pause", "a", "b")
+    assert (paused.status_code, paused.json()["commit"]) == (200, repo.commits()[0].sha)
+    assert (len(repo.commits()), states(client)) == (before + 1, {"a": True, "b": True, "c": False})
+    again = bulk(client, "pause", "a", "b", "c").json()
+    assert [change["path"] for change in again["changes"]] == ["production/c.yaml"]
+    assert bulk(client, "pause", "a").json() == {"commit": "", "changes": []}
+    assert bulk(client, "resume", "a", "b", "c").status_code == 200
+    assert (len(repo.commits()), set(states(client).values())) == (before + 3, {False})
+    assert bulk(client, "delete", "a", "c").status_code == 200
+    assert (len(repo.commits()), list(states(client))) == (before + 4, ["b"])
+
+
+def test_of_many_jobs_all_are_changed_or_none(client: TestClient, committed: None, repo: Repo) -> None:
+    assert post(client, name="a").status_code == 201
+    commits = len(repo.commits())
+    refused = bulk(client, "pause", "a", "none")
+    assert (refused.status_code, refused.json()["code"]) == (422, "not_changed")
+    assert refused.json()["errors"][0]["message"] == "production/none: No job production/none."
+    assert (len(repo.commits()), states(client)) == (commits, {"a": False})
+
+
+@pytest.mark.parametrize("jobs", [[], ["a"], ["a/b/c"], [f"production/{number}" for number in range(201)]])
+def test_a_bulk_edit_of_no_or_too_many_jobs_is_422(client: TestClient, anna: Member, jobs: list[str]) -> None:
+    assert client.post("/api/jobs/bulk", json={"action": "pause", "jobs": jobs}).status_code == 422
+    assert client.post("/api/jobs/bulk", json={"action": "burn", "jobs": ["a/b"]}).status_code == 422
+
+
+def test_the_list_is_filtered_by_label_host_state_and_text(client: TestClient, committed: None) -> None:
+    post(client, name="a", labels={"env": "prod"}, agent={"endpoints": ["nowhere"]})
+    post(client, name="b", labels={"env": "test"})
+
+    def found(text: str) -> list[str]:
+        return [job["name"] for job in client.get("/api/jobs", params={"text": text}).json()["jobs"]]
+
+    assert [found(f"label:env={env}") for env in ("prod", "test", "*")] == [["a"], ["b"], ["a", "b"]]
+    assert (found("host:none"), found("host:*-host"), found("state:waiting ns:prod*")) == (["a"], ["b"], ["a", "b"])
+    assert (found("state:healthy"), found("backup.sh label:env=prod"), found("no:prefix")) == ([], ["a"], [])
+
+
 def test_a_commit_that_takes_longer_is_202_with_an_address(client: TestClient, anna: Member) -> None:
     """Nobody commits here: the request waits for as long as any."""
     made = post(client)

@@ -88,6 +88,7 @@ def body_for(path: str) -> object:
     bodies: dict[str, object] = {
         "/api/tokens": {"name": "x", "scopes": ["read:tokens"]},
         "/api/namespaces": {"name": "x"},
+        "/api/jobs/bulk": {"action": "pause", "jobs": ["production/x"]},
         "/api/repository/credentials": {"name": "x"},
         "/api/jobs/{namespace}/{name}/revert": {"sha": "0" * 40},
         "/api/enrollment-tokens": {"name": "x"},
