@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, inspect, or_, select, tuple_
 from sqlmodel import col
 
 from crontopus_app.base import rates
@@ -156,17 +156,17 @@ def _entries(actor: Actor, tenant: Tenant, forge: Forgejo, head: str | None, now
 
 
 def _rows(table: type[Any], tenant_id: str) -> Iterator[Any]:
-    """The tenant's rows by id, each page in a short transaction."""
-    key = col(table.id)
-    after = ""
+    """The tenant's rows by their primary key, each page in a short transaction."""
+    keys = [column for column in inspect(table).primary_key if column.name != "tenant_id"]
+    query = _columns(table).where(table.tenant_id == tenant_id).order_by(*keys).limit(PAGE)
+    after: tuple[Any, ...] = ()
     while True:
         with reading() as session:
-            query = _columns(table).where(table.tenant_id == tenant_id, key > after)
-            rows = session.execute(query.order_by(key).limit(PAGE)).all()
+            rows = session.execute(query.where(tuple_(*keys) > after) if after else query).all()
         yield from rows
         if len(rows) < PAGE:
             return
-        after = rows[-1].id
+        after = tuple(rows[-1]._mapping[column.name] for column in keys)
 
 
 def _columns(table: type[Any]) -> Any:
@@ -227,4 +227,4 @@ def _line(row: Any) -> bytes:
 
 
 def _plain(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else value.decode(errors="replace")
+    return value.isoformat() if isinstance(value, date) else value.decode(errors="replace")

@@ -7,6 +7,7 @@ import json
 import secrets
 import subprocess
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import Forbidden, RateLimited
 from crontopus_app.forge.client import Forgejo, ForgeUnavailable
 from crontopus_app.jobs.index import index
-from crontopus_app.models import Endpoint, Run, Tenant, User
+from crontopus_app.models import Endpoint, Run, RunDay, Tenant, User
 from crontopus_app.people import auth, tokens
 from crontopus_app.queries import export
 from tests.cast import NOON, add_endpoint, add_job, join
@@ -65,6 +66,24 @@ def furnished(alice: Actor, forge: Forgejo, repo: Repo) -> Actor:
         tokens.create_api(session, alice, wire.ApiTokenRequest("ci", ["read:runs"]), NOON)
         tokens.create_enrollment(session, alice, wire.EnrollmentTokenRequest("hosts"), NOON)
     return alice
+
+
+def test_the_days_of_removed_runs_are_there_in_pages(furnished: Actor, forge: Forgejo) -> None:
+    first = NOON.date()
+    with writing() as session:
+        for number in range(export.PAGE + 1):
+            session.add(
+                RunDay(
+                    tenant_id=furnished.tenant_id,
+                    job_id="j",
+                    source_id="s",
+                    day=first + timedelta(days=number),
+                    job_name="backup",
+                    namespace="production",
+                )
+            )
+    days = [one["day"] for one in lines(download(furnished, forge), "days.jsonl")]
+    assert days == [str(first + timedelta(days=number)) for number in range(export.PAGE + 1)]
 
 
 def test_all_of_it_is_there(furnished: Actor, forge: Forgejo, repo: Repo) -> None:
