@@ -31,8 +31,8 @@ class CrontabStore(Protocol):
         """The crontab, or None if there is none."""
         ...
 
-    def write(self, data: bytes) -> None:
-        """Replaces the crontab atomically."""
+    def write(self, data: bytes, before: bytes | None = None) -> None:
+        """Replaces the crontab atomically. Writes nothing and raises if it is no more ``before``, which was read."""
         ...
 
     def clear(self) -> None:
@@ -92,7 +92,7 @@ class Crontab:
         if (self.store.read() or b"") != prepared.before.content:
             raise SchedulerFailed(CHANGED_MEANWHILE)
         backup(prepared.before.content)
-        self._write_and_compare(prepared.content)
+        self._write_and_compare(prepared.content, prepared.before.content)
 
     def discover(self, content: bytes, titles: Mapping[str, str]) -> list[CrontabLine]:
         return crontab_lines.lines_for_report(content, titles)
@@ -104,27 +104,28 @@ class Crontab:
             return ""
         backup(data)
         if rest or not remove_empty:
-            return self._write_whole(rest)
+            return self._write_whole(rest, data)
         self.store.clear()
         return ""
 
     def restore(self, content: bytes, backup: Callable[[bytes], object]) -> str:
-        backup(self.store.read() or b"")
-        return self._write_whole(content)
+        before = self.store.read() or b""
+        backup(before)
+        return self._write_whole(content, before)
 
-    def _write_whole(self, content: bytes) -> str:
+    def _write_whole(self, content: bytes, before: bytes) -> str:
         """Writes ``content``; with a newline at its end if it is not accepted without one, and then says so."""
         try:
-            self._write_and_compare(content)
+            self._write_and_compare(content, before)
         except Rejected:
             if not content or content.endswith(b"\n"):
                 raise
-            self._write_and_compare(content + b"\n")
+            self._write_and_compare(content + b"\n", before)
             return NEWLINE_ADDED
         return ""
 
-    def _write_and_compare(self, content: bytes) -> None:
-        self.store.write(content)
+    def _write_and_compare(self, content: bytes, before: bytes) -> None:
+        self.store.write(content, before)
         if (self.store.read() or b"") != content:
             raise SchedulerFailed("the crontab differs from what was just written: another program changes it too")
 

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from pathlib import Path
 
 from agent.errors import SchedulerFailed
+from agent.schedulers.base import CHANGED_MEANWHILE
 from agent.state import write_atomic
 
 
@@ -26,8 +27,10 @@ class CrontabFile:
         except OSError as problem:
             raise SchedulerFailed(f"{self._file} cannot be read: {problem.strerror}") from problem
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, before: bytes | None = None) -> None:
         """Replaces the file atomically; its mode and owner stay."""
+        if before is not None and (self.read() or b"") != before:
+            raise SchedulerFailed(CHANGED_MEANWHILE)
         try:
             mode, owner = self._mode_and_owner()
             write_atomic(self._file, data, mode)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from pathlib import Path
 
+from agent.errors import SchedulerFailed
+from agent.schedulers.base import CHANGED_MEANWHILE
+
 
 class MemoryCrontab:
     name = "memory"
@@ -17,7 +20,9 @@ class MemoryCrontab:
     def read(self) -> bytes | None:
         return self.data
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, before: bytes | None = None) -> None:
+        if before is not None and (self.read() or b"") != before:
+            raise SchedulerFailed(CHANGED_MEANWHILE)
         self.data = data
         self.writes += 1
 

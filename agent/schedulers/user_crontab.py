@@ -12,18 +12,22 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from agent.errors import Rejected, SchedulerFailed, Unproved
 from agent.host import user_name
-from agent.schedulers import crontab_banner
+from agent.schedulers import crontab_banner, crontab_install
+from agent.schedulers.base import CHANGED_MEANWHILE
 
 SPOOLS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs", "/etc/crontabs")
 _SECONDS = 20
 # An editor that copies the file and changes nothing. crontab(1) appends the file's name, which becomes $0.
 _COPYING_EDITOR = """sh -c 'cat "$0" > "$CRONTOPUS_COPY"'"""
 _NO_FILE = rb"can't open ('?[^\n]*'?: no such file or directory|your crontab file\.?)"
+
+Answer = TypeVar("Answer")
 
 
 class UserCrontab:
@@ -52,15 +56,15 @@ class UserCrontab:
         self._banner, rest = crontab_banner.split(data or b"")
         return None if data is None else rest
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, before: bytes | None = None) -> None:
         """Installs ``data``. A banner stays on top once, whether this crontab(1) adds it or not."""
-        if not self._banner or self._is_banner_added():
-            self._install(data)
+        banner = b"" if not self._banner or self._is_banner_added() else self._banner
+        self._install(banner + data, lambda: before is None or (self.read() or b"") == before)
+        if not banner:
             return
-        self._install(self._banner + data)
-        if crontab_banner.split(self._file() or b"")[1] == self._banner + data:
+        if crontab_banner.split(self._file() or b"")[1] == banner + data:
             self._adds_banner = True
-            self._install(data)
+            self._install(data, lambda: True)
 
     def clear(self) -> None:
         if self._listing() is not None:
@@ -132,27 +136,37 @@ class UserCrontab:
 
     # -- crontab(1) -----------------------------------------------------------------------------------
 
-    def _install(self, data: bytes) -> None:
-        with tempfile.NamedTemporaryFile(prefix="crontopus-") as file:
-            file.write(data)
-            file.flush()
-            answer = self._run(file.name)
+    def _install(self, data: bytes, unchanged: Callable[[], bool]) -> None:
+        answer = None
+        if crontab_install.is_compiled(self._program):
+            answer = self._guarded(lambda: crontab_install.install(self._program, data, _environment({}), unchanged))
+        elif not unchanged():
+            raise SchedulerFailed(CHANGED_MEANWHILE)
+        if answer is None or answer.returncode != 0:
+            answer = self._install_file(data)
         if answer.returncode != 0:
             message = answer.stderr.decode("utf-8", "replace").strip()
             raise Rejected(f"crontab(1) rejected the new crontab: {message}")
 
+    def _install_file(self, data: bytes) -> subprocess.CompletedProcess[bytes]:
+        with tempfile.NamedTemporaryFile(prefix="crontopus-") as file:
+            file.write(data)
+            file.flush()
+            return self._run(file.name)
+
     def _run(self, argument: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
         if not self._program:
             raise SchedulerFailed("this host has no crontab program: install cron, then restart the agent")
-        try:
-            return subprocess.run(
-                [self._program, argument],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                env=_environment(variables),
-                timeout=_SECONDS,
-                check=False,
+        words, environment = [self._program, argument], _environment(variables)
+        return self._guarded(
+            lambda: subprocess.run(
+                words, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=_SECONDS, check=False
             )
+        )
+
+    def _guarded(self, run: Callable[[], Answer]) -> Answer:
+        try:
+            return run()
         except (OSError, subprocess.TimeoutExpired) as problem:
             raise SchedulerFailed(f"crontab(1) cannot be run: {problem}") from problem
 

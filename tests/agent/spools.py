@@ -13,6 +13,7 @@ from tests.agent.twin import ENROLLMENT, Twin
 from tests.fixtures.machines import Machine
 
 CHECKOUT = Path(__file__).parents[2]
+SPOOL = Path("/var/spool/cron/crontabs")
 UID = 12345
 # What the agent's environment says is not true for cron.
 LIES = ("TZ=Asia/Kolkata", "LOGNAME=root", "USER=root")
@@ -28,7 +29,7 @@ class Host:
 
     def __init__(self, machine: Machine, user: str, twin: Twin, process: subprocess.Popen[bytes]) -> None:
         self.machine, self.user, self.twin, self._process = machine, user, twin, process
-        self.file = Path(f"/proc/{machine.pid}/root/var/spool/cron/crontabs/{user}")
+        self.file = Path(f"/proc/{machine.pid}/root{SPOOL}/{user}")
         self.state = f"/run/{user}/state"
         self.words = _as(user)
 
@@ -51,12 +52,16 @@ class Host:
         """The bytes of the spool file, None if there is none."""
         return self.file.read_bytes() if self.file.exists() else None
 
+    def install(self, data: bytes) -> None:
+        """Another program installs a crontab with crontab(1)."""
+        self.machine.run(*self.words, "crontab", "-", data=data)
+
     def store(self, data: bytes | None) -> None:
         """Puts the file straight into the spool, past crontab(1)."""
         self.file.unlink(missing_ok=True)
         if data is not None:
             self.file.write_bytes(data)
-            self.machine.run("chown", f"{self.user}:crontab", f"/var/spool/cron/crontabs/{self.user}")
+            self.machine.run("chown", f"{self.user}:crontab", f"{SPOOL}/{self.user}")
             self.file.chmod(0o600)
 
 

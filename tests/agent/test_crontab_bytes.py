@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.schedulers import crontab_banner, crontab_text
-from tests.agent.spools import BANNER, Host, hosted
+from tests.agent.spools import BANNER, SPOOL, Host, hosted
 from tests.agent.twin import Twin, manifest, running
 
 A, B = "production/a.yaml", "production/b.yaml"
@@ -81,7 +83,7 @@ CRONTABS = st.builds(
 ).filter(lambda data: not crontab_text.spans(data))
 
 
-@settings(max_examples=5)
+@settings(max_examples=4)
 @given(CRONTABS)
 @example(None)
 @example(b"")
@@ -107,3 +109,42 @@ def test_a_user_is_told_which_bytes_cannot_be_known_and_how_to_mend_that(host: H
 
 def test_leaving_tells_of_the_newline_that_crontab_wants(host: Host) -> None:
     assert "The crontab had no newline at its end" in live(host, b"0 1 * * * x")
+
+
+# Prints the reason why nothing was written, and what the crontab is then.
+LATE_WRITE = """
+from agent.errors import SchedulerFailed
+from agent.schedulers import UserCrontab
+crontab = UserCrontab()
+try:
+    crontab.write(b"0 2 * * * ours\\n", b"0 1 * * * as it was read\\n")
+except SchedulerFailed as problem:
+    print(problem)
+print(crontab.read())
+"""
+
+
+def test_crontab_is_stopped_before_it_installs_over_a_change(host: Host) -> None:
+    host.store(b"0 1 * * * just typed\n")
+    said = host.machine.run(*host.words, sys.executable, "-c", LATE_WRITE).decode()
+    assert said == "the crontab changed during this pass; the next pass starts again\nb'0 1 * * * just typed\\n'\n"
+    assert host.stored == b"0 1 * * * just typed\n"
+    assert host.machine.run("ls", "-A", str(SPOOL)).decode().split() == [host.user]
+
+
+def test_another_writer_loses_nothing_to_the_agent(host: Host) -> None:
+    theirs = b"0 1 * * * start\n"
+    host.store(theirs)
+    host.enroll()
+    for number in range(6):
+        theirs = f"0 1 * * * theirs {number}\n".encode()
+        host.twin.push({A: manifest("a", schedule=f"{number} 1 * * *")})
+        writer = threading.Timer(number * 0.03, host.install, (theirs,))
+        writer.start()
+        host.agent("once")
+        writer.join()
+        code, output = host.agent("once")
+        assert (code, rest_of(host.stored)) == (0, theirs), output
+        assert (host.stored or b"").count(b"run-job") == 2
+    host.agent("leave")
+    assert rest_of(host.stored) == theirs

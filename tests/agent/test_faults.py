@@ -204,7 +204,7 @@ def test_a_write_that_did_not_arrive_is_failed_and_done_again(box: Box) -> None:
     box.twin.push({A: manifest("a")})
 
     class Forgetful(MemoryCrontab):
-        def write(self, data: bytes) -> None:
+        def write(self, data: bytes, before: bytes | None = None) -> None:
             self.writes += 1
             self.data = data if self.writes > 1 else self.data
 

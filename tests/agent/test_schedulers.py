@@ -214,6 +214,13 @@ def test_what_changed_since_it_was_observed_is_not_overwritten(crontab: Crontab)
     assert (crontab.observe(None).content, backups) == (b"0 1 * * * just typed\n", [])
 
 
+def test_what_changes_during_the_backup_is_not_overwritten(crontab: Crontab) -> None:
+    prepared = crontab.prepare(crontab.observe(None), [ENTRY])
+    with pytest.raises(SchedulerFailed, match="changed during this pass"):
+        crontab.apply(prepared, lambda _: crontab.store.write(b"0 1 * * * just typed\n"))
+    assert crontab.observe(None).content == b"0 1 * * * just typed\n"
+
+
 def test_an_edited_entry_is_drift(crontab: Crontab) -> None:
     prepared = crontab.prepare(crontab.observe(None), [ENTRY])
     crontab.store.write(prepared.content.replace(b"0 2", b"0 3"))
