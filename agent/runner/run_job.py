@@ -3,7 +3,8 @@
 
 The agent installs this file as ``<state>/bin/run-job``; ``<state>/jobs/JOB-ID.json`` describes the job. It needs only
 Python 3.8 and the standard library. Monitoring does not change the job: the command starts before anything is written
-or sent, and the runner exits with the command's exit code.
+or sent, and the runner exits with the command's exit code. Whatever fails in the runner, the command runs: without what
+has failed, or, if no process or file is left, unmonitored in place of the runner.
 
 Processes: the *runner* reads the command's output and enforces its limits; the *command* leads its own process group;
 the *guard* ends that group if the runner is killed; *senders* send check-ins. Only the runner and the command hold
@@ -22,6 +23,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from typing import NoReturn
 else:
     import _signal as signal  # the `signal` module without its enumerations, which take 4 ms at every start
 
@@ -73,6 +75,21 @@ class Ignoring:
 
     def __exit__(self, kind: object, problem: object, trace: object) -> bool:
         return isinstance(problem, self.kind)
+
+
+class Noting:
+    """Adds the exception of the ``with`` block to ``problems``, and goes on after the block."""
+
+    def __init__(self, problems: list) -> None:
+        self.problems = problems
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, problem: object, trace: object) -> bool:
+        if isinstance(problem, Exception):
+            self.problems.append(problem)
+        return isinstance(problem, Exception)
 
 
 # -- the job ---------------------------------------------------------------------------------------
@@ -461,8 +478,9 @@ class RunCheckins:
         """Writes the check-ins to the spool, and sends them from a separate process."""
         if self.monitored:
             for checkin in checkins:
-                if not checkin.spooled:
-                    checkin.spool()
+                with Ignoring(Exception):  # what is not on disk can still be sent
+                    if not checkin.spooled:
+                        checkin.spool()
             detach(lambda: send(list(checkins)))
 
 
@@ -481,12 +499,15 @@ def close_files(keep: tuple = ()) -> None:
         low = file + 1
 
 
-def detach(work, keep: tuple = ()) -> None:
-    """Runs ``work`` in a detached process: own session, no terminal, no inherited files but ``keep``."""
+def detach(work, keep: tuple = ()) -> bool:
+    """Runs ``work`` in a detached process: own session, no terminal, no inherited files but ``keep``.
+
+    False if the host has no process left.
+    """
     child = os.fork()
     if child:
-        os.waitpid(child, 0)
-        return
+        return os.waitpid(child, 0)[1] == 0
+    code = 1
     try:
         os.setsid()
         if os.fork() == 0:
@@ -496,8 +517,9 @@ def detach(work, keep: tuple = ()) -> None:
             os.chdir("/")
             close_files(keep)
             work()
+        code = 0
     finally:
-        os._exit(0)
+        os._exit(code)
 
 
 def adopt_orphans() -> None:
@@ -644,9 +666,10 @@ def start_command(job: dict, environment: dict, user: tuple | None) -> tuple:
     return child, out[0], err[0]
 
 
-def become_command(job: dict, environment: dict, user: tuple | None) -> None:
+def become_command(job: dict, environment: dict, user: tuple | None) -> NoReturn:
     """Replaces this process with the job's shell. Raises OSError or ValueError if it cannot."""
-    os.setsid()
+    with Ignoring(PermissionError):  # it leads a group already, if it was not forked for the command
+        os.setsid()
     signal.set_wakeup_fd(-1)
     for number in (*FORWARDED, REPLACED, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
         if number == signal.SIGPIPE or signal.getsignal(number) != signal.SIG_IGN or number == signal.SIGXFSZ:
@@ -772,7 +795,8 @@ class RunningCommand:
 
     def read_from(self, source: int) -> None:
         data, sink = os.read(source, PIECE), self.sinks[source]
-        self.output.add(data)
+        with Ignoring(Exception):
+            self.output.add(data)
         if not data:
             os.close(source)
             del self.sinks[source]
@@ -790,6 +814,42 @@ class RunningCommand:
             self.sinks = {source: None if to == sink else to for source, to in self.sinks.items()}
         if held:
             self.waiting[sink] = held
+
+    def finish_simply(self) -> None:
+        """Passes the output on until the command ends, if ``run`` has failed. Nothing enforces the limits then."""
+        for number in FORWARDED:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)  # the guard ends the group
+        while not self.ended:
+            self.copy_output()
+            with Ignoring(ChildProcessError):
+                process, self.status = os.waitpid(self.process, os.WNOHANG)
+                if not process:
+                    time.sleep(0.01)
+                    continue
+            self.ended, self.ended_at = True, time.monotonic()
+        self.copy_output()
+
+    def copy_output(self) -> None:
+        """Passes the available output on, and waits for its readers."""
+        for sink in list(self.waiting):
+            self.write_all(sink, self.waiting.pop(sink))
+        for source, sink in list(self.sinks.items()):
+            os.set_blocking(source, False)
+            with Ignoring(BlockingIOError):  # no more at the moment
+                while source in self.sinks:
+                    data = os.read(source, PIECE)
+                    if data and sink is not None:
+                        self.write_all(sink, data)
+                    elif not data:
+                        os.close(source)
+                        del self.sinks[source]
+
+    @staticmethod
+    def write_all(sink: int, data: bytes) -> None:
+        with Ignoring(OSError):  # the reader has gone
+            while data:
+                data = data[os.write(sink, data) :]
 
     def release(self) -> None:
         """Passes on the rest of the output, also of background processes that the command has left, as under cron."""
@@ -821,22 +881,25 @@ def listen() -> int:
 
 
 class JobRun:
-    """One run of a job with its attempts."""
+    """One run of a job with its attempts. ``problems``: what has failed in the runner so far."""
 
-    def __init__(self, job: dict, checkins: RunCheckins, wake: int, lock: int | None) -> None:
+    def __init__(self, job: dict, checkins: RunCheckins, wake: int, lock: int | None, problems: list) -> None:
         self.job, self.checkins, self.wake, self.lock = job, checkins, wake, lock
         self.check = job.get("checkin") or {}
         self.guard_pipe = None
+        self.started, self.problems = False, problems
 
     def run(self) -> int:
         """Makes all attempts. Returns the exit code of the last one."""
-        retry = self.job.get("retry") or {}
-        attempt, last = 1, 1 + (retry.get("attempts") or 0)
-        code, final = self.attempt(attempt)
-        while not final and attempt < last and not self.pause(retry, attempt):
-            attempt += 1
-            code, final = self.attempt(attempt)
-        self.tell_guard("bye")
+        code, final = self.attempt(1)
+        with Noting(self.problems):  # without the next attempts, if their number or delay cannot be read
+            retry = self.job.get("retry") or {}
+            attempt, last = 1, 1 + (retry.get("attempts") or 0)
+            while not final and attempt < last and not self.pause(retry, attempt):
+                attempt += 1
+                code, final = self.attempt(attempt)
+        with Ignoring(Exception):
+            self.tell_guard("bye")
         return code
 
     def pause(self, retry: dict, attempt: int) -> bool:
@@ -858,30 +921,56 @@ class JobRun:
         except CannotStart as problem:
             print_error(str(problem))
             facts = {"exit_code": problem.code, "error": str(problem), "duration_s": time.monotonic() - clock}
-            self.checkins.post(self.checkins.create("fail", attempt, started, **facts))
+            with Ignoring(Exception):
+                self.checkins.post(self.checkins.create("fail", attempt, started, **facts))
             return problem.code, False
-        start = self.checkins.create("start", attempt, started)
-        self.watch(command, start)
-        command.run()
-        self.tell_guard("0")
-        kind, facts = verdict(command, self.check)
-        self.checkins.post(start, self.checkins.create(kind, attempt, started, **facts))
-        command.release()
+        kind = self.monitor(command, attempt, started)
         return exit_code(command.status), kind == "success" or bool(command.signals)
 
     def start(self) -> RunningCommand:
+        """Starts the command. Raises CannotStart; or OSError if the host has no process or file left for it."""
         user = find_user(self.job["user"]) if self.job.get("user") else None
         environment = build_environment(self.job, user)
-        return RunningCommand(self.job, self.wake, *start_command(self.job, environment, user))
+        process, out, err = start_command(self.job, environment, user)
+        self.started = True
+        try:
+            return RunningCommand(self.job, self.wake, process, out, err)
+        except Exception as problem:
+            self.problems.append(problem)
+            return RunningCommand({}, self.wake, process, out, err)
+
+    def monitor(self, command: RunningCommand, attempt: int, started: float) -> str:
+        """Reports the attempt, until the command has ended. Returns the kind of its last check-in."""
+        start, kind = [], "success"  # no attempt follows one whose outcome cannot be judged
+        with Noting(self.problems):
+            start.append(self.checkins.create("start", attempt, started))
+            self.watch(command, start[0])
+        try:
+            command.run()
+        except Exception as problem:
+            self.problems.append(problem)
+            command.finish_simply()
+        with Noting(self.problems):
+            self.tell_guard("0")
+        with Noting(self.problems):
+            kind, facts = verdict(command, self.check)
+            facts["error"] = " ".join(filter(None, [facts["error"], *map(runner_problem, self.problems)]))
+            self.checkins.post(*start, self.checkins.create(kind, attempt, started, **facts))
+        try:
+            command.release()
+        except Exception:
+            command.copy_output()
+        return kind
 
     def watch(self, command: RunningCommand, start: PendingCheckin) -> None:
         """Tells the guard which group to end if the runner is killed. Starts the guard at the first attempt."""
         if self.guard_pipe is None:
-            reader, self.guard_pipe = os.pipe()
+            reader, writer = os.pipe()
             first = start if self.checkins.monitored else None
-            detach(lambda: guard(reader, command.grace, first), (reader,) if self.lock is None else (reader, self.lock))
+            keep = (reader,) if self.lock is None else (reader, self.lock)
+            start.spooled = detach(lambda: guard(reader, command.grace, first), keep)
             os.close(reader)
-            start.spooled = True
+            self.guard_pipe = writer
         else:
             self.checkins.post(start)
         self.tell_guard(str(command.process))
@@ -892,6 +981,10 @@ class JobRun:
                 os.write(self.guard_pipe, word.encode() + b"\n")
         except BrokenPipeError:  # the guard was killed; the run continues without it
             self.guard_pipe = None
+
+
+def runner_problem(problem: Exception) -> str:
+    return f"The runner had a problem: {in_words(problem)}."
 
 
 def exit_code(status: int) -> int:
@@ -979,10 +1072,11 @@ def print_error(text: str) -> None:
 
 def open_standard_files() -> None:
     """Opens closed standard files on /dev/null, so that no other file gets their numbers."""
-    file = os.open(os.devnull, os.O_RDWR)
-    while file <= 2:
-        file = os.dup(file)
-    os.close(file)
+    with Ignoring(OSError):
+        file = os.open(os.devnull, os.O_RDWR)
+        while file <= 2:
+            file = os.dup(file)
+        os.close(file)
 
 
 def main(arguments: list) -> int:
@@ -999,30 +1093,81 @@ def main(arguments: list) -> int:
         job = read_json(job_path(ids[0]))
         if job.get("job_id") != ids[0] or not isinstance(job.get("command"), str):
             raise ValueError("the file belongs to another job, or has no command")
-    except (OSError, ValueError) as problem:
+    except Exception as problem:
         return unusable(ids[0], problem)
-    due, slot = through_gate(job, slot_of(job, manual, time.time()))
-    return run_job(job, slot) if due else 0
+    due, slot, problems = True, None, []
+    with Noting(problems):  # too often is better than never
+        slot = slot_of(job, manual, time.time())
+        due, slot = through_gate(job, slot)
+    return run_job(job, slot, problems) if due else 0
 
 
-def run_job(job: dict, slot: int | None) -> int:
-    checkins, wake = RunCheckins(job, slot), listen()
+def run_job(job: dict, slot: int | None, problems: list) -> int:
+    run = None
     try:
-        lock = take_lock(job)
-    except BlockingIOError:
-        now = time.time()
-        text = "The previous run was still going (concurrency: forbid)"
-        checkins.post(checkins.create("skipped", 1, now, error=text, duration_s=0.0))
-        return 0
-    return JobRun(job, checkins, wake, lock).run()
+        checkins, wake, lock = RunCheckins(job, slot), listen(), None
+        with Noting(problems):
+            try:
+                lock = take_lock(job)
+            except BlockingIOError:
+                return skip(checkins)
+        run = JobRun(job, checkins, wake, lock, problems)
+        return run.run()
+    except Exception as problem:
+        if run is not None and run.started:
+            raise
+        return run_unmonitored(job, slot, problem)
+
+
+def skip(checkins: RunCheckins) -> int:
+    text = "The previous run was still going (concurrency: forbid)"
+    with Ignoring(Exception):
+        checkins.post(checkins.create("skipped", 1, time.time(), error=text, duration_s=0.0))
+    return 0
+
+
+def run_unmonitored(job: dict, slot: int | None, problem: Exception) -> int:
+    """Replaces the runner with the command, as cron would run it, and leaves a check-in of the start to the agent.
+
+    Returns only if the command cannot be started.
+    """
+    close_own_files()
+    with Ignoring(Exception):
+        checkins = RunCheckins(job, slot)
+        text = f"{runner_problem(problem)} It could not monitor this run, whose outcome is not known."
+        if checkins.monitored:
+            checkins.create("start", 1, time.time(), error=text).spool()
+    try:
+        if (job.get("checkin") or {}).get("mail") == "drop":
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, 1)
+            os.dup2(null, 2)
+        user = find_user(job["user"]) if job.get("user") else None
+        become_command(job, build_environment(job, user), user)
+    except CannotStart as reason:
+        print_error(str(reason))
+        return reason.code
+    except Exception as reason:
+        print_error("The command cannot be started: " + in_words(reason))
+        return NOT_FOUND if isinstance(reason, FileNotFoundError) else CANNOT_START
+
+
+def close_own_files() -> None:
+    """Closes what the runner has opened, and leaves what it has inherited to the command."""
+    signal.set_wakeup_fd(-1)
+    for file in range(3, 64):
+        with Ignoring(OSError):
+            if not os.get_inheritable(file):
+                os.close(file)
 
 
 def unusable(job_id: str, problem: Exception) -> int:
     """Reports a failed run because the job file is missing or damaged."""
     text = f"The job file {job_path(job_id)} cannot be used: {problem}"
     print_error(text)
-    checkins = RunCheckins({"job_id": job_id}, None)
-    checkins.post(checkins.create("fail", 1, time.time(), exit_code=UNUSABLE, error=text))
+    with Ignoring(Exception):
+        checkins = RunCheckins({"job_id": job_id}, None)
+        checkins.post(checkins.create("fail", 1, time.time(), exit_code=UNUSABLE, error=text))
     return UNUSABLE
 
 
