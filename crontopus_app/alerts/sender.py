@@ -22,6 +22,7 @@ from crontopus_app.alerts import facts, incidents, mail, outbound, refresh
 from crontopus_app.alerts.channels.base import HttpKind, Verdict
 from crontopus_app.alerts.kinds import KINDS
 from crontopus_app.alerts.notice import Notice, headline
+from crontopus_app.base import meters
 from crontopus_app.base.db import after_commit, reading, writing
 from crontopus_app.base.leases import HeldLease, lead
 from crontopus_app.base.live import Event, publish
@@ -60,6 +61,7 @@ def _lead(held: HeldLease, stop: threading.Event, now: Callable[[], datetime]) -
                 going[channel_id] = pool.submit(_attempt_safely, delivery_id, now)
             for channel_id in turns.due(now(), going.keys()):
                 going[channel_id] = pool.submit(_refresh_safely, channel_id, now)
+            meters.flush()
             stop.wait(PAUSE_S)
 
 
@@ -179,6 +181,7 @@ def _mark(session: Session, delivery_id: str, verdict: Verdict, now: datetime) -
     if channel is not None and verdict.outcome in ("sent", "broken"):
         channel.state, channel.problem = ("broken", verdict.words) if verdict.outcome == "broken" else ("ok", "")
         session.add(channel)
+    after_commit(session, meters.add, "deliveries", channel.kind if channel else "deleted", verdict.outcome)
     if delivery.state != "waiting":
         _note(session, delivery, channel, now)
     after_commit(session, publish, Event(delivery.tenant_id, "incident", delivery.incident_id))

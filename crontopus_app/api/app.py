@@ -20,6 +20,7 @@ from crontopus_app.api import (
     git_webhook,
     incidents,
     jobs,
+    metrics,
     openapi,
     operator,
     problems,
@@ -51,6 +52,7 @@ MODULES = (
     repository,
     search,
     operator,
+    metrics,
 )
 
 
@@ -74,6 +76,7 @@ def build() -> FastAPI:
     )
     api.include_router(router)
     api.include_router(system.router)
+    api.include_router(metrics.server)
     problems.install(api)
     openapi.install(api, [module.router for module in MODULES])
     api.add_middleware(BodyLimit)

@@ -52,6 +52,7 @@ NAMES = frozenset(
         "MAIL_FROM",
         "ALERT_NETWORKS",
         "HEARTBEAT_URL",
+        "METRICS_TOKEN",
         "KEEP_RUNS",
         "KEEP_SUCCESS_OUTPUT",
         "KEEP_FAILURE_OUTPUT",
@@ -85,6 +86,7 @@ class Settings:
     mail_from: str
     alert_networks: tuple[IPv4Network | IPv6Network, ...]
     heartbeat_url: str
+    metrics_token: str
     keep_runs: timedelta
     keep_success_output: timedelta
     keep_failure_output: timedelta
@@ -139,6 +141,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         mail_from=_mail_from(values.get("MAIL_FROM", ""), public_url),
         alert_networks=_networks("ALERT_NETWORKS", values.get("ALERT_NETWORKS", "")),
         heartbeat_url=_web_address(values, "HEARTBEAT_URL", "") if "HEARTBEAT_URL" in values else "",
+        metrics_token=_token(values, "METRICS_TOKEN"),
         keep_runs=_days(values, "KEEP_RUNS", 400),
         keep_success_output=_days(values, "KEEP_SUCCESS_OUTPUT", 30),
         keep_failure_output=_days(values, "KEEP_FAILURE_OUTPUT", 180),
@@ -156,7 +159,7 @@ def read(environ: Mapping[str, str]) -> Settings:
 
 
 # Settings whose value is never shown.
-SECRETS = frozenset({"FORGEJO_ADMIN_PASSWORD", "SECRET_KEY", "SMTP_URL", "HEARTBEAT_URL"})
+SECRETS = frozenset({"FORGEJO_ADMIN_PASSWORD", "SECRET_KEY", "SMTP_URL", "HEARTBEAT_URL", "METRICS_TOKEN"})
 
 
 def in_force(config: Settings) -> dict[str, str]:
@@ -179,6 +182,7 @@ def in_force(config: Settings) -> dict[str, str]:
         "SMTP_URL": config.smtp_url,
         "MAIL_FROM": config.mail_from,
         "HEARTBEAT_URL": config.heartbeat_url,
+        "METRICS_TOKEN": config.metrics_token,
         "KEEP_RUNS": f"{config.keep_runs.days}d",
         "KEEP_SUCCESS_OUTPUT": f"{config.keep_success_output.days}d",
         "KEEP_FAILURE_OUTPUT": f"{config.keep_failure_output.days}d",
@@ -191,6 +195,13 @@ def _days(values: Mapping[str, str], name: str, default: int) -> timedelta:
     if not re.fullmatch(r"[1-9][0-9]{0,3}d", text):
         raise ConfigurationError(f"{PREFIX}{name} must be a number of days such as {default}d, not {text!r}.")
     return timedelta(days=int(text[:-1]))
+
+
+def _token(values: Mapping[str, str], name: str) -> str:
+    token = values.get(name, "")
+    if token and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
+        raise ConfigurationError(f"{PREFIX}{name} must have 16 or more letters, digits and signs, without blanks.")
+    return token
 
 
 def source(environ: Mapping[str, str], name: str) -> str:

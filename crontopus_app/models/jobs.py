@@ -83,6 +83,7 @@ class Monitor(TableModel, table=True):
     ``alert_at`` is when the monitor is compared with its incident next; ``incident_id`` is the open one.
     ``grace_s`` is the manifest's start grace, ``run_limit_s`` the longest time of a run with all its retries,
     ``finish_by`` the time of day by which it must have ended.
+    ``counts`` are of all its ended and missed runs, also of those that are no longer kept (``monitoring/counts.py``).
     """
 
     __table_args__ = (UniqueConstraint("job_id", "source_id"), Index("ix_monitor_tenant_job", "tenant_id", "job_id"))
@@ -105,6 +106,8 @@ class Monitor(TableModel, table=True):
     last_run_id: str | None = None
     last_run_status: str | None = None
     last_run_at: datetime | None = Field(default=None, sa_type=Instant)
+    last_success_at: datetime | None = Field(default=None, sa_type=Instant)
+    counts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}"))
     lines: list[Any] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
     grace_s: float | None = None
     run_limit_s: float | None = None

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, or_, update
@@ -29,6 +29,7 @@ from crontopus_app.base.leases import HeldLease, lead
 from crontopus_app.base.live import Event, publish
 from crontopus_app.models import CheckIn, Endpoint, Lease, Monitor, Run
 from crontopus_app.monitoring import deadlines, installed
+from crontopus_app.monitoring.counts import counted
 from crontopus_app.monitoring.deadlines import RECHECK, Loss, RunningRun, Settlement, StartedRun
 from crontopus_app.monitoring.installed import InstalledLine
 from crontopus_app.monitoring.maintenance import Maintained
@@ -205,14 +206,16 @@ class _Batch:
             for run in self.running[monitor.job_id, monitor.source_id]
         ]
         self._flag_starts(monitor, settlement)
-        state = self._after(monitor, lines, settlement, [(run, loss) for run, loss in losses if loss.why])
+        lost = [(run, loss) for run, loss in losses if loss.why]
+        state = self._after(monitor, lines, settlement, lost)
         state = after(state, RunsExamined(_most_overdue(loss for _, loss in losses)))
-        news = settlement.missed or any(loss.why for _, loss in losses) or state.state != monitor.state
+        news = settlement.missed or lost or state.state != monitor.state
         again = [settlement.next_deadline, *(loss.look_again for _, loss in losses)]
         if settlement.held and host is not None and not is_silent(host, self.now - CLOCKS_DIFFER):
             again.append(self.now + RECHECK)
         return {
             **vars(state),
+            "counts": reduce(counted, ["missed"] * len(settlement.missed) + ["lost"] * len(lost), monitor.counts),
             "settled_until": settlement.settled_until,
             "next_deadline": min((each for each in again if each is not None), default=None),
             "alert_at": self.now if news else monitor.alert_at,

@@ -53,6 +53,7 @@ AREAS = {
     "/api/repository": "jobs",
     "/api/search": "jobs",
     "/api/runs": "runs",
+    "/api/metrics": "runs",
     "/api/endpoints": "agents",
     "/api/agents": "agents",
     "/api/enrollment-tokens": "tokens",

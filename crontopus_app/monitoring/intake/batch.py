@@ -11,8 +11,8 @@ from functools import lru_cache
 from time import monotonic
 
 from contract import wire
-from crontopus_app.base import clock
-from crontopus_app.base.errors import BadInput, Busy
+from crontopus_app.base import clock, meters
+from crontopus_app.base.errors import BadInput, Busy, CrontopusError, Unavailable
 from crontopus_app.base.live import Event, publish
 from crontopus_app.base.rates import Rate, Spent
 from crontopus_app.base.tally import Tally
@@ -27,6 +27,9 @@ BATCH = 500
 HEAVY = 4 * 1024
 # Seconds between attempts for a tenant whose rows another transaction has locked.
 LOCKED_S = 0.1
+FLUSH_S = 1.0
+# Upper limits of the histogram of transactions, in seconds.
+COMMIT_LIMITS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,26 @@ class Intake:
 
 def _written(requests: Sequence[Request]) -> list[Written | Exception]:
     received = [ReceivedCheckin(request.caller, checkin) for request in requests for checkin in request.checkins]
-    outcomes = iter(checkins.record(received, clock.now()) if received else [])
+    begin = monotonic()
+    recorded = checkins.record(received, clock.now()) if received else []
+    meters.observe("checkin_commit", COMMIT_LIMITS_S, monotonic() - begin)
+    _count(received, recorded)
+    outcomes = iter(recorded)
     return [_of_request(request, [next(outcomes) for _ in request.checkins]) for request in requests]
+
+
+def _count(received: Sequence[ReceivedCheckin], outcomes: Sequence[Outcome]) -> None:
+    """Counts check-ins by kind and result; not those that are tried again."""
+    for item, outcome in zip(received, outcomes, strict=True):
+        if not isinstance(outcome, Busy):
+            kind = item.checkin.kind if item.checkin.kind in checkins.KINDS else "unknown"
+            meters.add("checkins", kind, _result(outcome))
+
+
+def _result(outcome: Outcome) -> str:
+    if isinstance(outcome, wire.CheckinAnswer):
+        return "duplicate" if outcome.duplicate else "accepted"
+    return "failed" if isinstance(outcome, Unavailable) or not isinstance(outcome, CrontopusError) else "refused"
 
 
 def _of_request(request: Request, outcomes: list[Outcome]) -> Written | Exception:
@@ -139,7 +160,16 @@ def intake() -> Intake:
 async def serving() -> AsyncIterator[None]:
     """Runs the writer while this process serves. At the end, waiting requests are refused; running ones finish."""
     intake().writer.open()
+    flushing = asyncio.create_task(_flush_meters())
     try:
         yield
     finally:
+        flushing.cancel()
         await asyncio.to_thread(intake().writer.close)
+        await asyncio.to_thread(meters.flush)
+
+
+async def _flush_meters() -> None:
+    while True:
+        await asyncio.sleep(FLUSH_S)
+        await asyncio.to_thread(meters.flush)

@@ -14,6 +14,7 @@ from crontopus_app.base.db import storable
 from crontopus_app.base.errors import Conflict, CrontopusError, NotFound
 from crontopus_app.models import JobIndex
 from crontopus_app.monitoring import installed
+from crontopus_app.monitoring.counts import counted
 from crontopus_app.monitoring.deadlines import EARLY, finish_deadline, missed_run_id, slot_of_ping, slot_of_run
 from crontopus_app.monitoring.fold import RunFacts, fold
 from crontopus_app.monitoring.intake.rows import STATE, Rows, Sender, SentCheckin
@@ -63,7 +64,8 @@ def _write_checkin(
     _apply(rows, run, after, now)
     _keep_output(rows, run["id"], checkin, decided=before is None or _ending(before) != _ending(after))
     rows.put_checkin(_row(sender, checkin, now))
-    _update_monitor(rows, run, now, is_new=existing is None)
+    ended = after.status != "running" and (before is None or _attempt(before) != _attempt(after))
+    _update_monitor(rows, run, now, is_new=existing is None, ended=ended)
     return wire.CheckinAnswer(run_id=run["id"], state=run["status"], duplicate=False)
 
 
@@ -127,6 +129,10 @@ def _ending(facts: RunFacts) -> tuple[Any, ...]:
     return (facts.status, facts.attempt, facts.finished_at)
 
 
+def _attempt(facts: RunFacts) -> tuple[int, str]:
+    return (facts.attempt, facts.status)
+
+
 def _apply(rows: Rows, run: Row, facts: RunFacts, now: datetime) -> None:
     for name in _FACTS:
         run[name] = getattr(facts, name)
@@ -184,7 +190,7 @@ def _row(sender: Sender, checkin: wire.Checkin, now: datetime) -> Row:
     }
 
 
-def _update_monitor(rows: Rows, run: Row, now: datetime, *, is_new: bool) -> None:
+def _update_monitor(rows: Rows, run: Row, now: datetime, *, is_new: bool, ended: bool) -> None:
     monitor = rows.monitors.get((run["job_id"], run["source_id"]))
     if monitor is None:
         return
@@ -195,9 +201,19 @@ def _update_monitor(rows: Rows, run: Row, now: datetime, *, is_new: bool) -> Non
     changed = changed | {
         "next_deadline": _next_deadline(monitor, run, now),
         "alert_at": _alert_at(monitor, changed, run, now),
+        **(_counts(monitor, run, now) if ended else {}),
     }
     if any(monitor[name] != value for name, value in changed.items()):
         rows.put_monitor(monitor | changed | {"updated_at": now})
+
+
+def _counts(monitor: Row, run: Row, now: datetime) -> Row:
+    """The monitor's counts with an attempt that has ended, and its last success."""
+    changed: Row = {"counts": counted(monitor["counts"], run["status"], run["duration_s"])}
+    if run["status"] == "success":
+        at = run["finished_at"] if run["finished_at"] <= now + AHEAD else now
+        changed["last_success_at"] = max(at, monitor["last_success_at"] or at)
+    return changed
 
 
 def _alert_at(monitor: Row, changed: Row, run: Row, now: datetime) -> datetime | None:

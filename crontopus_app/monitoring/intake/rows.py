@@ -20,7 +20,7 @@ RUN, OUTPUT, CHECKIN, MONITOR, JOB = (
     metadata.tables[name] for name in ("run", "run_output", "check_in", "monitor", "job_index")
 )
 STATE = tuple(field.name for field in fields(MonitorState))
-MONITORED = (*STATE, "next_deadline", "alert_at", "updated_at")
+MONITORED = (*STATE, "last_success_at", "counts", "next_deadline", "alert_at", "updated_at")
 MONITORS = (
     "id",
     "job_id",

@@ -83,6 +83,7 @@ def start_anew() -> None:
         for table in (CheckIn, RunOutput, Run):
             session.execute(delete(table))
         nothing = {"last_run_id": None, "last_run_status": None, "last_run_at": None, "updated_at": NOON}
+        nothing |= {"counts": {}, "last_success_at": None}
         session.execute(update(Monitor).values(state="waiting", health="waiting", **nothing))
 
 
