@@ -20,6 +20,7 @@ from typing import Any, Callable
 from agent.control import Control
 from agent.errors import AgentError, Refused, Revoked, SchedulerFailed, ServerAway, Stop
 from agent.host import boot_id
+from agent.install import install_runner
 from agent.reconcile import Agent
 from agent.rejection import Rejection
 from agent.replay import replay_spool
@@ -124,9 +125,10 @@ class Daemon:
                 self._pass(reasons)
 
     def _pass(self, reasons: set[str]) -> None:
-        """One pass. Logs errors and leaves them to the next pass."""
-        self._take_answer()
+        """One pass. Logs errors, also of a full disk, and leaves them to the next pass."""
         try:
+            self._keep_state()
+            self._take_answer()
             if reasons != {"crontab"}:
                 self._replay()
             report = self._once(reasons)
@@ -134,7 +136,7 @@ class Daemon:
             self._reject(str(problem))
             self.bell.ring("accepted")
             return
-        except AgentError as problem:
+        except (AgentError, OSError) as problem:
             log.warning("pass failed: %s", problem)
             self._plan_poll(failed=True)
             return
@@ -190,6 +192,22 @@ class Daemon:
 
     # -- the parts of a pass ---------------------------------------------------------------------------
 
+    def _keep_state(self) -> None:
+        """Creates missing folders. If all is gone while the crontab still has our lines, this was not ``leave``."""
+        agent = self.agent
+        removed = not agent.state.enrolled
+        if removed:
+            if not agent.scheduler.observe(None).entries:
+                raise Stop
+            log.warning("%s was removed, but the crontab has its jobs: restoring it", agent.state.folder)
+        try:
+            if agent.state.create():
+                install_runner(agent.state, agent.identity)
+        except OSError as problem:  # the pass reports what it cannot do
+            log.warning("the agent's files are incomplete: %s", problem)
+        if removed:
+            agent.state.save_identity(agent.identity)
+
     def _once(self, reasons: set[str]) -> PassReport:
         crontab_only = reasons <= {"crontab"}
         always = bool(reasons - {"poll", "crontab", "again"})
@@ -225,7 +243,7 @@ class Daemon:
     def _replay(self) -> None:
         try:
             replay_spool(self.agent.state, self.agent.identity)
-        except ServerAway as problem:
+        except (ServerAway, OSError) as problem:
             log.info("check-ins stay in the spool: %s", problem)
 
     def _log(self, report: PassReport, reasons: set[str]) -> None:
@@ -252,7 +270,7 @@ class Daemon:
                 self.bell.revoked = str(problem)
                 self.bell.ring("revoked")
                 continue
-            except ServerAway as problem:
+            except (ServerAway, OSError) as problem:
                 self.bell.away = str(problem)
                 log.info("waiting for the control plane: %s", problem)
                 self._ended.wait(wait * (0.5 + self._jitter()))

@@ -32,7 +32,7 @@ class AgentCommands(click.Group):
         except Revoked as problem:
             click.echo(f"crontopus-agent: {problem}", err=True)
             ctx.exit(REVOKED_EXIT)
-        except AgentError as problem:
+        except (AgentError, OSError) as problem:
             click.echo(f"crontopus-agent: {problem}", err=True)
             ctx.exit(1)
 
@@ -233,8 +233,11 @@ def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
     from agent.schedulers import scheduler_for
 
     identity = state.identity()
-    state.create()
-    install_runner(state, identity)
+    try:
+        state.create()
+        install_runner(state, identity)
+    except OSError as problem:  # such as a full disk: what is installed already may do
+        click.echo(f"crontopus-agent: the runner was not updated: {problem}", err=True)
     scheduler = scheduler_for(crontab or identity.crontab, state.runner)
     agent = Agent(state, scheduler, connect(identity), lambda: this_host(scheduler.capabilities()))
     try:

@@ -91,6 +91,8 @@ class Agent:
             current.status, current.message = "Waiting", str(problem)
         except RunnerFailed as problem:
             current.status, current.message, current.cannot_run = "Failed", str(problem), True
+        except OSError as problem:  # such as a full disk
+            current.status, current.message = "Failed", f"the agent's files cannot be used: {problem}"
         except SchedulerFailed as problem:
             current.status = "Blocked" if isinstance(problem, Unproved) else "Failed"
             current.message = str(problem)

@@ -124,11 +124,14 @@ class State:
         self._identity = self.folder / "identity.json"
         self._memory = self.folder / "memory.json"
 
-    def create(self) -> None:
-        """Creates the folder and its subfolders with mode 0700, unless they exist."""
-        for folder in (self.folder, self.jobs, self.runner.parent, self.spool, self.backups):
+    def create(self) -> bool:
+        """Creates the folder and its subfolders with mode 0700, unless they exist. Whether any was missing."""
+        folders = (self.folder, self.jobs, self.runner.parent, self.spool, self.backups)
+        missing = [folder for folder in folders if not folder.is_dir()]
+        for folder in missing:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
+        return bool(missing)
 
     @property
     def enrolled(self) -> bool:

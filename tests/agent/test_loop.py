@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import enroll
 from agent.control import connect
 from agent.errors import Refused, Stop
 from agent.loop import Bell, Daemon, Intervals
@@ -206,7 +209,54 @@ def test_a_server_that_is_away_neither_confirms_nor_clears_a_rejection(box: Box)
     assert box.state.identity().revoked == ""
 
 
+@pytest.mark.parametrize("folder", ["jobs", "backups", "spool", "bin", "repo", "."])
+def test_a_folder_that_is_removed_is_made_again(folder: str, box: Box, start: Callable[..., Daemon]) -> None:
+    first = box.twin.push({A: manifest("a")})
+    start()
+    box.twin.wait_for(reported(box.twin, first))
+    (old,) = box.state.jobs.iterdir()
+    (box.state.folder / folder).resolve().rename(box.folder / "removed")
+    second = box.twin.push({B: manifest("b")})
+    box.twin.wait_for(reported(box.twin, second))
+    assert old.exists()
+    assert len(list(box.state.jobs.iterdir())) == 2
+    assert os.access(box.state.runner, os.X_OK)
+    assert box.state.identity().token == "ep_secret"
+    assert box.text().count("run-job") == 2
+
+
+def test_a_folder_that_cannot_be_used_is_reported(box: Box, start: Callable[..., Daemon]) -> None:
+    first = box.twin.push({A: manifest("a")})
+    start()
+    box.twin.wait_for(reported(box.twin, first))
+    before = box.text()
+    shutil.rmtree(box.state.backups)
+    box.state.backups.write_text("")
+    second = box.twin.push({B: manifest("b")})
+    box.twin.wait_for(lambda: "backups" in box.twin.reports[-1]["message"])
+    assert (box.twin.reports[-1]["status"], box.text()) == ("Failed", before)
+    box.state.backups.unlink()
+    box.twin.wait_for(reported(box.twin, second))
+
+
+def test_what_leave_removes_is_not_restored(box: Box, start: Callable[..., Daemon]) -> None:
+    head = box.twin.push({A: manifest("a")})
+    daemon = start()
+    box.twin.wait_for(reported(box.twin, head))
+    enroll.leave(box.state, box.agent.scheduler)
+    box.twin.push({B: manifest("b")})
+    wait_for(lambda: daemon.bell.reasons.empty() and not box.state.enrolled)
+    daemon.end()
+    assert not box.state.folder.exists()
+    assert not box.crontab.exists() or "run-job" not in box.text()
+
+
 # -- the real process -----------------------------------------------------------------------------------
+
+
+def fill_disk() -> None:
+    """No file can grow, as on a full disk, until the limit is lifted."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
 
 @pytest.fixture
@@ -219,10 +269,10 @@ def process(twin: Twin, tmp_path: Path) -> Iterator[Callable[..., subprocess.Pop
     subprocess.run(enrolling, env=env, check=True, capture_output=True)
     started: list[subprocess.Popen[bytes]] = []
 
-    def run(*words: str) -> subprocess.Popen[bytes]:
-        started.append(
-            subprocess.Popen([*verb, *(words or ("run",))], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        )
+    def run(*words: str, full_disk: bool = False) -> subprocess.Popen[bytes]:
+        command = [*verb, *(words or ("run",))]
+        prepare = fill_disk if full_disk else None
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, preexec_fn=prepare))
         return started[-1]
 
     yield run
@@ -243,6 +293,21 @@ def test_sigusr1_makes_a_pass_and_sigterm_ends_within_a_second(
     twin.wait_for(lambda: len(twin.reports) > reports)
     daemon.terminate()
     assert daemon.wait(timeout=4.0) == 0
+
+
+def test_a_full_disk_is_reported_and_the_daemon_goes_on(
+    twin: Twin, process: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    first = twin.push({A: manifest("a")})
+    daemon = process(full_disk=True)
+    twin.wait_for(lambda: any("File too large" in report["message"] for report in twin.reports))
+    assert daemon.poll() is None
+    assert {report["status"] for report in twin.reports} <= {"Waiting", "Failed"}
+    assert not (tmp_path / "crontab").exists()
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, unlimited)
+    daemon.send_signal(signal.SIGUSR1)
+    twin.wait_for(reported(twin, first))
 
 
 def test_sigterm_does_not_wait_for_a_stalled_fetch(twin: Twin, process: Callable[..., subprocess.Popen[bytes]]) -> None:
