@@ -16,8 +16,10 @@ GROUPS = {
     "export": ("cli.commands.export", "export", "Save all data of the account as a ZIP file."),
     "incidents": ("cli.commands.incidents", "incidents", "List incidents, acknowledge and snooze them."),
     "jobs": ("cli.commands.jobs", "jobs", "List, show, apply and delete jobs."),
+    "maintenance": ("cli.commands.windows", "maintenance", "List, add and end maintenance."),
     "manifest": ("cli.commands.manifest", "manifest_group", "Check and explain manifests and schedules offline."),
     "policy": ("cli.commands.policy", "policy", "Check crontopus.yaml, and say who would be told of a problem."),
+    "silences": ("cli.commands.windows", "silences", "List, add and end silences."),
     "runs": ("cli.commands.runs", "runs", "List and show runs."),
 }
 

@@ -7,7 +7,7 @@ day, which end before their ``end_time``. Source: Prometheus, "Alertmanager conf
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -64,6 +64,28 @@ class TimeInterval:
             for minute in minutes:
                 local = datetime.combine(today + timedelta(days=day), time(minute // 60, minute % 60), zone)
                 yield from (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
+def in_words(interval: TimeInterval) -> str:
+    """As "sunday 02:00-04:00 Europe/Berlin"."""
+    parts = [
+        _list(interval.weekdays, lambda day: WEEKDAYS[day]),
+        _list(interval.days_of_month, lambda day: f"{day}.", "day "),
+        _list(interval.months, lambda month: MONTHS[month - 1]),
+        _list(interval.years, str),
+        ", ".join(f"{_clock(each.start)}-{_clock(each.end)}" for each in interval.times),
+        interval.location,
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _list(ranges: Sequence[Range], name: Callable[[int], str], prefix: str = "") -> str:
+    words = [name(first) if first == last else f"{name(first)} to {name(last)}" for first, last in ranges]
+    return prefix + ", ".join(words) if words else ""
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def holds(intervals: Sequence[TimeInterval], now: datetime) -> bool:

@@ -1,9 +1,10 @@
-"""Request and response bodies of ``/api/incidents`` and ``/api/channels``. Times are as in ``wire``."""
+"""Bodies of ``/api/incidents``, ``channels``, ``silences`` and ``maintenance``. Times are as in ``wire``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -144,3 +145,44 @@ class Mail:
     subject: str
     text: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class WindowScope:
+    """Conditions that must all hold; an empty one always holds. ``jobs`` and ``endpoints`` are shell patterns."""
+
+    namespaces: list[str] = field(default_factory=list)
+    jobs: list[str] = field(default_factory=list)
+    endpoints: list[str] = field(default_factory=list)
+    labels: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WindowRequest:
+    """A silence or a maintenance: from ``starts`` (default: now) to ``until``, or for so many ``minutes``.
+
+    ``during`` are the times at which a maintenance recurs, as in ``crontopus.yaml``.
+    """
+
+    until: datetime | None = None
+    minutes: int | None = None
+    starts: datetime | None = None
+    when: WindowScope = WindowScope()
+    reason: str = ""
+    during: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A silence or a maintenance of ``crontopus.yaml``. ``state`` is active, planned or over.
+
+    ``id`` follows from its content. ``during``: the times at which it recurs, in words.
+    """
+
+    id: str
+    state: str
+    starts: datetime | None
+    until: datetime | None
+    when: WindowScope
+    reason: str
+    during: list[str]

@@ -29,6 +29,7 @@ from crontopus_app.api import (
     search,
     system,
     tokens,
+    windows,
 )
 from crontopus_app.api.limits import BodyLimit, TrailingSlash
 from crontopus_app.base import csp
@@ -48,6 +49,7 @@ MODULES = (
     changes,
     channels,
     incidents,
+    windows,
     git_webhook,
     repository,
     search,

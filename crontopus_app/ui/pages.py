@@ -37,6 +37,8 @@ from crontopus_app.ui.search.state import SearchState
 from crontopus_app.ui.settings.page import settings
 from crontopus_app.ui.settings.state import SettingsState
 from crontopus_app.ui.sign_in.page import login, missing, register
+from crontopus_app.ui.silences.page import silences
+from crontopus_app.ui.silences.state import SilencesState
 from crontopus_app.ui.start.page import start
 from crontopus_app.ui.start.state import StartState
 from crontopus_app.ui.tokens.page import tokens
@@ -74,6 +76,7 @@ PAGES = (
     Page("/search", "Search", search, SearchState.load),
     Page("/enrol", "Enrol a host", enrol, EnrolState.load),
     Page("/channels", "Channels", channels, ChannelsState.load),
+    Page("/silences", "Silences", silences, SilencesState.load),
     Page("/tokens", "Tokens", tokens, TokensState.load),
     Page("/settings", "Settings", settings, SettingsState.load),
     Page("/operator", "Operator", operator.health, [HealthState.load, HealthState.follow]),

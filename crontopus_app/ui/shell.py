@@ -18,7 +18,13 @@ NAV = (
     ("Endpoints", "/endpoints"),
     ("Repository", "/repository"),
 )
-LOW = (("Enrol a host", "/enrol"), ("Channels", "/channels"), ("Tokens", "/tokens"), ("Settings", "/settings"))
+LOW = (
+    ("Enrol a host", "/enrol"),
+    ("Channels", "/channels"),
+    ("Silences", "/silences"),
+    ("Tokens", "/tokens"),
+    ("Settings", "/settings"),
+)
 TOTALS = {"Incidents": SessionState.incidents, "Jobs": SessionState.jobs, "Endpoints": SessionState.endpoints}
 KEYS = (
     ("/", "search jobs, runs, hosts, commits"),
@@ -164,7 +170,9 @@ def frame(
         SessionState.ended, _ended(), rx.cond(state.problem, _wrong(active, state.problem), rx.fragment(*body))
     )
     named = rx.el.small("times in ", rx.el.span("local time", data_own_zone=""), class_name="zone")
-    head = rx.el.div(rx.el.h1(rx.cond(state.problem, active, rx.fragment(title))), named, class_name="title")
+    # Not on the page as it is built: assets/js/times.js would write into it before React takes it over.
+    zone_name = rx.cond(state.ready, named, rx.el.small("\u00a0", class_name="zone"))
+    head = rx.el.div(rx.el.h1(rx.cond(state.problem, active, rx.fragment(title))), zone_name, class_name="title")
     actions = rx.cond(state.problem, rx.fragment(), rx.fragment(*right))
     return rx.el.div(
         rx.el.a("Skip to the content", href="#main", class_name="skip"),

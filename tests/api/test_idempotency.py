@@ -24,6 +24,8 @@ CREATES: dict[str, dict[str, Any]] = {
     "/api/enrollment-tokens": {"name": "fleet"},
     "/api/ping-keys": {"name": "scripts"},
     "/api/channels": {"name": "mail", "kind": "email", "settings": {"to": "a@example.org"}},
+    "/api/silences": {"until": "2099-01-01T00:00:00Z", "reason": "x"},
+    "/api/maintenance": {"until": "2099-01-01T00:00:00Z", "reason": "x"},
     "/api/jobs": JOB,
     "/api/namespaces": {"name": "staging"},
     "/api/repository/credentials": {"name": "laptop", "access": "read"},
@@ -58,7 +60,7 @@ def test_a_request_that_is_sent_again_is_answered_the_same(
         assert (again.status_code, again.json()["code"]) == (409, "already_created")
     else:
         assert (again.status_code, again.json()) == (first.status_code, first.json())
-    field = "email" if path == "/api/auth/register" else "name"
+    field = next(name for name in ("email", "reason", "name") if name in CREATES[path])
     other = client.post(path, json=CREATES[path] | {field: "other@example.org"}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 

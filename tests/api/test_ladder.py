@@ -63,6 +63,8 @@ AREAS = {
     "/api/channels": "alerts",
     "/api/channel-kinds": "alerts",
     "/api/outbox": "alerts",
+    "/api/silences": "alerts",
+    "/api/maintenance": "alerts",
 }
 # What one may not read is left out of these answers: any of the scopes is enough.
 ANY_OF = {"/api/search": ("jobs", "runs", "agents")}

@@ -56,3 +56,20 @@ def test_a_test_mail_is_in_the_outbox(opened: Callable[..., Page], visitor: Visi
     page.locator("summary").filter(has_text="TEST: this channel receives the alerts").click()
     expect(page.get_by_text("Auto-Submitted: auto-generated")).to_be_visible()
     visitor.http.delete(f"/api/channels/{channel}").raise_for_status()
+
+
+def test_a_silence_is_committed_and_ended(opened: Callable[..., Page], visitor: Visitor) -> None:
+    page = opened(visitor, "/silences?host=db*")
+    page.get_by_label("Which hosts").fill("")
+    page.get_by_role("button", name="Commit").click()
+    expect(page.get_by_text("Say what it covers")).to_be_visible()
+    page.get_by_label("Which jobs").fill("production/db-*")
+    page.get_by_label("Reason").fill("new disks")
+    page.get_by_role("button", name="Commit").click()
+    row = page.locator("tr").filter(has_text="production/db-*")
+    expect(row.filter(has_text="new disks")).to_contain_text("active")
+    assert [each["reason"] for each in visitor.http.get("/api/silences").json()] == ["new disks"]
+    row.get_by_role("button", name="end").click()
+    page.get_by_role("button", name="End it now").click()
+    expect(page.get_by_text("None. Every problem is told.")).to_be_visible()
+    assert visitor.http.get("/api/silences").json() == []
