@@ -71,7 +71,7 @@ def _form() -> rx.Component:
         rx.el.div(rx.el.button("Commit", type="submit", class_name="primary")),
         on_submit=State.add,
         class_name="form",
-        key=f"{State.kind} {State.job} {State.host} {State.windows.length()}",
+        key=f"{State.kind} {State.job} {State.host} {State.added}",
     )
     kinds = rx.el.section(parts.pills(State.kinds), class_name="filters", aria_label="kinds")
     meaning = rx.match(State.kind, *MEANINGS.items(), "")

@@ -23,7 +23,10 @@ KINDS = {"silence": "Silence", "maintenance": "Maintenance"}
 
 
 class SilencesState(rx.State):
-    """The silences and the maintenance. ``kind`` is the chosen one of the form; ``job`` and ``host`` are offered."""
+    """The silences and the maintenance. ``kind`` is the chosen one of the form; ``job`` and ``host`` are offered.
+
+    ``added`` counts what was added: the form is empty again then.
+    """
 
     ready: bool = False
     problem: str = ""
@@ -31,6 +34,7 @@ class SilencesState(rx.State):
     kinds: list[Pill] = []  # noqa: RUF012 -- Reflex copies the defaults of a state
     job: str = ""
     host: str = ""
+    added: int = 0
     wrong: dict[str, str] = {}  # noqa: RUF012
     windows: list[rows.WindowRow] = []  # noqa: RUF012
 
@@ -63,7 +67,7 @@ class SilencesState(rx.State):
         try:
             actor = await session.actor_of(self)
             change = await outside(changes.save, windows.add, actor, self.kind, _request(form), clock.now())
-            self.wrong = {}
+            self.wrong, self.added = {}, self.added + 1
             await session.fill(self, actor)
         except CrontopusError as error:
             self.wrong = {name if name in FIELDS else "": words for name, words in problems.fields(error).items()}
