@@ -488,15 +488,20 @@ class Me:
     provisioning_error: str = ""
     repository: str = ""
     timezone: str = ""
+    report: str = "off"
 
 
 @dataclass(frozen=True)
 class AccountUpdate:
-    """Body of ``PATCH /api/auth/me``. A field left out stays as it is; a new e-mail address needs the password."""
+    """Body of ``PATCH /api/auth/me``. A field left out stays as it is; a new e-mail address needs the password.
+
+    ``report`` is off, daily, weekly or monthly.
+    """
 
     __pydantic_config__ = STRICT
     email: str | None = None
     timezone: str | None = None
+    report: str | None = None
     password: str = ""
 
 

@@ -18,7 +18,7 @@ router = APIRouter(tags=["account"])
 
 @router.patch("/auth/me")
 def update_me(form: wire.AccountUpdate, actor: CurrentActor, now: Now) -> wire.Me:
-    """Sets the time zone (empty: the browser's) and the e-mail address (requires the password), if given."""
+    """Sets the time zone (empty: the browser's), the report by mail, and the e-mail address (requires the password)."""
     return accounts.update_account(actor, form, now)
 
 

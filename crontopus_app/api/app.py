@@ -24,6 +24,7 @@ from crontopus_app.api import (
     openapi,
     operator,
     problems,
+    reports,
     repository,
     runs,
     search,
@@ -55,6 +56,7 @@ MODULES = (
     search,
     operator,
     metrics,
+    reports,
 )
 
 

@@ -76,6 +76,8 @@ MORE: dict[tuple[str, str], set[int]] = {
     ("POST", "/api/auth/logout"): {403},
     ("POST", "/api/endpoints/enroll"): {401, 409, 429},
     ("POST", "/api/git/webhook"): {401, 413, 422},
+    ("GET", "/api/reports/unsubscribe"): {404},
+    ("POST", "/api/reports/unsubscribe"): {404},
 }
 # 404 below this path while the tenant's repository is still being provisioned.
 REPOSITORY = "/api/repository"

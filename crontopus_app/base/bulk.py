@@ -21,9 +21,11 @@ def update_rows(session: Session, table: Table, rows: Sequence[tuple[str, Mappin
         session.connection().execute(statement.values({name: bindparam(f"new_{name}") for name in columns}), batch)
 
 
-def insert_missing(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts rows; leaves those whose id exists as they are."""
+def insert_missing(
+    session: Session, table: Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str] = ("id",)
+) -> None:
+    """Inserts rows; leaves those whose ``key`` exists as they are."""
     if rows:
         dialect = session.connection().dialect.name
         insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-        session.connection().execute(insert(table).on_conflict_do_nothing(index_elements=["id"]), list(rows))
+        session.connection().execute(insert(table).on_conflict_do_nothing(index_elements=key), list(rows))

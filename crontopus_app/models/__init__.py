@@ -1,6 +1,6 @@
 """All tables. Importing this package registers them in ``metadata``."""
 
-from crontopus_app.models.alerts import Channel, Delivery, Incident, IncidentEvent, Mail
+from crontopus_app.models.alerts import Channel, Delivery, Incident, IncidentEvent, Mail, Report
 from crontopus_app.models.base import metadata
 from crontopus_app.models.hosts import Endpoint, EnrollmentToken
 from crontopus_app.models.jobs import Change, JobIndex, Monitor
@@ -28,6 +28,7 @@ __all__ = [
     "Monitor",
     "OutputsRemoved",
     "PingKey",
+    "Report",
     "Run",
     "RunDay",
     "RunOutput",

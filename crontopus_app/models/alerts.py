@@ -1,4 +1,4 @@
-"""Tables of incidents, channels, deliveries, and the local mail outbox."""
+"""Tables of incidents, channels, deliveries, reports, and the local mail outbox."""
 
 from datetime import datetime
 from typing import Any
@@ -120,7 +120,7 @@ class Delivery(TableModel, table=True):
 
 
 class Mail(TableModel, table=True):
-    """A mail that was not sent because no mail server is configured. ``id`` is its delivery's."""
+    """A mail that was not sent because no mail server is configured. ``id`` is that of its delivery or report."""
 
     id: str = Field(primary_key=True)
     tenant_id: str = Field(foreign_key="tenant.id", index=True)
@@ -128,3 +128,21 @@ class Mail(TableModel, table=True):
     subject: str
     raw: str = Field(sa_type=Text)
     at: datetime = Field(sa_type=Instant)
+
+
+class Report(TableModel, table=True):
+    """A report by mail to a user about a ``period`` ("weekly 2026-11-16"); at most one each.
+
+    ``state`` is waiting, sending, sent, failed or cancelled. One that is sending when its process ends stays so.
+    """
+
+    __table_args__ = (UniqueConstraint("user_id", "period"), Index("ix_report_state_next", "state", "next_at"))
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    tenant_id: str = Field(foreign_key="tenant.id", index=True)
+    user_id: str
+    period: str
+    state: str = "waiting"
+    created_at: datetime = Field(sa_type=Instant, index=True)
+    next_at: datetime = Field(sa_type=Instant)
+    answer: str = Field(default="", sa_type=Text)

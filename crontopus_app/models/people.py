@@ -46,6 +46,8 @@ class Tenant(TableModel, table=True):
 class User(TableModel, table=True):
     """A person who can sign in. ``role`` is user or operator. An empty ``timezone`` means the browser's.
 
+    ``report`` says how often they get a report by mail: off, daily, weekly or monthly.
+
     ``email_key`` is the normalised address, unique among accounts. It is NULL for older accounts that share an address.
     """
 
@@ -58,6 +60,7 @@ class User(TableModel, table=True):
     email: str
     email_key: str | None = Field(default=None, unique=True)
     timezone: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    report: str = Field(default="off", sa_column_kwargs={"server_default": "off"})
     password_hash: str
     role: str = "user"
     is_active: bool = True

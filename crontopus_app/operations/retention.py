@@ -31,6 +31,7 @@ from crontopus_app.models import (
     Mail,
     Monitor,
     OutputsRemoved,
+    Report,
     Run,
     RunDay,
     RunOutput,
@@ -189,6 +190,8 @@ def _remove_messages(session: Session, before: datetime) -> bool:
     over = col(Delivery.created_at) < before, Delivery.state != "waiting"
     deliveries = session.exec(select(Delivery.id).where(*over).limit(BATCH)).all()
     mails = session.exec(select(Mail.id).where(col(Mail.at) < before).limit(BATCH)).all()
+    reports = session.exec(select(Report.id).where(col(Report.created_at) < before).limit(BATCH)).all()
+    session.execute(delete(Report).where(col(Report.id).in_(reports)))
     session.execute(delete(Delivery).where(col(Delivery.id).in_(deliveries)))
     session.execute(delete(Mail).where(col(Mail.id).in_(mails)))
-    return BATCH in (len(deliveries), len(mails))
+    return BATCH in (len(deliveries), len(mails), len(reports))

@@ -47,6 +47,7 @@ from crontopus_app.models import (
     Monitor,
     OutputsRemoved,
     PingKey,
+    Report,
     Run,
     RunDay,
     RunOutput,
@@ -140,7 +141,7 @@ def _purge(tenant_id: str, held: HeldLease) -> None:
     while _purge_runs(tenant_id):
         held.renew()
     with writing() as session:
-        for table in (Mail, Delivery, Channel, IncidentEvent, Incident):
+        for table in (Report, Mail, Delivery, Channel, IncidentEvent, Incident):
             session.execute(_of_tenant(table, tenant_id))
         for table in (CheckIn, Monitor, JobIndex, Change, GitCredential, Creation, Endpoint, RunDay, OutputsRemoved):
             session.execute(_of_tenant(table, tenant_id))

@@ -26,6 +26,7 @@ from crontopus_app.people import auth, user_agents
 # The limit of sign-in, so that a stolen session cannot be used to guess the password.
 PASSWORD = rates.Rate("password", 5, 60, "Too many wrong passwords.")
 LISTED = 100
+REPORTS = ("off", "daily", "weekly", "monthly")
 
 
 def confirm(actor: Actor, password: str, field: str = "password") -> User:
@@ -58,14 +59,17 @@ def change_password(actor: Actor, form: wire.PasswordChange, now: datetime) -> i
 
 
 def update_account(actor: Actor, form: wire.AccountUpdate, now: datetime) -> wire.Me:
-    """Sets the e-mail address (requires the password) and the time zone. Raises BadInput, Conflict."""
+    """Sets the e-mail address (requires the password), the time zone and the report. Raises BadInput, Conflict."""
     actor.require_person()
-    zone = None if form.timezone is None else _clean_zone(form.timezone)
+    given = {"timezone": _clean_zone(form.timezone) if form.timezone else form.timezone, "report": form.report}
+    if form.report is not None and form.report not in REPORTS:
+        raise bounds.bad("report", f"Choose one of {', '.join(REPORTS)}.")
     if form.email is not None:
         _set_email(actor, form.email, form.password, now)
     with writing() as session:
-        if zone is not None:
-            session.execute(update(User).where(col(User.id) == actor.user_id).values(timezone=zone))
+        values = {name: value for name, value in given.items() if value is not None}
+        if values:
+            session.execute(update(User).where(col(User.id) == actor.user_id).values(**values))
         after_commit(session, publish, Event(actor.tenant_id, "tenant", actor.tenant_id))
         return auth.me(session, actor)
 

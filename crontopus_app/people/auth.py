@@ -268,6 +268,7 @@ def me_of(session: Session, user_id: str) -> wire.Me:
         provisioning_error=tenant.provisioning_error,
         repository=tenant.repository,
         timezone=user.timezone,
+        report=user.report,
     )
 
 

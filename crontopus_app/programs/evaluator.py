@@ -1,4 +1,4 @@
-"""``crontopus-server evaluator``: evaluates deadlines, keeps the incidents, sends messages, and removes old runs."""
+"""``crontopus-server evaluator``: finds missed runs, keeps incidents, sends messages and reports, removes old runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from crontopus_app.alerts import keeper, sender
+from crontopus_app.alerts import keeper, reports, sender
 from crontopus_app.base import clock
 from crontopus_app.base.settings import settings
 from crontopus_app.monitoring import evaluator
@@ -25,6 +25,7 @@ def run() -> None:
     beside = [
         threading.Thread(target=keeper.run, args=(stop, clock.now), name="incidents"),
         threading.Thread(target=sender.run, args=(stop, clock.now), name="deliveries"),
+        threading.Thread(target=reports.run, args=(stop, clock.now), name="reports"),
         threading.Thread(target=retention.run, args=(stop, clock.now), name="retention"),
     ]
     if settings().heartbeat_url:

@@ -24,6 +24,8 @@ PUBLIC = {
     "/api/auth/session",
     "/api/auth/logout",
     "/api/git/webhook",
+    # The token in the link is signed.
+    "/api/reports/unsubscribe",
 }
 # Anybody who signed in may ask who they are.
 ANY_SCOPE = {"/api/auth/me"}

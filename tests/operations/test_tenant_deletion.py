@@ -34,6 +34,7 @@ from crontopus_app.models import (
     IncidentEvent,
     Mail,
     OutputsRemoved,
+    Report,
     Run,
     RunDay,
     RunOutput,
@@ -106,6 +107,8 @@ def furnish(actor: Actor) -> str:
         kept: dict[str, Any] = {"job_id": JOB_ID, "source_id": endpoint_id, "job_name": "b", "namespace": "production"}
         session.add(RunDay(tenant_id=actor.tenant_id, day=NOON.date(), **kept))
         session.add(OutputsRemoved(tenant_id=actor.tenant_id, status="success", until=NOON))
+        reported = {"user_id": actor.user_id, "period": "daily 2026-11-22", "created_at": NOON, "next_at": NOON}
+        session.add(Report(tenant_id=actor.tenant_id, **reported))
     return token
 
 

@@ -62,6 +62,18 @@ async def test_no_secret_reaches_the_browser(cookie: str, alice: Member) -> None
     assert [secret for secret in (PASSWORD, NEW, hashed(alice), alice.endpoint_token) if secret in seen] == []
 
 
+async def test_a_report_is_chosen(cookie: str, alice: Member) -> None:
+    page = await opened(cookie)
+    assert page.me.report == "off"
+    told = await run(page, "save_report", {"report": "weekly"})
+    assert "You get a weekly report by mail." in str(told)
+    assert page.me.report == "weekly"
+    await run(page, "save_report", {"report": "hourly"})
+    assert list(page.wrong) == ["report.report"]
+    with reading() as db:
+        assert db.get_one(User, alice.actor.user_id).report == "weekly"
+
+
 async def test_a_new_password_ends_other_sessions(cookie: str, alice: Member) -> None:
     page = await opened(cookie)
     told = await run(page, "change_password", {"current": PASSWORD, "new": NEW, "again": NEW})

@@ -15,6 +15,8 @@ SESSIONS = ["Signed in with", "From", "Since", "Last used", ""]
 THEMES = (("system", "system"), ("light", "light"), ("dark", "dark"))
 
 
+REPORTS = ("off", "daily", "weekly", "monthly")
+REPORT_HINT = "Sent from 09:00 to 11:00 in your time zone, or in UTC if none is set above."
 ZONE_HINT = "Leave empty to use your browser's zone. Hover a time to see UTC."
 
 
@@ -22,7 +24,7 @@ def settings() -> rx.Component:
     """``/settings``."""
     account = rx.fragment(
         rx.el.div(
-            rx.el.div(_profile(), _shown(), class_name="stack"),
+            rx.el.div(_profile(), _shown(), _report(), class_name="stack"),
             rx.el.div(_email(), _password(), class_name="stack"),
             class_name="cols even",
         ),
@@ -77,6 +79,18 @@ def _shown() -> rx.Component:
         rx.el.legend("Theme (this browser)", class_name="hint"), *themes, class_name="flex plainset"
     )
     return parts.card("Display", rx.el.div(picker, form, class_name="form"))
+
+
+def _report() -> rx.Component:
+    options = [rx.el.option(name, value=name) for name in REPORTS]
+    choice = rx.el.select(*options, name="report", default_value=State.me.report, key=State.me.report)
+    form = rx.el.form(
+        parts.field("Report by mail", choice, State.wrong["report.report"], REPORT_HINT),
+        rx.el.div(rx.el.button("Set report", type="submit")),
+        on_submit=State.save_report,
+        class_name="form",
+    )
+    return parts.card("Report", form, note="also sent when nothing is wrong")
 
 
 def _email() -> rx.Component:

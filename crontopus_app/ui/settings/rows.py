@@ -18,6 +18,7 @@ class Profile:
     tenant: str = ""
     repository: str = ""
     timezone: str = ""
+    report: str = "off"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Deletion:
 
 
 def profile(me: wire.Me) -> Profile:
-    return Profile(me.username, me.email, me.role, me.tenant_id, me.repository, me.timezone)
+    return Profile(me.username, me.email, me.role, me.tenant_id, me.repository, me.timezone, me.report)
 
 
 def session(one: wire.SessionInfo) -> SessionRow:

@@ -62,6 +62,13 @@ class SettingsState(rx.State):
         text = f"Times are shown in {zone}." if zone else "Times are shown in the browser's zone."
         return await self._update("zone", wire.AccountUpdate(timezone=zone), text)
 
+    @rx.event
+    async def save_report(self, form: dict[str, Any]) -> EventSpec | None:
+        """Chooses how often a report is sent by mail."""
+        often = _text(form, "report")
+        text = "You get no reports." if often == "off" else f"You get a {often} report by mail."
+        return await self._update("report", wire.AccountUpdate(report=often), text)
+
     async def _update(self, form: str, update: wire.AccountUpdate, done: str) -> EventSpec | None:
         try:
             actor = await session.actor_of(self)
