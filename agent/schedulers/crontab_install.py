@@ -16,6 +16,7 @@ import termios
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
 from agent.errors import SchedulerFailed
@@ -42,39 +43,32 @@ def install(
     ``unchanged`` is called when crontab(1) is ready. If it returns False, crontab(1) is ended before it installs
     anything, and this raises ``SchedulerFailed``.
     """
-    reader, writer = os.pipe()
-    try:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb", 0) as reader, os.fdopen(write_end, "wb", 0) as writer:
         if not _fill(writer, data):
             return None
         with subprocess.Popen(
             [program, "-"], stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         ) as child:
             return _finish(child, reader, writer, unchanged)
-    finally:
-        for handle in (reader, writer):
-            with suppress(OSError):
-                os.close(handle)
 
 
-def _fill(writer: int, data: bytes) -> bool:
+def _fill(writer: FileIO, data: bytes) -> bool:
     """Writes all of ``data`` into the pipe, which nobody reads yet. Returns False if it does not fit."""
     with suppress(OSError):
         fcntl.fcntl(writer, getattr(fcntl, "F_SETPIPE_SZ", 1031), max(len(data), 65536))
-    os.set_blocking(writer, False)
-    try:
-        return os.write(writer, data) == len(data) if data else True
-    except BlockingIOError:
-        return False
+    os.set_blocking(writer.fileno(), False)
+    return not data or writer.write(data) == len(data)
 
 
 def _finish(
-    child: subprocess.Popen[bytes], reader: int, writer: int, unchanged: Callable[[], bool]
+    child: subprocess.Popen[bytes], reader: FileIO, writer: FileIO, unchanged: Callable[[], bool]
 ) -> subprocess.CompletedProcess[bytes]:
     try:
         _wait_until_read(child, reader)
         if not unchanged():
             raise SchedulerFailed(CHANGED_MEANWHILE)
-        os.close(writer)
+        writer.close()
         out, err = child.communicate(timeout=_SECONDS)
     except BaseException:
         _end(child)
@@ -82,7 +76,7 @@ def _finish(
     return subprocess.CompletedProcess(child.args, child.returncode, out, err)
 
 
-def _wait_until_read(child: subprocess.Popen[bytes], reader: int) -> None:
+def _wait_until_read(child: subprocess.Popen[bytes], reader: FileIO) -> None:
     """Waits until crontab(1) has read all, or has ended. It is no error if this takes too long."""
     deadline = time.monotonic() + _SECONDS / 10
     while child.poll() is None and time.monotonic() < deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -138,7 +139,7 @@ def test_another_writer_loses_nothing_to_the_agent(host: Host) -> None:
     host.enroll()
     for number in range(6):
         theirs = f"0 1 * * * theirs {number}\n".encode()
-        host.twin.push({A: manifest("a", schedule=f"{number} 1 * * *")})
+        host.twin.push({A: manifest("a", schedule=f"{number} 1 * * *"), B: manifest("b")})
         writer = threading.Timer(number * 0.03, host.install, (theirs,))
         writer.start()
         host.agent("once")
@@ -148,3 +149,28 @@ def test_another_writer_loses_nothing_to_the_agent(host: Host) -> None:
         assert (host.stored or b"").count(b"run-job") == 2
     host.agent("leave")
     assert rest_of(host.stored) == theirs
+
+
+# Prints "same" or "other" for the mark after each line of input.
+MARKS = """
+import sys
+from agent.schedulers import UserCrontab
+crontab = UserCrontab()
+mark = crontab.mark()
+for _ in sys.stdin:
+    print("same" if crontab.mark() == mark else "other", flush=True)
+"""
+
+
+def test_an_edit_is_seen_without_a_listing_also_where_the_spool_is_closed(host: Host) -> None:
+    host.store(b"0 1 * * * a\n")
+    words = host.machine.words(*host.words, sys.executable, "-c", MARKS)
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("\n")
+        assert process.stdout.readline() == "same\n"
+        host.install(b"0 2 * * * b\n")
+        process.stdin.write("\n")
+        assert process.stdout.readline() == "other\n"
+        process.stdin.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agent.errors import SchedulerFailed, Unproved
-from agent.schedulers import Crontab, CrontabFile, UserCrontab, scheduler_for
+from agent.schedulers import Crontab, CrontabFile, UserCrontab, crontab_install, scheduler_for
 from agent.schedulers.memory import MemoryCrontab
 from tests.agent.spools import BANNER
 
@@ -249,3 +250,38 @@ def test_a_restored_backup_replaces_everything_and_keeps_what_it_replaces(cronta
     backups: list[bytes] = []
     crontab.restore(b"0 5 * * * old\n", backups.append)
     assert (crontab.store.read(), backups) == (b"0 5 * * * old\n", [b"0 1 * * * mine"])
+
+
+# -- the pipe to crontab(1); cat(1) stands for it, and prints what it would install -----------------------
+
+
+def test_crontab_gets_all_bytes_and_not_before_the_last_look() -> None:
+    data, looks = bytes(range(256)) * 1000, []
+    answer = crontab_install.install("/bin/cat", data, os.environ, lambda: looks.append(1) is None)
+    assert answer is not None
+    assert (answer.returncode, answer.stdout, looks) == (0, data, [1])
+
+
+def test_more_than_a_pipe_holds_goes_another_way() -> None:
+    assert crontab_install.install("/bin/cat", b"x" * (1 << 26), os.environ, lambda: True) is None
+
+
+def test_an_installation_closes_no_files_of_other_threads() -> None:
+    ended, lost = threading.Event(), []
+
+    def others() -> None:
+        while not ended.is_set():
+            handles = [os.open("/dev/null", os.O_RDONLY) for _ in range(20)]
+            for handle in handles:
+                try:
+                    os.close(handle)
+                except OSError:
+                    lost.append(handle)
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    for _ in range(50):
+        crontab_install.install("/bin/cat", b"x\n", os.environ, lambda: True)
+    ended.set()
+    thread.join()
+    assert lost == []
