@@ -12,13 +12,12 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Hashable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Callable
 
 from agent.control import Control
-from agent.errors import AgentError, Refused, Revoked, SchedulerFailed, ServerAway, Stop
+from agent.errors import AgentError, Refused, Revoked, ServerAway, Stop
 from agent.host import boot_id
 from agent.install import install_runner
 from agent.reconcile import Agent
@@ -89,7 +88,6 @@ class Daemon:
         self._watcher = watcher
         self.watching = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._jitter = jitter
-        self._mark: Hashable = None
         self._ended = threading.Event()
         self._next_poll = 0.0
         self._failures = 0
@@ -140,7 +138,6 @@ class Daemon:
             log.warning("pass failed: %s", problem)
             self._plan_poll(failed=True)
             return
-        self._mark = self._current_mark()
         self._plan_poll(failed=report.status in ("Waiting", "Failed"))
         self._log(report, reasons)
         if report.message == CHANGED_MEANWHILE:
@@ -226,13 +223,7 @@ class Daemon:
             self.agent.prune_confirmed = answer.prune_confirmed
 
     def _changed_on_host(self) -> bool:
-        return self._current_mark() != self._mark
-
-    def _current_mark(self) -> Hashable:
-        try:
-            return self.agent.scheduler.mark()
-        except (SchedulerFailed, OSError) as problem:
-            return str(problem)
+        return self.agent.scheduler.mark() != self.agent.scheduler.seen
 
     def _plan_poll(self, failed: bool) -> None:
         """Sets the time of the next poll: in about a minute, or sooner (with back-off) after a failed pass."""

@@ -219,6 +219,11 @@ class Agent:
 
     def _stopped(self, current: Pass) -> tuple[str, str] | None:
         """Status and reason if the plan must not be applied: freeze, prune limit, or drift that is only reported."""
+        if current.before.other_agent:
+            return "Blocked", (
+                f"another agent manages this crontab too, with the runner {current.before.other_agent}: each removes "
+                "the other's jobs. Run 'crontopus-agent leave' for one of them (--state names its folder)"
+            )
         frozen = current.policy.frozen(current.started)
         if frozen and (current.plan.changes or current.before.drift):
             return "Waiting", frozen

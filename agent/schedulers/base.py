@@ -17,6 +17,7 @@ class Observed:
 
     ``content``: all of it, as a backup stores it. ``entries``: the managed lines by job id. ``legacy``: lines of the
     first Crontopus by job id. ``drift``: how the managed part differs from ``written``, what the agent wrote last.
+    ``other_agent``: the runner of another agent of this host that manages the same entries, empty if there is none.
     """
 
     content: bytes
@@ -25,6 +26,7 @@ class Observed:
     legacy: Mapping[str, str] = field(default_factory=dict)
     drift: list[Drift] = field(default_factory=list)
     written: str | None = None
+    other_agent: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,4 +90,9 @@ class Scheduler(Protocol):
 
     def mark(self) -> Hashable:
         """A value that changes with the entries, and is cheap to get."""
+        ...
+
+    @property
+    def seen(self) -> Hashable:
+        """The mark of the entries as they were read or written last: if ``mark`` differs, they have changed since."""
         ...

@@ -50,6 +50,7 @@ class Crontab:
     def __init__(self, store: CrontabStore, runner: Path) -> None:
         self.store = store
         self._runner = runner
+        self._seen: Hashable = None
 
     @property
     def name(self) -> str:
@@ -58,7 +59,12 @@ class Crontab:
     def capabilities(self) -> dict[str, object]:
         return {"scheduler": self.name, "reboot": True, "zones": "cover", "user": os.geteuid() == 0}
 
+    @property
+    def seen(self) -> Hashable:
+        return self._seen
+
     def observe(self, ours: str | None) -> Observed:
+        self._seen = self.store.mark()
         data = self.store.read()
         content = data or b""
         _, legacy = crontab_text.take_first_crontopus(content)
@@ -69,6 +75,7 @@ class Crontab:
             {job: line.decode("utf-8", "surrogateescape") for job, line in legacy.items()},
             self._drift(ours, content),
             ours,
+            self._other_agent(content),
         )
 
     def _drift(self, ours: str | None, content: bytes) -> list[Drift]:
@@ -99,7 +106,7 @@ class Crontab:
 
     def leave(self, ours: str | None, backup: Callable[[bytes], object], *, remove_empty: bool) -> str:
         data = self.store.read()
-        rest = crontab_text.without(crontab_loose.collect(data or b"", self._runner, ours))
+        rest = self._without_ours(data or b"", ours)
         if data is None or rest == data:
             return ""
         backup(data)
@@ -107,6 +114,15 @@ class Crontab:
             return self._write_whole(rest, data)
         self.store.clear()
         return ""
+
+    def _other_agent(self, data: bytes) -> str:
+        """The runner of another agent whose block this is, if that agent is still on this host; else an empty text."""
+        return next((path for path in crontab_loose.other_runners(data, self._runner) if Path(path).exists()), "")
+
+    def _without_ours(self, data: bytes, ours: str | None) -> bytes:
+        if self._other_agent(data):
+            return crontab_loose.without_loose(data, self._runner, ours)
+        return crontab_text.without(crontab_loose.collect(data, self._runner, ours))
 
     def restore(self, content: bytes, backup: Callable[[bytes], object]) -> str:
         before = self.store.read() or b""
@@ -126,6 +142,7 @@ class Crontab:
 
     def _write_and_compare(self, content: bytes, before: bytes) -> None:
         self.store.write(content, before)
+        self._seen = self.store.mark()
         if (self.store.read() or b"") != content:
             raise SchedulerFailed("the crontab differs from what was just written: another program changes it too")
 

@@ -5,6 +5,7 @@ A line that calls this agent's runner with a job id, and has nothing else, is th
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -21,6 +22,18 @@ def loose(data: bytes, runner: Path, written: str | None) -> list[bytes]:
     return [line for line, within in zip(crontab_text.lines(data), inside) if not within and is_ours.alone(line)]
 
 
+def without_loose(data: bytes, runner: Path, written: str | None) -> bytes:
+    is_ours, every = _Ours(runner, written), zip(crontab_text.lines(data), _inside(data))
+    return b"".join(line for line, within in every if within or not is_ours.alone(line))
+
+
+def other_runners(data: bytes, runner: Path) -> list[str]:
+    """The runners of other agents that the managed block calls."""
+    inside = [line for line, within in zip(crontab_text.lines(data), _inside(data)) if within]
+    called = [os.fsdecode(path) for path in map(crontab_text.runner_of, inside) if path]
+    return sorted(set(called) - {str(runner)})
+
+
 def collect(data: bytes, runner: Path, written: str | None) -> bytes:
     """``data`` with the agent's lines in one block only.
 
@@ -29,11 +42,9 @@ def collect(data: bytes, runner: Path, written: str | None) -> bytes:
     """
     if not loose(data, runner, written):
         return data
-    is_ours = _Ours(runner, written)
-    intact = written is not None and crontab_text.block(data) == written.encode("utf-8", "surrogateescape")
-    every = list(zip(crontab_text.lines(data), _inside(data)))
-    if intact:
-        return b"".join(line for line, within in every if within or not is_ours.alone(line))
+    if written is not None and crontab_text.block(data) == written.encode("utf-8", "surrogateescape"):
+        return without_loose(data, runner, written)
+    is_ours, every = _Ours(runner, written), list(zip(crontab_text.lines(data), _inside(data)))
     taken = [is_ours.within(line) if within else is_ours.alone(line) for line, within in every]
     kept = [line for (line, _), ours in zip(every, taken) if not ours]
     kept.insert(taken.index(True), crontab_text.BEGIN + crontab_text.END)

@@ -44,6 +44,12 @@ def job_of(line: bytes) -> str | None:
     return match.group(1).decode().lower() if match else None
 
 
+def runner_of(line: bytes) -> bytes | None:
+    """The path of the runner that this line of a block calls, else None."""
+    match = _OURS.match(line)
+    return line[: match.start(1)].split()[-1] if match else None
+
+
 def spans(data: bytes) -> list[Span]:
     """Every managed block, in order.
 

@@ -383,6 +383,32 @@ def test_leaving_takes_all_lines_of_ours_and_no_other(make_box: Make, lost: bool
     assert box.crontab.read_bytes() == FOREIGN + theirs
 
 
+def test_two_agents_on_one_crontab_are_named_and_do_not_replace_each_other(make_box: Make, tmp_path: Path) -> None:
+    box = make_box(FOREIGN)
+    box.push({A: manifest("a")})
+    before = box.crontab.read_bytes()
+    state = State(tmp_path / "second")
+    enrolment.enroll(state, box.twin.url, ENROLLMENT, str(box.crontab), "db01", {}, "machine-1")
+    scheduler = Crontab(CrontabFile(box.crontab), state.runner)
+    second = Agent(state, scheduler, box.agent.control, lambda: box.host, lambda: NOW)
+    report = second.once()
+    assert (report.status, box.crontab.read_bytes()) == ("Blocked", before)
+    assert f"another agent manages this crontab too, with the runner {box.state.runner}" in box.reasons(report)
+    assert box.once().status == "Kept"
+    enrolment.leave(state, scheduler)
+    assert box.crontab.read_bytes() == before
+
+
+def test_the_block_of_an_agent_that_is_gone_is_taken_over(make_box: Make, tmp_path: Path) -> None:
+    box = make_box(FOREIGN)
+    box.push({A: manifest("a")})
+    gone = box.crontab.read_bytes().replace(str(box.state.folder).encode(), str(tmp_path / "gone").encode())
+    box.crontab.write_bytes(gone)
+    assert box.once().status == "Applied"
+    assert str(box.state.runner).encode() in box.crontab.read_bytes()
+    assert b"gone" not in box.crontab.read_bytes()
+
+
 def test_foreign_lines_may_change_without_being_drift(box: Box) -> None:
     box.push({A: manifest("a")})
     good, drift = drifted(box, lambda data: b"0 1 * * * new\n" + data + b"MAILTO=x\n")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import enroll
+from agent import enroll, loop
 from agent.control import connect
 from agent.errors import Refused, Stop
 from agent.loop import Bell, Daemon, Intervals
@@ -78,6 +78,27 @@ def test_an_edit_of_the_crontab_is_noticed_and_healed(box: Box, start: Callable[
     edited.replace(box.crontab)  # replaces the file, as `crontab -e` does
     box.twin.wait_for(lambda: any(report["drift"] for report in box.twin.reports))
     assert box.text() == good
+
+
+def test_an_edit_while_the_report_is_under_way_is_noticed(
+    box: Box, start: Callable[[], Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a poll an hour away, only the edit itself can start the pass that heals it."""
+    monkeypatch.setattr(loop, "POLL_SECONDS", 3600.0)
+    head = box.twin.push({A: manifest("a")})
+    edited = threading.Event()
+
+    def edit(path: str) -> None:
+        if path == REPORT and "0 2 * * *" in box.text() and not edited.is_set():
+            edited.set()
+            box.crontab.write_text(box.text().replace("0 2 * * *", "0 9 * * * "))
+
+    box.twin.before = edit
+    start()
+    box.twin.wait_for(reported(box.twin, head))
+    assert edited.is_set()
+    box.twin.wait_for(lambda: any(report["drift"] for report in box.twin.reports))
+    assert "0 2 * * *" in box.text()
 
 
 def test_a_server_that_knows_no_head_is_not_asked_again_at_once(box: Box, start: Callable[[], Daemon]) -> None:

@@ -55,6 +55,7 @@ class Twin:
         self.wake = False
         self.url = ""
         self.changed = threading.Condition()
+        self.before: Callable[[str], object] = _nothing  # called with the path before each answer
         self._files: dict[str, bytes] = {}
 
     def move(self, repository: str) -> None:
@@ -129,6 +130,7 @@ class Twin:
     # -- what the agent asks -------------------------------------------------------------------------
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], token: str, body: bytes) -> tuple[int, Any]:
+        self.before(path)
         if path == "/api/endpoints/enroll":
             return self._enroll(token, json.loads(body))
         if self.suspended:
@@ -198,6 +200,10 @@ class Twin:
                 "wake": wake,
                 "prune_confirmed": self.prune_confirmed,
             }
+
+
+def _nothing(_path: str) -> None:
+    """Does nothing before an answer."""
 
 
 class Handler(BaseHTTPRequestHandler):
