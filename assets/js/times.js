@@ -35,11 +35,11 @@ const WORDS = {
   text: null, // the server's own text stays
 };
 
-/** hints.js shows data-tip on hover and focus; a time inside a link is reached through the link. */
+/** hints.js shows data-tip on hover and focus. A time in a link is reached through it; in a table it is no Tab stop. */
 const addHint = (element, at) => {
   const hint = inZones(at, element.dataset.zone);
   if (element.dataset.tip !== hint) element.dataset.tip = hint;
-  if (element.tabIndex < 0 && !element.closest("a,button,summary")) element.tabIndex = 0;
+  if (element.tabIndex < 0 && !element.closest("a,button,summary,td")) element.tabIndex = 0;
 };
 
 const update = (element) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -41,6 +42,23 @@ def count(session: Session, actor: Actor) -> int:
     """The number of manifests in the repository, including invalid ones."""
     actor.require("read:jobs")
     return session.exec(select(func.count()).where(JobIndex.tenant_id == actor.tenant_id)).one()
+
+
+def counts_by_state(session: Session, actor: Actor) -> dict[str, int]:
+    """The number of jobs in each state, as ``list_all`` has them."""
+    actor.require("read:jobs")
+    query = select(Monitor.job_id, Monitor.state).where(
+        Monitor.tenant_id == actor.tenant_id, Monitor.state != "retired"
+    )
+    states: dict[str, list[str]] = {}
+    for job_id, state in session.exec(query.distinct()):
+        states.setdefault(job_id, []).append(state)
+    columns = select(JobIndex.job_id, JobIndex.valid, JobIndex.enabled, JobIndex.paused)
+    rows = session.exec(columns.where(JobIndex.tenant_id == actor.tenant_id)).all()
+    return Counter(
+        roll_up(states.get(job_id, []), valid=valid, active=enabled and not paused)
+        for job_id, valid, enabled, paused in rows
+    )
 
 
 def _fits(row: JobIndex, wanted: JobFilter) -> bool:

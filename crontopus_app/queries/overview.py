@@ -28,7 +28,8 @@ SEARCHED = 200
 TAIL = 600
 BAD = frozenset({"failed", "timeout", "lost", "missed"})
 TROUBLED = ("failing", "missed", *sorted(OVERDUE))
-MONITORED = frozenset({"managed"})
+# A line that was edited by hand is still watched.
+MONITORED = frozenset({"managed", "drift"})
 CRON_LINES = MONITORED | {"foreign"}
 
 
@@ -52,7 +53,7 @@ class FailingInstance:
 
 @dataclass(frozen=True)
 class Overview:
-    """Counts (instances by state, endpoints, cron lines), what needs attention, newest runs, changes.
+    """Counts (jobs by state as in the job list, endpoints, cron lines and the hosts that reported them), and lists.
 
     ``incidents`` are the open ones that are not about a failing instance.
     """
@@ -62,6 +63,7 @@ class Overview:
     endpoints_silent: int
     cron_lines: int
     cron_lines_monitored: int
+    cron_hosts: int
     states: dict[str, int]
     running: int
     last: list[wire.Run]
@@ -105,7 +107,8 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
         endpoints_silent=host_states["silent"],
         cron_lines=sum(standings[each] for each in CRON_LINES),
         cron_lines_monitored=sum(standings[each] for each in MONITORED),
-        states=_states(session, actor),
+        cron_hosts=sum(bool(host.crontab) for host in hosts),
+        states=jobs.counts_by_state(session, actor),
         running=_running(session, actor),
         last=_newest(session, actor),
         failing=troubles,
@@ -114,11 +117,6 @@ def overview(session: Session, actor: Actor, now: datetime) -> Overview:
         incidents=[incident for subject, incident in opened.items() if subject not in subjects],
         changes=changes.recent(session, actor, SHOWN),
     )
-
-
-def _states(session: Session, actor: Actor) -> dict[str, int]:
-    monitored = (Monitor.tenant_id == actor.tenant_id, Monitor.state != "retired")
-    return dict(session.exec(select(Monitor.state, func.count()).where(*monitored).group_by(Monitor.state)).all())
 
 
 def _running(session: Session, actor: Actor) -> int:

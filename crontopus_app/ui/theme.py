@@ -58,6 +58,7 @@ SCRIPTS = (
     "keys",
     "filters",
     "find",
+    "selection",
     "editor",
 )
 

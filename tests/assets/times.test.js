@@ -119,10 +119,10 @@ test("the account's zone is named where the page wants it", async (t) => {
   assert.equal(page.$("b").textContent, "Europe/Berlin");
 });
 
-test("times are reached with the Tab key, those in links and buttons with these", async (t) => {
+test("times are reached with the Tab key, those in links and buttons with these, those in tables not", async (t) => {
   const time = at("clock", "2026-03-04T12:00:00Z");
-  const page = await open(t, `${time}<a href="/">${time}</a><button>${time}</button>`);
-  assert.deepEqual(page.all("time").map((each) => each.tabIndex), [0, -1, -1]);
+  const page = await open(t, `${time}<a href="/">${time}</a><button>${time}</button><table><tr><td>${time}</td></tr></table>`);
+  assert.deepEqual(page.all("time").map((each) => each.tabIndex), [0, -1, -1, -1]);
 });
 
 test("the moment now has no hint", async (t) => {

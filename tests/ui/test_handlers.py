@@ -166,12 +166,12 @@ async def test_the_address_filters_jobs(cookie: str, query: str, count: int) -> 
 )
 def test_many_jobs_are_shown_in_pages(wanted: str, page: int, summary: str, before: str, after: str) -> None:
     assert job_rows.page_of(wanted, 250, 100) == page
-    assert job_rows.pages(page, 250, 100, ("", "ok", "")) == Pages(before, after, summary)
+    assert job_rows.pages(page, 250, 100, job_rows.JobQuery(state="ok")) == Pages(before, after, summary)
 
 
 def test_few_jobs_have_no_pages() -> None:
     assert job_rows.page_of("7", 0, 100) == 1
-    assert job_rows.pages(1, 100, 100, ("", "", "")) == Pages()
+    assert job_rows.pages(1, 100, 100, job_rows.JobQuery()) == Pages()
 
 
 def test_errors_go_to_their_fields() -> None:

@@ -25,7 +25,7 @@ from crontopus_app.ui.jobs import rows as jobs_rows
 from crontopus_app.ui.kit import colours, day_chart
 from crontopus_app.ui.overview import rows
 from crontopus_app.ui.overview.state import OverviewState
-from tests.cast import JOB_ID, NOON, Member, add_job
+from tests.cast import JOB_ID, NOON, Member, add_endpoint, add_job
 from tests.ui.conftest import add_run
 from tests.ui.states import page_at, run
 
@@ -263,12 +263,30 @@ def test_a_run_that_takes_too_long_needs_attention_and_is_not_just_running(alice
 
 
 def test_the_share_of_monitored_cron_lines(alice: Member) -> None:
-    with reading() as session:
-        told = rows.tiles(overview.overview(session, alice.actor, NOON))
-    assert (told.covered, told.covered_share) == ("50 %", "50%")
+    told = rows.tiles(overview_of(alice))[-1]
+    assert (told.value, told.label, told.share) == ("50 %", "of 2 cron lines monitored, on 1 of 1 host", "50%")
     update(Endpoint, lambda host: setattr(host, "crontab", []), alice.endpoint_id)
-    with reading() as session:
-        assert rows.tiles(overview.overview(session, alice.actor, NOON)).covered == ""
+    assert "cron line" not in rows.tiles(overview_of(alice))[-1].label
+
+
+def test_figures_name_their_unit_and_link_to_what_they_count(alice: Member) -> None:
+    add_job("alice", alice.endpoint_id, job_id=str(uuid.uuid4()), name="other")
+    told = {tile.href: f"{tile.value} {tile.label}" for tile in rows.tiles(overview_of(alice))}
+    assert told["/jobs?state=ok"] == "0 jobs healthy"
+    assert told["/jobs?state=waiting"] == "2 jobs waiting"
+    assert told["/endpoints?state=in+sync"] == "0 / 1 host in sync"
+    assert "/jobs?state=paused" not in told
+
+
+def test_a_job_on_many_hosts_is_one_job_with_its_worst_state(alice: Member) -> None:
+    other, _ = add_endpoint("alice", "other")
+    with writing() as session:
+        first = session.exec(timeline.select(Monitor)).one()
+        first.state = "ok"
+        facts: dict[str, Any] = {"job_id": JOB_ID, "job_name": "backup", "namespace": "production", "state": "failing"}
+        session.add(Monitor(tenant_id="alice", source_id=other, endpoint_id=other, updated_at=NOON, **facts))
+    data = overview_of(alice)
+    assert data.states == {"failing": 1}
 
 
 def overview_of(alice: Member, now: datetime = NOON) -> overview.Overview:
@@ -313,7 +331,7 @@ def test_what_is_not_known_needs_attention(alice: Member) -> None:
 
 
 def test_many_hosts_are_counted_and_some_named() -> None:
-    data = overview.Overview(0, 0, 0, 0, 0, {}, 0, [], [], 0, NOTHING, [], [])
+    data = overview.Overview(0, 0, 0, 0, 0, 0, {}, 0, [], [], 0, NOTHING, [], [])
     problem = attention.HostProblem("behind", 5, ("a", "b", "c"), None, "id")
     (notice,) = rows.notices(replace(data, attention=replace(NOTHING, hosts=(problem,))))
     assert (notice.text, notice.href) == ("5 hosts are behind Git", "/endpoints?state=behind")
@@ -330,7 +348,7 @@ INCIDENT = wire_alerts.Incident(
 def test_open_incidents_are_listed_unless_a_notice_or_another_incident_covers_them() -> None:
     silent = replace(INCIDENT, id="i2", cause="host silent")
     explained = replace(INCIDENT, id="i3", parent_id="i2")
-    data = overview.Overview(0, 0, 0, 0, 0, {}, 0, [], [], 0, NOTHING, [INCIDENT, silent, explained], [])
+    data = overview.Overview(0, 0, 0, 0, 0, 0, {}, 0, [], [], 0, NOTHING, [INCIDENT, silent, explained], [])
     assert [row.incident for row in rows.others(data)] == ["i1", "i2"]
     problem = attention.HostProblem("silent", 1, ("db01",), NOON, "id")
     (row,) = rows.others(replace(data, attention=replace(NOTHING, hosts=(problem,))))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from contract import wire
 from crontopus_app.monitoring.runs import percentile
-from crontopus_app.monitoring.state import OVERDUE, WORST_FIRST
+from crontopus_app.monitoring.state import OVERDUE, WORST_FIRST, badness
+from crontopus_app.queries import job_filter
 from crontopus_app.ui.kit import charts, colours, filters, words
 from crontopus_app.ui.kit.filters import Pages, Pill
 
@@ -31,6 +34,26 @@ class JobRow:
     hosts: str
     author: str
     changed: str
+
+
+@dataclass(frozen=True)
+class JobQuery:
+    """The filters and the order in the page's address. ``sort`` is a key of ``SORTS``, descending with ``-``."""
+
+    text: str = ""
+    namespace: str = ""
+    state: str = ""
+    sort: str = ""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a column; ``href`` sorts by it, ``order`` is a value of ``aria-sort``."""
+
+    text: str
+    href: str = ""
+    order: str = "none"
+    numeric: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,22 +94,80 @@ def invalid(job: wire.JobSummary) -> InvalidJob:
     return InvalidJob(job.path, f"/jobs/{job.namespace}/{job.name}?tab=definition", where, words.problem(first.message))
 
 
-def pills(jobs: Sequence[wire.JobSummary], namespace: str, state: str, text: str) -> list[Pill]:
-    """Filters by namespace and state, each with its count."""
+def pills(jobs: Sequence[wire.JobSummary], query: JobQuery) -> list[Pill]:
+    """Filters by namespace and state, each with its count; then each word of the filter, with a link without it."""
     spaces, states = Counter(job.namespace for job in jobs), Counter(job.state for job in jobs)
-    pills = [Pill(f"all {len(jobs)}", _address("", "", text), not namespace and not state)]
-    pills += [Pill(f"{name} {n}", _address(name, state, text), name == namespace) for name, n in sorted(spaces.items())]
-    bad = [name for name in WORST_FIRST if name != "invalid" and (states[name] or name == state)]
-    pills += [
+    found = [
+        Pill(f"all {len(jobs)}", address(replace(query, namespace="", state="")), not query.namespace + query.state)
+    ]
+    found += [
+        Pill(f"{name} {count}", address(replace(query, namespace=name)), name == query.namespace)
+        for name, count in sorted(spaces.items())
+    ]
+    bad = [name for name in WORST_FIRST if states[name] or name == query.state]
+    found += [
         Pill(
             f"{words.JOB_WORDS.get(name, name).split(' ')[0]} {states[name]}",
-            _address(namespace, "" if name == state else name, text),
-            name == state,
+            address(replace(query, state="" if name == query.state else name)),
+            name == query.state,
             apart=name == bad[0],
         )
         for name in bad
     ]
-    return pills
+    terms = job_filter.parse(query.text).terms
+    return found + [
+        Pill(f"{term.word} ✕", address(replace(query, text=_without(terms, term))), True, apart=term == terms[0])
+        for term in terms
+    ]
+
+
+def _without(terms: Sequence[job_filter.Term], term: job_filter.Term) -> str:
+    return " ".join(other.word for other in terms if other is not term)
+
+
+def chosen(jobs: Sequence[wire.JobSummary], query: JobQuery) -> list[wire.JobSummary]:
+    """The jobs of the page's namespace and state, in its order: by default those first that need attention."""
+    state = job_filter.STATES.get(query.state, query.state)
+    found = [job for job in jobs if query.namespace in ("", job.namespace) and state in ("", job.state)]
+    key = SORTS.get(query.sort.lstrip("-"), SORTS[""])
+    found.sort(key=lambda job: (job.namespace, job.name))
+    found.sort(key=key, reverse=query.sort.startswith("-"))
+    return found
+
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+SORTS: dict[str, Callable[[wire.JobSummary], Any]] = {
+    "": lambda job: badness(job.state),
+    "name": lambda job: job.name,
+    "namespace": lambda job: job.namespace,
+    "next": lambda job: job.next_run or _LAST,
+    "hosts": lambda job: len(job.endpoints),
+    "changed": lambda job: job.changed_at or _LAST,
+}
+HEADS = (
+    ("Job", "name"),
+    ("Namespace", "namespace"),
+    ("Schedule", ""),
+    ("Next", "next"),
+    ("Last 20", ""),
+    ("Typical", ""),
+    ("Runs on", "hosts"),
+    ("Changed", "changed"),
+)
+
+
+def heads(query: JobQuery) -> list[Head]:
+    """A click on a head sorts by it, a second one the other way round, a third one by need again."""
+    return [_head(text, key, query) for text, key in HEADS]
+
+
+def _head(text: str, key: str, query: JobQuery) -> Head:
+    numeric = text == "Typical"
+    if not key:
+        return Head(text, numeric=numeric)
+    order = {key: "ascending", f"-{key}": "descending"}.get(query.sort, "none")
+    following = {"none": key, "ascending": f"-{key}", "descending": ""}[order]
+    return Head(text, address(replace(query, sort=following)), order, numeric)
 
 
 def page_of(text: str, count: int, size: int) -> int:
@@ -94,15 +175,15 @@ def page_of(text: str, count: int, size: int) -> int:
     return max(1, min(filters.page_number(text), -(-count // size)))
 
 
-def pages(page: int, count: int, size: int, chosen: tuple[str, str, str]) -> Pages:
+def pages(page: int, count: int, size: int, query: JobQuery) -> Pages:
     """Links to the neighbouring pages; empty if one page holds all."""
     if count <= size:
         return Pages()
     first, last = (page - 1) * size + 1, min(page * size, count)
-    before = _address(*chosen, page - 1) if page > 1 else ""
-    return Pages(before, _address(*chosen, page + 1) if last < count else "", f"{first}–{last} of {count:,}")
+    before = address(query, page - 1) if page > 1 else ""
+    return Pages(before, address(query, page + 1) if last < count else "", f"{first}–{last} of {count:,}")
 
 
-def _address(namespace: str, state: str, text: str, page: int = 1) -> str:
-    query = {"namespace": namespace, "state": state, "q": text, "page": filters.page_word(page)}
-    return filters.address("/jobs", query)
+def address(query: JobQuery, page: int = 1) -> str:
+    named = {"namespace": query.namespace, "state": query.state, "q": query.text, "sort": query.sort}
+    return filters.address("/jobs", named | {"page": filters.page_word(page)})

@@ -7,7 +7,7 @@ import reflex as rx
 from crontopus_app.queries.timeline import LANES
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import day_chart, parts, run_table, skeleton
-from crontopus_app.ui.overview.rows import Notice, RecentChange, TroubleRow
+from crontopus_app.ui.overview.rows import Notice, RecentChange, Tile, TroubleRow
 from crontopus_app.ui.overview.state import OverviewState as State
 from crontopus_app.ui.session import SessionState
 
@@ -29,24 +29,17 @@ def overview() -> rx.Component:
 
 
 def _tiles() -> rx.Component:
-    tiles = State.newest.tiles
-    covered = parts.tile(
-        tiles.covered, "of cron lines monitored", "accent", href="/endpoints", share=tiles.covered_share, wide=True
+    return rx.el.section(rx.foreach(State.newest.tiles, _tile), class_name="tiles", aria_label="figures")
+
+
+def _tile(one: Tile) -> rx.Component:
+    css = rx.cond(one.share, f"tile wide s-{one.state}", f"tile s-{one.state}")
+    body = (
+        rx.el.b(one.value),
+        rx.el.span(one.label),
+        rx.cond(one.share, rx.el.u(style={"width": one.share}), rx.fragment()),
     )
-    return rx.el.section(
-        parts.tile(tiles.healthy, "healthy", "ok", href="/jobs?state=ok"),
-        parts.tile(tiles.running, "running now", "running", href="/runs?status=running"),
-        parts.tile(tiles.late, "late", "late", href="/jobs?state=late"),
-        parts.tile(tiles.failing, "failing", "failed", href="/jobs?state=failing"),
-        parts.tile(tiles.missed, "missed", "missed", href="/jobs?state=missed"),
-        parts.tile(tiles.silent, tiles.silent_label, "unknown", href="/endpoints?state=silent"),
-        parts.tile(
-            tiles.in_sync, "endpoints in sync", "accent", href="/endpoints", share=tiles.in_sync_share, wide=True
-        ),
-        rx.cond(tiles.covered, covered),
-        class_name="tiles",
-        aria_label="figures",
-    )
+    return rx.cond(one.href, parts.link(rx.fragment(*body), one.href, css=css), rx.el.div(*body, class_name=css))
 
 
 def _day() -> rx.Component:

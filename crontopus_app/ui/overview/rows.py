@@ -25,22 +25,21 @@ HOST_PROBLEMS = {
 }
 # Causes of incidents that a notice covers, by kind of ``HostProblem``.
 NOTICED = {"silent": "host silent", "blocked": "not applied", "failed": "not applied"}
+# States of jobs in the figures, and those that are always shown.
+TILES = ("ok", "late", "stuck", "failing", "missed", "invalid", "unknown", "waiting", "paused")
+ALWAYS = frozenset({"ok", "late", "failing", "missed"})
 OPERATIONS = {"create": "created", "update": "changed", "edit": "changed", "delete": "deleted"}
 
 
 @dataclass(frozen=True)
-class Tiles:
-    healthy: int = 0
-    running: int = 0
-    late: int = 0
-    failing: int = 0
-    missed: int = 0
-    silent: int = 0
-    silent_label: str = "hosts silent"
-    in_sync: str = "0 / 0"
-    in_sync_share: str = "0%"
-    covered: str = ""
-    covered_share: str = "0%"
+class Tile:
+    """A figure with its unit. ``href`` lists exactly what it counts; ``share`` (``94%``) draws a bar."""
+
+    value: str
+    label: str
+    state: str
+    href: str = ""
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,23 +89,43 @@ class RecentChange:
     error: str
 
 
-def tiles(data: Overview) -> Tiles:
-    """The figures. ``covered`` is empty while no host has reported cron lines."""
-    states = data.states
-    covered = _share(data.cron_lines_monitored, data.cron_lines)
-    return Tiles(
-        healthy=states.get("ok", 0),
-        running=data.running,
-        late=states.get("late", 0),
-        failing=states.get("failing", 0),
-        missed=states.get("missed", 0),
-        silent=data.endpoints_silent,
-        silent_label="host silent" if data.endpoints_silent == 1 else "hosts silent",
-        in_sync=f"{data.endpoints_in_sync} / {data.endpoints}",
-        in_sync_share=f"{_share(data.endpoints_in_sync, data.endpoints)}%",
-        covered=f"{covered} %" if data.cron_lines else "",
-        covered_share=f"{covered}%",
+def tiles(data: Overview) -> tuple[Tile, ...]:
+    """The figures. States of which there is nearly never one are left out while there is none."""
+    hosts, synced = data.endpoints, data.endpoints_in_sync
+    return (
+        *(_of_jobs(data.states.get(state, 0), state) for state in TILES if state in ALWAYS or data.states.get(state)),
+        Tile(f"{data.running:,}", "run now" if data.running == 1 else "runs now", "running", "/runs?status=running"),
+        _hosts_tile(data.endpoints_silent, "silent", "unknown"),
+        Tile(
+            f"{synced} / {hosts}",
+            "host in sync" if hosts == 1 else "hosts in sync",
+            "accent",
+            "/endpoints?state=in+sync",
+            f"{_share(synced, hosts)}%",
+        ),
+        *_covered(data),
     )
+
+
+def _of_jobs(count: int, state: str) -> Tile:
+    word = words.JOB_WORDS.get(state, state).split(" ")[0]
+    noun = ("file" if count == 1 else "files") if state == "invalid" else "job" if count == 1 else "jobs"
+    label = f"{word} {noun}" if state == "invalid" else f"{noun} {word}"
+    return Tile(f"{count:,}", label, colours.of_job(state), f"/jobs?state={state}")
+
+
+def _hosts_tile(count: int, state: str, colour: str) -> Tile:
+    return Tile(f"{count:,}", f"{'host' if count == 1 else 'hosts'} {state}", colour, f"/endpoints?state={state}")
+
+
+def _covered(data: Overview) -> tuple[Tile, ...]:
+    """The share of monitored cron lines; nothing while no host has reported its crontab."""
+    if not data.cron_lines:
+        return ()
+    share = _share(data.cron_lines_monitored, data.cron_lines)
+    where = f"on {data.cron_hosts} of {words.plural(data.endpoints, 'host')}"
+    label = f"of {words.plural(data.cron_lines, 'cron line')} monitored, {where}"
+    return (Tile(f"{share} %", label, "accent", "", f"{share}%"),)
 
 
 def notices(data: Overview) -> tuple[Notice, ...]:

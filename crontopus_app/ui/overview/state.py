@@ -22,14 +22,13 @@ from crontopus_app.ui.overview import rows
 
 # A field is sent as a whole: within this many seconds only changed lanes are sent, in ``fresh``.
 KEPT_S = 5.0
-NO_TILES = rows.Tiles()
 
 
 @dataclass(frozen=True)
 class Newest:
     """What changes with every run."""
 
-    tiles: rows.Tiles = NO_TILES
+    tiles: tuple[rows.Tile, ...] = ()
     last: tuple[run_table.RunRow, ...] = ()
 
 
