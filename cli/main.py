@@ -16,6 +16,7 @@ GROUPS = {
     "export": ("cli.commands.export", "export", "Save all data of the account as a ZIP file."),
     "incidents": ("cli.commands.incidents", "incidents", "List incidents, acknowledge and snooze them."),
     "jobs": ("cli.commands.jobs", "jobs", "List, show, apply and delete jobs."),
+    "logs": ("cli.commands.logs", "logs", "Print what a job's latest runs printed."),
     "maintenance": ("cli.commands.windows", "maintenance", "List, add and end maintenance."),
     "manifest": ("cli.commands.manifest", "manifest_group", "Check and explain manifests and schedules offline."),
     "policy": ("cli.commands.policy", "policy", "Check crontopus.yaml, and say who would be told of a problem."),

@@ -41,6 +41,11 @@ def printable(value: Any) -> str:
     return "".join(char if char.isprintable() else "?" for char in str(value))
 
 
+def line(text: str) -> str:
+    """A line that a job printed, without colours and other control characters but tabs."""
+    return "".join(char if char.isprintable() or char == "\t" else "?" for char in click.unstyle(text))
+
+
 def plain(message: Any) -> str:
     """A message of the API without its backticks, which only Markdown renders."""
     return str(message).replace("`", "")
