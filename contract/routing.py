@@ -149,3 +149,24 @@ def _to(name: str, rules: Route, existing: Collection[str], now: datetime, opene
         return Told("nobody", f"The route {name} names no channel that exists.{lacks}")
     by = "Every channel is told" if name == DEFAULT else f"The route {name} tells"
     return Told("delivered", f"{by}: {', '.join(found)}.{lacks}", found, name, rules)
+
+
+def steps(told: Told) -> list[str]:
+    """When which channels are told, in words."""
+    if told.handling != "delivered":
+        return []
+    rules = told.rules
+    by = f", one message for each {', '.join(rules.group.by)}" if rules.group.by else ", one message for all"
+    lines = [f"after {_span(rules.group.wait.total_seconds())}: {', '.join(told.channels)}{by}"]
+    for each in rules.escalate:
+        lines.append(f"after {_span(each.after.total_seconds())}, unless acknowledged: {', '.join(each.channels)} too")
+    if rules.repeat is not None:
+        lines.append(f"every {_span(rules.repeat.total_seconds())} until acknowledged: a reminder")
+    return lines
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"

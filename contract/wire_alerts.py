@@ -82,6 +82,17 @@ class IncidentDetail:
 
 
 @dataclass(frozen=True)
+class JobAlerts:
+    """``rules``: when a job has an incident. ``handling``, ``reason`` and ``steps``: who would be told of one now."""
+
+    rules: list[str]
+    handling: str
+    reason: str
+    steps: list[str]
+    incidents: list[Incident]
+
+
+@dataclass(frozen=True)
 class SnoozeRequest:
     """``minutes``: for so long, no reminders and no escalation."""
 

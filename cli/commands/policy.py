@@ -72,7 +72,7 @@ def test_policy(
     as_json: bool,
 ) -> None:
     """Say who would be told of a problem, when and why. Sends nothing. Exit code 1 if nobody would be told."""
-    from contract.routing import Subject, tell
+    from contract.routing import Subject, steps, tell
 
     found = _read(file)
     namespace, _, name = job.rpartition("/")
@@ -84,7 +84,7 @@ def test_policy(
         click.echo(json.dumps(_plain(told), indent=2, ensure_ascii=False))
     else:
         click.echo(told.reason)
-        for line in _when(told):
+        for line in steps(told):
             click.echo(f"  {line}")
     if told.handling != "delivered":
         sys.exit(1)
@@ -123,26 +123,6 @@ def _time(text: str | None) -> datetime:
         return instant(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--at") from error
-
-
-def _when(told: Told) -> list[str]:
-    if told.handling != "delivered":
-        return []
-    rules = told.rules
-    by = f", one message for each {', '.join(rules.group.by)}" if rules.group.by else ", one message for all"
-    lines = [f"after {_span(rules.group.wait.total_seconds())}: {', '.join(told.channels)}{by}"]
-    for each in rules.escalate:
-        lines.append(f"after {_span(each.after.total_seconds())}, unless acknowledged: {', '.join(each.channels)} too")
-    if rules.repeat is not None:
-        lines.append(f"every {_span(rules.repeat.total_seconds())} until acknowledged: a reminder")
-    return lines
-
-
-def _span(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"
 
 
 def _plain(told: Told) -> dict[str, object]:

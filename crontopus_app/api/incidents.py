@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from contract import wire_alerts
-from crontopus_app.alerts import board
+from crontopus_app.alerts import board, told
 from crontopus_app.api.deps import CurrentActor, Now
 from crontopus_app.base.db import reading, writing
 
@@ -58,3 +58,10 @@ def comment_incident(
 ) -> wire_alerts.IncidentDetail:
     with writing() as session:
         return board.comment(session, actor, incident_id, form.text, now)
+
+
+@router.get("/jobs/{namespace}/{name}/alerts")
+def get_job_alerts(namespace: str, name: str, actor: CurrentActor, now: Now) -> wire_alerts.JobAlerts:
+    """When the job has an incident, who would be told of one now, and its newest incidents."""
+    with reading() as session:
+        return told.of_job(session, actor, namespace, name, now)

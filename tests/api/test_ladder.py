@@ -74,6 +74,7 @@ ANY_OF = {"/api/search": ("jobs", "runs", "agents")}
 ALSO = {("POST", "/api/repository/credentials"): ("write:jobs",)}
 # Why a job did not run is told by its runs.
 ALSO["GET", "/api/jobs/{namespace}/{name}/why"] = ("read:runs",)
+ALSO["GET", "/api/jobs/{namespace}/{name}/alerts"] = ("read:alerts",)
 ROUTES = sorted((method.upper(), path) for path, methods in api.openapi()["paths"].items() for method in methods)
 GUARDED = [route for route in ROUTES if route[1] not in PUBLIC]
 PEOPLES = [

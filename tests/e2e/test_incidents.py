@@ -73,3 +73,15 @@ def test_a_silence_is_committed_and_ended(opened: Callable[..., Page], visitor: 
     page.get_by_role("button", name="End it now").click()
     expect(page.get_by_text("None. Every problem is told.")).to_be_visible()
     assert visitor.http.get("/api/silences").json() == []
+
+
+def test_a_job_says_who_is_told_of_its_problems(opened: Callable[..., Page], visitor: Visitor) -> None:
+    check_in(visitor, "fail")
+    job = visitor.http.get("/api/jobs").json()["jobs"][0]
+    place = f"{job['namespace']}/{job['name']}"
+    page = opened(visitor, f"/jobs/{place}?tab=alerts")
+    expect(page.get_by_text("There is no channel. Add one on the page Channels.")).to_be_visible()
+    expect(page.get_by_role("link", name="failing")).to_be_visible()
+    page.get_by_role("link", name="Silence this job").click()
+    expect(page.get_by_label("Which jobs")).to_have_value(place)
+    check_in(visitor)

@@ -373,6 +373,11 @@ def test_a_change_without_a_summary_shows_its_operation() -> None:
     assert rows.change_row(replace(CHANGE, operation="delete")).summary == "deleted"
 
 
+def test_a_change_of_the_policy_leads_to_the_repository() -> None:
+    told = rows.change_row(replace(CHANGE, path="crontopus.yaml"))
+    assert (told.job, told.href) == ("crontopus.yaml", "/repository")
+
+
 @pytest.mark.parametrize(
     ("state", "expected", "text"),
     [("pending", 0, "committing"), ("failed", 0, "failed"), ("done", 0, "no host affected"), ("done", 3, "on 1 of 3")],

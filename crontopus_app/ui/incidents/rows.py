@@ -23,6 +23,9 @@ KINDS = {
     "cancelled": "Message cancelled",
     "delivered": "Route",
     "silenced": "Silenced",
+    "maintenance": "Maintenance",
+    "inhibited": "Not told",
+    "later": "Outside the hours",
     "nobody": "Nobody is told",
 }
 
@@ -89,7 +92,7 @@ def timeline(detail: wire_alerts.IncidentDetail) -> list[TimelineRow]:
 
 def _colour(kind: str) -> str:
     known = {"opened": "failed", "changed": "failed", "closed": "ok", "told": "running", "not told": "failed"}
-    return known.get(kind, "late" if kind in ("nobody", "silenced") else "paused")
+    return known.get(kind, "late" if kind in ("nobody", "silenced", "maintenance", "inhibited", "later") else "paused")
 
 
 def address(query: dict[str, str], page: int) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from contract import schedule, wire
+from contract import schedule, wire, wire_alerts
 from contract.manifest_values import parse_duration
 from crontopus_app.queries.calendar import SameStart
 from crontopus_app.queries.job_on_hosts import Installed
 from crontopus_app.queries.plans import Plan
-from crontopus_app.ui.kit import colours, run_table, terminal, words
+from crontopus_app.ui.kit import colours, filters, run_table, terminal, words
 from crontopus_app.ui.kit.code import CodeLine
 from crontopus_app.ui.kit.forecast import EMPTY, Forecast
 
@@ -113,6 +113,41 @@ class HistoryRow:
 
 
 @dataclass(frozen=True)
+class JobIncident:
+    href: str
+    colour: str
+    cause: str
+    what: str
+    since: str
+    closed: str
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """Who is told of the job's problems, in words; its newest incidents; where it can be silenced."""
+
+    rules: tuple[str, ...] = ()
+    colour: str = "ok"
+    reason: str = ""
+    steps: tuple[str, ...] = ()
+    incidents: tuple[JobIncident, ...] = ()
+    silence: str = ""
+
+
+def alerts(found: wire_alerts.JobAlerts, job: str) -> Alerts:
+    colour = "ok" if found.handling == "delivered" else "late"
+    listed = tuple(_incident(one) for one in found.incidents)
+    silence = filters.address("/silences", {"job": job})
+    return Alerts(tuple(found.rules), colour, found.reason, tuple(found.steps), listed, silence)
+
+
+def _incident(one: wire_alerts.Incident) -> JobIncident:
+    colour = "ok" if one.state == "closed" else colours.of_incident(one.cause)
+    since, closed = words.iso(one.since), words.iso(one.closed_at)
+    return JobIncident(f"/incidents/{one.id}", colour, one.cause, one.what, since, closed)
+
+
+@dataclass(frozen=True)
 class Body:
     """Content of the open tab."""
 
@@ -120,6 +155,7 @@ class Body:
     lines: tuple[CodeLine, ...] = ()
     commits: tuple[HistoryRow, ...] = ()
     instances: tuple[Instance, ...] = ()
+    alerts: Alerts = Alerts()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import reflex as rx
 
 from contract import wire
+from crontopus_app.alerts import told
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import CrontopusError
 from crontopus_app.queries import job_on_hosts, jobs, ping_urls
@@ -17,7 +18,7 @@ from crontopus_app.ui.call import call, moment, outside, shared
 from crontopus_app.ui.job import actions, history_strip, queries, recipes, rows
 from crontopus_app.ui.kit import code, durations, toast
 
-TABS = ("runs", "definition", "history", "endpoints")
+TABS = ("runs", "definition", "history", "endpoints", "alerts")
 
 
 class JobState(rx.State):
@@ -38,7 +39,7 @@ class JobState(rx.State):
     async def load(self) -> Any:
         """Fills the page and subscribes it to live events."""
         self._ahead_of = ()
-        return await session.opened(self, "job", "run", "change", "endpoint")
+        return await session.opened(self, "job", "run", "change", "endpoint", "incident")
 
     def _place(self) -> tuple[str, str]:
         parts = session.path_of(self)
@@ -77,6 +78,9 @@ class JobState(rx.State):
         if tab == "history":
             commit = session.query_of(self, "commit")
             return await shared(queries.history, actor, job.namespace, job.name, commit, through=outside)
+        if tab == "alerts":
+            found = await shared(told.of_job, actor, job.namespace, job.name, moment())
+            return rows.Body(tab, alerts=rows.alerts(found, f"{job.namespace}/{job.name}"))
         return rows.Body(tab)
 
     @rx.event

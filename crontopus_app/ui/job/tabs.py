@@ -1,4 +1,4 @@
-"""Tabs of the Job page: Runs, Definition, History, Endpoints. The open tab is in the address."""
+"""Tabs of the Job page: Runs, Definition, History, Endpoints, Alerts. The open tab is in the address."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from typing import Any
 
 import reflex as rx
 
-from crontopus_app.ui.job.rows import HistoryRow, Instance, RunLine
+from crontopus_app.ui.job.rows import HistoryRow, Instance, JobIncident, RunLine
 from crontopus_app.ui.job.state import JobState as State
 from crontopus_app.ui.kit import code, dialog, parts
 
-NAMES = (("runs", "Runs"), ("definition", "Definition"), ("history", "History"), ("endpoints", "Endpoints"))
+NAMES = (
+    ("runs", "Runs"),
+    ("definition", "Definition"),
+    ("history", "History"),
+    ("endpoints", "Endpoints"),
+    ("alerts", "Alerts"),
+)
 RUNS = ["Scheduled", "Start delay", "Duration", "Outcome", "Host", "Commit", "Output"]
+INCIDENTS = ["Cause", "What", "Since", "Closed"]
 INSTANCES = ["Endpoint", "State", "Installed", "Commit", "Last run"]
 
 
@@ -23,6 +30,7 @@ def tabs() -> rx.Component:
         ("definition", code.block(State.body.lines, "the manifest")),
         ("history", _history()),
         ("endpoints", _endpoints()),
+        ("alerts", _alerts()),
         _runs(),
     )
     return rx.el.section(links, body, class_name="card flush")
@@ -95,4 +103,27 @@ def _instance(one: Instance) -> rx.Component:
             rx.el.span(one.commit, class_name="mono"), rx.el.small(rx.cond(one.current, "matches Git", "Git is newer"))
         ),
         rx.el.td(rx.cond(one.run, parts.link(parts.when(one.last), one.run), "–")),
+    )
+
+
+def _alerts() -> rx.Component:
+    """Who is told of the job's problems, and its incidents."""
+    alerts = State.body.alerts
+    told = rx.el.div(
+        parts.note(alerts.reason, state=alerts.colour),
+        rx.el.ul(rx.foreach(alerts.steps, rx.el.li)),
+        rx.el.ul(rx.foreach(alerts.rules, rx.el.li), class_name="muted"),
+        parts.link("Silence this job", alerts.silence, css="button"),
+        class_name="pane",
+    )
+    listed = parts.table(INCIDENTS, rx.foreach(alerts.incidents, _incident))
+    return rx.fragment(told, rx.cond(alerts.incidents, listed, rx.el.p("No incidents yet.", class_name="muted pane")))
+
+
+def _incident(one: JobIncident) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(parts.dot(one.colour), parts.link(one.cause, one.href)),
+        rx.el.td(one.what, class_name="wrap"),
+        rx.el.td(parts.when(one.since), class_name="muted"),
+        rx.el.td(rx.cond(one.closed, parts.when(one.closed), "open"), class_name="muted"),
     )

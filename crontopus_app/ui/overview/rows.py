@@ -227,13 +227,14 @@ def change_row(change: wire.ChangeStatus) -> RecentChange:
     if change.state == "done" and change.expected:
         arrived = f"on {change.applied} of {change.expected}"
         state = "ok" if change.applied == change.expected else "late"
-    job = change.path.removesuffix(".yaml")
+    in_namespace = "/" in change.path  # crontopus.yaml is in none
+    job = change.path.removesuffix(".yaml") if in_namespace else change.path
     return RecentChange(
         author=change.author,
         initials=change.author[:2],
         pushed=change.pushed,
         job=job,
-        href=f"/jobs/{job}" if change.operation != "delete" else "/jobs",
+        href="/repository" if not in_namespace else f"/jobs/{job}" if change.operation != "delete" else "/jobs",
         summary=EXPRESSION_BLANK.sub("\u00a0", change.said) or OPERATIONS.get(change.operation, change.operation),
         commit=(change.commit or "")[:7],
         at=words.iso(change.created_at),
