@@ -124,6 +124,22 @@ async def test_an_api_token_has_the_ticked_scopes(cookie: str) -> None:
     assert page.tokens[0].state == "revoked"
 
 
+async def test_a_ping_key_shows_its_url_until_it_is_revoked(cookie: str, charlies: str) -> None:
+    page = await opened("/tokens", TokensState, cookie)
+    await run(page, "create_ping_key", {"name": ""})
+    assert page.key_wrong
+    clicked = {"name": "scripts", "form_key": page.form_key}
+    await run(page, "create_ping_key", clicked)
+    await run(page, "create_ping_key", clicked)
+    (key,) = page.ping_keys
+    assert (key.name, "/ping/pk_" in key.url, page.key_wrong) == ("scripts", True, "")
+    stranger = await opened("/tokens", TokensState, charlies)
+    assert stranger.ping_keys == []
+    assert "No ping key " in str(await run(stranger, "revoke_ping_key", {"id": key.id}))
+    await run(page, "revoke_ping_key", {"id": key.id})
+    assert [(each.state, each.url) for each in page.ping_keys] == [("revoked", "")]
+
+
 async def test_output_is_shown_with_its_gap(cookie: str) -> None:
     page = await opened(f"/runs/{RUN_ID}", RunState, cookie)
     assert [(piece.text, piece.css) for piece in page.output.head] == [(SECRET, "a31"), ("\n", "")]

@@ -1,4 +1,4 @@
-"""The Tokens page: API tokens for scripts, enrolment tokens for hosts."""
+"""The Tokens page: API tokens for scripts, enrolment tokens for hosts, ping keys for jobs without an agent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import reflex as rx
 
 from crontopus_app.ui import shell
 from crontopus_app.ui.kit import dialog, form_key, host_tokens, parts, skeleton
-from crontopus_app.ui.tokens.rows import SCOPES, ApiTokenRow
+from crontopus_app.ui.tokens.rows import SCOPES, ApiTokenRow, PingKeyRow
 from crontopus_app.ui.tokens.state import TokensState as State
 
 HEADS = ["Name", "Scopes", "Last used", "Expires", ""]
@@ -23,6 +23,7 @@ def tokens() -> rx.Component:
         rx.cond(State.new_token, _new_token()),
         parts.card("API tokens", rx.cond(State.tokens, listed, none), flush=True),
         rx.el.div(_form(), _enrolment(), class_name="cols even"),
+        _ping_keys(),
         _confirmations(),
         shape=skeleton.waiting(
             skeleton.rows(4, head=skeleton.TITLED), skeleton.beside(skeleton.block(330), skeleton.block(330))
@@ -93,6 +94,33 @@ def _enrolment() -> rx.Component:
     return parts.card("Enrolment tokens", rx.cond(State.enrolment, listed, none), flush=True, aside=aside)
 
 
+def _ping_keys() -> rx.Component:
+    """URLs by the name of a job without an agent."""
+    form = rx.el.form(
+        form_key.hidden(State.form_key),
+        parts.field("Name of a ping key", rx.el.input(name="name", required=True, max_length=100), State.key_wrong),
+        rx.el.div(rx.el.button("Create ping key", type="submit")),
+        on_submit=State.create_ping_key,
+        reset_on_submit=True,
+        class_name="form",
+    )
+    listed = parts.table(["Name", "URL", "Created", ""], rx.foreach(State.ping_keys, _ping_key))
+    note = "for jobs without an agent: request the URL with the job's name when it ends"
+    return parts.card(
+        "Ping keys", rx.cond(State.ping_keys, listed), rx.el.div(form, class_name="pane"), flush=True, note=note
+    )
+
+
+def _ping_key(key: PingKeyRow) -> rx.Component:
+    return rx.el.tr(
+        rx.el.td(key.name),
+        rx.el.td(rx.cond(key.url, parts.copy_line(key.url), "–"), class_name="wrap"),
+        rx.el.td(parts.when(key.created), class_name="muted"),
+        rx.el.td(host_tokens.revoke(key, "revoke-ping-key"), class_name="act"),
+        key=key.id,
+    )
+
+
 def _confirmations() -> rx.Component:
     return rx.fragment(
         dialog.confirm(
@@ -106,4 +134,12 @@ def _confirmations() -> rx.Component:
             takes=("id",),
         ),
         host_tokens.confirmation(State.revoke_enrolment),
+        dialog.confirm(
+            "revoke-ping-key",
+            "Revoke ping key",
+            rx.el.p("Pings with ", dialog.given("name"), " are refused from now on: jobs that use it are missed."),
+            act="Revoke key",
+            on_submit=State.revoke_ping_key,
+            takes=("id",),
+        ),
     )

@@ -41,3 +41,19 @@ def token(one: wire.ApiToken, now: datetime) -> ApiTokenRow:
     return ApiTokenRow(
         one.id, one.name, " ".join(one.scopes), used, expires, state_of(one.revoked, one.expires_at, now)
     )
+
+
+@dataclass(frozen=True)
+class PingKeyRow:
+    """``url`` begins the ping URLs of jobs by name; empty if it may not be shown. ``state`` is active or revoked."""
+
+    id: str
+    name: str
+    url: str
+    created: str
+    state: str
+
+
+def ping_key(one: wire.PingKey, public_url: str) -> PingKeyRow:
+    url = f"{public_url}/ping/{one.key}/JOB-NAME" if one.key else ""
+    return PingKeyRow(one.id, one.name, url, words.iso(one.created_at), "revoked" if one.revoked else "active")

@@ -1,4 +1,4 @@
-"""State of the Tokens page: API tokens with scopes, enrolment tokens with their uses left."""
+"""State of the Tokens page: API tokens with scopes, enrolment tokens with their uses left, ping keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from contract import wire
 from crontopus_app.base import clock
 from crontopus_app.base.actor import SCOPES, Actor
 from crontopus_app.base.errors import CrontopusError
-from crontopus_app.people import tokens
+from crontopus_app.base.settings import settings
+from crontopus_app.people import ping_keys, tokens
 from crontopus_app.ui import problems, session
 from crontopus_app.ui.call import call, change
 from crontopus_app.ui.kit import form_key, host_tokens, toast
@@ -28,18 +29,22 @@ class TokensState(rx.State):
     new_token_name: str = ""
     form_key: str = ""
     tokens: list[rows.ApiTokenRow] = []  # noqa: RUF012
+    key_wrong: str = ""
+    ping_keys: list[rows.PingKeyRow] = []  # noqa: RUF012
     enrolment: list[host_tokens.EnrolmentTokenRow] = []  # noqa: RUF012
 
     @rx.event
     async def load(self) -> Any:
         """Fills the page. A token shown before is not shown again."""
-        self.new_token, self.wrong, self.form_key = "", {}, form_key.new_key()
+        self.new_token, self.wrong, self.key_wrong, self.form_key = "", {}, "", form_key.new_key()
         return await session.opened(self, "endpoint")
 
     async def _fill(self, actor: Actor) -> None:
         now = clock.now()
         self.tokens = [rows.token(one, now) for one in await call(tokens.list_api, actor)]
         self.enrolment = [host_tokens.row(one, now) for one in await call(tokens.list_enrollment, actor)]
+        keys = await call(ping_keys.list_all, actor)
+        self.ping_keys = [rows.ping_key(one, settings().public_url) for one in keys]
 
     @rx.event
     async def create(self, form: dict[str, Any]) -> None:
@@ -55,6 +60,23 @@ class TokensState(rx.State):
             await session.fill(self, actor)
         except CrontopusError as error:
             self.wrong, self.new_token = problems.fields(error), ""
+
+    @rx.event
+    async def create_ping_key(self, form: dict[str, Any]) -> None:
+        """Creates a ping key. Unlike tokens, its URL stays visible."""
+        try:
+            actor = await session.actor_of(self)
+            request = wire.PingKeyRequest(str(form.get("name") or ""))
+            await change(ping_keys.create, actor, request, clock.now(), key=form_key.key_of(form))
+            self.key_wrong, self.form_key = "", form_key.new_key()
+            await session.fill(self, actor)
+        except CrontopusError as error:
+            self.key_wrong = problems.sentence(error)
+
+    @rx.event
+    async def revoke_ping_key(self, form: dict[str, Any]) -> EventSpec:
+        """Revokes a ping key, effective immediately."""
+        return await self._revoke(ping_keys.revoke, form, "Pings with it are refused.")
 
     @rx.event
     async def revoke(self, form: dict[str, Any]) -> EventSpec:
