@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +24,8 @@ from agent.schedulers.base import CHANGED_MEANWHILE
 
 SPOOLS = ("/var/spool/cron/crontabs", "/var/spool/cron", "/var/spool/cron/tabs", "/etc/crontabs")
 _SECONDS = 20
+# Another crontab(1) that began before this time has ended, or waits for its input.
+_QUIET_SECONDS, _MOST_QUIET_SECONDS = 0.03, 1.0
 # An editor that copies the file and changes nothing. crontab(1) appends the file's name, which becomes $0.
 _COPYING_EDITOR = """sh -c 'cat "$0" > "$CRONTOPUS_COPY"'"""
 _NO_FILE = rb"can't open ('?[^\n]*'?: no such file or directory|your crontab file\.?)"
@@ -59,12 +62,24 @@ class UserCrontab:
     def write(self, data: bytes, before: bytes | None = None) -> None:
         """Installs ``data``. A banner stays on top once, whether this crontab(1) adds it or not."""
         banner = b"" if not self._banner or self._is_banner_added() else self._banner
-        self._install(banner + data, lambda: before is None or (self.read() or b"") == before)
+        self._install(banner + data, lambda: before is None or self._is_still(before))
         if not banner:
             return
         if crontab_banner.split(self._file() or b"")[1] == banner + data:
             self._adds_banner = True
             self._install(data, lambda: True)
+
+    def _is_still(self, before: bytes) -> bool:
+        """Whether the crontab is still ``before``, and no other crontab(1) is at work in the spool folder."""
+        deadline = time.monotonic() + _MOST_QUIET_SECONDS
+        while time.time() - max(self._folders()) / 1e9 < _QUIET_SECONDS and time.monotonic() < deadline:
+            time.sleep(_QUIET_SECONDS / 5)
+        folders = self._folders()
+        return (self.read() or b"") == before and folders == self._folders()
+
+    def _folders(self) -> tuple[int, ...]:
+        """When each spool folder was changed last; 0 for one that cannot be seen. crontab(1) makes files in it."""
+        return (0, *(_changed_at(folder) for folder in self._spools))
 
     def clear(self) -> None:
         if self._listing() is not None:
@@ -73,7 +88,7 @@ class UserCrontab:
     def mark(self) -> Hashable:
         """Time, size and inode of the file if it is visible (root), else the time of the spool folder's last change."""
         path = self.path
-        return _state(path) if path else tuple(_changed_at(folder) for folder in self._spools)
+        return _state(path) if path else self._folders()
 
     # -- what the file holds --------------------------------------------------------------------------
 

@@ -61,7 +61,25 @@ def test_the_mark_follows_the_file_or_its_folder_and_needs_no_listing(tmp_path: 
     file.write_bytes(b"longer\n")
     assert crontab.mark() != mark
     (tmp_path / "another").write_bytes(b"b\n")
-    assert UserCrontab(spools=(str(tmp_path / "missing"),)).mark() == (0,)
+    assert UserCrontab(spools=(str(tmp_path / "missing"),)).mark() == (0, 0)
+
+
+@pytest.mark.parametrize(("meanwhile", "written"), [("touch {}/tmp.abc", False), ("true", True)])
+def test_nothing_is_installed_while_another_crontab_is_at_work(
+    fake: Fake, tmp_path: Path, meanwhile: str, written: bool
+) -> None:
+    """A crontab(1) begins with a temporary file in the spool folder."""
+    folder = tmp_path / "crontabs"
+    folder.mkdir()
+    fake(f'case "$1" in -l) {meanwhile.format(folder)};; esac\n{WORKING}')
+    crontab = UserCrontab(spools=(str(folder),))
+    crontab.write(b"a\n")
+    if written:
+        crontab.write(b"b\n", b"a\n")
+    else:
+        with pytest.raises(SchedulerFailed, match="changed during this pass"):
+            crontab.write(b"b\n", b"a\n")
+    assert crontab.read() == (b"b\n" if written else b"a\n")
 
 
 @pytest.mark.parametrize(
