@@ -18,6 +18,9 @@ ADDRESS = r"[^\s@<>\"(),:;]{1,64}@[^\s@<>\"(),:;]{1,190}"
 CONNECT_S = 30.0
 MOST_SUBJECT = 150
 MOST_TEXT = 40_000
+# Headers are not folded: a word that is longer than a line, such as a URL or the id of another mail, would be encoded
+# (RFC 2047), which mail programs do not decode there.
+UNFOLDED = SMTP.clone(max_line_length=998)
 
 
 class Mail(Kind):
@@ -42,6 +45,7 @@ def message(settings: Mapping[str, str], notice: Notice, sender: str) -> EmailMe
     text = cut_tail("\n".join(printable(line) for line in lines(notice)), MOST_TEXT)
     mail.set_content(text + "\n", cte="quoted-printable")
     mail.add_alternative(_html(subject, text, notice), subtype="html", cte="quoted-printable")
+    mail.policy = UNFOLDED  # after the contents, whose lines follow the policy too
     return mail
 
 

@@ -11,7 +11,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from zoneinfo import ZoneInfo
 
-from crontopus_app.alerts.mail import MOST_SUBJECT
+from crontopus_app.alerts.mail import MOST_SUBJECT, UNFOLDED
 from crontopus_app.alerts.notice import printable
 from crontopus_app.alerts.report_facts import JobCount, ReportFacts, in_words
 
@@ -53,6 +53,7 @@ def message(facts: ReportFacts, zone: ZoneInfo, envelope: Envelope) -> EmailMess
     about = f"{facts.tenant}, {_when(facts)}. Times are in {zone.key}."
     mail.set_content(_text(summary, about, sections, envelope), cte="quoted-printable")
     mail.add_alternative(_html(summary, about, sections, envelope), subtype="html", cte="quoted-printable")
+    mail.policy = UNFOLDED
     return mail
 
 

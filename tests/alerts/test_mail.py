@@ -86,6 +86,18 @@ def test_a_name_adds_no_header_and_a_long_line_is_folded() -> None:
     assert "\x1b" not in text_of(message)
 
 
+def test_ids_of_mails_are_written_as_they_are() -> None:
+    """Folding would encode a long one, and then the mails are no thread."""
+    tenant, sender = "a" * 39, "cron@mail.a-rather-long-name.example.org"
+    message = mail.message(TO, replace(OPENED, tenant=tenant), sender)
+    root = f"<crontopus.{tenant}.{INCIDENT.id}@mail.a-rather-long-name.example.org>"
+    lines = bytes(message).split(b"\r\n")
+    assert f"References: {root}".encode() in lines
+    assert f"In-Reply-To: {root}".encode() in lines
+    body = bytes(message).partition(b"\r\n\r\n")[2]
+    assert max(len(line) for line in body.split(b"\r\n")) <= 78
+
+
 @dataclass
 class _Inbox:
     """Keeps what it gets; refuses recipients whose name begins with a code."""

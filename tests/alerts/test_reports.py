@@ -245,6 +245,7 @@ def test_a_mail_server_gets_it_once(with_server: _Server) -> None:
     assert send_all() == 0
     (mail,) = with_server.inbox.mails
     assert mail["To"] == "alice@example.org"
+    assert mail["List-Unsubscribe"].startswith("<https://crontopus.example.org/api/reports/unsubscribe?token=")
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert mails() == []
 
@@ -399,7 +400,7 @@ def link(alice: Member) -> Link:
     send_all()
     (mail,) = mails()
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    return Link(mail["List-Unsubscribe"].strip("<>").replace(" ", ""))
+    return Link(mail["List-Unsubscribe"].strip("<>"))
 
 
 def test_the_link_of_the_mail_ends_the_reports(alice: Member, link: Link) -> None:
@@ -409,6 +410,17 @@ def test_the_link_of_the_mail_ends_the_reports(alice: Member, link: Link) -> Non
     with reading() as session:
         assert session.exec(select(User.report)).one() == "off"
     assert send_all(LAST + 7 * DAY) == 0
+
+
+def test_the_header_has_the_link_as_it_is(alice: Member, link: Link) -> None:
+    """Mail programs do not decode it: RFC 2369, section 2."""
+    with reading() as session:
+        lines = session.exec(select(Mail.raw)).one().splitlines()
+    expected = (
+        f"https://crontopus.example.org/api/reports/unsubscribe?token={reports.unsubscribe_token(alice.actor.user_id)}"
+    )
+    assert f"List-Unsubscribe: <{expected}>" in lines
+    assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
 
 
 def test_a_link_is_for_one_reader_only(alice: Member, link: Link) -> None:
