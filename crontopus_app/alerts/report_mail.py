@@ -67,7 +67,9 @@ def summary_of(facts: ReportFacts) -> str:
     ]
     found = ", ".join(each for each in troubles if each)
     runs = _plural(total, "run", "runs") or "no runs"
-    return f"{found[0].upper()}{found[1:]} ({runs})." if found else f"All is well: {runs}, none failed or was missed."
+    if found:
+        return f"{found[0].upper()}{found[1:]} ({runs})."
+    return f"All is well: {runs}, none failed or was missed." if total else "All is well: no runs."
 
 
 def _plural(count: int, one: str, many: str) -> str:

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from contract import wire_alerts
 from crontopus_app.alerts import board, incidents, notify, receivers, refresh, sender
+from crontopus_app.base import meters
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.db import reading, writing
 from crontopus_app.models import Delivery, Incident, IncidentEvent, Mail, Tenant, User
@@ -97,6 +98,15 @@ def test_people_are_told_once_after_thirty_seconds_and_of_the_end(alice: Actor, 
         "delivered",
         "Every channel is told: hook.",
     )
+
+
+def test_attempts_are_counted_by_kind_and_result(alice: Actor, receiver: Receiver) -> None:
+    add_channel(alice, "hook", receiver.url)
+    add_channel(alice, "away", "http://127.0.0.1:1/")
+    open_one()
+    deliver(TOLD)
+    meters.flush()
+    assert meters.totals()["deliveries"] == {("webhook", "sent"): 1, ("webhook", "retry"): 1}
 
 
 def test_what_ends_before_anybody_was_told_is_not_told(alice: Actor, receiver: Receiver) -> None:

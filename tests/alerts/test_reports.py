@@ -18,6 +18,7 @@ from sqlmodel import select
 
 from crontopus_app.alerts import report_periods, reports
 from crontopus_app.alerts.report_facts import in_words
+from crontopus_app.base import meters
 from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import NotFound
 from crontopus_app.base.settings import settings
@@ -285,6 +286,19 @@ def test_all_is_well_is_said_too(alice: Member) -> None:
     (mail,) = mails()
     assert mail["Subject"] == ("alice, week 2026-11-16 to 2026-11-22: All is well: 2 runs, none failed or was missed.")
     assert text_of(mail).splitlines()[0] == "All is well: 2 runs, none failed or was missed."
+
+
+def test_a_time_without_runs_is_well(alice: Member) -> None:
+    choose("monthly")
+    send_all()
+    assert mails()[0]["Subject"] == "alice, October 2026: All is well: no runs."
+
+
+def test_sent_reports_are_counted(alice: Member) -> None:
+    choose("daily")
+    send_all()
+    meters.flush()
+    assert meters.totals()["deliveries"] == {("report", "sent"): 1}
 
 
 def test_it_says_what_was_wrong_and_what_changed(alice: Member) -> None:
