@@ -86,18 +86,19 @@ def test_an_edit_while_the_report_is_under_way_is_noticed(
     """With a poll an hour away, only the edit itself can start the pass that heals it."""
     monkeypatch.setattr(loop, "POLL_SECONDS", 3600.0)
     head = box.twin.push({A: manifest("a")})
+    start()
+    box.twin.wait_for(lambda: len(box.twin.reports) >= 2 and reported(box.twin, head)())  # the start, the first watch
     edited = threading.Event()
 
     def edit(path: str) -> None:
-        if path == REPORT and "0 2 * * *" in box.text() and not edited.is_set():
+        if path == REPORT and not edited.is_set():
             edited.set()
             box.crontab.write_text(box.text().replace("0 2 * * *", "0 9 * * * "))
 
     box.twin.before = edit
-    start()
-    box.twin.wait_for(reported(box.twin, head))
-    assert edited.is_set()
+    box.twin.tell(wake=True)
     box.twin.wait_for(lambda: any(report["drift"] for report in box.twin.reports))
+    assert edited.is_set()
     assert "0 2 * * *" in box.text()
 
 
