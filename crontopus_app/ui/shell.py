@@ -25,6 +25,21 @@ LOW = (
     ("Tokens", "/tokens"),
     ("Settings", "/settings"),
 )
+ICONS = {
+    "Overview": "M4 4h7v9H4zM13 4h7v5h-7zM13 11h7v9h-7zM4 15h7v5H4z",
+    "Incidents": "M12 4 21 20H3zM12 10v5M12 17.5v.5",
+    "Jobs": "M5 6h14M5 12h14M5 18h9",
+    "Runs": "M7 5l11 7-11 7z",
+    "Endpoints": "M4 5h16v5H4zM4 14h16v5H4zM7.5 7.5h.5M7.5 16.5h.5",
+    "Repository": "M7 4v16M7 12c0-4 10-2 10-6M17 4v2M7 4h.1M7 20h.1",
+    "Enrol a host": "M12 5v14M5 12h14",
+    "Channels": "M6 16V11a6 6 0 0 1 12 0v5l1.5 2h-15zM10.5 21h3",
+    "Silences": "M6 16V11a6 6 0 0 1 10-4.5M18 12v4l1.5 2h-13M4 4l16 16",
+    "Reports": "M6 4h12v16H6zM9 9h6M9 13h6",
+    "Tokens": "M8 12a4 4 0 1 0 0 .1M12 12h9M18 12v4",
+    "Settings": "M4 7h9M17 7h3M4 17h3M11 17h9M13 4.5v5M7 14.5v5",
+    "Operator": "M12 3l8 3v6c0 5-4 8-8 9-4-1-8-4-8-9V6z",
+}
 TOTALS = {"Incidents": SessionState.incidents, "Jobs": SessionState.jobs, "Endpoints": SessionState.endpoints}
 KEYS = (
     ("/", "search jobs, runs, hosts, commits"),
@@ -81,11 +96,18 @@ def _entries(entries: tuple[tuple[str, str], ...], active: str) -> list[rx.Compo
 def _entry(name: str, path: str, *, on: bool) -> rx.Component:
     total = TOTALS.get(name)
     count = rx.cond(total, rx.el.small(total)) if total is not None else ""
-    return parts.link(rx.fragment(name, count), path, css="on" if on else "", aria_current="page" if on else "false")
+    body = rx.fragment(_icon(name), rx.el.span(name, class_name="name"), count)
+    return parts.link(body, path, css="on" if on else "", title=name, aria_current="page" if on else "false")
+
+
+def _icon(name: str) -> rx.Component:
+    """Shown in place of the name where the rail is narrow."""
+    path = rx.el.path(d=ICONS.get(name, "M12 5v14M5 12h14"))
+    return rx.el.svg(path, view_box="0 0 24 24", class_name="icon", custom_attrs={"aria-hidden": "true"})
 
 
 def rail(active: str) -> rx.Component:
-    """Navigation at the left; a bar at the bottom below 720 px."""
+    """Navigation at the left, only icons below 1024 px; a bar at the bottom below 720 px."""
     operator = rx.cond(SessionState.operator, _entries((("Operator", "/operator"),), active)[0])
     return rx.el.aside(
         brand(),
@@ -188,6 +210,7 @@ def frame(
         class_name="app",
         data_zone=SessionState.timezone,
         data_view_zone=zone,
+        data_incidents=SessionState.incidents,
     )
 
 

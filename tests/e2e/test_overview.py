@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 
@@ -16,6 +17,11 @@ TRIES = 3
 SHIFTS = """() => { window.shifts = []; new PerformanceObserver(list => list.getEntries().forEach(entry => {
   if (entry.sources.some(source => source.node?.closest?.('.timeline'))) shifts.push(entry.value); }))
   .observe({type: 'layout-shift', buffered: false}); }"""
+
+
+# Lists and the rail, if they must be scrolled sideways.
+SIDEWAYS = """() => [...document.querySelectorAll('.scroll,.rail,.rail nav')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.outerHTML.slice(0, 120))"""
 
 
 def test_the_chart_works_by_keys_and_pointer_and_does_not_move(opened: Callable[..., Page], visitor: Visitor) -> None:
@@ -86,6 +92,17 @@ def test_on_a_phone_the_day_is_a_list(opened: Callable[..., Page], visitor: Visi
     page = opened(visitor, "/", narrow=True)
     expect(page.locator(".brief").first).to_be_visible()
     expect(page.locator(".lane").first).to_be_hidden()
+    for width in (390, 768):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in ("/runs", "/jobs", "/endpoints"):
+            page.goto(path)
+            row = page.locator("#main tbody tr").first
+            expect(row).to_be_visible()
+            assert page.evaluate(SIDEWAYS) == [], f"{path} at {width} px"
+            first, outcome = row.locator("td:not(.pick) a").first.bounding_box(), row.locator(".outcome").bounding_box()
+            assert first
+            assert outcome
+            assert abs(first["y"] - outcome["y"]) < 20, f"the outcome is not beside the name: {path} at {width} px"
 
 
 def test_what_needs_attention_is_first_and_what_is_not_known_is_no_all_clear(
@@ -96,6 +113,8 @@ def test_what_needs_attention_is_first_and_what_is_not_known_is_no_all_clear(
     first = page.locator("#main .card").first
     expect(first.locator("h2")).to_have_text("Needs attention")
     expect(first).to_contain_text("1 host has not applied Git yet")
+    expect(page).to_have_title(re.compile(r"^\(\d+\) Overview · Crontopus$"))
+    expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/favicon-open.svg")
     failing = first.locator(".inc", has_text="greet")
     failing.get_by_role("button", name="Acknowledge").click()
     expect(failing).to_contain_text(f"taken by {visitor.name}")

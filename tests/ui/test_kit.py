@@ -61,7 +61,7 @@ def test_hosts_in_words() -> None:
 def test_bars_are_one_path_an_outcome() -> None:
     drawn = charts.bars([RUN, replace(RUN, status="failed", duration_s=30.0)], 20)
     assert drawn.ok == "M108 0.0h4v20.0h-4z"
-    assert drawn.failed == "M114 10.0h4v10.0h-4z"
+    assert drawn.failed == "M114 10.0h4v3.8h-4zM114 16.2h4v3.8h-4z"
     assert drawn.missed == ""
 
 

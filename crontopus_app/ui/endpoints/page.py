@@ -69,7 +69,7 @@ def _host(host: HostRow) -> rx.Component:
     state = rx.fragment(parts.tag(host.label, host.state), rx.cond(host.message, rx.el.small(host.message)))
     return rx.el.tr(
         rx.el.td(parts.dot(host.state), parts.link(host.name, host.href), rx.el.small(host.hostname)),
-        rx.el.td(state, class_name="wrap"),
+        rx.el.td(state, class_name="wrap outcome"),
         rx.el.td(rx.cond(host.reported, parts.when(host.seen), "never reported"), class_name="muted"),
         rx.el.td(host.jobs, class_name="num"),
         rx.el.td(host.head, class_name="mono"),

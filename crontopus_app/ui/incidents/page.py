@@ -43,7 +43,7 @@ def incidents() -> rx.Component:
 def _row(one: IncidentRow) -> rx.Component:
     return rx.el.tr(
         rx.el.td(parts.dot(one.colour), parts.link(one.title, one.href)),
-        rx.el.td(parts.tag(one.cause, one.colour)),
+        rx.el.td(parts.tag(one.cause, one.colour), class_name="outcome"),
         rx.el.td(one.what, class_name="wrap"),
         rx.el.td(parts.when(one.since), class_name="muted"),
         rx.el.td(_state(one), class_name="muted"),

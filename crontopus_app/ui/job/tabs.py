@@ -54,7 +54,11 @@ def _run(run: RunLine, place: int) -> rx.Component:
         rx.el.td(slot),
         rx.el.td(run.delay, class_name="muted"),
         rx.el.td(rx.cond(run.running_since, parts.when(run.running_since, "since"), run.took), class_name="num"),
-        rx.el.td(parts.tag(run.status, run.state), rx.cond(run.more, rx.el.span(run.more, class_name="muted more"))),
+        rx.el.td(
+            parts.tag(run.status, run.state),
+            rx.cond(run.more, rx.el.span(run.more, class_name="muted more")),
+            class_name="outcome",
+        ),
         rx.el.td(run.host),
         rx.el.td(run.commit, class_name="mono"),
         rx.el.td(run.output, class_name="mono muted cutoff"),
@@ -97,7 +101,7 @@ def _instance(one: Instance) -> rx.Component:
     reason = rx.cond(one.reason, rx.el.small(one.outcome, ": ", one.reason))
     return rx.el.tr(
         rx.el.td(parts.dot(one.state), parts.link(one.host, one.href)),
-        rx.el.td(parts.tag(one.label, one.state)),
+        rx.el.td(parts.tag(one.label, one.state), class_name="outcome"),
         rx.el.td(rx.cond(one.lines, lines, none), reason, rx.cond(one.reported, read), drift, class_name="wrap"),
         rx.el.td(
             rx.el.span(one.commit, class_name="mono"), rx.el.small(rx.cond(one.current, "matches Git", "Git is newer"))

@@ -125,7 +125,7 @@ def _job(job: JobRow) -> rx.Component:
         ),
         rx.el.td(parts.namespace(job.namespace)),
         rx.el.td(job.words, rx.el.small(job.cron, class_name="mono"), class_name="wrap"),
-        rx.el.td(next_run),
+        rx.el.td(next_run, class_name="outcome"),
         rx.el.td(charts.spark(job.bars, "the last 20 runs")),
         rx.el.td(job.typical, class_name="num"),
         rx.el.td(job.hosts),

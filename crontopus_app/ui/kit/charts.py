@@ -31,6 +31,24 @@ def paths_of(drawn: Iterable[tuple[str, str]]) -> Paths:
     return Paths(**{state: "".join(paths) for state, paths in by_state.items()})
 
 
+def bar(state: str, left: float, top: float, wide: float, tall: float) -> str:
+    """A bar whose shape says its state without colour: failed is cut in two, late has a slanted top, unknown is hollow.
+
+    Missed bars are dashed and hollow by CSS.
+    """
+    if state == "failed":
+        part = round(tall * 0.38, 1)
+        piece = f"h{wide:g}v{part:.1f}h-{wide:g}z"
+        return f"M{left:g} {top:.1f}{piece}M{left:g} {top + tall - part:.1f}{piece}"
+    if state == "late":
+        return f"M{left:g} {top + tall / 2:.1f}l{wide:g} -{tall / 2:.1f}v{tall:.1f}h-{wide:g}z"
+    if state == "unknown":
+        edge, inner = min(1.2, wide / 4), max(tall - 2.4, 0.0)
+        hole = f"M{left + edge:g} {top + 1.2:.1f}v{inner:.1f}h{wide - 2 * edge:g}v-{inner:.1f}z"
+        return f"M{left:g} {top:.1f}h{wide:g}v{tall:.1f}h-{wide:g}z{hole}"
+    return f"M{left:g} {top:.1f}h{wide:g}v{tall:.1f}h-{wide:g}z"
+
+
 class HasDuration(Protocol):
     """What a bar shows of a run: status and duration in seconds."""
 
@@ -49,7 +67,8 @@ def bars(runs: Sequence[HasDuration], count: int, height: int = 20) -> Paths:
     drawn = []
     for place, run in enumerate(shown, start=first):
         tall = max(0.2, (run.duration_s or 0) / longest) * height
-        drawn.append((colours.of_run(run.status), f"M{place * 6} {height - tall:.1f}h4v{tall:.1f}h-4z"))
+        state = colours.of_run(run.status)
+        drawn.append((state, bar(state, place * 6, height - tall, 4, tall)))
     return paths_of(drawn)
 
 

@@ -19,7 +19,7 @@ import reflex as rx
 
 from crontopus_app.queries.timeline import HALF, Day, Lane, TimelineRun
 from crontopus_app.ui.kit import colours, words
-from crontopus_app.ui.kit.charts import Paths, paths_of
+from crontopus_app.ui.kit.charts import Paths, bar, paths_of
 from crontopus_app.ui.kit.parts import link, when
 
 MINUTES = 1440
@@ -123,8 +123,8 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
     bars = [(round(place(mark.begun, at), 1), round(_wide(mark), 1), mark) for mark in ended]
     drawn = dict.fromkeys((colours.of_run(mark.status, late=mark.late), left, wide) for left, wide, mark in bars)
     by_minute = defaultdict[int, deque[EndedBar]](lambda: deque(maxlen=PER_MINUTE))
-    for bar in bars:
-        by_minute[round(bar[0])].append(bar)
+    for each in bars:
+        by_minute[round(each[0])].append(each)
     return LaneRow(
         key=f"{lane.namespace}/{lane.name}",
         name=lane.name,
@@ -132,13 +132,20 @@ def lane_row(lane: Lane, at: datetime) -> LaneRow:
         href=f"/jobs/{lane.namespace}/{lane.name}",
         state=colours.of_job(lane.state),
         label=words.JOB_WORDS.get(lane.state, lane.state),
-        paths=paths_of((colour, f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z") for colour, left, wide in drawn),
+        paths=paths_of((colour, _path(colour, left, wide)) for colour, left, wide in drawn),
         slots=outlines([place(slot, at) for slot in lane.slots], _usual(ended)),
-        runs="\n".join(_encoded(bar, hosts) for minute in by_minute.values() for bar in minute),
+        runs="\n".join(_encoded(each, hosts) for minute in by_minute.values() for each in minute),
         hosts="\n".join(hosts),
         last_at=words.iso(ended[-1].begun) if ended else "",
         next_at=words.iso(lane.slots[0]) if lane.slots else "",
     )
+
+
+def _path(state: str, left: float, wide: float) -> str:
+    """The bar of a run; only the states whose shape differs are more than a plain box, which is short to send."""
+    if state in ("failed", "late", "unknown"):
+        return bar(state, left, 7, wide, 13)
+    return f"M{left:.1f} 7h{wide:.1f}v13h-{wide:.1f}z"
 
 
 def _wide(mark: TimelineRun) -> float:

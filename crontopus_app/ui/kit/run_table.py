@@ -91,7 +91,7 @@ def _row(run: Any, own: Any) -> rx.Component:
         rx.el.td(parts.when(run.at), class_name="muted"),
         rx.el.td(run.delay, class_name="num muted"),
         rx.el.td(took, class_name="num"),
-        rx.el.td(parts.tag(run.status, run.state), " ", rx.el.span(run.exit, class_name="muted")),
+        rx.el.td(parts.tag(run.status, run.state), " ", rx.el.span(run.exit, class_name="muted"), class_name="outcome"),
         rx.el.td(run.commit, class_name="mono"),
         key=run.id,
         class_name=rx.cond(run.id == own, "own", "fresh"),
