@@ -194,8 +194,7 @@ class Daemon:
         agent = self.agent
         removed = not agent.state.enrolled
         if removed:
-            if not agent.scheduler.observe(None).entries:
-                raise Stop
+            self._stop_if_left()
             log.warning("%s was removed, but the crontab has its jobs: restoring it", agent.state.folder)
         try:
             if agent.state.create():
@@ -205,10 +204,20 @@ class Daemon:
         if removed:
             agent.state.save_identity(agent.identity)
 
+    def _stop_if_left(self) -> None:
+        if not self.agent.scheduler.observe(None).entries:
+            raise Stop
+
     def _once(self, reasons: set[str]) -> PassReport:
         crontab_only = reasons <= {"crontab"}
         always = bool(reasons - {"poll", "crontab", "again"})
-        return self.agent.once(fetch=not crontab_only, always_report=always)
+        try:
+            return self.agent.once(fetch=not crontab_only, always_report=always)
+        except Stop:
+            if not self._ended.is_set():
+                self._stop_if_left()  # else the folder was removed just now
+                raise SchedulerFailed(f"{self.agent.state.folder} was removed during this pass") from None
+            raise
 
     def _guard(self, writing: bool) -> None:
         """Called before and after each write. Raises ``Stop`` after a write if SIGTERM came during it."""
