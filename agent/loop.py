@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Callable
 
 from agent.control import Control
-from agent.errors import AgentError, Refused, Revoked, ServerAway, Stop
+from agent.errors import AgentError, Refused, Revoked, SchedulerFailed, ServerAway, Stop
 from agent.host import boot_id
 from agent.install import install_runner
 from agent.reconcile import Agent

@@ -49,6 +49,8 @@ SPOOL_FEW = SPOOL_LIMIT // BODY_LIMIT
 CALL_SECONDS, SENDER_SECONDS, SETTLED_MS = 5, 20, 50
 # After KILL, a group with processes is one of zombies that nobody reaps, or of processes that the kernel cannot end.
 KILLED_SECONDS = 1.0
+# The lock file: the runner that has the lock, then the id of the newest run that waits to replace it.
+HOLDER_SIZE = 40
 PR_SET_CHILD_SUBREAPER = 36
 # No answer of the control plane is larger.
 ANSWER_BYTES = 65536
@@ -62,6 +64,14 @@ class CannotStart(Exception):
     def __init__(self, text: str, code: int = CANNOT_START) -> None:
         super().__init__(text)
         self.code = code
+
+
+class Skipped(Exception):
+    """The command must not run now. ``flags``: for the check-in."""
+
+    def __init__(self, text: str, *flags: str) -> None:
+        super().__init__(text)
+        self.flags = list(flags)
 
 
 class Ignoring:
@@ -499,6 +509,15 @@ def close_files(keep: tuple = ()) -> None:
         low = file + 1
 
 
+def let_go(keep: tuple) -> None:
+    """Leaves the runner's signals, folder and files, but those to ``keep``."""
+    signal.set_wakeup_fd(-1)
+    for number in (*FORWARDED, REPLACED, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    os.chdir("/")
+    close_files(keep)
+
+
 def detach(work, keep: tuple = ()) -> bool:
     """Runs ``work`` in a detached process: own session, no terminal, no inherited files but ``keep``.
 
@@ -511,11 +530,7 @@ def detach(work, keep: tuple = ()) -> bool:
     try:
         os.setsid()
         if os.fork() == 0:
-            signal.set_wakeup_fd(-1)
-            for number in (*FORWARDED, REPLACED, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            os.chdir("/")
-            close_files(keep)
+            let_go(keep)
             work()
         code = 0
     finally:
@@ -545,21 +560,13 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-def guard(runner: int, grace: float, checkin: PendingCheckin | None) -> None:
-    """Writes and sends the start check-in, then waits for the runner. If the runner dies, ends the command's group.
+def guard(runner: int, grace: float) -> None:
+    """Waits for the end of the runner. If it was killed, ends the command's group.
 
     ``runner`` is a pipe. Each line is the id of the running group, 0 for none, or ``bye`` at the end of the run.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    if checkin is not None:
-        checkin.spool()
-    poll, word = select.poll(), b""
-    poll.register(runner, select.POLLIN)
+    word = b""
     while True:
-        if not poll.poll(None if checkin is None else SETTLED_MS):
-            send_aside(checkin)  # the start check-in of a run that ended sooner is sent together with its end
-            checkin = None
-            continue
         data = os.read(runner, 4096)
         if not data:
             break
@@ -570,13 +577,16 @@ def guard(runner: int, grace: float, checkin: PendingCheckin | None) -> None:
         end_group(int(word), grace)
 
 
-def send_aside(checkin: PendingCheckin | None) -> None:
-    if os.fork() == 0:
-        try:
-            close_files()
-            send([checkin])
-        finally:
-            os._exit(0)
+def announce(running: int, checkin: PendingCheckin) -> None:
+    """Writes the start check-in to the spool, and sends it. That of a short run is sent together with its end.
+
+    ``running`` is a pipe that the runner closes when the command has ended.
+    """
+    checkin.spool()
+    poll = select.poll()
+    poll.register(running, select.POLLIN)
+    if not poll.poll(SETTLED_MS):
+        send([checkin])
 
 
 def end_group(group: int, grace: float) -> None:
@@ -639,12 +649,19 @@ def continuation(data: bytes) -> int:
     return count
 
 
-def start_command(job: dict, environment: dict, user: tuple | None) -> tuple:
-    """(process id, its stdout, its stderr). The process leads its own session and group. Raises CannotStart."""
+def start_command(job: dict, environment: dict, user: tuple | None, guard_pipe: int | None) -> tuple:
+    """(process id, its stdout, its stderr). The process leads its own session and group. Raises CannotStart.
+
+    It tells the guard its group before it becomes the command: the runner may be killed at any time.
+    """
     out, err, failure = os.pipe(), os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         try:
+            os.setsid()
+            with Ignoring(OSError):
+                if guard_pipe is not None:
+                    os.write(guard_pipe, b"%d\n" % os.getpid())
             os.dup2(out[1], 1)
             os.dup2(err[1], 2)
             become_command(job, environment, user)
@@ -668,7 +685,7 @@ def start_command(job: dict, environment: dict, user: tuple | None) -> tuple:
 
 def become_command(job: dict, environment: dict, user: tuple | None) -> NoReturn:
     """Replaces this process with the job's shell. Raises OSError or ValueError if it cannot."""
-    with Ignoring(PermissionError):  # it leads a group already, if it was not forked for the command
+    with Ignoring(PermissionError):  # it leads a session already
         os.setsid()
     signal.set_wakeup_fd(-1)
     for number in (*FORWARDED, REPLACED, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
@@ -886,7 +903,7 @@ class JobRun:
     def __init__(self, job: dict, checkins: RunCheckins, wake: int, lock: int | None, problems: list) -> None:
         self.job, self.checkins, self.wake, self.lock = job, checkins, wake, lock
         self.check = job.get("checkin") or {}
-        self.guard_pipe = None
+        self.guard_pipe = self.running = None
         self.started, self.problems = False, problems
 
     def run(self) -> int:
@@ -931,7 +948,9 @@ class JobRun:
         """Starts the command. Raises CannotStart; or OSError if the host has no process or file left for it."""
         user = find_user(self.job["user"]) if self.job.get("user") else None
         environment = build_environment(self.job, user)
-        process, out, err = start_command(self.job, environment, user)
+        with Noting(self.problems):
+            self.start_guard()
+        process, out, err = start_command(self.job, environment, user, self.guard_pipe)
         self.started = True
         try:
             return RunningCommand(self.job, self.wake, process, out, err)
@@ -944,7 +963,7 @@ class JobRun:
         start, kind = [], "success"  # no attempt follows one whose outcome cannot be judged
         with Noting(self.problems):
             start.append(self.checkins.create("start", attempt, started))
-            self.watch(command, start[0])
+            self.announce(start[0])
         try:
             command.run()
         except Exception as problem:
@@ -952,6 +971,9 @@ class JobRun:
             command.finish_simply()
         with Noting(self.problems):
             self.tell_guard("0")
+            if self.running is not None:
+                os.close(self.running)
+                self.running = None
         with Noting(self.problems):
             kind, facts = verdict(command, self.check)
             facts["error"] = " ".join(filter(None, [facts["error"], *map(runner_problem, self.problems)]))
@@ -962,18 +984,27 @@ class JobRun:
             command.copy_output()
         return kind
 
-    def watch(self, command: RunningCommand, start: PendingCheckin) -> None:
-        """Tells the guard which group to end if the runner is killed. Starts the guard at the first attempt."""
-        if self.guard_pipe is None:
-            reader, writer = os.pipe()
-            first = start if self.checkins.monitored else None
-            keep = (reader,) if self.lock is None else (reader, self.lock)
-            start.spooled = detach(lambda: guard(reader, command.grace, first), keep)
+    def start_guard(self) -> None:
+        """Starts the guard at the first attempt, before the command."""
+        if self.guard_pipe is not None:
+            return
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            try:
+                os.setsid()
+                let_go((reader,) if self.lock is None else (reader, self.lock))
+                guard(reader, self.check.get("kill_grace_s") or 0)
+            finally:
+                os._exit(0)
+        os.close(reader)
+        self.guard_pipe = writer
+
+    def announce(self, start: PendingCheckin) -> None:
+        """Spools and sends the start check-in, in a detached process."""
+        if self.checkins.monitored:
+            reader, self.running = os.pipe()
+            start.spooled = detach(lambda: announce(reader, start), (reader,))
             os.close(reader)
-            self.guard_pipe = writer
-        else:
-            self.checkins.post(start)
-        self.tell_guard(str(command.process))
 
     def tell_guard(self, word: str) -> None:
         try:
@@ -1020,10 +1051,30 @@ def reason(command: RunningCommand, check: dict) -> str:
     return "The runner received " + ", ".join(names) + " and passed it to the command" if names else ""
 
 
-def take_lock(job: dict) -> int | None:
-    """Takes the job's lock, held until the run ends; None if the job needs none.
+def claim_slot(job: dict, slot: int | None) -> None:
+    """Raises Skipped if the job has been started for this slot before. Without its file, it goes on."""
+    if slot is None:
+        return
+    with Ignoring(OSError):
+        file = os.open(job_path(job["job_id"], "slot"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            for _ in range(10):  # another runner has it for microseconds
+                with Ignoring(BlockingIOError):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                time.sleep(0.005)
+            last = os.read(file, 20)
+            if last.isdigit() and int(last) == slot:
+                raise Skipped("The job was started twice for this slot. Does the crontab have its line twice?", "extra")
+            os.pwrite(file, b"%020d" % slot, 0)
+        finally:
+            os.close(file)
 
-    Raises BlockingIOError if another run has the lock.
+
+def take_lock(job: dict) -> int | None:
+    """Takes the job's lock, held until the run ends; None if the job needs none or no file can be locked.
+
+    Raises Skipped if another run has the lock.
     """
     policy = job.get("concurrency") or "allow"
     if policy == "allow":
@@ -1036,33 +1087,54 @@ def take_lock(job: dict) -> int | None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         if policy != "replace":
-            raise
+            raise Skipped("The previous run was still going (concurrency: forbid)") from None
         replace_run(lock, (job.get("checkin") or {}).get("kill_grace_s") or 0)
     with Ignoring(OSError):  # a full disk: the next run cannot replace this one and is skipped
-        os.pwrite(lock, b"%020d" % os.getpid(), 0)
+        os.pwrite(lock, holder_of(os.getpid()).ljust(HOLDER_SIZE), 0)
     return lock
 
 
 def replace_run(lock: int, grace: float) -> None:
-    """Ends the run that holds the lock: signals its runner, later kills it, so that its guard ends the group."""
-    until = time.monotonic() + 2 * grace + 5
-    holder, killed = os.pread(lock, 20, 0), False
-    if holder.isdigit():
-        send_signal(int(holder), REPLACED)
-    while time.monotonic() < until:
-        try:
+    """Ends the run that holds the lock: signals its runner, later kills it, so that its guard ends the group.
+
+    Of several runs that wait, only the newest gets the lock. Raises Skipped for the others.
+    """
+    ticket, told, until, killed = new_id().encode(), None, 0.0, False
+    try:
+        os.pwrite(lock, ticket, HOLDER_SIZE)
+    except OSError:  # a full disk: whoever is first gets the lock
+        ticket = os.pread(lock, len(ticket), HOLDER_SIZE)
+    while True:
+        if os.pread(lock, len(ticket), HOLDER_SIZE) != ticket:
+            raise Skipped("A newer run took its place before it started (concurrency: replace)")
+        with Ignoring(BlockingIOError):
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.02)
-        if not killed and holder.isdigit() and time.monotonic() > until - grace - 2:
-            killed = send_signal(int(holder), signal.SIGKILL)
-    raise BlockingIOError
+        holder, now = os.pread(lock, HOLDER_SIZE, 0).strip(), time.monotonic()
+        if holder != told:
+            told, until, killed = holder, now + 2 * grace + 5, False
+            signal_holder(holder, REPLACED)
+        elif now >= until:
+            raise Skipped("The previous run could not be ended (concurrency: replace)")
+        elif now > until - grace - 2 and not killed:
+            killed = True
+            signal_holder(holder, signal.SIGKILL)
+        time.sleep(0.02)
 
 
-def send_signal(process: int, number: int) -> bool:
+def holder_of(process: int) -> bytes:
+    """The process's id and, on Linux, its start time: another process may get the same id later."""
+    started = b""
+    with Ignoring(OSError), open(f"/proc/{process}/stat", "rb") as file:
+        started = file.read().rpartition(b")")[2].split()[19]
+    return b"%d %s" % (process, started)
+
+
+def signal_holder(holder: bytes, number: int) -> None:
+    """Sends a signal to the runner that holds a lock, if it is still the same process."""
+    process = holder.split()[0] if holder.split() else b""
     with Ignoring(ProcessLookupError):
-        os.kill(process, number)
-    return True
+        if process.isdigit() and holder_of(int(process)).strip() == holder:
+            os.kill(int(process), number)
 
 
 def print_error(text: str) -> None:
@@ -1108,9 +1180,10 @@ def run_job(job: dict, slot: int | None, problems: list) -> int:
         checkins, wake, lock = RunCheckins(job, slot), listen(), None
         with Noting(problems):
             try:
+                claim_slot(job, slot)
                 lock = take_lock(job)
-            except BlockingIOError:
-                return skip(checkins)
+            except Skipped as reason:
+                return skip(checkins, reason)
         run = JobRun(job, checkins, wake, lock, problems)
         return run.run()
     except Exception as problem:
@@ -1119,10 +1192,10 @@ def run_job(job: dict, slot: int | None, problems: list) -> int:
         return run_unmonitored(job, slot, problem)
 
 
-def skip(checkins: RunCheckins) -> int:
-    text = "The previous run was still going (concurrency: forbid)"
+def skip(checkins: RunCheckins, reason: Skipped) -> int:
     with Ignoring(Exception):
-        checkins.post(checkins.create("skipped", 1, time.time(), error=text, duration_s=0.0))
+        facts = {"error": str(reason), "flags": reason.flags, "duration_s": 0.0}
+        checkins.post(checkins.create("skipped", 1, time.time(), **facts))
     return 0
 
 
@@ -1172,4 +1245,4 @@ def unusable(job_id: str, problem: Exception) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    os._exit(main(sys.argv[1:]))  # Python's own end takes milliseconds, in which a signal would change the exit code

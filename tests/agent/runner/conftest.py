@@ -159,6 +159,11 @@ class RunnerHost:
         (self.folder / "jobs" / f"{job_id}.json").write_text(json.dumps(job))
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+        """Starts the runner as cron would in another minute than before."""
+        (self.folder / "jobs" / f"{JOB}.slot").unlink(missing_ok=True)
+        return self.start_again(*arguments, **options)
+
+    def start_again(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         command = [str(self.runner), *(arguments or (JOB,))]
         return subprocess.Popen(command, env=self.environment, **options)  # pyright: ignore[reportReturnType] - no text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -232,3 +233,95 @@ def test_replace_ends_the_old_run_first(host: RunnerHost) -> None:
         assert first.wait(30) == 128 + signal.SIGTERM
     assert "replaced" in host.waiting("fail")["error"]
     assert host.waiting("success")
+
+
+# -- one run for each slot, and the newest of many -------------------------------------------------------
+
+
+def test_a_second_run_of_the_same_slot_is_refused_and_reported(host: RunnerHost) -> None:
+    host.job("echo ran >> ran; echo out")
+    processes = [host.start_again() for _ in range(5)]
+    printed = [process.communicate(timeout=60) for process in processes]
+    assert sorted(printed) == [(b"", b"")] * 4 + [(b"out\n", b"")]
+    assert {process.returncode for process in processes} == {0}
+    assert host.file("ran").read_text() == "ran\n"
+    wait_for(lambda: len(host.spooled()) == 6)
+    refused = [body for body in host.spooled() if body["kind"] == "skipped"]
+    assert {(body["flags"][0], "twice" in body["error"]) for body in refused} == {("extra", True)}
+    assert len({body["slot"] for body in host.spooled()}) == 1
+
+
+@pytest.mark.parametrize("arguments", [("--manual", JOB), (OTHER,)])
+def test_other_runs_of_that_minute_are_not_refused(arguments: tuple[str, ...], host: RunnerHost) -> None:
+    host.job("echo ran >> ran")
+    host.job("echo ran >> ran", OTHER)
+    host.start_again().communicate(timeout=30)
+    host.start_again(*arguments).communicate(timeout=30)
+    assert host.file("ran").read_text() == "ran\nran\n"
+
+
+def test_the_next_slot_is_not_refused(host: RunnerHost) -> None:
+    host.job("echo ran >> ran")
+    host.run()
+    slot = host.folder / "jobs" / f"{JOB}.slot"
+    slot.write_text(f"{int(slot.read_text()) - 60:020d}")
+    host.start_again().communicate(timeout=30)
+    assert host.file("ran").read_text() == "ran\nran\n"
+
+
+def test_a_stopped_runner_with_the_slots_lock_holds_up_no_other(host: RunnerHost) -> None:
+    host.job("echo ran")
+    slot = host.folder / "jobs" / f"{JOB}.slot"
+    with slot.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert host.start_again().communicate(timeout=30)[0] == b"ran\n"
+
+
+def test_of_six_that_replace_the_newest_alone_goes_on(host: RunnerHost) -> None:
+    host.job("echo $$ >> started; exec sleep 600", concurrency="replace", checkin={"kill_grace_s": 5})
+    processes = [host.start("--manual", JOB) for _ in range(6)]
+    wait_for(lambda: sum(process.poll() is None for process in processes) == 1)
+    (last,) = [process for process in processes if process.poll() is None]
+    pid = wait_for(lambda: next((pid for pid in started(host) if alive(pid)), 0))
+    assert [alive(one) for one in started(host)].count(True) == 1
+    last.terminate()
+    assert last.wait(30) == 128 + signal.SIGTERM
+    assert not alive(pid)
+    for process in processes:
+        process.communicate(timeout=30)
+    assert {process.returncode for process in processes} <= {0, 128 + signal.SIGTERM}
+    wait_for(lambda: sum(body["kind"] in ("skipped", "fail") for body in host.spooled()) == 6)
+
+
+def started(host: RunnerHost) -> list[int]:
+    path = host.file("started")
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def test_a_process_with_the_id_of_an_old_runner_gets_no_signal(host: RunnerHost) -> None:
+    """The lock is held by another process, and its file names one that has ended, whose id this test's child has."""
+    host.job("true", concurrency="replace", checkin={"kill_grace_s": 0})
+    with subprocess.Popen(["sleep", "600"]) as stranger, (host.folder / "jobs" / f"{JOB}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(f"{stranger.pid} 12345".ljust(40))
+        lock.flush()
+        assert host.run().returncode == 0
+        assert "could not be ended" in host.waiting("skipped")["error"]
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+@pytest.mark.parametrize("moment", ["os.read", "RunCheckins.create", "JobRun.announce", "RunningCommand.run"])
+def test_a_runner_killed_right_after_the_start_leaves_no_orphan(moment: str, host: RunnerHost) -> None:
+    """``os.read`` is the moment just after the fork: the runner waits until the command has started."""
+    dying = f"me, real = os.getpid(), {moment}\n{moment} = lambda *given: "
+    dying += "os.kill(me, 9) if os.getpid() == me else real(*given)\n"
+    main = 'if __name__ == "__main__":'
+    host.runner.write_text(host.runner.read_text().replace(main, dying + main))
+    host.job("echo $$ > pid; exec sleep 600", concurrency="forbid", checkin={"kill_grace_s": 0.2})
+    assert host.run("--manual", JOB).returncode == -signal.SIGKILL
+    lock = host.folder / "jobs" / f"{JOB}.lock"
+    with lock.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # the guard holds it until it has ended the group
+    pid = host.file("pid").read_text() if host.file("pid").exists() else ""  # or ended before it wrote it
+    assert not pid or not alive(int(pid))

@@ -175,7 +175,7 @@ def test_numbers_never_fall_behind_the_counter(host: RunnerHost) -> None:
 
 def test_many_at_once_have_numbers_of_their_own(host: RunnerHost) -> None:
     host.job("true")
-    processes = [host.start() for _ in range(10)]
+    processes = [host.start("--manual", JOB) for _ in range(10)]
     for process in processes:
         process.communicate(timeout=60)
         assert process.returncode == 0

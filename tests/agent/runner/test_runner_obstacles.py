@@ -26,6 +26,7 @@ def break_part(host: RunnerHost, *statements: str) -> None:
 
 BEFORE = [
     "listen",
+    "claim_slot",
     "take_lock",
     "new_id",
     "boot_id",
@@ -36,7 +37,8 @@ BEFORE = [
 DURING = [
     "RunCheckins.create", "RunCheckins.post", "PendingCheckin.spool", "PendingCheckin.data", "write_durably",
     "is_spool_full", "next_number", "iso", "detach", "close_files", "send", "deliver", "guard", "end_group",
-    "JobRun.watch", "JobRun.tell_guard", "OutputBuffer.add", "OutputBuffer.as_checkin",
+    "JobRun.announce", "JobRun.start_guard", "JobRun.tell_guard", "announce",
+    "OutputBuffer.add", "OutputBuffer.as_checkin", "let_go", "holder_of",
     "RunningCommand.run", "RunningCommand.turn", "RunningCommand.timeout", "RunningCommand.enforce",
     "RunningCommand.handle_signals", "RunningCommand.read_from", "RunningCommand.write_to", "RunningCommand.release",
     "verdict", "reason", "adopt_orphans", "settle", "runner_problem", "select.poll", "time.monotonic",
@@ -55,7 +57,9 @@ def test_a_part_that_fails_does_not_stop_the_command(part: str, host: RunnerHost
     }
 
 
-@pytest.mark.parametrize("part", ["OutputBuffer.as_checkin", "RunningCommand.run", "JobRun.watch", "take_lock"])
+@pytest.mark.parametrize(
+    "part", ["OutputBuffer.as_checkin", "RunningCommand.run", "JobRun.announce", "JobRun.start_guard", "take_lock"]
+)
 def test_the_check_in_says_what_has_failed(part: str, host: RunnerHost) -> None:
     break_part(host, f"{part} = broken")
     host.job("exit 7", concurrency="forbid")
