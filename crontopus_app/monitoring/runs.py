@@ -17,7 +17,7 @@ from contract import wire
 from crontopus_app.base import bounds
 from crontopus_app.base.actor import Actor
 from crontopus_app.base.errors import BadInput, NotFound
-from crontopus_app.models import Run, RunOutput
+from crontopus_app.models import Endpoint, Monitor, Run, RunOutput
 
 PAGE_SIZE = 100
 COUNTED = 10_000
@@ -52,7 +52,7 @@ def list_page(
     """A page of runs, newest first. ``total`` is counted up to 10,000. Cursors are equally fast at any depth."""
     actor.require("read:runs")
     page, page_size = min(max(page, 1), LAST_PAGE), min(max(page_size, 1), PAGE_SIZE)
-    conditions = _conditions(actor, query_filter)
+    conditions = _conditions(session, actor, query_filter)
     total = session.exec(
         select(func.count()).select_from(select(Run.id).where(*conditions).limit(COUNTED).subquery())
     ).one()
@@ -70,7 +70,7 @@ def list_page(
     )
 
 
-def _conditions(actor: Actor, query_filter: Filter) -> list[Any]:
+def _conditions(session: Session, actor: Actor, query_filter: Filter) -> list[Any]:
     conditions: list[Any] = [Run.tenant_id == actor.tenant_id]
     if query_filter.status:
         unknown = set(query_filter.status.split(",")) - STATUSES
@@ -78,11 +78,10 @@ def _conditions(actor: Actor, query_filter: Filter) -> list[Any]:
             raise BadInput(f"status must be one of {', '.join(sorted(STATUSES))}, not {', '.join(sorted(unknown))!r}.")
         conditions.append(col(Run.status).in_(query_filter.status.split(",")))
     if query_filter.job:
-        conditions.append(or_(col(Run.job_id) == query_filter.job, col(Run.job_name) == query_filter.job))
+        conditions.append(_is_one_of(Run.job_id, query_filter.job, _jobs(session, actor, query_filter.job)))
     if query_filter.endpoint:
-        conditions.append(
-            or_(col(Run.source_id) == query_filter.endpoint, col(Run.endpoint_name) == query_filter.endpoint)
-        )
+        found = _endpoints(session, actor, query_filter.endpoint)
+        conditions.append(_is_one_of(Run.source_id, query_filter.endpoint, found))
     if query_filter.namespace:
         conditions.append(Run.namespace == query_filter.namespace)
     if query_filter.since:
@@ -90,6 +89,22 @@ def _conditions(actor: Actor, query_filter: Filter) -> list[Any]:
     if query_filter.until:
         conditions.append(col(Run.sort_at) < bounds.instant("until", query_filter.until))
     return conditions
+
+
+def _is_one_of(column: Any, given: str, named: Sequence[str]) -> Any:
+    """The ids of what has the name, or what was given as the id. A condition on a name would find no index."""
+    ids = named or [given]
+    return col(column) == ids[0] if len(ids) == 1 else col(column).in_(ids)
+
+
+def _jobs(session: Session, actor: Actor, name: str) -> Sequence[str]:
+    mine = Monitor.tenant_id == actor.tenant_id, Monitor.job_name == name
+    return session.exec(select(Monitor.job_id).where(*mine).distinct()).all()
+
+
+def _endpoints(session: Session, actor: Actor, name: str) -> Sequence[str]:
+    mine = Endpoint.tenant_id == actor.tenant_id, Endpoint.name == name
+    return session.exec(select(Endpoint.id).where(*mine)).all()
 
 
 def _cursor(run: Run) -> str:

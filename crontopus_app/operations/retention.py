@@ -41,7 +41,7 @@ from crontopus_app.models import (
 log = logging.getLogger(__name__)
 
 EVERY_S = 3600.0
-BATCH = 500
+BATCH = 200
 # Messages about runs are needed while a host may repeat them and while somebody may ask why a job did not run.
 CHECKINS, MESSAGES = timedelta(days=60), timedelta(days=90)
 STATUSES = ("success", "failed", "timeout", "lost", "skipped")

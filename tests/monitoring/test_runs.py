@@ -13,7 +13,7 @@ from crontopus_app.base.db import reading, writing
 from crontopus_app.base.errors import BadInput, Forbidden, NotFound
 from crontopus_app.models import Run
 from crontopus_app.monitoring import runs
-from tests.cast import JOB_ID, NOON, Member, join
+from tests.cast import JOB_ID, NOON, Member, add_job, join
 
 
 @pytest.fixture
@@ -71,6 +71,9 @@ def test_the_total_and_the_pages_agree(alice: Member) -> None:
     assert (second.total, second.page, len(second.runs), second.next_cursor) == (5, 2, 2, None)
 
 
+OTHER = "6f0e1d52-8f0b-4b0e-9d9f-3c5f7a2c9f10"
+
+
 @pytest.mark.parametrize(
     ("which", "count"),
     [
@@ -78,6 +81,8 @@ def test_the_total_and_the_pages_agree(alice: Member) -> None:
         (runs.Filter(status="failed,success"), 3),
         (runs.Filter(job="backup"), 2),
         (runs.Filter(job=JOB_ID), 2),
+        (runs.Filter(job="other"), 1),
+        (runs.Filter(job="nowhere"), 0),
         (runs.Filter(namespace="staging"), 1),
         (runs.Filter(endpoint="alice-host"), 3),
         (runs.Filter(since=NOON + timedelta(minutes=2)), 2),
@@ -85,9 +90,11 @@ def test_the_total_and_the_pages_agree(alice: Member) -> None:
     ],
 )
 def test_filters_narrow(alice: Member, which: runs.Filter, count: int) -> None:
+    add_job("alice", alice.endpoint_id)
+    add_job("alice", alice.endpoint_id, job_id=OTHER, name="other")
     add(alice, 1)
     add(alice, 2, status="failed")
-    add(alice, 3, namespace="staging", job_name="other", job_id=str(uuid.uuid4()))
+    add(alice, 3, namespace="staging", job_name="other", job_id=OTHER)
     with reading() as session:
         assert len(runs.list_page(session, alice.actor, which).runs) == count
 
