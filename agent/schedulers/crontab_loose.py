@@ -55,10 +55,9 @@ class _Ours:
     """Whether the agent wrote a line."""
 
     def __init__(self, runner: Path, written: str | None) -> None:
-        call = re.escape(str(runner).encode("utf-8", "surrogateescape"))
-        self._call = re.compile(
-            rb"^[ \t]*#?[ \t]*" + _SCHEDULE + rb"[ \t]+" + call + rb" " + crontab_text.UUID + rb"\s*$"
-        )
+        self._path = str(runner).encode("utf-8", "surrogateescape")
+        call = _SCHEDULE + rb"[ \t]+" + re.escape(self._path) + rb" " + crontab_text.UUID
+        self._call = re.compile(rb"^[ \t]*(?:#[ \t]*)?" + call + rb"\s*$")
         block = crontab_text.lines((written or "").encode("utf-8", "surrogateescape"))
         # A CRON_TZ line alone may be a person's own.
         self._zones = {line for line in block if b"CRON_TZ" in line}
@@ -67,7 +66,9 @@ class _Ours:
 
     def alone(self, line: bytes) -> bool:
         """For a line outside of any block."""
-        return bool(self._call.match(line)) or line.strip() in self._comments - self._markers
+        if self._path in line:
+            return bool(self._call.match(line))
+        return line.strip() in self._comments - self._markers
 
     def within(self, line: bytes) -> bool:
         """For a line between the markers, or for a marker."""

@@ -270,6 +270,16 @@ def test_a_restored_backup_replaces_everything_and_keeps_what_it_replaces(cronta
     assert (crontab.store.read(), backups) == (b"0 5 * * * old\n", [b"0 1 * * * mine"])
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("end", [b"", b" " + str(RUNNER).encode()])
+def test_very_long_lines_are_observed_as_fast_as_short_ones(end: bytes) -> None:
+    """With time in proportion to the square of the length this would take hours."""
+    data = b" " * 1_000_000 + end + b"\n0 1 * * * " + b"x" * 1_000_000 + end + b"\n"
+    crontab = Crontab(MemoryCrontab(data), RUNNER)
+    prepared = crontab.prepare(crontab.observe(""), [ENTRY], "UTC")
+    assert prepared.content.startswith(data)
+
+
 # -- the pipe to crontab(1); cat(1) stands for it, and prints what it would install -----------------------
 
 
