@@ -198,8 +198,7 @@ class _Batch:
             self.now,
             in_contact=host is None or not is_silent(host, self.now),
         )
-        name = host.name if host is not None else ""
-        missed = tuple(slot for slot in settlement.missed if not self.maintained.covers(monitor, name, slot.at))
+        missed = tuple(slot for slot in settlement.missed if not self.maintained.covers(monitor, host, slot.at))
         settlement = replace(settlement, missed=missed)
         losses = [
             (run, self._loss(monitor, lines, run, host, heard))

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from contract.policy import Policy, in_force
-from crontopus_app.models import JobIndex, Monitor, Tenant
+from crontopus_app.models import Endpoint, JobIndex, Monitor, Tenant
 
 
 class Maintained:
@@ -21,12 +21,13 @@ class Maintained:
         self._policies: dict[str, Policy] = {name: policy for name, policy in policies.items() if policy.maintenance}
         self._labels = _labels(session, [monitor for monitor in monitors if monitor.tenant_id in self._policies])
 
-    def covers(self, monitor: Monitor, host: str, slot: datetime) -> bool:
+    def covers(self, monitor: Monitor, host: Endpoint | None, slot: datetime) -> bool:
         policy = self._policies.get(monitor.tenant_id)
         if policy is None:
             return False
         labels = self._labels.get((monitor.tenant_id, monitor.job_id), {})
-        return policy.maintained(slot, monitor.namespace, monitor.job_name, labels, host) is not None
+        name = host.name if host is not None else ""
+        return policy.maintained(slot, monitor.namespace, monitor.job_name, labels, name) is not None
 
 
 def _labels(session: Session, monitors: Sequence[Monitor]) -> dict[tuple[str, str], Mapping[str, str]]:

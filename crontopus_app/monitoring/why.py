@@ -62,9 +62,13 @@ def _ran(facts: Facts) -> Cause | None:
 def _overlap(facts: Facts) -> Cause | None:
     if facts.run is None or facts.run.status != "skipped":
         return None
+    skipped = [Evidence(facts.run.received_at, facts.run.error or "the runner skipped the run", "runner")]
+    if "extra" in facts.run.flags:
+        return Cause(
+            "started_twice", "The job was started a second time for the same slot; one run is enough.", skipped
+        )
     sentence = "The previous run was still going, and spec.concurrency does not allow a second one."
-    skipped = Evidence(facts.run.received_at, facts.run.error or "the runner skipped the run", "runner")
-    return Cause("overlap", sentence, [skipped])
+    return Cause("overlap", sentence, skipped)
 
 
 def _lost(facts: Facts) -> Cause | None:

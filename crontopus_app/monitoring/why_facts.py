@@ -17,6 +17,7 @@ NEXT = {
     "ran": "Nothing: open the run for its outcome.",
     "overlap": "Make the job faster, run it less often, or choose another spec.concurrency.",
     "host_restarted": "Check why the host restarted. Run the job again if its work is needed.",
+    "started_twice": "Look for a second line of the job in the host's crontabs, or a person who started it.",
     "end_not_reported": "Check on the host whether the command still runs, and whether the runner was killed.",
     "job_file_damaged": "Sync the host (Endpoints): the agent writes the job file again.",
     "not_in_git": "Restore the manifest from Git's history if the job is still needed.",
@@ -102,6 +103,7 @@ class SlotRun:
     finished_at: datetime | None = None
     received_at: datetime | None = None
     error: str = ""
+    flags: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

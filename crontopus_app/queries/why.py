@@ -188,7 +188,7 @@ def _answer(
 
 
 def _slot_run(run: Run) -> SlotRun:
-    return SlotRun(run.status, run.id, run.started_at, run.finished_at, run.received_at, run.error)
+    return SlotRun(run.status, run.id, run.started_at, run.finished_at, run.received_at, run.error, run.flags)
 
 
 def _job_facts(session: Session, job: JobIndex, host: Endpoint | None) -> JobFacts:

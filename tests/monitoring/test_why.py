@@ -59,6 +59,7 @@ TABLE = [
     ("ran", replace(OPEN, run=run("success")), "It started at 2026-11-23 13:00:01 UTC: success."),
     ("ran", replace(OPEN, run=run("running")), "running"),
     ("overlap", replace(OPEN, run=run("skipped")), "previous run was still going"),
+    ("started_twice", replace(OPEN, run=replace(run("skipped"), flags=["extra"])), "a second time for the same slot"),
     ("host_restarted", replace(OPEN, run=run("lost", deadlines.RESTARTED)), "restarted during the run"),
     ("end_not_reported", replace(OPEN, run=run("lost", deadlines.TIME_OVER)), "did not report its end"),
     ("job_file_damaged", replace(FACTS, damaged=run("failed", "no such file")), "no such file"),
