@@ -245,7 +245,8 @@ def assembled(state: State, crontab: str | None) -> Iterator[Agent]:
     except Revoked as problem:
         if state.identity().token != identity.token:
             raise Refused("This machine has been enrolled again. Restart the agent.") from problem
-        raise Revoked(f"The server rejects this endpoint's token: {problem}") from problem
+        # One answer is not believed for good: the daemon asks again before it says that the endpoint is revoked.
+        raise Revoked(f"The server rejects this endpoint's token; its crontab lines stay. {problem}") from problem
     finally:
         agent.close()
 
