@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -132,10 +132,10 @@ def _written(requests: Sequence[Request]) -> list[Written | Exception]:
 
 def _count(received: Sequence[ReceivedCheckin], outcomes: Sequence[Outcome]) -> None:
     """Counts check-ins by kind and result; not those that are tried again."""
-    for item, outcome in zip(received, outcomes, strict=True):
-        if not isinstance(outcome, Busy):
-            kind = item.checkin.kind if item.checkin.kind in checkins.KINDS else "unknown"
-            meters.add("checkins", kind, _result(outcome))
+    pairs = zip(received, outcomes, strict=True)
+    found = Counter((item.checkin.kind, _result(outcome)) for item, outcome in pairs if not isinstance(outcome, Busy))
+    for (kind, result), number in found.items():
+        meters.add("checkins", kind if kind in checkins.KINDS else "unknown", result, amount=number)
 
 
 def _result(outcome: Outcome) -> str:
